@@ -1,0 +1,1 @@
+"""Detector descriptions, calibrations, published numbers and the small sample."""

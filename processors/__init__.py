@@ -1,0 +1,1 @@
+"""coffea processors: what a physicist reads and edits first."""

@@ -1,0 +1,1 @@
+"""Cuts and working points of the search; edit them here."""

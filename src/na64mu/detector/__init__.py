@@ -1,0 +1,7 @@
+"""What the apparatus is: planes, magnets, calorimeters and counters, each number with its source."""
+
+from __future__ import annotations
+
+from na64mu.detector.description import Detector, detector_path, known_detectors, load_detector, read_detector
+
+__all__ = ("Detector", "detector_path", "known_detectors", "load_detector", "read_detector")

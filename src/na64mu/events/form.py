@@ -1,0 +1,80 @@
+"""The raw tree, version 1: names and types of every branch of `events` and `runs`.
+
+Lengths mm, times ns, energies GeV (counters and VETO: MeV), momenta GeV/c.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ("COLLECTIONS", "OPTIONAL_RUN_FIELDS", "OPTIONAL_TRUTH", "RUNS", "SCALARS", "TREE", "TRIGGER_BITS", "TRUTH", "VERSION")
+
+VERSION = 1
+TREE = "events"
+
+#: Trigger conditions met before any prescale: name -> bit.
+TRIGGER_BITS = {"calibration": 0, "physics": 1, "random": 2}
+
+#: Event scalars: name -> type.
+SCALARS: dict[str, np.dtype] = {
+    "run": np.dtype(np.uint32),
+    "spill": np.dtype(np.uint32),
+    "event": np.dtype(np.uint64),
+    "config": np.dtype(np.uint8),
+    "trigger": np.dtype(np.uint32),
+}
+
+#: Collections of zero-suppressed digits: name -> field -> type. Branches are `n<name>` (int32) and `<name>_<field>`.
+COLLECTIONS: dict[str, dict[str, np.dtype]] = {
+    name: {field: np.dtype(kind) for field, kind in fields.items()}
+    for name, fields in {
+        "counter": {"id": "u1", "energy": "f4", "time": "f4"},
+        "veto": {"id": "u1", "energy": "f4", "time": "f4"},
+        "bms": {"station": "u1", "channel": "u2", "time": "f4"},
+        "mm": {"module": "u1", "view": "u1", "channel": "u2", "q0": "i2", "q1": "i2", "q2": "i2"},
+        "gem": {"module": "u1", "view": "u1", "strip": "u2", "q0": "i2", "q1": "i2", "q2": "i2"},
+        "straw": {"module": "u1", "view": "u1", "layer": "u1", "wire": "u2", "time": "f4"},
+        "ecal": {"section": "u1", "ix": "u1", "iy": "u1", "energy": "f4", "time": "f4"},
+        "vhcal": {"ix": "u1", "iy": "u1", "energy": "f4", "time": "f4"},
+        "hcal": {"module": "u1", "ix": "u1", "iy": "u1", "energy": "f4", "time": "f4"},
+    }.items()
+}
+
+#: Truth of a simulation; absent in data. NaN means "does not apply".
+TRUTH: dict[str, np.dtype] = {
+    name: np.dtype(kind)
+    for name, kind in {
+        "mc_weight": "f8",
+        "mc_process": "u1",
+        "mc_p_in": "f4",
+        "mc_p_out": "f4",
+        "mc_px": "f4",
+        "mc_py": "f4",
+        "mc_pz": "f4",
+        "mc_x": "f4",
+        "mc_y": "f4",
+        "mc_z": "f4",
+        "mc_vertex_z": "f4",
+        "mc_mass": "f4",
+        "mc_xfrac": "f4",
+        "mc_psi": "f4",
+        "mc_n_pileup": "u1",
+    }.items()
+}
+OPTIONAL_TRUTH = ("mc_xfrac", "mc_psi")
+
+#: Run bookkeeping, one row per (run, config): name -> type; strings as str.
+RUNS: dict[str, np.dtype | type[str]] = {
+    "run": np.dtype(np.uint32),
+    "config": np.dtype(np.uint8),
+    "n_spills": np.dtype(np.uint32),
+    "n_mot": np.dtype(np.uint64),
+    "n_generated": np.dtype(np.uint64),
+    "sum_weights": np.dtype(np.float64),
+    "g_ref": np.dtype(np.float64),
+    "prescale_calibration": np.dtype(np.uint32),
+    "detector": str,
+    "conditions": str,
+    "seed": np.dtype(np.uint64),
+}
+OPTIONAL_RUN_FIELDS: dict[str, float | int] = {"g_ref": 0.0, "prescale_calibration": 1}

@@ -1,0 +1,3 @@
+"""Digits to clusters, track candidates, Kalman fit and momentum; cells to energies; the event summary."""
+
+from __future__ import annotations

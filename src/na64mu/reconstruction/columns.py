@@ -1,0 +1,65 @@
+"""The event summary: one row per event, the one interface between reconstruction and selection."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ("COLUMNS", "TRACKER_STATIONS")
+
+#: Tracker stations in the order of the beam; every one has a column n_hits_<station>.
+TRACKER_STATIONS = (
+    "bms1", "bms5", "bms2", "bms3", "bms6", "bms4", "mm1", "mm2", "st5", "mm3", "st4", "mm4",
+    "gem1", "gem2", "st2", "gem3", "gem4", "mm5", "st1", "mm6", "mm7", "st11",
+)  # fmt: skip
+
+_F, _I = np.dtype(np.float64), np.dtype(np.int32)
+
+#: Columns in the order they are written: name -> (type, unit, meaning). Numbers that do not exist are NaN.
+COLUMNS: dict[str, tuple[np.dtype, str, str]] = {
+    "run": (np.dtype(np.uint32), "", "run number"),
+    "spill": (np.dtype(np.uint32), "", "spill of the run"),
+    "event": (np.dtype(np.uint64), "", "event of the run"),
+    "config": (np.dtype(np.uint8), "", "trigger configuration, 1 or 2"),
+    "trigger": (np.dtype(np.uint32), "", "trigger bits: 0 calibration, 1 physics, 2 random"),
+    "n_tracks_ms1": (_I, "", "track candidates in MS1"),
+    "n_tracks_ms2": (_I, "", "track candidates in MS2"),
+    "p_in": (_F, "GeV/c", "momentum of the best MS1 track"),
+    "p_in_error": (_F, "GeV/c", "its standard deviation from the fit"),
+    "charge_in": (_I, "e", "its charge: -1, +1, 0 without a track"),
+    "chi2_ms1": (_F, "", "chi2 of its fit"),
+    "ndf_ms1": (_I, "", "degrees of freedom of its fit"),
+    "p_out": (_F, "GeV/c", "momentum of the best MS2 track"),
+    "p_out_error": (_F, "GeV/c", "its standard deviation from the fit"),
+    "charge_out": (_I, "e", "its charge: -1, +1, 0 without a track"),
+    "chi2_ms2": (_F, "", "chi2 of its fit"),
+    "ndf_ms2": (_I, "", "degrees of freedom of its fit"),
+    "x_ecal": (_F, "mm", "MS1 track at the ECAL front face"),
+    "y_ecal": (_F, "mm", "MS1 track at the ECAL front face"),
+    "tx_in": (_F, "rad", "slope dx/dz of the MS1 track at the ECAL front face"),
+    "ty_in": (_F, "rad", "slope dy/dz of the MS1 track at the ECAL front face"),
+    "tx_out": (_F, "rad", "slope dx/dz of the MS2 track upstream of the magnet"),
+    "ty_out": (_F, "rad", "slope dy/dz of the MS2 track upstream of the magnet"),
+    "x_s4": (_F, "mm", "MS2 track at S4"),
+    "y_s4": (_F, "mm", "MS2 track at S4"),
+    "x_hcal": (_F, "mm", "MS2 track at the HCAL front face"),
+    "y_hcal": (_F, "mm", "MS2 track at the HCAL front face"),
+    "x_hcal_error": (_F, "mm", "standard deviation of x_hcal"),
+    "y_hcal_error": (_F, "mm", "standard deviation of y_hcal"),
+    "x_smu": (_F, "mm", "MS2 track at S_mu, straight through the HCAL"),
+    "y_smu": (_F, "mm", "MS2 track at S_mu, straight through the HCAL"),
+    **{f"n_hits_{s}": (_I, "", f"in-time hits in {s.upper()}: the larger of its views") for s in TRACKER_STATIONS},
+    "e_ecal": (_F, "GeV", "in-time energy in the ECAL, preshower and main"),
+    "e_preshower": (_F, "GeV", "in-time energy in the ECAL preshower"),
+    "e_veto": (_F, "MeV", "in-time energy in the VETO, sum of the panels"),
+    "e_vhcal": (_F, "GeV", "in-time energy in the VHCAL"),
+    "e_hcal1": (_F, "GeV", "in-time energy in HCAL1"),
+    "e_hcal2": (_F, "GeV", "in-time energy in HCAL2"),
+    "e_hcal_cell": (_F, "GeV", "in-time energy of HCAL1 in the cell that the MS2 track points to (NaN without a track)"),
+    "e_cal": (_F, "GeV", "E_CAL = ECAL + VHCAL + HCAL1 + HCAL2, in time"),
+    "e_ecal_out_of_time": (_F, "GeV", "energy in the ECAL outside the time window"),
+    "e_veto_out_of_time": (_F, "MeV", "energy in the VETO outside the time window"),
+    "e_vhcal_out_of_time": (_F, "GeV", "energy in the VHCAL outside the time window"),
+    "e_hcal_out_of_time": (_F, "GeV", "energy in HCAL1 and HCAL2 outside the time window"),
+    "e_s4": (_F, "MeV", "in-time energy in S4"),
+    "e_smu": (_F, "MeV", "in-time energy in S_mu"),
+}

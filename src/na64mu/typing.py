@@ -1,0 +1,19 @@
+"""Array types used in signatures; shapes stand in the docstrings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ("AnyArray", "BoolArray", "Float32Array", "FloatArray", "IntArray", "Summary")
+
+FloatArray = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+AnyArray = NDArray[Any]
+
+#: The event summary: column name -> array of shape (n_events,); see na64mu.reconstruction.summary.
+Summary = dict[str, AnyArray]
