@@ -1,0 +1,89 @@
+"""The command line `na64mu <verb>`: parses, calls the library, prints. A verb's module is imported only when it is used.
+
+Exit codes: 0 good, 1 failed, 2 usage, 3 finished with lost input. Tables go to stdout, logs and errors to stderr.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import importlib
+import logging
+from typing import NoReturn
+
+import click
+
+from na64mu import __version__
+from na64mu.errors import Na64muError
+
+__all__ = ("VERBS", "main")
+
+#: Verbs in the order of the chain, each with the line that `na64mu --help` shows; verb v is `command` of na64mu.cli.v.
+VERBS = {
+    "simulate": "Make a raw tree: beam muons, hadrons or Z' events.",
+    "check": "Read files against the raw-tree form; say what is wrong and where.",
+    "reconstruct": "Turn raw trees into event summaries, one row per event.",
+    "calibrate": "Fit MIP peaks of a calibration sample; record the thresholds.",
+    "run": "The main job: raw trees in, cut-flow and (p_out, E_CAL) plane out.",
+    "report": "Make plane and HTML report of an output folder again.",
+    "detector": "List the detector descriptions, or print one with its sources.",
+    "doctor": "Say what this installation has, lacks, and whether it works.",
+}
+
+
+class VerbGroup(click.Group):
+    """A click group that knows its verbs by name and imports the module of the one that is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        """Names of all verbs, in the order of the chain."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
+        """The command of one verb, imported now; None if there is no such verb."""
+        if cmd_name not in VERBS:
+            return None
+        command = importlib.import_module(f"na64mu.cli.{cmd_name}").command
+        if not isinstance(command, click.Command):
+            msg = f"na64mu.cli.{cmd_name}.command is not a click command"
+            raise TypeError(msg)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's signature)
+        """Write the list of verbs without importing any of them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb, or suggest the nearest one."""
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            _unknown_verb(ctx, args[0])
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb; an error with a known cause becomes one sentence on stderr and its exit code."""
+        try:
+            return super().invoke(ctx)
+        except Na64muError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except OSError as error:
+            if error.errno in {None, errno.EPIPE}:
+                raise
+            raise click.ClickException(str(error)) from error
+
+
+def _unknown_verb(ctx: click.Context, name: str) -> NoReturn:
+    near = difflib.get_close_matches(name, VERBS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"the verbs are {', '.join(VERBS)}."
+    ctx.fail(f"there is no verb {name!r}: {hint}")
+
+
+@click.group(name="na64mu", cls=VerbGroup, subcommand_metavar="VERB [ARGS]...", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="na64mu")
+@click.option("-v", "--verbose", count=True, help="Log more to stderr: -v progress, -vv details.")
+@click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
+def main(verbose: int, quiet: bool) -> None:
+    """Software for the NA64mu dark-sector search: ROOT trees in, cut-flow and (p_out, E_CAL) plane out."""
+    level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("na64mu").setLevel(level)
