@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import awkward as ak
 import numpy as np
 
+from na64mu.errors import InputError
 from na64mu.events.form import COLLECTIONS, SCALARS, TRUTH
 from na64mu.typing import AnyArray, IntArray
 
-__all__ = ("Jagged", "RawBatch", "jagged")
+__all__ = ("Jagged", "RawBatch", "as_type", "concatenate", "jagged")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Jagged:
     def __getitem__(self, field: str) -> AnyArray:
         return self.fields[field]
 
+    def __repr__(self) -> str:
+        return f"<Jagged {len(self)} events, {int(self.offsets[-1])} rows of {', '.join(self.fields)}>"
+
     @property
     def counts(self) -> IntArray:
         """Rows of every event, shape (n_events,)."""
@@ -57,8 +61,12 @@ class RawBatch:
     def __len__(self) -> int:
         return len(next(iter(self.scalars.values())))
 
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{name} {int(c.offsets[-1])}" for name, c in self.collections.items())
+        return f"<RawBatch {len(self)} events; rows: {rows}>"
+
     @classmethod
-    def from_events(cls, events: Any, collections: Iterable[str] = tuple(COLLECTIONS)) -> RawBatch:
+    def from_events(cls, events: Any, collections: Iterable[str] = tuple(COLLECTIONS)) -> Self:
         """Read the buffers of a NanoEvents (or any awkward) array of raw events.
 
         Parameters
@@ -72,13 +80,73 @@ class RawBatch:
         -------
         RawBatch
             Scalars, truth where present, and the collections.
+
+        Raises
+        ------
+        InputError
+            If a number does not fit the type of the raw tree.
         """
         present = set(events.fields)
-        scalars = {name: np.asarray(ak.to_numpy(events[name]), kind) for name, kind in (SCALARS | TRUTH).items() if name in present}
-        return cls(scalars, {name: jagged(events[name], COLLECTIONS[name]) for name in collections})
+        scalars = {name: as_type(ak.to_numpy(events[name]), kind, name) for name, kind in (SCALARS | TRUTH).items() if name in present}
+        return cls(scalars, {name: jagged(events[name], COLLECTIONS[name], name) for name in collections})
+
+    @classmethod
+    def empty(cls, *, truth: bool = False) -> Self:
+        """A batch of zero events, with or without the truth of a simulation."""
+        scalars = {name: np.empty(0, kind) for name, kind in (SCALARS | TRUTH if truth else SCALARS).items()}
+        none = np.zeros(1, np.int64)
+        return cls(scalars, {n: Jagged(none, {f: np.empty(0, k) for f, k in fs.items()}) for n, fs in COLLECTIONS.items()})
+
+    def to_events(self) -> Any:
+        """The same events as an awkward array with the behaviours of the raw tree, shape (n_events,)."""
+        from na64mu.events.behaviors import RECORD_NAMES, behavior
+
+        contents: dict[str, Any] = {name: ak.contents.NumpyArray(column) for name, column in self.scalars.items()}
+        for name, collection in self.collections.items():
+            columns = [ak.contents.NumpyArray(column) for column in collection.fields.values()]
+            rows = int(collection.offsets[-1])
+            record = ak.contents.RecordArray(columns, list(collection.fields), rows, parameters={"__record__": RECORD_NAMES[name]})
+            contents[name] = ak.contents.ListOffsetArray(ak.index.Index64(collection.offsets), record)
+        event = {"__record__": "RawEvent", "metadata": {}}
+        layout = ak.contents.RecordArray(list(contents.values()), list(contents), len(self), parameters=event)
+        return ak.Array(layout, behavior=behavior)
 
 
-def jagged(collection: Any, types: dict[str, np.dtype]) -> Jagged:
+def as_type(column: AnyArray, kind: np.dtype, name: str) -> AnyArray:
+    """A contiguous column in the type of the raw tree; a number that does not fit is an error, never wrapped.
+
+    Parameters
+    ----------
+    column : AnyArray
+        Shape (n,).
+    kind : np.dtype
+        Type of the raw tree.
+    name : str
+        Branch, for the message.
+
+    Returns
+    -------
+    AnyArray
+        Shape (n,), type `kind`, contiguous.
+
+    Raises
+    ------
+    InputError
+        If a float stands where an integer belongs, or an integer is outside the range of `kind`.
+    """
+    if column.dtype != kind:
+        if column.dtype.kind not in ("iub" if kind.kind in "iu" else "iubf"):
+            msg = f"branch {name!r} has the type {column.dtype}, the raw tree has {kind}"
+            raise InputError(msg)
+        if kind.kind in "iu" and len(column):
+            limits, low, high = np.iinfo(kind), int(column.min()), int(column.max())
+            if low < limits.min or high > limits.max:
+                msg = f"branch {name!r} has values from {low} to {high}, the raw tree's {kind} holds {limits.min} to {limits.max}"
+                raise InputError(msg)
+    return np.ascontiguousarray(column, dtype=kind)
+
+
+def jagged(collection: Any, types: dict[str, np.dtype], name: str = "collection") -> Jagged:
     """Buffers of one awkward collection, with the types that the kernels were compiled for.
 
     Parameters
@@ -87,6 +155,8 @@ def jagged(collection: Any, types: dict[str, np.dtype]) -> Jagged:
         Shape (n_events, var), records with the fields of `types`.
     types : dict[str, np.dtype]
         Field name -> type.
+    name : str
+        Name of the collection, for messages.
 
     Returns
     -------
@@ -95,9 +165,33 @@ def jagged(collection: Any, types: dict[str, np.dtype]) -> Jagged:
     """
     offsets = np.zeros(len(collection) + 1, dtype=np.int64)
     fields = {}
-    for i, (name, kind) in enumerate(types.items()):
-        column = collection[name]
+    for i, (field, kind) in enumerate(types.items()):
+        column = collection[field]
         if i == 0:
             np.cumsum(ak.to_numpy(ak.num(column, axis=1)), out=offsets[1:])
-        fields[name] = np.ascontiguousarray(ak.to_numpy(ak.flatten(column, axis=1)), dtype=kind)
+        fields[field] = as_type(ak.to_numpy(ak.flatten(column, axis=1)), kind, f"{name}_{field}")
     return Jagged(offsets, fields)
+
+
+def concatenate(batches: Sequence[RawBatch]) -> RawBatch:
+    """Several batches with the same columns as one.
+
+    Parameters
+    ----------
+    batches : sequence of RawBatch
+        At least one.
+
+    Returns
+    -------
+    RawBatch
+        Their events in order.
+    """
+    if len(batches) == 1:
+        return batches[0]
+    scalars = {name: np.concatenate([b.scalars[name] for b in batches]) for name in batches[0].scalars}
+    collections = {}
+    for name, first in batches[0].collections.items():
+        parts = [b.collections[name] for b in batches]
+        offsets = np.concatenate([[0], np.cumsum(np.concatenate([p.counts for p in parts]))]).astype(np.int64)
+        collections[name] = Jagged(offsets, {field: np.concatenate([p[field] for p in parts]) for field in first.fields})
+    return RawBatch(scalars, collections)

@@ -5,9 +5,23 @@ Lengths mm, times ns, energies GeV (counters and VETO: MeV), momenta GeV/c.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-__all__ = ("COLLECTIONS", "OPTIONAL_RUN_FIELDS", "OPTIONAL_TRUTH", "RUNS", "SCALARS", "TREE", "TRIGGER_BITS", "TRUTH", "VERSION")
+__all__ = (
+    "COLLECTIONS",
+    "OPTIONAL_RUN_FIELDS",
+    "OPTIONAL_TRUTH",
+    "RUNS",
+    "SCALARS",
+    "TREE",
+    "TRIGGER_BITS",
+    "TRUTH",
+    "VERSION",
+    "branches",
+    "missing_branches",
+)
 
 VERSION = 1
 TREE = "events"
@@ -78,3 +92,50 @@ RUNS: dict[str, np.dtype | type[str]] = {
     "seed": np.dtype(np.uint64),
 }
 OPTIONAL_RUN_FIELDS: dict[str, float | int] = {"g_ref": 0.0, "prescale_calibration": 1}
+
+
+def branches(collections: Iterable[str] = tuple(COLLECTIONS)) -> list[str]:
+    """Names of the mandatory branches of `events`, in the order they are written.
+
+    Parameters
+    ----------
+    collections : iterable of str
+        Collections to name the branches of.
+
+    Returns
+    -------
+    list[str]
+        Event scalars, then counter and fields of each collection.
+    """
+    names = list(SCALARS)
+    for name in collections:
+        names += [f"n{name}", *(f"{name}_{field}" for field in COLLECTIONS[name])]
+    return names
+
+
+def missing_branches(present: Iterable[str], collections: Iterable[str] = tuple(COLLECTIONS)) -> str:
+    """One sentence about mandatory branches that are not there.
+
+    Parameters
+    ----------
+    present : iterable of str
+        Branches of the tree.
+    collections : iterable of str
+        Collections that are wanted.
+
+    Returns
+    -------
+    str
+        Empty if nothing is missing.
+    """
+    available = sorted(present)
+    missing = [name for name in branches(collections) if name not in set(available)]
+    if not missing:
+        return ""
+    what = f"branch {missing[0]!r} is" if len(missing) == 1 else f"{len(missing)} branches ({_shortened(missing)}) are"
+    return f"mandatory {what} missing; the tree has {_shortened(available) or 'no branches'}"
+
+
+def _shortened(names: list[str], limit: int = 80) -> str:
+    text = ", ".join(names[:limit])
+    return f"{text} and {len(names) - limit} more" if len(names) > limit else text

@@ -1,0 +1,205 @@
+"""What hits and events can do: awkward behaviours of the raw tree's collections and of the event itself.
+
+Times ns, charges ADC counts, energies GeV (counters and VETO: MeV). Every method works on a whole collection
+(shape (n_events, var)) and reads only the columns it names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import awkward as ak
+import numpy as np
+from coffea.nanoevents.methods import base
+
+from na64mu.events.form import TRIGGER_BITS
+
+__all__ = ("RECORD_NAMES", "behavior")
+
+behavior: dict[Any, Any] = dict(base.behavior)
+
+#: Collection -> name of the record that carries its behaviour.
+RECORD_NAMES = {
+    "counter": "CounterHit",
+    "veto": "VetoHit",
+    "bms": "BmsHit",
+    "mm": "MmHit",
+    "gem": "GemHit",
+    "straw": "StrawHit",
+    "ecal": "EcalCell",
+    "vhcal": "VhcalCell",
+    "hcal": "HcalCell",
+}
+
+#: Counter name -> id in the raw tree.
+COUNTER_IDS = {"S0": 0, "S1": 1, "V1": 2, "S4": 3, "S_mu": 4}
+
+
+@ak.mixin_class(behavior)
+class TimedHit(base.NanoCollection):
+    """A hit with a time; an in-time hit has time 0 (a straw: its drift time)."""
+
+    def in_time(self, window: float | tuple[float, float]) -> Any:
+        """Hits inside a time window.
+
+        Parameters
+        ----------
+        window : float or (float, float)
+            Half width around 0, or (low, high), both included [ns].
+
+        Returns
+        -------
+        ak.Array
+            The same collection with the hits outside the window removed.
+        """
+        low, high = window if isinstance(window, tuple) else (-window, window)
+        return self[(self.time >= low) & (self.time <= high)]
+
+
+@ak.mixin_class(behavior)
+class ModuleHit(base.NanoCollection):
+    """A hit of a numbered module."""
+
+    def module_is(self, number: int) -> Any:
+        """Hits of one module."""
+        return self[self.module == number]
+
+
+@ak.mixin_class(behavior)
+class ViewHit(ModuleHit):
+    """A hit of a module with an x view (0) and a y view (1)."""
+
+    def view_is(self, number: int) -> Any:
+        """Hits of one view: 0 measures x, 1 measures y."""
+        return self[self.view == number]
+
+
+@ak.mixin_class(behavior)
+class ChargeHit(ViewHit):
+    """A strip or channel with three ADC samples, 25 ns apart."""
+
+    @property
+    def charge(self) -> Any:
+        """Sum of the three samples [ADC], int64."""
+        return ak.values_astype(self.q0, np.int64) + self.q1 + self.q2
+
+    @property
+    def is_peaked(self) -> Any:
+        """Whether the middle sample is the largest, as it is for an in-time hit."""
+        return (self.q1 >= self.q0) & (self.q1 >= self.q2)
+
+
+@ak.mixin_class(behavior)
+class Cell(TimedHit):
+    """A calorimeter cell."""
+
+    def cell_is(self, ix: int, iy: int) -> Any:
+        """Rows of one cell, counted from 0 with x and y."""
+        return self[(self.ix == ix) & (self.iy == iy)]
+
+    @property
+    def total(self) -> Any:
+        """Energy summed over the rows [GeV], float64."""
+        return ak.sum(ak.values_astype(self.energy, np.float64), axis=-1)
+
+
+@ak.mixin_class(behavior)
+class CounterHit(TimedHit):
+    """A hit of a trigger counter; energy in MeV."""
+
+    def of(self, name: str) -> Any:
+        """Hits of the counter called S0, S1, V1, S4 or S_mu."""
+        return self[self.id == COUNTER_IDS[name]]
+
+
+@ak.mixin_class(behavior)
+class VetoHit(TimedHit):
+    """One photomultiplier end of a VETO panel; energy in MeV on the scale of the whole panel."""
+
+    @property
+    def panel(self) -> Any:
+        """Panel 0, 1 or 2."""
+        return self.id // 2
+
+    @property
+    def end(self) -> Any:
+        """End 0 or 1 of the panel."""
+        return self.id % 2
+
+
+@ak.mixin_class(behavior)
+class BmsHit(TimedHit):
+    """A slab of a beam momentum station."""
+
+    def station_is(self, number: int) -> Any:
+        """Hits of one station, 1 to 6."""
+        return self[self.station == number]
+
+
+@ak.mixin_class(behavior)
+class MmHit(ChargeHit):
+    """A multiplexed Micromegas channel."""
+
+
+@ak.mixin_class(behavior)
+class GemHit(ChargeHit):
+    """A GEM strip."""
+
+
+@ak.mixin_class(behavior)
+class StrawHit(ViewHit, TimedHit):
+    """A straw wire; its time is the drift time."""
+
+
+@ak.mixin_class(behavior)
+class EcalCell(Cell):
+    """An ECAL cell, electron scale."""
+
+    @property
+    def preshower(self) -> Any:
+        """Rows of the preshower."""
+        return self[self.section == 0]
+
+    @property
+    def main(self) -> Any:
+        """Rows of the main section."""
+        return self[self.section == 1]
+
+
+@ak.mixin_class(behavior)
+class VhcalCell(Cell):
+    """A VHCAL cell, hadron scale."""
+
+
+@ak.mixin_class(behavior)
+class HcalCell(Cell, ModuleHit):
+    """An HCAL cell, hadron scale."""
+
+
+@ak.mixin_class(behavior)
+class RawEvent(base.NanoEvents):
+    """An event of the raw tree: a recorded trigger."""
+
+    def met(self, condition: str) -> Any:
+        """Whether a trigger condition (calibration, physics, random) was met, before any prescale."""
+        return (self.trigger >> TRIGGER_BITS[condition]) & 1 == 1
+
+    @property
+    def is_calibration(self) -> Any:
+        """S0*S1*!V1."""
+        return self.met("calibration")
+
+    @property
+    def is_physics(self) -> Any:
+        """S0*S1*!V1*S4*S_mu."""
+        return self.met("physics")
+
+    @property
+    def is_simulation(self) -> bool:
+        """Whether the events carry the truth of a simulation."""
+        return "mc_weight" in ak.fields(self)
+
+
+behavior["__typestr__", "RawEvent"] = "event"
+for _name in RECORD_NAMES.values():
+    behavior["__typestr__", _name] = _name

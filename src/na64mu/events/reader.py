@@ -1,0 +1,191 @@
+"""Reading raw trees, TTree or RNTuple: whole batches, virtual events for Jupyter, and the run bookkeeping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+
+from na64mu.errors import InputError
+from na64mu.events.batch import Jagged, RawBatch, as_type
+from na64mu.events.form import COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRUTH, branches, missing_branches
+from na64mu.events.source import find_tree, open_file, read_columns
+
+__all__ = ("open_events", "read_batch", "read_runs", "split_column")
+
+
+def open_events(path: str | Path, *, access_log: list[Any] | None = None) -> Any:
+    """Open the events of a file as a virtual array: a column is read when it is first touched.
+
+    Parameters
+    ----------
+    path : str or Path
+        A raw tree.
+    access_log : list, optional
+        Receives what is read, as it is read.
+
+    Returns
+    -------
+    NanoEvents
+        Shape (n_events,), with the behaviours of na64mu.events.behaviors.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or does not have the raw-tree form.
+    """
+    from coffea.nanoevents import NanoEventsFactory
+
+    from na64mu.events.schema import RawTreeSchema
+
+    with open_file(path) as file:
+        find_tree(file, path, TREE)
+    try:
+        return NanoEventsFactory.from_root(
+            {str(path): TREE}, schemaclass=RawTreeSchema, metadata={"filename": str(path)}, access_log=access_log
+        ).events()
+    except InputError as error:
+        msg = f"{path}: {error}"
+        raise InputError(msg) from error
+
+
+def read_batch(path: str | Path, entry_start: int | None = None, entry_stop: int | None = None) -> RawBatch:
+    """Read events into flat buffers.
+
+    Parameters
+    ----------
+    path : str or Path
+        A raw tree.
+    entry_start, entry_stop : int, optional
+        Range of entries; all by default.
+
+    Returns
+    -------
+    RawBatch
+        Scalars, truth where present, and all collections.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or does not have the raw-tree form.
+    """
+    with open_file(path) as file:
+        tree = find_tree(file, path, TREE)
+        present = set(tree.keys())
+        problem = missing_branches(present)
+        if problem:
+            msg = f"{path}: tree {TREE!r}: {problem}"
+            raise InputError(msg)
+        truth = [name for name in TRUTH if name in present]
+        columns = read_columns(tree, branches() + truth, path, entry_start, entry_stop)
+    try:
+        return _batch(columns, truth)
+    except InputError as error:
+        msg = f"{path}: {error}"
+        raise InputError(msg) from error
+
+
+def _batch(columns: dict[str, Any], truth: list[str]) -> RawBatch:
+    kinds = SCALARS | {name: TRUTH[name] for name in truth}
+    scalars = {name: as_type(_flat(columns[name], name), kind, name) for name, kind in kinds.items()}
+    collections = {}
+    for name, types in COLLECTIONS.items():
+        counts = _flat(columns[f"n{name}"], f"n{name}")
+        offsets = np.zeros(len(counts) + 1, np.int64)
+        np.cumsum(counts, out=offsets[1:])
+        fields = {}
+        for field, kind in types.items():
+            branch = f"{name}_{field}"
+            own, content = split_column(columns[branch], branch)
+            if not np.array_equal(own, offsets):
+                entry = int(np.flatnonzero(np.diff(own) != counts)[0])
+                msg = f"branch {branch!r} has {own[entry + 1] - own[entry]} numbers in entry {entry} of the range, n{name} says {counts[entry]}"
+                raise InputError(msg)
+            fields[field] = as_type(content, kind, branch)
+        collections[name] = Jagged(offsets, fields)
+    return RawBatch(scalars, collections)
+
+
+def _flat(column: Any, name: str) -> Any:
+    if column.ndim != 1 or not isinstance(column.layout, ak.contents.NumpyArray):
+        msg = f"branch {name!r} has the type {column.type.content}, the raw tree has one number per event"
+        raise InputError(msg)
+    return ak.to_numpy(column)
+
+
+def split_column(column: Any, name: str) -> tuple[Any, Any]:
+    """Offsets and content of a jagged column.
+
+    Parameters
+    ----------
+    column : ak.Array
+        Shape (n_events, var).
+    name : str
+        Branch, for the message.
+
+    Returns
+    -------
+    offsets : IntArray
+        Shape (n_events + 1,), from 0.
+    content : AnyArray
+        Shape (n_rows,).
+
+    Raises
+    ------
+    InputError
+        If the column is not a list of numbers per event.
+    """
+    layout = column.layout
+    if not isinstance(layout, ak.contents.ListOffsetArray) or not isinstance(layout.content, ak.contents.NumpyArray):
+        msg = f"branch {name!r} has the type {column.type.content}, the raw tree has a list of numbers per event"
+        raise InputError(msg)
+    offsets = np.asarray(layout.offsets.data, np.int64)
+    return offsets - offsets[0], np.asarray(layout.content.data)[offsets[0] : offsets[-1]]
+
+
+def read_runs(path: str | Path) -> list[dict[str, Any]]:
+    """Read the run bookkeeping.
+
+    Parameters
+    ----------
+    path : str or Path
+        A raw tree.
+
+    Returns
+    -------
+    list of dict
+        One per (run, config): every field of na64mu.events.form.RUNS as int, float or str, optional ones defaulted.
+
+    Raises
+    ------
+    InputError
+        If there is no tree `runs`, or a field of it is missing or of another kind.
+    """
+    with open_file(path) as file:
+        tree = find_tree(file, path, "runs")
+        present = set(tree.keys())
+        missing = [name for name in RUNS if name not in present and name not in OPTIONAL_RUN_FIELDS]
+        if missing:
+            msg = f"{path}: tree 'runs' has no field {missing[0]!r}; it has {', '.join(sorted(present)) or 'none'}"
+            raise InputError(msg)
+        columns = read_columns(tree, [name for name in RUNS if name in present], path)
+    values = {name: column.to_list() for name, column in columns.items()}
+    n = len(values["run"])
+    return [
+        {name: _run_value(name, values[name][i] if name in values else OPTIONAL_RUN_FIELDS[name], path) for name in RUNS} for i in range(n)
+    ]
+
+
+def _run_value(name: str, value: Any, path: str | Path) -> int | float | str:
+    kind = RUNS[name]
+    if kind is str and isinstance(value, str | bytes):
+        return value.decode(errors="replace") if isinstance(value, bytes) else value
+    if isinstance(kind, np.dtype) and isinstance(value, int | float):
+        if kind.kind == "f":
+            return float(value)
+        if value == int(value):
+            return int(value)
+    msg = f"{path}: field {name!r} of tree 'runs' is {value!r}, {'a string' if kind is str else kind} is needed"
+    raise InputError(msg)

@@ -1,0 +1,165 @@
+"""Opening ROOT files and reading columns, with one clear sentence for everything that can be wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import uproot
+
+from na64mu.errors import InputError, Na64muError
+
+__all__ = ("find_tree", "is_remote", "open_file", "read_columns")
+
+
+def is_remote(path: str | Path) -> bool:
+    """Whether a path is an address such as root://... or https://..."""
+    return "://" in str(path)
+
+
+@contextmanager
+def open_file(path: str | Path) -> Iterator[Any]:
+    """Open a ROOT file and close it at the end.
+
+    Parameters
+    ----------
+    path : str or Path
+        Local file or address.
+
+    Yields
+    ------
+    uproot.ReadOnlyDirectory
+        Its top directory.
+
+    Raises
+    ------
+    InputError
+        If the file does not exist, is empty, is not a ROOT file or is damaged.
+    """
+    file = _open(path)
+    with file:
+        yield file
+
+
+def _open(path: str | Path) -> Any:
+    if not is_remote(path):
+        _check_local(Path(path))
+    try:
+        return uproot.open({str(path): None}, object_cache=None, array_cache=None)
+    except Exception as error:
+        msg = f"{path}: cannot be opened as a ROOT file, it is truncated, damaged or out of reach ({_reason(error)}); copy or make it again"
+        raise InputError(msg) from error
+
+
+def _check_local(path: Path) -> None:
+    if not path.exists():
+        msg = f"{path}: no such file"
+        raise InputError(msg)
+    if path.is_dir():
+        msg = f"{path}: is a folder, a ROOT file is needed"
+        raise InputError(msg)
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(4)
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror})"
+        raise InputError(msg) from error
+    if not head:
+        msg = f"{path}: the file is empty; copy or make it again"
+        raise InputError(msg)
+    if head != b"root":
+        msg = f"{path}: not a ROOT file, it starts with {head!r} instead of b'root'"
+        raise InputError(msg)
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
+
+
+def find_tree(file: Any, path: str | Path, name: str) -> Any:
+    """The TTree or RNTuple of a name.
+
+    Parameters
+    ----------
+    file : uproot.ReadOnlyDirectory
+        From open_file.
+    path : str or Path
+        Path of the file, for the message.
+    name : str
+        Name of the tree.
+
+    Returns
+    -------
+    uproot.TTree or uproot RNTuple
+        Newest cycle of that name.
+
+    Raises
+    ------
+    InputError
+        If there is none; the message lists what the file has.
+    """
+    try:
+        kinds = file.classnames(cycle=False)
+        tree = file[name] if name in kinds else None
+    except Exception as error:
+        msg = f"{path}: tree {name!r} cannot be opened, the file is truncated or damaged ({_reason(error)}); copy or make it again"
+        raise InputError(msg) from error
+    if tree is None:
+        available = ", ".join(f"{key} ({kind})" for key, kind in sorted(kinds.items())) or "nothing"
+        msg = f"{path}: no tree {name!r}; the file has {available}"
+        raise InputError(msg)
+    if not hasattr(tree, "num_entries"):
+        msg = f"{path}: {name!r} is a {kinds[name]}, a TTree or RNTuple is needed"
+        raise InputError(msg)
+    return tree
+
+
+def read_columns(
+    tree: Any, names: Sequence[str], path: str | Path, start: int | None = None, stop: int | None = None
+) -> dict[str, ak.Array]:
+    """Read branches of a TTree or fields of an RNTuple.
+
+    Parameters
+    ----------
+    tree : uproot.TTree or uproot RNTuple
+        Where to read.
+    names : sequence of str
+        Branches; all must exist.
+    path : str or Path
+        Path of the file, for the message.
+    start, stop : int, optional
+        Range of entries.
+
+    Returns
+    -------
+    dict[str, ak.Array]
+        Branch -> column of shape (n_entries, ...).
+
+    Raises
+    ------
+    InputError
+        If the bytes of a branch are damaged or missing; the message names the branch and the entries.
+    """
+    if not names:
+        return {}
+    wanted = set(names)
+    try:
+        # A list of names makes uproot compare every branch with every name: a predicate is faster.
+        columns = tree.arrays(filter_name=wanted.__contains__, entry_start=start, entry_stop=stop, how=dict)
+        return {name: columns[name] for name in names}
+    except Na64muError:
+        raise
+    except Exception as error:
+        if len(names) > 1:  # find out which branch it is
+            for name in names:
+                read_columns(tree, [name], path, start, stop)
+        low, high = start or 0, tree.num_entries if stop is None else min(stop, tree.num_entries)
+        msg = (
+            f"{path}: branch {names[0]!r} of tree {tree.name!r} cannot be read in entries {low} to {high - 1}, "
+            f"the file is truncated or damaged ({_reason(error)}); copy or make it again"
+        )
+        raise InputError(msg) from error
