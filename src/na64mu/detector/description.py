@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -77,6 +78,15 @@ class Detector(BaseModel):
             msg = f"counters: S0, S1, V1, S4 and S_mu are needed, found {[c.name for c in self.counters]}"
             raise ValueError(msg)
         return self
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the whole description: two detectors are the same if and only if their digests are."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def __hash__(self) -> int:
+        """Hash of the digest, so that what is compiled from a description can be kept."""
+        return hash(self.digest)
 
     def counter(self, name: str) -> Counter:
         """The counter called S0, S1, V1, S4 or S_mu."""

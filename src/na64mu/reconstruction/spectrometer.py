@@ -1,0 +1,212 @@
+"""A spectrometer as the tracking sees it: measuring planes, field boxes and material along z.
+
+MS1 (bend in y) and MS2 (bend in x) are two descriptions of one engine: each has planes in two views, and one
+of the views bends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from na64mu.detector import Detector
+from na64mu.errors import DetectorError
+from na64mu.typing import FloatArray, IntArray
+
+__all__ = ("C_FIELD", "Plane", "Spectrometer", "bending_integral", "highland_angle", "spectrometer")
+
+#: Curvature of unit charge: dp = C_FIELD [GeV/c per T m] x field x path (c = 0.299792458 m/ns).
+C_FIELD = 0.299792458
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One measuring plane of one view.
+
+    Attributes
+    ----------
+    station : str
+        "bms1", "mm5", "st2"...; one station has several planes.
+    view : int
+        0 measures x, 1 measures y.
+    z, sigma : float
+        Position and resolution [mm].
+    x_over_x0 : float
+        Thickness of the material that belongs to the plane, in radiation lengths.
+    key : tuple of int
+        (module or station number, layer) by which digits find their plane.
+    """
+
+    station: str
+    view: int
+    z: float
+    sigma: float
+    x_over_x0: float
+    key: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)  # one object per description, compared by identity
+class Spectrometer:
+    """Planes, field boxes and material of MS1 or MS2.
+
+    Attributes
+    ----------
+    name : str
+        "ms1" or "ms2".
+    bend_view : int
+        View in which the field bends: 0 (x) or 1 (y).
+    planes : tuple of Plane
+        All planes of both views in order of z.
+    boxes : FloatArray
+        Shape (n_boxes, 4): entrance z, exit z [mm], Bx, By [T].
+    vacuum_until, air_x0 : float
+        Medium between the planes [mm].
+    total_x0 : float
+        Radiation lengths of all planes and air together, for Highland's logarithm.
+    """
+
+    name: str
+    bend_view: int
+    planes: tuple[Plane, ...]
+    boxes: FloatArray
+    vacuum_until: float
+    air_x0: float
+    total_x0: float
+
+    def view(self, view: int) -> list[int]:
+        """Indices of the planes of one view."""
+        return [i for i, p in enumerate(self.planes) if p.view == view]
+
+    @property
+    def z(self) -> FloatArray:
+        """Positions of all planes [mm], shape (n_planes,)."""
+        return np.array([p.z for p in self.planes])
+
+    @property
+    def highland_log(self) -> float:
+        """Logarithmic factor of Highland's formula for the total thickness."""
+        return 1.0 + 0.038 * float(np.log(self.total_x0))
+
+    def steps(self) -> FloatArray:
+        """Track from plane to plane as a list of straight steps and field boxes, in order of z.
+
+        Returns
+        -------
+        FloatArray
+            Shape (n_steps, 5): start z, end z [mm], Bx, By [T], thickness in radiation lengths. Steps
+            between planes end at the next plane; the last column spreads over the step.
+        """
+        borders = sorted({*self.z, *self.boxes[:, :2].ravel(), *([self.vacuum_until] if self.z[0] < self.vacuum_until < self.z[-1] else [])})
+        rows = []
+        for start, end in zip(borders[:-1], borders[1:], strict=True):
+            middle = 0.5 * (start + end)
+            inside = [box for box in self.boxes if box[0] < middle < box[1]]
+            field = (inside[0][2], inside[0][3]) if inside else (0.0, 0.0)
+            thickness = 0.0 if middle < self.vacuum_until else (end - start) / self.air_x0
+            rows.append((start, end, *field, thickness))
+        return np.array(rows)
+
+
+def highland_angle(x_over_x0: FloatArray | float, total_x0: float) -> FloatArray:
+    """Width of the projected scattering angle of a muon of 1 GeV/c [rad]; it falls as 1 / p.
+
+    Parameters
+    ----------
+    x_over_x0 : FloatArray or float
+        Thickness of the scatterer in radiation lengths.
+    total_x0 : float
+        Thickness for the logarithm: that of the whole spectrometer, so that widths add in quadrature.
+
+    Returns
+    -------
+    FloatArray
+        13.6 MeV / p sqrt(x / X0) (1 + 0.038 ln(x / X0)), beta = 1.
+
+    References
+    ----------
+    Particle Data Group, "Passage of particles through matter", eq. (34.16).
+    """
+    return 13.6e-3 * np.sqrt(np.asarray(x_over_x0)) * (1.0 + 0.038 * np.log(total_x0))
+
+
+def bending_integral(z: FloatArray, spectrometer: Spectrometer) -> FloatArray:
+    """Displacement in the bending view per q/p, in the limit of small angles.
+
+    Parameters
+    ----------
+    z : FloatArray
+        Positions [mm], shape (n,).
+    spectrometer : Spectrometer
+        Its field boxes and bending view.
+
+    Returns
+    -------
+    FloatArray
+        G(z) [mm GeV/c]: a particle without slope upstream sits at (q/p) G(z), shape (n,).
+    """
+    total = np.zeros_like(z, dtype=np.float64)
+    for start, end, bx, by in spectrometer.boxes:
+        strength = C_FIELD * 1e-3 * (bx if spectrometer.bend_view == 1 else -by)  # GeV/c per mm
+        inside = np.clip(z - start, 0.0, end - start)
+        total += strength * (0.5 * inside**2 + (end - start) * np.clip(z - end, 0.0, None))
+    return total
+
+
+def _bend_view(detector: Detector, number: int) -> int:
+    magnets = detector.magnets_of(number)
+    views = {0 if m.field[1] else 1 for m in magnets if any(m.field)}
+    if len(views) != 1 or any(m.field[0] and m.field[1] for m in magnets):
+        msg = f"detector {detector.tag!r}: the magnets of MS{number} must bend in one view, x or y; found the fields {[m.field for m in magnets]}"
+        raise DetectorError(msg)
+    return views.pop()
+
+
+def _planes(detector: Detector, number: int) -> list[Plane]:
+    planes = []
+    if number == 1:
+        planes += [Plane(f"bms{b.station}", 1, b.z, b.sigma, b.x_over_x0, (b.station, 0)) for b in detector.bms]
+    for m in detector.micromegas:
+        if m.spectrometer == number:
+            planes += [Plane(f"mm{m.module}", v, m.z, m.sigma, 0.5 * m.x_over_x0, (m.module, 0)) for v in (0, 1)]
+    for g in detector.gem:
+        if g.spectrometer == number:
+            planes += [Plane(f"gem{g.module}", v, g.z, g.sigma, 0.5 * g.x_over_x0, (g.module, 0)) for v in (0, 1)]
+    for s in detector.straws:
+        if s.spectrometer == number:
+            planes += [
+                Plane(f"st{s.module}", v, s.layer_z(v, layer), s.sigma, 0.25 * s.x_over_x0, (s.module, layer))
+                for v in (0, 1)
+                for layer in (0, 1)
+            ]
+    return sorted(planes, key=lambda p: (p.z, p.view))
+
+
+@lru_cache(maxsize=8)
+def spectrometer(detector: Detector, number: int) -> Spectrometer:
+    """Compile MS1 or MS2 from a detector description.
+
+    Parameters
+    ----------
+    detector : Detector
+        The description.
+    number : int
+        1 or 2.
+
+    Returns
+    -------
+    Spectrometer
+        Its planes, boxes and material.
+
+    Raises
+    ------
+    DetectorError
+        If its magnets do not bend in exactly one view.
+    """
+    planes = _planes(detector, number)
+    boxes = np.array([(*m.z_range, *m.signed_field) for m in detector.magnets_of(number)])
+    bend_view = _bend_view(detector, number)
+    air = max(0.0, planes[-1].z - max(planes[0].z, detector.medium.vacuum_until))
+    total = sum(p.x_over_x0 for p in planes) + air / detector.medium.air_x0
+    return Spectrometer(f"ms{number}", bend_view, tuple(planes), boxes, detector.medium.vacuum_until, detector.medium.air_x0, total)
