@@ -1,0 +1,234 @@
+"""Working points: which cuts, in which order, with which thresholds, and the box, regions and binning that go with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+
+from na64mu.detector.elements import Source
+from na64mu.errors import SelectionError
+from na64mu.selections.cuts import CUTS, Box, Region, Thresholds
+from na64mu.tomlmodel import content_hash, read_toml, validate
+from na64mu.typing import BoolArray, Summary
+
+__all__ = ("Axis", "BoundCut", "Cut", "MipRule", "Spectrum", "WorkingPoint", "known_working_points", "load_working_point")
+
+FOLDER = Path(__file__).parent
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Axis(_Model):
+    """A regular histogram axis."""
+
+    bins: Annotated[int, Field(ge=1)]
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        if not self.low < self.high:
+            msg = f"low = {self.low} must lie below high = {self.high}"
+            raise ValueError(msg)
+        return self
+
+
+class Spectrum(Axis):
+    """The spectrum of one quantity: a column of the summary, or `chi2_ndf_ms1`, `chi2_ndf_ms2`."""
+
+    column: str
+    label: str
+
+
+class MipRule(_Model):
+    """How a MIP window follows from the calibration sample."""
+
+    fit_low: Annotated[float, Field(ge=0, lt=1)]  # lower end of the fit range, in units of the peak
+    fit_high: Annotated[float, Field(gt=1)]
+    quantile_low: Annotated[float, Field(ge=0, lt=0.5)]  # of the fitted shape
+    quantile_high: Annotated[float, Field(gt=0.5, lt=1)]
+    min_events: Annotated[int, Field(ge=50)]
+    quantities: tuple[str, ...]  # peaks to fit
+    upper_bounds: tuple[str, ...]  # most muons deposit nothing: the window has no lower end
+    source: Source
+
+
+class Cut(_Model):
+    """One cut of a working point."""
+
+    name: str
+    label: str
+    thresholds: SerializeAsAny[Thresholds]
+    source: Source
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _thresholds_of_its_function(cls, content: Any, handler: Any) -> Self:
+        if isinstance(content, dict) and isinstance(content.get("thresholds"), dict):
+            definition = CUTS.get(content.get("name", ""))
+            if definition is None:
+                msg = f"no cut {content.get('name')!r}: known are {sorted(CUTS)}"
+                raise ValueError(msg)
+            content = content | {"thresholds": definition.thresholds.model_validate(content["thresholds"])}
+        cut: Self = handler(content)
+        return cut
+
+
+@dataclass(frozen=True)
+class BoundCut:
+    """A cut with all its thresholds, ready to be applied: `mask = cut(summary)`."""
+
+    name: str
+    label: str
+    thresholds: Thresholds
+
+    def __call__(self, summary: Summary) -> BoolArray:
+        """Events that pass, shape (n_events,)."""
+        return CUTS[self.name].function(summary, self.thresholds)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the summary that it looks at."""
+        return self.thresholds.columns
+
+
+class WorkingPoint(_Model):
+    """A selection with everything that is filled with it."""
+
+    format_version: int
+    name: str
+    title: str
+    cuts: Annotated[tuple[Cut, ...], Field(min_length=1)]
+    plane_cut: str  # the plane is filled before and after this cut (and those behind it)
+    blind_at: str  # the last pre-selection cut: in data, events of the box count as failing it
+    box: Box
+    regions: tuple[Region, ...]
+    plane_p_out: Axis
+    plane_e_cal: Axis
+    spectra: tuple[Spectrum, ...]
+    mip: MipRule
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        names = self.cut_names
+        if self.format_version != 1:
+            msg = f"format_version is {self.format_version}, this version of na64mu reads 1"
+            raise ValueError(msg)
+        for what, values in (("cuts", names), ("regions", [r.name for r in self.regions]), ("spectra", [s.column for s in self.spectra])):
+            if len(set(values)) != len(values):
+                msg = f"{what}: a name stands twice in {list(values)}"
+                raise ValueError(msg)
+        for key in ("plane_cut", "blind_at"):
+            if getattr(self, key) not in names:
+                msg = f"{key} = {getattr(self, key)!r} is not one of the cuts {list(names)}"
+                raise ValueError(msg)
+        needed = {q for cut in self.cuts for q in cut.thresholds.mip_quantities}
+        fitted = {*self.mip.quantities, *self.mip.upper_bounds}
+        if not needed <= fitted:
+            msg = f"mip: the cuts need windows of {sorted(needed - fitted)}, which mip.quantities and mip.upper_bounds do not name"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def cut_names(self) -> tuple[str, ...]:
+        """Names of the cuts in order."""
+        return tuple(cut.name for cut in self.cuts)
+
+    @property
+    def mip_quantities(self) -> tuple[str, ...]:
+        """Energies whose MIP windows the cuts need, in order."""
+        return tuple(dict.fromkeys(q for cut in self.cuts for q in cut.thresholds.mip_quantities))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the canonical content: changes with every number."""
+        return content_hash(self.model_dump(mode="json"))
+
+    def bind(self, windows: dict[str, tuple[float, float]]) -> tuple[BoundCut, ...]:
+        """The cuts with the MIP windows of one detector.
+
+        Parameters
+        ----------
+        windows : dict of str to (float, float)
+            Energy -> lowest and highest value of a MIP [GeV; VETO MeV].
+
+        Returns
+        -------
+        tuple of BoundCut
+            In order.
+
+        Raises
+        ------
+        SelectionError
+            If the calibration lacks a window.
+        """
+        missing = [q for q in self.mip_quantities if q not in windows]
+        if missing:
+            msg = f"working point {self.name}: the calibration has no MIP window of {', '.join(missing)} (it has {sorted(windows)}): make one with `na64mu calibrate`"
+            raise SelectionError(msg)
+        return tuple(BoundCut(cut.name, cut.label, cut.thresholds.with_windows(windows)) for cut in self.cuts)
+
+    def before_plane_cut(self) -> tuple[str, ...]:
+        """Names of the cuts before the plane cut."""
+        return self.cut_names[: self.cut_names.index(self.plane_cut)]
+
+
+def known_working_points() -> list[str]:
+    """Names of the working points that ship with the package."""
+    return sorted(p.stem for p in FOLDER.glob("*.toml"))
+
+
+def _path(name: str | Path) -> Path:
+    path = Path(name)
+    if path.suffix == ".toml" and path.is_file():
+        return path
+    shipped = FOLDER / f"{name}.toml"
+    if path.name == str(name) and shipped.is_file():
+        return shipped
+    msg = f"no working point {str(name)!r}: known are {', '.join(known_working_points())}; give one of these or the path of a TOML file"
+    raise SelectionError(msg)
+
+
+def load_working_point(name: str | Path) -> WorkingPoint:
+    """Read a working point.
+
+    Parameters
+    ----------
+    name : str or Path
+        Name of one that ships with the package ("prl2024"), or path of a TOML file. A file with `base = "<name>"`
+        takes everything from that one and replaces the top-level keys it has; in `cuts` it replaces cuts of the same name.
+
+    Returns
+    -------
+    WorkingPoint
+        The frozen selection.
+
+    Raises
+    ------
+    SelectionError
+        If there is no such working point, or with one line per wrong key.
+    """
+    path = _path(name)
+    return validate(WorkingPoint, _content(path), str(path), SelectionError)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    content = read_toml(path, SelectionError)
+    base = content.pop("base", None)
+    if base is None:
+        return content
+    if not isinstance(base, str) or base == path.stem:
+        msg = f"{path}: base: the name of another working point is wanted, found {base!r}"
+        raise SelectionError(msg)
+    inherited = _content(_path(base))
+    own = {cut.get("name"): cut for cut in content.pop("cuts", [])}
+    unknown = sorted(str(n) for n in own if n not in [cut["name"] for cut in inherited["cuts"]])
+    if unknown:
+        msg = f"{path}: cuts: {unknown[0]!r} is not a cut of the base {base!r}, which has {[cut['name'] for cut in inherited['cuts']]}"
+        raise SelectionError(msg)
+    return inherited | content | {"cuts": [own.get(cut["name"], cut) for cut in inherited["cuts"]]}

@@ -1,0 +1,151 @@
+"""Where a result comes from: versions, configuration, inputs, command, times. It stands in every output."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import na64mu
+
+__all__ = ("InputFile", "Provenance", "merged_ranges", "package_versions", "repository_state")
+
+PACKAGES = ("numpy", "awkward", "uproot", "numba", "coffea", "hist", "boost-histogram", "scipy", "iminuit", "dask", "distributed")
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide about numbers, as far as they are installed."""
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def repository_state() -> tuple[str, bool | None]:
+    """Git commit of the checkout the package runs from, and whether its files are unchanged.
+
+    Returns
+    -------
+    commit : str
+        Empty if the package does not run from a checkout.
+    clean : bool or None
+        None if it does not.
+    """
+    root = Path(na64mu.__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return "", None
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return "", None
+    return commit, not changes
+
+
+def _git(root: Path, *arguments: str) -> str:
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=20, env=environment)
+    return done.stdout.strip()
+
+
+def merged_ranges(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Join half-open entry ranges that touch.
+
+    Parameters
+    ----------
+    ranges : iterable of (int, int)
+        In any order.
+
+    Returns
+    -------
+    tuple of (int, int)
+        Sorted, without empty ones.
+    """
+    merged: list[tuple[int, int]] = []
+    for start, stop in sorted(r for r in ranges if r[0] < r[1]):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
+        else:
+            merged.append((start, stop))
+    return tuple(merged)
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One input: its path, uuid, detector tag, number of entries, and the entry ranges read and not read."""
+
+    dataset: str
+    path: str
+    uuid: str
+    detector: str
+    entries: int
+    read: tuple[tuple[int, int], ...] = ()
+    unread: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Everything needed to make a result again.
+
+    Attributes
+    ----------
+    version, commit, clean : str, str, bool or None
+        Package version, git commit, whether the checkout was unchanged (None: not a checkout).
+    configuration_hash : str
+        SHA-256 of working point, calibrations, detector descriptions and layout.
+    selection, selection_hash : str
+        Working point.
+    detectors, calibrations : dict of str to str
+        Tag -> SHA-256 of the description and of the calibration.
+    inputs : tuple of InputFile
+    executor, workers, chunksize, maxchunks
+        How it ran.
+    command : tuple of str
+        Command line.
+    started, ended : str
+        UTC, ISO 8601.
+    packages : dict of str to str
+        Versions.
+    """
+
+    configuration_hash: str
+    selection: str
+    selection_hash: str
+    detectors: dict[str, str]
+    calibrations: dict[str, str]
+    inputs: tuple[InputFile, ...]
+    executor: str
+    workers: int
+    chunksize: int
+    maxchunks: int | None
+    started: str
+    ended: str
+    layout: str = ""
+    version: str = na64mu.__version__
+    commit: str = ""
+    clean: bool | None = None
+    command: tuple[str, ...] = field(default_factory=lambda: tuple(sys.argv))
+    packages: dict[str, str] = field(default_factory=package_versions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Provenance:
+        """The inverse of `to_dict`."""
+        inputs = tuple(InputFile(**{**i, "read": _ranges(i["read"]), "unread": _ranges(i["unread"])}) for i in content["inputs"])
+        return cls(**{**content, "inputs": inputs, "command": tuple(content["command"])})
+
+
+def _ranges(content: Iterable[Iterable[int]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(pair) for pair in content)

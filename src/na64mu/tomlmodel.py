@@ -1,0 +1,81 @@
+"""Reading a TOML file into a frozen pydantic model, with errors that name the file and the key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from na64mu.errors import Na64muError
+
+__all__ = ("content_hash", "key_of", "read_toml", "validate")
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def key_of(location: tuple[Any, ...]) -> str:
+    """A place in a nested structure as a reader writes it: cuts[2].thresholds.centre."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text or "(top level)"
+
+
+def read_toml(path: Path, error: type[Na64muError]) -> dict[str, Any]:
+    """Content of a TOML file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    error : type
+        Exception to raise if it cannot be read.
+
+    Returns
+    -------
+    dict
+        The tables.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as cause:
+        msg = f"{path}: cannot be read as TOML: {cause}"
+        raise error(msg) from cause
+
+
+def validate(model: type[Model], content: dict[str, Any], where: str, error: type[Na64muError]) -> Model:
+    """Build a model from the content of a file.
+
+    Parameters
+    ----------
+    model : type
+        A pydantic model.
+    content : dict
+        Its fields.
+    where : str
+        Name of the file, for messages.
+    error : type
+        Exception to raise: one line per wrong key, with what was expected and what was found.
+
+    Returns
+    -------
+    BaseModel
+        The validated model.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as cause:
+        lines = []
+        for e in cause.errors():
+            found = "" if e["type"] == "missing" or isinstance(e["input"], dict) else f", found {e['input']!r}"
+            lines.append(f"{where}: {key_of(e['loc'])}: {e['msg'].removeprefix('Value error, ')}{found}")
+        raise error("\n".join(lines)) from cause
+
+
+def content_hash(content: Any) -> str:
+    """SHA-256 of the canonical JSON (sorted keys, no blanks) of plain values."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
