@@ -1,0 +1,97 @@
+"""Tracks of one spectrometer, event by event: candidates of both views, counted, and the best one fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from na64mu.reconstruction.finding import Candidates, find_candidates
+from na64mu.reconstruction.fit import FittedTracks, fit_tracks
+from na64mu.reconstruction.hits import Hits
+from na64mu.reconstruction.projection import projection
+from na64mu.reconstruction.spectrometer import Spectrometer, bending_integral
+from na64mu.typing import FloatArray, IntArray
+
+__all__ = ("Tracks", "reconstruct_tracks")
+
+STRAIGHT_GUESS = 1.0 / 50.0  # c/GeV: sets the scattering where the bending view found nothing
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Tracks of a batch.
+
+    Attributes
+    ----------
+    n : IntArray
+        Number of track candidates: the larger of the two views, 0 if a view has none; shape (n_events,).
+    best : FittedTracks
+        The best candidate of every event (least chi2 with missing hits counted), fitted.
+    hits : IntArray
+        Its hit on every plane of the spectrometer, -1 for none, shape (n_events, n_planes).
+    """
+
+    n: IntArray
+    best: FittedTracks
+    hits: IntArray
+
+    @property
+    def momentum(self) -> FloatArray:
+        """Momentum [GeV/c], NaN without a track, shape (n_events,)."""
+        curvature = self.best.downstream[:, 4]
+        return np.where(self.best.good, 1.0 / np.abs(np.where(self.best.good, curvature, 1.0)), np.nan)
+
+    @property
+    def momentum_error(self) -> FloatArray:
+        """Standard deviation of the momentum [GeV/c], shape (n_events,)."""
+        return self.momentum**2 * np.sqrt(self.best.downstream_covariance[:, 4, 4])
+
+    @property
+    def charge(self) -> IntArray:
+        """Charge: -1 or +1, 0 without a track; shape (n_events,)."""
+        return np.where(self.best.good, np.sign(np.nan_to_num(self.best.downstream[:, 4])), 0).astype(np.int32)
+
+
+def _seed(bend: Candidates, straight: Candidates, spectrometer: Spectrometer) -> FloatArray:
+    """Parameters at the first plane from the best candidates of both views, shape (n_events, 5)."""
+    z0 = spectrometer.z[0]
+    g0 = bending_integral(np.array([z0]), spectrometer)[0]
+    seed = np.zeros((len(bend.n), 5))
+    v = spectrometer.bend_view
+    for view, candidates in ((v, bend), (1 - v, straight)):
+        u0, slope, k = candidates.parameters[:, 0].T
+        seed[:, view] = u0 + 1e-3 * slope * z0 + k * g0
+        seed[:, 2 + view] = 1e-3 * slope
+        if view == v:
+            seed[:, 4] = k
+    return seed
+
+
+def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer) -> Tracks:
+    """Find the tracks of every event and fit the best one.
+
+    Parameters
+    ----------
+    hits : Hits
+        Hits of the spectrometer.
+    spectrometer : Spectrometer
+        MS1 or MS2.
+
+    Returns
+    -------
+    Tracks
+        Counts and fits, one per event.
+    """
+    n_planes = len(spectrometer.planes)
+    n_events = (len(hits.offsets) - 1) // n_planes
+    bend_view, straight_view = (projection(spectrometer, v) for v in (spectrometer.bend_view, 1 - spectrometer.bend_view))
+    bend = find_candidates(hits, bend_view, n_planes, np.zeros(n_events))
+    curvature = np.where(bend.n > 0, bend.parameters[:, 0, 2], STRAIGHT_GUESS)
+    straight = find_candidates(hits, straight_view, n_planes, curvature)
+    both = (bend.n > 0) & (straight.n > 0)
+    chosen = np.full((n_events, n_planes), -1, dtype=np.int64)
+    chosen[:, bend_view.planes] = np.where(both[:, None], bend.hits[:, 0], -1)
+    chosen[:, straight_view.planes] = np.where(both[:, None], straight.hits[:, 0], -1)
+    best = fit_tracks(hits, chosen, _seed(bend, straight, spectrometer), spectrometer)
+    return Tracks(np.where(both, np.maximum(bend.n, straight.n), 0), best, chosen)
