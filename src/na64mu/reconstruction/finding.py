@@ -181,7 +181,22 @@ def _collect(start, u, sigma, planes, seed_hits, seed, weights, variance, seed_s
 
 @numba.njit(cache=True, nogil=True)
 def _find_event(  # type: ignore[no-untyped-def] # kernel
-    start, u, sigma, source, planes, model, scattering, seeds, weights, variance, seed_scattering, k_given, min_planes, best_hits, best_par, best_chi2
+    start,
+    u,
+    sigma,
+    source,
+    planes,
+    model,
+    scattering,
+    seeds,
+    weights,
+    variance,
+    seed_scattering,
+    k_given,
+    min_planes,
+    best_hits,
+    best_par,
+    best_chi2,
 ):
     """Candidates of one event; returns their number."""
     n_seeds, n_par = seeds.shape
@@ -210,9 +225,7 @@ def _find_event(  # type: ignore[no-untyped-def] # kernel
                         k = _seed_curvature(model, seed, u, seed_hits)
                         if abs(k) > 1.0 / MIN_MOMENTUM:
                             continue
-                    found = _collect(
-                        start, u, sigma, planes, seed_hits, seed, weights[s], variance[s], seed_scattering[s], k * k, hits
-                    )
+                    found = _collect(start, u, sigma, planes, seed_hits, seed, weights[s], variance[s], seed_scattering[s], k * k, hits)
                     if found < min_planes:
                         continue
                     chi2, worst, worst_chi2 = _fit(hits, u, sigma, model, scattering, k * k, normal, covariance, parameters)
@@ -239,7 +252,24 @@ def _seed_curvature(model: FloatArray, seed: IntArray, u: FloatArray, hits: IntA
 
 @numba.njit(cache=True, nogil=True)
 def _find_events(  # type: ignore[no-untyped-def] # kernel
-    offsets, n_all, u, sigma, source, planes, model, scattering, seeds, weights, variance, seed_scattering, k, min_planes, n, hits, par, chi2
+    offsets,
+    n_all,
+    u,
+    sigma,
+    source,
+    planes,
+    model,
+    scattering,
+    seeds,
+    weights,
+    variance,
+    seed_scattering,
+    k,
+    min_planes,
+    n,
+    hits,
+    par,
+    chi2,
 ):
     for event in range(len(n)):
         start = offsets[event * n_all : (event + 1) * n_all + 1]

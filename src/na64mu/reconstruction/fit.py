@@ -109,7 +109,7 @@ def scatter(state: FloatArray, cov: FloatArray, angle2: float, length: float) ->
 
 
 @numba.njit(cache=True, nogil=True)
-def _transport(state: FloatArray, cov: FloatArray, jacobian: FloatArray, work: FloatArray) -> None:
+def _transport(cov: FloatArray, jacobian: FloatArray, work: FloatArray) -> None:
     """Covariance through a box: J C J^T, in place."""
     for i in range(5):
         for j in range(5):
@@ -150,7 +150,7 @@ def _filter(u, sigma, view, plane_angle2, node_planes, steps, step_angle2, downs
         else:
             if not cross_box(state, length, bx, by, jacobian):
                 return -1.0
-            _transport(state, cov, jacobian, work)
+            _transport(cov, jacobian, work)
         scatter(state, cov, step_angle2[step], length)
     return chi2
 

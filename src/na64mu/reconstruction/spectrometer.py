@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.errors import DetectorError
-from na64mu.typing import FloatArray, IntArray
+from na64mu.typing import FloatArray
 
 __all__ = ("C_FIELD", "Plane", "Spectrometer", "bending_integral", "highland_angle", "spectrometer")
 
@@ -98,9 +99,11 @@ class Spectrometer:
             Shape (n_steps, 5): start z, end z [mm], Bx, By [T], thickness in radiation lengths. Steps
             between planes end at the next plane; the last column spreads over the step.
         """
-        borders = sorted({*self.z, *self.boxes[:, :2].ravel(), *([self.vacuum_until] if self.z[0] < self.vacuum_until < self.z[-1] else [])})
+        borders = sorted(
+            {*self.z, *self.boxes[:, :2].ravel(), *([self.vacuum_until] if self.z[0] < self.vacuum_until < self.z[-1] else [])}
+        )
         rows = []
-        for start, end in zip(borders[:-1], borders[1:], strict=True):
+        for start, end in pairwise(borders):
             middle = 0.5 * (start + end)
             inside = [box for box in self.boxes if box[0] < middle < box[1]]
             field = (inside[0][2], inside[0][3]) if inside else (0.0, 0.0)

@@ -21,7 +21,9 @@ __all__ = ("Clusters", "StripMap", "find_clusters", "gem_map", "micromegas_map")
 
 MIN_STRIPS = 2  # smallest cluster (NA64 Micromegas clustering; E. Depero, thesis, chapter 2)
 MAX_CLUSTERS = 64  # per plane and event; a plane has at most 960 strips and a cluster at least 2
-SHARED_FRACTION = 0.5  # a run that owes more of its charge to a larger cluster's channels is a ghost
+SHARED_FRACTION = (
+    0.5  # a run that owes more of its charge to a larger cluster's channels is a ghost, as is one without MIN_STRIPS of its own
+)
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def _cluster_events(  # type: ignore[no-untyped-def] # kernel over raw buffers; 
                 for i in range(1, n):
                     if total[i] > total[best]:
                         best = i
-                q_sum, q_used, moment, q_early, q_late = 0.0, 0.0, 0.0, 0.0, 0.0
+                q_sum, q_used, moment, q_early, q_late, own = 0.0, 0.0, 0.0, 0.0, 0.0, 0
                 for strip in range(first[best], last[best] + 1):
                     c = strip_channel[p, strip]
                     q = charge[p, c]
@@ -162,8 +164,10 @@ def _cluster_events(  # type: ignore[no-untyped-def] # kernel over raw buffers; 
                     q_late += late[p, c]
                     if used[c]:
                         q_used += q
+                    else:
+                        own += 1
                 total[best] = -1.0
-                if q_used > SHARED_FRACTION * q_sum or n_out == len(out):
+                if own < MIN_STRIPS or q_used > SHARED_FRACTION * q_sum or n_out == len(out):
                     continue
                 for strip in range(first[best], last[best] + 1):
                     used[strip_channel[p, strip]] = True

@@ -1,0 +1,150 @@
+"""The event summary: everything the selection needs, one row per event (columns.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from na64mu.detector import Detector
+from na64mu.events.batch import RawBatch
+from na64mu.events.form import TRUTH
+from na64mu.reconstruction.columns import COLUMNS
+from na64mu.reconstruction.energies import calorimeter_energy, counter_energy, pointed_cell_energy, veto_energy
+from na64mu.reconstruction.extrapolation import Crossing, cross_plane
+from na64mu.reconstruction.hits import spectrometer_hits
+from na64mu.reconstruction.spectrometer import highland_angle, spectrometer
+from na64mu.reconstruction.stations import station_hits
+from na64mu.reconstruction.strips import Clusters, gem_clusters, micromegas_clusters
+from na64mu.reconstruction.tracks import Tracks, reconstruct_tracks
+from na64mu.typing import AnyArray, Summary
+
+__all__ = ("reconstruct",)
+
+IRON_X0 = 17.57  # mm, radiation length of iron (Particle Data Group)
+
+
+def _track_columns(number: int, tracks: Tracks) -> dict[str, AnyArray]:
+    side = "in" if number == 1 else "out"
+    return {
+        f"n_tracks_ms{number}": tracks.n,
+        f"p_{side}": tracks.momentum,
+        f"p_{side}_error": tracks.momentum_error,
+        f"charge_{side}": tracks.charge,
+        f"chi2_ms{number}": np.where(tracks.best.good, tracks.best.chi2, np.nan),
+        f"ndf_ms{number}": tracks.best.ndf,
+    }
+
+
+def _masked(crossing: Crossing, tracks: Tracks) -> Crossing:
+    return Crossing(*(np.where(tracks.best.good, column, np.nan) for column in crossing))
+
+
+def _upstream_columns(tracks: Tracks, last_z: float) -> dict[str, AnyArray]:
+    at_ecal = _masked(cross_plane(tracks.best.downstream, tracks.best.downstream_covariance, -last_z), tracks)
+    slope = np.where(tracks.best.good[:, None], tracks.best.downstream[:, 2:4], np.nan)
+    return {"x_ecal": at_ecal.x, "y_ecal": at_ecal.y, "tx_in": slope[:, 0], "ty_in": slope[:, 1]}
+
+
+def _downstream_columns(tracks: Tracks, last_z: float, detector: Detector) -> tuple[dict[str, AnyArray], Crossing]:
+    def crossing(z: float) -> Crossing:
+        return _masked(cross_plane(tracks.best.downstream, tracks.best.downstream_covariance, z - last_z), tracks)
+
+    s4, face, s_mu = crossing(detector.counter("S4").z), crossing(detector.hcal.front[0]), crossing(detector.counter("S_mu").z)
+    slope = np.where(tracks.best.good[:, None], tracks.best.upstream[:, 2:4], np.nan)
+    columns: dict[str, AnyArray] = {
+        "tx_out": slope[:, 0],
+        "ty_out": slope[:, 1],
+        "x_s4": s4.x,
+        "y_s4": s4.y,
+        "x_hcal": face.x,
+        "y_hcal": face.y,
+        "x_hcal_error": face.x_error,
+        "y_hcal_error": face.y_error,
+        "x_smu": s_mu.x,
+        "y_smu": s_mu.y,
+    }
+    # inside HCAL1 the muon walks off by scattering in its iron: its middle is where most of the cell is still to come
+    hcal = detector.hcal
+    iron = hcal.layers * hcal.absorber / IRON_X0
+    angle2 = float(highland_angle(0.5 * iron, 0.5 * iron)) ** 2
+    walk = np.sqrt(angle2 / 3.0) * np.abs(tracks.best.downstream[:, 4]) * 0.5 * hcal.length
+    middle = crossing(hcal.front[0] + 0.5 * hcal.length)
+    return columns, Crossing(middle.x, middle.y, np.hypot(middle.x_error, walk), np.hypot(middle.y_error, walk))
+
+
+def _energy_columns(batch: RawBatch, detector: Detector, pointed: Crossing) -> dict[str, AnyArray]:
+    ecal, vhcal, hcal = (batch.collections[name] for name in ("ecal", "vhcal", "hcal"))
+    e_ecal = calorimeter_energy(ecal, detector.ecal.sigma_t)
+    e_vhcal = calorimeter_energy(vhcal, detector.vhcal.sigma_t)
+    e_hcal1, e_hcal2 = (calorimeter_energy(hcal, detector.hcal.sigma_t, hcal["module"] == m) for m in (1, 2))
+    e_veto = veto_energy(batch.collections["veto"], detector)
+    s4, s_mu = detector.counter("S4"), detector.counter("S_mu")
+    return {
+        "e_ecal": e_ecal.in_time,
+        "e_preshower": calorimeter_energy(ecal, detector.ecal.sigma_t, ecal["section"] == 0).in_time,
+        "e_veto": e_veto.in_time,
+        "e_vhcal": e_vhcal.in_time,
+        "e_hcal1": e_hcal1.in_time,
+        "e_hcal2": e_hcal2.in_time,
+        "e_hcal_cell": pointed_cell_energy(hcal, detector, *pointed),
+        "e_cal": e_ecal.in_time + e_vhcal.in_time + e_hcal1.in_time + e_hcal2.in_time,
+        "e_ecal_out_of_time": e_ecal.out_of_time,
+        "e_veto_out_of_time": e_veto.out_of_time,
+        "e_vhcal_out_of_time": e_vhcal.out_of_time,
+        "e_hcal_out_of_time": e_hcal1.out_of_time + e_hcal2.out_of_time,
+        "e_s4": counter_energy(batch.collections["counter"], s4.id, s4.sigma_t),
+        "e_smu": counter_energy(batch.collections["counter"], s_mu.id, s_mu.sigma_t),
+    }
+
+
+def find_tracks(batch: RawBatch, mm: Clusters, gem: Clusters, detector: Detector, number: int) -> Tracks:
+    """Tracks of MS1 or MS2 of every event.
+
+    Parameters
+    ----------
+    batch : RawBatch
+        Raw events.
+    mm, gem : Clusters
+        Clusters of the same batch.
+    detector : Detector
+        The description.
+    number : int
+        1 or 2.
+
+    Returns
+    -------
+    Tracks
+        Counts and fits.
+    """
+    ms = spectrometer(detector, number)
+    return reconstruct_tracks(spectrometer_hits(batch, mm, gem, detector, ms), ms)
+
+
+def reconstruct(events: Any, detector: Detector) -> Summary:
+    """Reconstruct raw events.
+
+    Parameters
+    ----------
+    events : RawBatch or ak.Array
+        Raw events: a batch, or an awkward (NanoEvents) array with the collections of the raw tree.
+    detector : Detector
+        The description of the set-up they were taken with.
+
+    Returns
+    -------
+    Summary
+        Column -> array of shape (n_events,): the columns of columns.py, then the truth (mc_*) that is present.
+    """
+    batch = events if isinstance(events, RawBatch) else RawBatch.from_events(events)
+    mm = micromegas_clusters(batch.collections["mm"], detector)
+    gem = gem_clusters(batch.collections["gem"], detector)
+    ms1, ms2 = (find_tracks(batch, mm, gem, detector, number) for number in (1, 2))
+    downstream, pointed = _downstream_columns(ms2, spectrometer(detector, 2).z[-1], detector)
+    columns: dict[str, AnyArray] = {name: batch.scalars[name] for name in ("run", "spill", "event", "config", "trigger")}
+    columns |= _track_columns(1, ms1) | _track_columns(2, ms2)
+    columns |= _upstream_columns(ms1, spectrometer(detector, 1).z[-1]) | downstream
+    columns |= {f"n_hits_{station}": n for station, n in station_hits(batch, mm, gem, detector).items()}
+    columns |= _energy_columns(batch, detector, pointed)
+    summary = {name: np.asarray(columns[name]).astype(kind, copy=False) for name, (kind, _, _) in COLUMNS.items()}
+    return summary | {name: batch.scalars[name] for name in TRUTH if name in batch.scalars}
