@@ -86,6 +86,9 @@ class RawBatch:
         InputError
             If a number does not fit the type of the raw tree.
         """
+        if ak.parameters(events).get("layout") is not None:  # a foreign tree: see na64mu.events.schema.schema_for
+            foreign = events.read_batch()
+            return cls(foreign.scalars, {name: foreign.collections[name] for name in collections})
         present = set(events.fields)
         scalars = {name: as_type(ak.to_numpy(events[name]), kind, name) for name, kind in (SCALARS | TRUTH).items() if name in present}
         return cls(scalars, {name: jagged(events[name], COLLECTIONS[name], name) for name in collections})

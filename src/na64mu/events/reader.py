@@ -10,19 +10,23 @@ import numpy as np
 
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch, as_type
+from na64mu.events.foreign import event_branches, foreign_batch, need_branches, run_branches
 from na64mu.events.form import COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRUTH, branches, missing_branches
+from na64mu.events.layout import Column, Layout
 from na64mu.events.source import find_tree, open_file, read_columns
 
-__all__ = ("open_events", "read_batch", "read_runs", "split_column")
+__all__ = ("count_entries", "open_events", "read_batch", "read_runs", "split_column")
 
 
-def open_events(path: str | Path, *, access_log: list[Any] | None = None) -> Any:
+def open_events(path: str | Path, *, layout: Layout | None = None, access_log: list[Any] | None = None) -> Any:
     """Open the events of a file as a virtual array: a column is read when it is first touched.
 
     Parameters
     ----------
     path : str or Path
-        A raw tree.
+        A raw tree, or a foreign tree with its layout (which is read at once, not when touched).
+    layout : Layout, optional
+        How a foreign tree maps onto the raw tree.
     access_log : list, optional
         Receives what is read, as it is read.
 
@@ -36,6 +40,8 @@ def open_events(path: str | Path, *, access_log: list[Any] | None = None) -> Any
     InputError
         If the file cannot be read or does not have the raw-tree form.
     """
+    if layout is not None:
+        return read_batch(path, layout=layout).to_events()
     from coffea.nanoevents import NanoEventsFactory
 
     from na64mu.events.schema import RawTreeSchema
@@ -51,15 +57,38 @@ def open_events(path: str | Path, *, access_log: list[Any] | None = None) -> Any
         raise InputError(msg) from error
 
 
-def read_batch(path: str | Path, entry_start: int | None = None, entry_stop: int | None = None) -> RawBatch:
+def count_entries(path: str | Path, *, layout: Layout | None = None) -> int:
+    """Number of events in a file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A raw tree, or a foreign tree with its layout.
+    layout : Layout, optional
+        Names the tree.
+
+    Returns
+    -------
+    int
+        Entries of the tree.
+    """
+    with open_file(path) as file:
+        return int(find_tree(file, path, TREE if layout is None else layout.trees.events).num_entries)
+
+
+def read_batch(
+    path: str | Path, entry_start: int | None = None, entry_stop: int | None = None, *, layout: Layout | None = None
+) -> RawBatch:
     """Read events into flat buffers.
 
     Parameters
     ----------
     path : str or Path
-        A raw tree.
+        A raw tree, or a foreign tree with its layout.
     entry_start, entry_stop : int, optional
         Range of entries; all by default.
+    layout : Layout, optional
+        How a foreign tree maps onto the raw tree.
 
     Returns
     -------
@@ -70,26 +99,33 @@ def read_batch(path: str | Path, entry_start: int | None = None, entry_stop: int
     ------
     InputError
         If the file cannot be read or does not have the raw-tree form.
+    LayoutError
+        If the layout does not fit the tree.
     """
     with open_file(path) as file:
-        tree = find_tree(file, path, TREE)
-        present = set(tree.keys())
-        problem = missing_branches(present)
-        if problem:
-            msg = f"{path}: tree {TREE!r}: {problem}"
-            raise InputError(msg)
-        truth = [name for name in TRUTH if name in present]
-        columns = read_columns(tree, branches() + truth, path, entry_start, entry_stop)
+        tree = find_tree(file, path, TREE if layout is None else layout.trees.events)
+        present = list(tree.keys())
+        start, stop, _ = slice(entry_start, entry_stop).indices(tree.num_entries)
+        if layout is None:
+            problem = missing_branches(present)
+            if problem:
+                msg = f"{path}: tree {TREE!r}: {problem}"
+                raise InputError(msg)
+            names = branches() + [name for name in TRUTH if name in present]
+        else:
+            keys = event_branches(layout)
+            need_branches(keys, present, layout.trees.events, path, layout)
+            names = list(keys)
+        columns = read_columns(tree, names, path, start, max(start, stop))
     try:
-        return _batch(columns, truth)
+        return _batch(columns) if layout is None else foreign_batch(columns, max(stop - start, 0), layout)
     except InputError as error:
         msg = f"{path}: {error}"
         raise InputError(msg) from error
 
 
-def _batch(columns: dict[str, Any], truth: list[str]) -> RawBatch:
-    kinds = SCALARS | {name: TRUTH[name] for name in truth}
-    scalars = {name: as_type(_flat(columns[name], name), kind, name) for name, kind in kinds.items()}
+def _batch(columns: dict[str, Any]) -> RawBatch:
+    scalars = {name: as_type(_flat(columns[name], name), kind, name) for name, kind in (SCALARS | TRUTH).items() if name in columns}
     collections = {}
     for name, types in COLLECTIONS.items():
         counts = _flat(columns[f"n{name}"], f"n{name}")
@@ -145,13 +181,15 @@ def split_column(column: Any, name: str) -> tuple[Any, Any]:
     return offsets - offsets[0], np.asarray(layout.content.data)[offsets[0] : offsets[-1]]
 
 
-def read_runs(path: str | Path) -> list[dict[str, Any]]:
+def read_runs(path: str | Path, *, layout: Layout | None = None) -> list[dict[str, Any]]:
     """Read the run bookkeeping.
 
     Parameters
     ----------
     path : str or Path
-        A raw tree.
+        A raw tree, or a foreign tree with its layout.
+    layout : Layout, optional
+        Names the bookkeeping tree and its fields, or holds the bookkeeping itself.
 
     Returns
     -------
@@ -163,19 +201,36 @@ def read_runs(path: str | Path) -> list[dict[str, Any]]:
     InputError
         If there is no tree `runs`, or a field of it is missing or of another kind.
     """
+    if layout is not None and layout.trees.runs is None:
+        return [_run_row(row, layout.origin) for row in layout.runs]
     with open_file(path) as file:
-        tree = find_tree(file, path, "runs")
-        present = set(tree.keys())
-        missing = [name for name in RUNS if name not in present and name not in OPTIONAL_RUN_FIELDS]
-        if missing:
-            msg = f"{path}: tree 'runs' has no field {missing[0]!r}; it has {', '.join(sorted(present)) or 'none'}"
-            raise InputError(msg)
-        columns = read_columns(tree, [name for name in RUNS if name in present], path)
-    values = {name: column.to_list() for name, column in columns.items()}
-    n = len(values["run"])
-    return [
-        {name: _run_value(name, values[name][i] if name in values else OPTIONAL_RUN_FIELDS[name], path) for name in RUNS} for i in range(n)
-    ]
+        name = "runs" if layout is None else str(layout.trees.runs)
+        tree = find_tree(file, path, name)
+        present = list(tree.keys())
+        if layout is None:
+            missing = [field for field in RUNS if field not in present and field not in OPTIONAL_RUN_FIELDS]
+            if missing:
+                msg = f"{path}: tree 'runs' has no field {missing[0]!r}; it has {', '.join(sorted(present)) or 'none'}"
+                raise InputError(msg)
+            sources = {field: Column(branch=field) for field in RUNS if field in present}
+        else:
+            need_branches(run_branches(layout), present, name, path, layout)
+            sources = layout.run_fields
+        wanted = sorted({column.branch for column in sources.values() if column.branch is not None})
+        values = {branch: column.to_list() for branch, column in read_columns(tree, wanted, path).items()}
+        n = tree.num_entries
+    return [_run_row({field: _source_value(source, values, i) for field, source in sources.items()}, str(path)) for i in range(n)]
+
+
+def _source_value(source: Column, values: dict[str, list[Any]], row: int) -> Any:
+    if source.branch is None:
+        return source.constant
+    value = values[source.branch][row]
+    return value if source.scale is None else value * source.scale
+
+
+def _run_row(row: dict[str, Any], path: str) -> dict[str, Any]:
+    return {name: _run_value(name, row.get(name, OPTIONAL_RUN_FIELDS.get(name)), path) for name in RUNS}
 
 
 def _run_value(name: str, value: Any, path: str | Path) -> int | float | str:

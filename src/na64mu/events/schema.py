@@ -1,13 +1,14 @@
 """The coffea schema of the raw tree: groups the branches `<collection>_<field>` into collections.
 
 Works on a TTree with counters and on an RNTuple with the same flat names, interactively and inside coffea's
-Runner. Offsets are built from the counter `n<collection>`, so touching one field reads its branch and its
+Runner. A foreign tree has `schema_for(layout)` instead: its events carry the layout, and RawBatch.from_events
+reads the same file and entries through it. Offsets are built from the counter `n<collection>`, so touching one field reads its branch and its
 counter only. Branches that do not belong to the raw tree are left out.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from coffea.nanoevents import transforms
 from coffea.nanoevents.schemas.base import BaseSchema, zip_forms
@@ -16,7 +17,10 @@ from na64mu.errors import InputError
 from na64mu.events.behaviors import RECORD_NAMES, behavior
 from na64mu.events.form import COLLECTIONS, SCALARS, TRUTH, missing_branches
 
-__all__ = ("RawTreeSchema",)
+if TYPE_CHECKING:
+    from na64mu.events.layout import Layout
+
+__all__ = ("ForeignSchema", "RawTreeSchema", "schema_for")
 
 Form = dict[str, Any]
 
@@ -68,3 +72,42 @@ class RawTreeSchema(BaseSchema):
     def behavior(cls) -> dict[Any, Any]:
         """Behaviours of the collections and of the event."""
         return behavior
+
+
+class ForeignSchema(BaseSchema):
+    """A foreign tree as it is, with the layout that maps it onto the raw tree; see schema_for.
+
+    Parameters
+    ----------
+    base_form : dict
+        Form of the tree as coffea extracts it.
+    """
+
+    layout: ClassVar[str] = ""  # as JSON, so that it travels to workers within the form
+
+    def __init__(self, base_form: Form, *args: Any, **kwargs: Any) -> None:
+        super().__init__(base_form, *args, **kwargs)
+        self._form["parameters"] |= {"__record__": "ForeignEvent", "layout": self.layout}
+
+    @classmethod
+    def behavior(cls) -> dict[Any, Any]:
+        """Behaviours of the event."""
+        return behavior
+
+
+def schema_for(layout: Layout | None) -> type[BaseSchema]:
+    """The schema that coffea's Runner needs to read a tree.
+
+    Parameters
+    ----------
+    layout : Layout or None
+        How a foreign tree maps onto the raw tree; None for a raw tree.
+
+    Returns
+    -------
+    type
+        RawTreeSchema, or a schema whose events carry the layout. It travels to workers by value (cloudpickle).
+    """
+    if layout is None:
+        return RawTreeSchema
+    return type("LayoutSchema", (ForeignSchema,), {"layout": layout.model_dump_json(exclude_none=True), "__doc__": ForeignSchema.__doc__})

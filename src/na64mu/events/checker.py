@@ -1,0 +1,302 @@
+"""Checking files against the raw-tree form: everything that is wrong is named with its branch and entry.
+
+A file is read in chunks, every branch of it, so that damage which only shows when a basket is unpacked is
+found too. A report without findings means: this file reads, and its numbers can be what they say they are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from na64mu.detector import Detector, known_detectors, load_detector
+from na64mu.errors import InputError
+from na64mu.events.batch import Jagged, RawBatch
+from na64mu.events.findings import CheckReport, Collector, Finding
+from na64mu.events.form import OPTIONAL_TRUTH, TREE, TRIGGER_BITS, TRUTH, branches
+from na64mu.events.layout import Layout
+from na64mu.events.limits import ChannelLimits, channel_limits
+from na64mu.events.reader import count_entries, read_batch, read_runs
+from na64mu.events.source import find_tree, open_file, read_columns
+from na64mu.events.structure import sound_batch
+from na64mu.typing import AnyArray, IntArray
+
+__all__ = ("check_file", "check_files")
+
+CHUNK = 50_000  # events read at a time
+KEY: np.dtype = np.dtype([("run", np.uint32), ("event", np.uint64), ("entry", np.int64)])
+KNOWN_BITS = sum(1 << bit for bit in TRIGGER_BITS.values())
+
+
+def check_file(path: str | Path, detectors: Mapping[str, Detector] | None = None, layout: Layout | None = None) -> CheckReport:
+    """Check one file.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to check.
+    detectors : mapping, optional
+        Tag -> description of detectors beside those that ship with the package.
+    layout : Layout, optional
+        How a foreign tree maps onto the raw tree.
+
+    Returns
+    -------
+    CheckReport
+        Without findings if everything is fine; nothing is raised for a bad file.
+    """
+    return check_files([path], detectors, layout)[0]
+
+
+def check_files(
+    paths: Sequence[str | Path], detectors: Mapping[str, Detector] | None = None, layout: Layout | None = None
+) -> list[CheckReport]:
+    """Check several files, and that no (run, event) stands in two of them.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Files to check.
+    detectors, layout
+        As for check_file.
+
+    Returns
+    -------
+    list[CheckReport]
+        One per file, in order.
+    """
+    scans = [_scan(str(path), dict(detectors or {}), layout) for path in paths]
+    for i, duplicates in _duplicates_across([scan.keys for scan in scans]).items():
+        for j, (first, count, run, event) in duplicates.items():
+            message = f"run {run} event {event} stands in {paths[j]} too"
+            finding = Finding("error", "duplicate-file", "event", message, (first,), count)
+            scans[i].report = replace(scans[i].report, findings=(*scans[i].report.findings, finding))
+    return [scan.report for scan in scans]
+
+
+@dataclass
+class _Scan:
+    """What is known about one file while it is read."""
+
+    path: str
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    limits: dict[str, dict[str, ChannelLimits]] = field(default_factory=dict)  # detector tag -> collection -> limits
+    found: Collector = field(default_factory=Collector)
+    n_events: int = 0
+    key_chunks: list[AnyArray] = field(default_factory=list)
+    pairs: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)  # (run, config) -> (first entry, events)
+    muons: Counter[tuple[int, int]] = field(default_factory=Counter)  # (run, config) -> muons its events stand for
+    keys: AnyArray = field(default_factory=lambda: np.empty(0, KEY))
+    report: CheckReport = field(default_factory=lambda: CheckReport("", 0, (), (), ()))
+
+    @property
+    def detector_of(self) -> dict[tuple[int, int], str]:
+        """(run, config) -> tag of a detector with known limits."""
+        return {(row["run"], row["config"]): row["detector"] for row in self.runs if row["detector"] in self.limits}
+
+    @property
+    def prescale_of(self) -> dict[tuple[int, int], int]:
+        """(run, config) -> prescale of the calibration trigger."""
+        return {(row["run"], row["config"]): row["prescale_calibration"] for row in self.runs}
+
+
+def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None) -> _Scan:
+    scan = _Scan(path)
+    try:
+        with open_file(path) as file:
+            _check_runs(scan, detectors, layout)
+            if layout is None:
+                _check_tree(scan, find_tree(file, path, TREE))
+        if layout is not None:
+            _check_foreign(scan, layout)
+    except InputError as error:
+        scan.found.add("unreadable", "", str(error).removeprefix(f"{path}: "))
+    _check_keys(scan)
+    _check_bookkeeping(scan)
+    tags = tuple(sorted({row["detector"] for row in scan.runs}))
+    runs = tuple(sorted({row["run"] for row in scan.runs}))
+    scan.report = CheckReport(path, scan.n_events, runs, tags, tuple(scan.found.found.values()))
+    return scan
+
+
+def _check_runs(scan: _Scan, detectors: dict[str, Detector], layout: Layout | None) -> None:
+    try:
+        scan.runs = read_runs(scan.path, layout=layout)
+    except InputError as error:
+        scan.found.add("runs", "runs", str(error).removeprefix(f"{scan.path}: "))
+        return
+    if not scan.runs:
+        scan.found.add("runs-empty", "runs", "has no rows, so nothing in this file can be normalised", severity="warning")
+    known = sorted({*known_detectors(), *detectors})
+    for tag in sorted({row["detector"] for row in scan.runs}):
+        if tag in detectors:
+            scan.limits[tag] = channel_limits(detectors[tag])
+        elif tag in known:
+            scan.limits[tag] = channel_limits(load_detector(tag))
+        else:
+            message = f"there is no detector description {tag!r}; known are {', '.join(known)}; name the file of your own with --detector"
+            scan.found.add("detector", "runs.detector", message)
+    for pair, n in Counter((row["run"], row["config"]) for row in scan.runs).items():
+        if n > 1:
+            scan.found.add("runs-duplicate", "runs", f"run {pair[0]} config {pair[1]} has {n} rows, one is needed")
+        if pair[1] not in (1, 2):
+            scan.found.add("config", "runs.config", f"run {pair[0]} has config {pair[1]}, it is 1 or 2")
+
+
+def _check_tree(scan: _Scan, tree: Any) -> None:
+    present = set(tree.keys())
+    scan.n_events = tree.num_entries
+    for name in branches():
+        if name not in present:
+            scan.found.add("missing", name, f"mandatory branch is missing; the tree has {', '.join(sorted(present)) or 'no branches'}")
+    truth = [name for name in TRUTH if name in present]
+    absent = [name for name in TRUTH if name not in present and name not in OPTIONAL_TRUTH]
+    if truth and absent:
+        scan.found.add("truth", absent[0], f"the file has truth, but not {', '.join(absent)}", severity="warning")
+    names = [name for name in [*branches(), *truth] if name in present]
+    for start in range(0, max(scan.n_events, 1), CHUNK):
+        columns = _columns(scan, tree, names, start, min(start + CHUNK, scan.n_events))
+        _check_values(scan, sound_batch(columns, start, scan.found), start)
+
+
+def _check_foreign(scan: _Scan, layout: Layout) -> None:
+    scan.n_events = count_entries(scan.path, layout=layout)
+    for start in range(0, max(scan.n_events, 1), CHUNK):
+        _check_values(scan, read_batch(scan.path, start, start + CHUNK, layout=layout), start)
+
+
+def _columns(scan: _Scan, tree: Any, names: list[str], start: int, stop: int) -> dict[str, Any]:
+    """All columns that can be read; each that cannot is a finding."""
+    try:
+        return read_columns(tree, names, scan.path, start, stop)
+    except InputError:
+        columns: dict[str, Any] = {}
+        for name in names:
+            try:
+                columns |= read_columns(tree, [name], scan.path, start, stop)
+            except InputError as error:
+                scan.found.add("unreadable", name, str(error).removeprefix(f"{scan.path}: "), np.arange(start, stop))
+        return columns
+
+
+def _check_values(scan: _Scan, batch: RawBatch, start: int) -> None:
+    scalars = batch.scalars
+    for name, collection in batch.collections.items():
+        for field_name, column in collection.fields.items():
+            if column.dtype.kind == "f":
+                rows = np.flatnonzero(~np.isfinite(column))
+                if len(rows):
+                    scan.found.add("not-finite", f"{name}_{field_name}", f"is {column[rows[0]]}", start + _event_of(collection, rows))
+    for name, good, message in (
+        ("config", lambda c: (c == 1) | (c == 2), "is {}, it is 1 or 2"),
+        ("trigger", lambda t: t != 0, "is {}, an event without any trigger bit is not written"),
+        ("mc_weight", np.isfinite, "is {}, a weight is a finite number"),
+    ):
+        if name in scalars:
+            wrong = np.flatnonzero(~good(scalars[name]))
+            if len(wrong):
+                scan.found.add("value", name, message.format(scalars[name][wrong[0]]), start + wrong)
+    if "trigger" in scalars:
+        wrong = np.flatnonzero(scalars["trigger"] & ~np.uint32(KNOWN_BITS))
+        if len(wrong):
+            message = f"is {scalars['trigger'][wrong[0]]:#b}, only the bits {', '.join(map(str, TRIGGER_BITS.values()))} have a meaning"
+            scan.found.add("trigger-bits", "trigger", message, start + wrong, "warning")
+    if {"run", "event"} <= set(scalars):
+        keys = np.empty(len(batch), KEY)
+        keys["run"], keys["event"], keys["entry"] = scalars["run"], scalars["event"], start + np.arange(len(batch))
+        scan.key_chunks.append(keys)
+    if {"run", "config"} <= set(scalars):
+        _check_channels(scan, batch, start)
+
+
+def _check_channels(scan: _Scan, batch: RawBatch, start: int) -> None:
+    """Look at the events of each (run, config): bookkeeping, and channels of its detector."""
+    run, config = batch.scalars["run"].astype(np.int64), batch.scalars["config"].astype(np.int64)
+    pairs, first, index = np.unique(run * 256 + config, return_index=True, return_inverse=True)
+    tags: list[str] = []
+    for i, code in enumerate(pairs):
+        pair = (int(code) // 256, int(code) % 256)
+        mine = index == i
+        entry, n = scan.pairs.get(pair, (start + int(first[i]), 0))
+        scan.pairs[pair] = (entry, n + int(np.count_nonzero(mine)))
+        if "trigger" in batch.scalars:
+            scan.muons[pair] += _muons(batch.scalars["trigger"][mine], scan.prescale_of.get(pair, 1))
+        tags.append(scan.detector_of.get(pair, ""))
+    for tag in sorted(set(tags) - {""}):
+        own = np.array([t == tag for t in tags])[index]
+        for name, limits in scan.limits[tag].items():
+            collection = batch.collections.get(name)
+            if collection is None or any(f not in collection.fields or collection[f].dtype.kind not in "iu" for f in limits.fields):
+                continue
+            for outside in limits.outside(collection.fields):
+                entries = _event_of(collection, outside.rows)
+                entries = entries[own[entries]]
+                if len(entries):
+                    scan.found.add("range", f"{name}_{outside.field}", f"{outside.reason} (detector {tag})", start + entries)
+
+
+def _muons(trigger: AnyArray, prescale: int) -> int:
+    """Muons that met S0*S1*!V1 which the written events stand for, at least.
+
+    A calibration trigger that was written alone stands for `prescale` muons (the last one perhaps for fewer), one that
+    met another condition too for itself.
+    """
+    calibration, physics, random = ((trigger >> bit) & 1 == 1 for bit in TRIGGER_BITS.values())
+    alone = int(np.count_nonzero(calibration & ~physics & ~random))
+    together = int(np.count_nonzero((calibration | physics) & ~(calibration & ~physics & ~random)))
+    return max(alone - 1, 0) * prescale + (alone > 0) + together
+
+
+def _event_of(collection: Jagged, rows: IntArray) -> IntArray:
+    return np.searchsorted(collection.offsets, rows, side="right") - 1
+
+
+def _check_keys(scan: _Scan) -> None:
+    """Find (run, event) that stand twice in the file."""
+    if not scan.key_chunks:
+        return
+    keys = np.concatenate(scan.key_chunks)
+    keys = keys[np.lexsort((keys["entry"], keys["event"], keys["run"]))]
+    same = np.flatnonzero((keys["run"][1:] == keys["run"][:-1]) & (keys["event"][1:] == keys["event"][:-1])) + 1
+    scan.keys = np.delete(keys, same)
+    if len(same):
+        again = same[np.argsort(keys["entry"][same], kind="stable")]
+        key, earlier = keys[again[0]], keys[again[0] - 1]
+        message = f"run {key['run']} event {key['event']} stands in entry {earlier['entry']} already"
+        scan.found.add("duplicate", "event", message, keys["entry"][again])
+
+
+def _duplicates_across(files: list[AnyArray]) -> dict[int, dict[int, tuple[int, int, int, int]]]:
+    """File -> earlier file -> (first entry, number, run, event) of events that stand in both."""
+    if len(files) < 2:
+        return {}
+    keys, owner = np.concatenate(files), np.repeat(np.arange(len(files)), [len(k) for k in files])
+    order = np.lexsort((owner, keys["event"], keys["run"]))
+    keys, owner = keys[order], owner[order]
+    same = np.flatnonzero((keys["run"][1:] == keys["run"][:-1]) & (keys["event"][1:] == keys["event"][:-1])) + 1
+    found: dict[int, dict[int, tuple[int, int, int, int]]] = {}
+    for mine, other in sorted({(int(a), int(b)) for a, b in zip(owner[same], owner[same - 1], strict=True)}):
+        both = same[(owner[same] == mine) & (owner[same - 1] == other)]
+        key = keys[both[np.argmin(keys["entry"][both])]]
+        found.setdefault(mine, {})[other] = (int(key["entry"]), len(both), int(key["run"]), int(key["event"]))
+    return found
+
+
+def _check_bookkeeping(scan: _Scan) -> None:
+    rows = {(row["run"], row["config"]): row for row in scan.runs}
+    if ("runs", "runs") in scan.found.found:
+        return
+    for pair, (entry, n) in sorted(scan.pairs.items()):
+        if pair not in rows:
+            message = f"run {pair[0]} config {pair[1]} has {n} events, but no row in 'runs'"
+            scan.found.add("runs-missing", f"runs ({pair[0]}, {pair[1]})", message, np.array([entry]))
+        elif rows[pair]["n_mot"] < scan.muons[pair]:
+            message = (
+                f"run {pair[0]} config {pair[1]} has n_mot {rows[pair]['n_mot']}, its events stand for at least {scan.muons[pair]} muons"
+            )
+            scan.found.add("exposure", "runs.n_mot", message, severity="warning")

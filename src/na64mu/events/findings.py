@@ -1,0 +1,121 @@
+"""What a check of a file found: findings, the report they make, and how they are collected chunk by chunk."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from na64mu.typing import AnyArray
+
+__all__ = ("FIRST_ENTRIES", "CheckReport", "Collector", "Finding", "Severity")
+
+Severity = Literal["error", "warning"]
+
+#: How many entries a finding names at most.
+FIRST_ENTRIES = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a file.
+
+    Attributes
+    ----------
+    severity : str
+        "error": the file does not have the raw-tree form; "warning": it reads, but look at it.
+    code : str
+        Kind of the finding, for machines.
+    branch : str
+        Branch (or field of `runs`, as runs.<field>) it is about; may be empty.
+    message : str
+        What is wrong and what was expected.
+    entries : tuple of int
+        First entries where it occurs; empty if it is about the whole file.
+    count : int
+        How many times it occurs.
+    """
+
+    severity: Severity
+    code: str
+    branch: str
+    message: str
+    entries: tuple[int, ...] = ()
+    count: int = 1
+
+    def __str__(self) -> str:
+        where = ""
+        if self.entries:
+            more = f" (first of {self.count})" if self.count > 1 else ""
+            where = f" entry {self.entries[0]}{more}:"
+        branch = f" {self.branch}:" if self.branch else ""
+        return f"{self.severity}: {self.code}:{branch}{where} {self.message}"
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Everything that was found in one file.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    n_events : int
+        Events of the tree.
+    runs : tuple of int
+        Runs of the bookkeeping.
+    detectors : tuple of str
+        Detector tags of the bookkeeping.
+    findings : tuple of Finding
+        Empty if everything is fine.
+    """
+
+    path: str
+    n_events: int
+    runs: tuple[int, ...]
+    detectors: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error; warnings are allowed."""
+        return all(finding.severity != "error" for finding in self.findings)
+
+    def __str__(self) -> str:
+        errors = sum(finding.severity == "error" for finding in self.findings)
+        state = "good" if not self.findings else f"{errors} errors, {len(self.findings) - errors} warnings"
+        runs = f"runs {', '.join(map(str, self.runs))}" if self.runs else "no runs"
+        return f"{self.path}: {self.n_events} events, {runs}, detector {', '.join(self.detectors) or 'unknown'}: {state}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain values for JSON."""
+        return {**asdict(self), "ok": self.ok}
+
+
+@dataclass
+class Collector:
+    """Findings of one file, merged over chunks: same code and branch make one finding."""
+
+    found: dict[tuple[str, str], Finding] = field(default_factory=dict)
+
+    def add(self, code: str, branch: str, message: str, entries: AnyArray | None = None, severity: Severity = "error") -> None:
+        """Add a finding, or its entries to the one with the same code and branch.
+
+        Parameters
+        ----------
+        code, branch, message : str
+            See Finding; the first message is kept.
+        entries : AnyArray, optional
+            Entry of every occurrence in the file, ascending, shape (n,).
+        severity : {"error", "warning"}
+            See Finding.
+        """
+        own = () if entries is None else tuple(int(e) for e in np.unique(entries[: 100 * FIRST_ENTRIES]))[:FIRST_ENTRIES]
+        count = 1 if entries is None else len(entries)
+        before = self.found.get((code, branch))
+        if before is None:
+            self.found[code, branch] = Finding(severity, code, branch, message, own, count)
+        else:
+            first = (*before.entries, *own)[:FIRST_ENTRIES]
+            self.found[code, branch] = Finding(before.severity, code, branch, before.message, first, before.count + count)

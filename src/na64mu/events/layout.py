@@ -1,0 +1,256 @@
+"""Layouts: how the branches of a foreign tree map onto the raw tree, so that it is read without code.
+
+A layout is a TOML file::
+
+    format_version = 1
+    title = "what it is for"
+    absent = ["mm", "gem", "straw", "bms", "vhcal"]   # collections the tree does not have; they stay empty
+
+    [trees]
+    events = "tree"
+    runs = "runinfo"            # optional
+
+    [scalars]
+    run = "runNumber"                          # a branch
+    spill = { constant = 1 }                   # the same for every event
+    config = { constant = 1 }
+    event = "eventNumber"
+    trigger = { bits = { calibration = "isBeam", physics = "isMuon" } }   # from flags
+
+    [collections.ecal]          # a list of numbers per event and field
+    counter = "nCells"          # optional, only checked
+    energy = { branch = "Cell_E", scale = 0.001 }
+    ...
+
+    [collections.hcal]          # a fixed matrix per event
+    matrix = "HCAL_ene"         # its values are `value` (energy if not given)
+    axes = ["module", "ix", "iy"]
+    first = [1, 0, 0]           # number of the first element along each axis (0 if not given)
+    threshold = 0.02            # elements at or below are suppressed (after scale)
+    time = { constant = 0.0 }   # or { matrix = "HCAL_t0" } of the same shape
+
+    [[runs]]                    # bookkeeping as constants, where the tree has none
+    run = 1
+    config = 1
+    ...
+
+A collection may be an array of tables, [[collections.hcal]], whose rows are put one behind the other. [truth] works as
+[scalars]. `run_fields` maps the fields of `trees.runs` as [scalars] does.
+
+The reader functions take a layout. Inside coffea's Runner use `na64mu.events.schema.schema_for(layout)` as the schema and
+`layout.trees.events` as the tree: its events carry the layout, and RawBatch.from_events reads them through it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from na64mu.errors import LayoutError
+from na64mu.events.form import COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRIGGER_BITS, TRUTH
+from na64mu.tomlmodel import read_toml, validate
+
+__all__ = ("Column", "Layout", "Part", "Trees", "load_layout")
+
+LAYOUT_FOLDER = Path(__file__).parent.parent / "data" / "layouts"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Column(_Model):
+    """Where one column comes from: a branch, a matrix, a constant, or the bits of flags; written short, a branch name."""
+
+    branch: str | None = None
+    matrix: str | None = None
+    constant: float | int | str | None = None
+    bits: dict[str, str] | None = None
+    scale: float | None = None  # multiplies a branch or matrix
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, content: Any) -> Any:
+        return {"branch": content} if isinstance(content, str) else content
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        sources = [n for n in ("branch", "matrix", "constant", "bits") if getattr(self, n) is not None]
+        if len(sources) != 1:
+            msg = f"give one of branch, matrix, constant or bits, found {' and '.join(sources) or 'none'}"
+            raise ValueError(msg)
+        if self.scale is not None and sources[0] in ("constant", "bits"):
+            msg = f"scale goes with a branch or matrix, not with {sources[0]}"
+            raise ValueError(msg)
+        unknown = sorted(set(self.bits or ()) - set(TRIGGER_BITS))
+        if unknown:
+            msg = f"bits: unknown condition {unknown[0]!r}, there are {', '.join(TRIGGER_BITS)}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def branches(self) -> list[str]:
+        """Branches that are read."""
+        return [*filter(None, (self.branch, self.matrix)), *(self.bits or {}).values()]
+
+
+class Part(_Model):
+    """One source of the rows of a collection: lists (`fields` are branches) or a matrix with named axes."""
+
+    fields: dict[str, Column]
+    counter: str | None = None
+    matrix: str | None = None
+    axes: tuple[str, ...] = ()
+    first: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    value: str = "energy"
+    scale: float = 1.0
+    threshold: float = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_fields(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or "fields" in content:
+            return content
+        own = {k: v for k, v in content.items() if k in cls.model_fields}
+        return own | {"fields": {k: v for k, v in content.items() if k not in own}}
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.matrix is None:
+            given = sorted(self.model_fields_set & {"axes", "first", "value", "scale", "threshold"})
+            if given:
+                msg = f"{given[0]} goes with a matrix"
+                raise ValueError(msg)
+            if any(c.matrix for c in self.fields.values()):
+                msg = "a field from a matrix needs a collection from a matrix"
+                raise ValueError(msg)
+            if not any(c.branch for c in self.fields.values()):
+                msg = "at least one field must be a branch"
+                raise ValueError(msg)
+        elif self.counter is not None or any(c.branch for c in self.fields.values()):
+            msg = "a collection from a matrix has no counter and no field from a branch"
+            raise ValueError(msg)
+        if self.first and len(self.first) != len(self.axes):
+            msg = f"first has {len(self.first)} numbers for {len(self.axes)} axes"
+            raise ValueError(msg)
+        if any(c.bits for c in self.fields.values()):
+            msg = "bits make a scalar, not a field"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """Fields of the collection that this part gives."""
+        return [*self.fields, *((*self.axes, self.value) if self.matrix is not None else ())]
+
+    @property
+    def branches(self) -> list[str]:
+        """Branches that are read."""
+        return [*filter(None, (self.counter, self.matrix)), *(b for c in self.fields.values() for b in c.branches)]
+
+
+class Trees(_Model):
+    """Names of the trees in the file."""
+
+    events: str = TREE
+    runs: str | None = None
+
+
+class Layout(_Model):
+    """A whole layout; see the head of this module."""
+
+    format_version: int
+    title: str = ""
+    trees: Trees = Trees()
+    absent: tuple[str, ...] = ()
+    scalars: dict[str, Column]
+    truth: dict[str, Column] = {}
+    collections: dict[str, tuple[Part, ...]]
+    run_fields: dict[str, Column] = {}
+    runs: tuple[dict[str, int | float | str], ...] = ()
+    origin: str = "layout"  # the file it was read from
+
+    @field_validator("format_version")
+    @classmethod
+    def _version(cls, version: int) -> int:
+        if version != 1:
+            msg = "this version of na64mu reads 1"
+            raise ValueError(msg)
+        return version
+
+    @field_validator("collections", mode="before")
+    @classmethod
+    def _as_parts(cls, content: Any) -> Any:
+        return {k: v if isinstance(v, list | tuple) else [v] for k, v in content.items()} if isinstance(content, dict) else content
+
+    @model_validator(mode="after")
+    def _covers_the_raw_tree(self) -> Self:
+        _names("scalars", self.scalars, list(SCALARS), list(SCALARS))
+        _names("truth", self.truth, [], list(TRUTH))
+        _names("collections", [*self.collections, *self.absent], list(COLLECTIONS), list(COLLECTIONS), "map it or list it in absent")
+        both = sorted(set(self.collections) & set(self.absent))
+        if both:
+            msg = f"collections.{both[0]} is mapped and listed in absent"
+            raise ValueError(msg)
+        for name, parts in self.collections.items():
+            for part in parts:
+                _names(f"collections.{name}", part.names, list(COLLECTIONS[name]), list(COLLECTIONS[name]))
+        for key in ("scalars", "truth", "run_fields"):
+            for name, column in getattr(self, key).items():
+                if column.matrix is not None or (column.bits is not None and name != "trigger"):
+                    msg = f"{key}.{name} is a branch or a constant"
+                    raise ValueError(msg)
+        numbers = [
+            *self.scalars.values(),
+            *self.truth.values(),
+            *(c for ps in self.collections.values() for p in ps for c in p.fields.values()),
+        ]
+        if any(isinstance(column.constant, str) for column in numbers):
+            msg = "a constant of an event or a hit is a number, only run_fields and runs have strings"
+            raise ValueError(msg)
+        needed = [name for name in RUNS if name not in OPTIONAL_RUN_FIELDS]
+        if self.trees.runs is not None:
+            _names("run_fields", self.run_fields, needed, list(RUNS))
+        for i, row in enumerate(self.runs):
+            _names(f"runs[{i}]", row, needed, list(RUNS))
+        if (self.trees.runs is None) == (not self.runs):
+            msg = "give the bookkeeping once: as the tree trees.runs (with run_fields) or as [[runs]]"
+            raise ValueError(msg)
+        return self
+
+
+def _names(key: str, found: Any, needed: list[str], allowed: list[str], hint: str = "it is needed") -> None:
+    unknown = [name for name in found if name not in allowed]
+    if unknown:
+        msg = f"{key}.{unknown[0]} is not part of the raw tree, which has {', '.join(allowed)}"
+        raise ValueError(msg)
+    missing = [name for name in needed if name not in found]
+    if missing:
+        msg = f"{key}.{missing[0]} is missing, {hint}"
+        raise ValueError(msg)
+
+
+def load_layout(path: str | Path) -> Layout:
+    """Read a layout.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file, or the name of a layout that ships with the package (for example "na64-public-tree").
+
+    Returns
+    -------
+    Layout
+        The validated layout.
+
+    Raises
+    ------
+    LayoutError
+        If the file cannot be read or a key is wrong; names file and key.
+    """
+    shipped = LAYOUT_FOLDER / f"{path}.toml"
+    file = shipped if Path(path).name == str(path) and shipped.is_file() else Path(path)
+    content = read_toml(file, LayoutError)
+    return validate(Layout, content | {"origin": str(file)}, str(file), LayoutError)
