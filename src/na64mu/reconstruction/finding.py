@@ -1,12 +1,15 @@
 """Track candidates in one view: every seed predicts all planes, hits in the windows are fitted, clones are merged.
 
 The windows follow from the resolutions, the seed and the scattering (projection.py), not from constants. All candidates
-are kept, not the best one only: the search asks for exactly one track.
+are kept, not the best one only: the search asks for exactly one track. Two rules guard the momentum against noise: no
+parameter may hang on a single hit, and among clones the one that points to its origin ranks first.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -15,7 +18,7 @@ from na64mu.reconstruction.hits import Hits
 from na64mu.reconstruction.projection import Projection
 from na64mu.typing import FloatArray, IntArray
 
-__all__ = ("MAX_TRACKS", "Candidates", "find_candidates")
+__all__ = ("MAX_TRACKS", "Candidates", "Origin", "find_candidates")
 
 MAX_TRACKS = 8  # candidates kept per view and event
 MAX_TRIALS = 4096  # seeds tried per view and event: showers in a spectrometer end here (the event has several tracks by then)
@@ -25,7 +28,26 @@ LOST_HIT = 9.0  # what a plane without a hit counts in the ranking: about -2 ln 
 MIN_PLANES = 0.55  # smallest fraction of the planes of the view on a track
 MAX_CHI2 = 10.0  # largest chi2 per degree of freedom of a candidate
 MAX_SHARED = 0.5  # candidates that share a larger fraction of their hits are one track
+MIN_FREEDOM = 1e-3  # smallest part of a hit's variance that it does not determine itself: 0 means a parameter hangs on it alone
 MIN_MOMENTUM = 3.0  # GeV/c; softer particles leave the spectrometer
+
+
+class Origin(NamedTuple):
+    """Where the tracks of a view come from; it ranks candidates and is not part of their fit.
+
+    Attributes
+    ----------
+    model : FloatArray
+        d u / d parameters at the plane of origin, shape (n_parameters,).
+    u : FloatArray
+        Expected coordinate there [mm], NaN where unknown, shape (n_events,).
+    sigma : float
+        Its standard deviation [mm].
+    """
+
+    model: FloatArray
+    u: FloatArray
+    sigma: float
 
 
 @dataclass(frozen=True)
@@ -75,8 +97,9 @@ def _invert(a: FloatArray, n: int, out: FloatArray) -> bool:
 
 
 @numba.njit(cache=True, nogil=True)
-def _fit(hits, u, sigma, model, scattering, k2, normal, covariance, parameters):  # type: ignore[no-untyped-def] # kernel
-    """Weighted fit of the hits of a candidate: chi2, and the plane and leave-one-out chi2 of its worst hit."""
+def _fit(hits, u, sigma, view, k2, normal, covariance, parameters):  # type: ignore[no-untyped-def] # kernel
+    """Weighted fit of the hits of a candidate: chi2 (-1: no unique fit), plane and leave-one-out chi2 of its worst hit."""
+    model, scattering = view.model, view.scattering
     n_planes, n_par = model.shape
     normal[:, :] = 0.0
     rhs0, rhs1, rhs2 = 0.0, 0.0, 0.0
@@ -109,7 +132,9 @@ def _fit(hits, u, sigma, model, scattering, k2, normal, covariance, parameters):
                 fitted += model[j, a] * covariance[a, b] * model[j, b]
         chi2 += residual * residual / v
         left = 1.0 - fitted / v  # what the hit does not determine itself
-        if left > 1e-3 and residual * residual / (v * left) > worst_chi2:
+        if left < MIN_FREEDOM:
+            return -1.0, -1, 0.0
+        if residual * residual / (v * left) > worst_chi2:
             worst, worst_chi2 = j, residual * residual / (v * left)
     return chi2, worst, worst_chi2
 
@@ -155,24 +180,23 @@ def _insert(hits, parameters, score, chi2, source, n, best_hits, best_par, best_
 
 
 @numba.njit(cache=True, nogil=True)
-def _collect(start, u, sigma, planes, seed_hits, seed, weights, variance, seed_scattering, k2, hits):  # type: ignore[no-untyped-def] # kernel
-    """Nearest hit in the window of every plane; returns the number of planes with a hit."""
-    n_planes, n_par = weights.shape
+def _collect(start, u, sigma, view, s, seed_hits, k2, hits):  # type: ignore[no-untyped-def] # kernel
+    """Nearest hit in the window of every plane, for seed s; returns the number of planes with a hit."""
+    n_planes, n_par = view.model.shape
     found = 0
     for j in range(n_planes):
         hits[j] = -1
+        prediction = 0.0
         for a in range(n_par):
-            if seed[a] == j:
+            prediction += view.weights[s, j, a] * u[seed_hits[a]]
+            if view.seeds[s, a] == j:
                 hits[j] = seed_hits[a]
         if hits[j] < 0:
-            prediction = 0.0
-            for a in range(n_par):
-                prediction += weights[j, a] * u[seed_hits[a]]
-            spread = variance[j] + k2 * seed_scattering[j]
-            nearest = 1e300
-            for i in range(start[planes[j]], start[planes[j] + 1]):
+            spread = view.variance[s, j] + k2 * view.seed_scattering[s, j]
+            nearest = WINDOW * WINDOW
+            for i in range(start[view.planes[j]], start[view.planes[j] + 1]):
                 pull2 = (u[i] - prediction) ** 2 / (spread + sigma[i] ** 2)
-                if pull2 < WINDOW * WINDOW and pull2 < nearest:
+                if pull2 < nearest:
                     nearest, hits[j] = pull2, i
         if hits[j] >= 0:
             found += 1
@@ -180,39 +204,47 @@ def _collect(start, u, sigma, planes, seed_hits, seed, weights, variance, seed_s
 
 
 @numba.njit(cache=True, nogil=True)
-def _find_event(  # type: ignore[no-untyped-def] # kernel
-    start,
-    u,
-    sigma,
-    source,
-    planes,
-    model,
-    scattering,
-    seeds,
-    weights,
-    variance,
-    seed_scattering,
-    k_given,
-    min_planes,
-    best_hits,
-    best_par,
-    best_chi2,
-):
+def _grow(start, u, sigma, view, s, seed_hits, k, min_planes, hits, normal, covariance, parameters):  # type: ignore[no-untyped-def] # kernel
+    """Candidate of one seed, without its outliers: its hits, parameters and chi2 (-1: none) and number of planes."""
+    found = _collect(start, u, sigma, view, s, seed_hits, k * k, hits)
+    if found < min_planes:
+        return -1.0, found
+    chi2, worst, worst_chi2 = _fit(hits, u, sigma, view, k * k, normal, covariance, parameters)
+    while worst_chi2 > HIT_CHI2 and found > min_planes:
+        hits[worst] = -1
+        found -= 1
+        chi2, worst, worst_chi2 = _fit(hits, u, sigma, view, k * k, normal, covariance, parameters)
+    if chi2 > MAX_CHI2 * (found - view.model.shape[1]):
+        return -1.0, found
+    return chi2, found
+
+
+@numba.njit(cache=True, nogil=True)
+def _distance2(model: FloatArray, parameters: FloatArray, u: float, sigma: float) -> float:
+    """Squared distance to the origin in standard deviations, 0 where it is unknown."""
+    if not math.isfinite(u):
+        return 0.0
+    for a in range(len(model)):
+        u -= model[a] * parameters[a]
+    return (u / sigma) ** 2
+
+
+@numba.njit(cache=True, nogil=True)
+def _find_event(start, u, sigma, source, view, k_given, origin_model, origin_u, origin_sigma, min_planes, best_hits, best_par, best_chi2):  # type: ignore[no-untyped-def] # kernel
     """Candidates of one event; returns their number."""
-    n_seeds, n_par = seeds.shape
-    n_planes = len(planes)
+    n_planes, n_par = view.model.shape
     hits = np.empty(n_planes, dtype=np.int64)
     seed_hits = np.empty(n_par, dtype=np.int64)
     parameters = np.zeros(3)
     normal, covariance = np.zeros((n_par, n_par)), np.zeros((n_par, n_par))
     best_score = np.empty(MAX_TRACKS)
     n, trials = 0, 0
-    for s in range(n_seeds):
-        seed = seeds[s]
-        third = seed[n_par - 1]  # in the straight view the innermost loop runs once
-        for i0 in range(start[planes[seed[0]]], start[planes[seed[0]] + 1]):
-            for i1 in range(start[planes[seed[1]]], start[planes[seed[1]] + 1]):
-                first2, last2 = (start[planes[third]], start[planes[third] + 1]) if n_par == 3 else (0, 1)
+    for s in range(len(view.seeds)):
+        plane = view.planes[view.seeds[s]]
+        for i0 in range(start[plane[0]], start[plane[0] + 1]):
+            for i1 in range(start[plane[1]], start[plane[1] + 1]):
+                # in the straight view the innermost loop runs once
+                first2, last2 = (start[plane[2]], start[plane[2] + 1]) if n_par == 3 else (0, 1)
                 for i2 in range(first2, last2):
                     trials += 1
                     if trials > MAX_TRIALS:
@@ -221,21 +253,13 @@ def _find_event(  # type: ignore[no-untyped-def] # kernel
                     k = k_given
                     if n_par == 3:
                         seed_hits[2] = i2
-                        # the third parameter from the seed: weights of the model's own rows are one, so solve once more
-                        k = _seed_curvature(model, seed, u, seed_hits)
+                        k = _seed_curvature(view.model, view.seeds[s], u, seed_hits)
                         if abs(k) > 1.0 / MIN_MOMENTUM:
                             continue
-                    found = _collect(start, u, sigma, planes, seed_hits, seed, weights[s], variance[s], seed_scattering[s], k * k, hits)
-                    if found < min_planes:
+                    chi2, found = _grow(start, u, sigma, view, s, seed_hits, k, min_planes, hits, normal, covariance, parameters)
+                    if chi2 < 0.0:
                         continue
-                    chi2, worst, worst_chi2 = _fit(hits, u, sigma, model, scattering, k * k, normal, covariance, parameters)
-                    while worst_chi2 > HIT_CHI2 and found > min_planes:
-                        hits[worst] = -1
-                        found -= 1
-                        chi2, worst, worst_chi2 = _fit(hits, u, sigma, model, scattering, k * k, normal, covariance, parameters)
-                    if chi2 < 0.0 or chi2 > MAX_CHI2 * (found - n_par):
-                        continue
-                    score = chi2 + LOST_HIT * (n_planes - found)
+                    score = chi2 + LOST_HIT * (n_planes - found) + _distance2(origin_model, parameters, origin_u, origin_sigma)
                     n = _insert(hits, parameters, score, chi2, source, n, best_hits, best_par, best_score, best_chi2)
     return n
 
@@ -251,35 +275,15 @@ def _seed_curvature(model: FloatArray, seed: IntArray, u: FloatArray, hits: IntA
 
 
 @numba.njit(cache=True, nogil=True)
-def _find_events(  # type: ignore[no-untyped-def] # kernel
-    offsets,
-    n_all,
-    u,
-    sigma,
-    source,
-    planes,
-    model,
-    scattering,
-    seeds,
-    weights,
-    variance,
-    seed_scattering,
-    k,
-    min_planes,
-    n,
-    hits,
-    par,
-    chi2,
-):
+def _find_events(offsets, n_all, u, sigma, source, view, k, origin, min_planes, n, hits, par, chi2):  # type: ignore[no-untyped-def] # kernel
     for event in range(len(n)):
         start = offsets[event * n_all : (event + 1) * n_all + 1]
         n[event] = _find_event(
-            start, u, sigma, source, planes, model, scattering, seeds, weights, variance, seed_scattering,
-            k[event], min_planes, hits[event], par[event], chi2[event],
+            start, u, sigma, source, view, k[event], origin.model, origin.u[event], origin.sigma, min_planes, hits[event], par[event], chi2[event]
         )  # fmt: skip
 
 
-def find_candidates(hits: Hits, view: Projection, n_planes: int, curvature: FloatArray) -> Candidates:
+def find_candidates(hits: Hits, view: Projection, n_planes: int, curvature: FloatArray, origin: Origin | None = None) -> Candidates:
     """All track candidates of one view.
 
     Parameters
@@ -292,12 +296,16 @@ def find_candidates(hits: Hits, view: Projection, n_planes: int, curvature: Floa
         Planes of the spectrometer in both views.
     curvature : FloatArray
         q/p [c/GeV] that sets the scattering in a straight view, shape (n_events,); a bending view finds its own.
+    origin : Origin, optional
+        Where the tracks come from, to rank candidates.
 
     Returns
     -------
     Candidates
-        Best first: least chi2, with LOST_HIT added for every plane without a hit.
+        Best first: least chi2, with LOST_HIT added for every plane without a hit and the distance to the origin.
     """
+    if origin is None:
+        origin = Origin(np.zeros(view.model.shape[1]), np.full(len(curvature), np.nan), 1.0)
     n_events = len(curvature)
     n = np.zeros(n_events, dtype=np.int64)
     chosen = np.full((n_events, MAX_TRACKS, len(view.planes)), -1, dtype=np.int64)
@@ -305,7 +313,6 @@ def find_candidates(hits: Hits, view: Projection, n_planes: int, curvature: Floa
     chi2 = np.zeros((n_events, MAX_TRACKS))
     min_planes = int(np.ceil(MIN_PLANES * len(view.planes)))
     _find_events(
-        hits.offsets, n_planes, hits.u, hits.sigma, hits.source, view.planes, view.model, view.scattering, view.seeds,
-        view.weights, view.variance, view.seed_scattering, curvature, min_planes, n, chosen, parameters, chi2,
+        hits.offsets, n_planes, hits.u, hits.sigma, hits.source, view, curvature, origin, min_planes, n, chosen, parameters, chi2
     )  # fmt: skip
     return Candidates(n, chosen, parameters, chi2)

@@ -7,24 +7,23 @@ hits and the scattering between the planes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
 from na64mu.reconstruction.spectrometer import Spectrometer, bending_integral, highland_angle
 from na64mu.typing import FloatArray, IntArray
 
-__all__ = ("Projection", "projection")
+__all__ = ("Projection", "projection", "track_model")
 
 MAX_CURVATURE_ERROR = 0.1  # a seed must give q/p to 10 % of that at the reference momentum
 REFERENCE_MOMENTUM = 160.0  # GeV/c; only ranks the seeds
 
 
-@dataclass(frozen=True)
-class Projection:
-    """The planes of one view and the seeds of its tracks; n planes, p = 2 or 3 parameters, s seeds.
+class Projection(NamedTuple):
+    """The planes of one view and the seeds of its tracks; n planes, p = 2 or 3 parameters, s seeds (a tuple: kernels take it).
 
     Attributes
     ----------
@@ -90,6 +89,29 @@ def _seed_planes(model: FloatArray, sigma: FloatArray, two_sided: IntArray) -> l
     return sorted(chosen, key=lambda s: quality[s])
 
 
+def track_model(z: FloatArray, spectrometer: Spectrometer, view: int) -> FloatArray:
+    """Derivatives of u by the parameters of the linear track model.
+
+    Parameters
+    ----------
+    z : FloatArray
+        Positions [mm], shape (n,).
+    spectrometer : Spectrometer
+        MS1 or MS2.
+    view : int
+        0 (x) or 1 (y).
+
+    Returns
+    -------
+    FloatArray
+        Columns 1, z [m] and, in the bending view, G(z) [mm GeV/c]; shape (n, 2 or 3).
+    """
+    columns = [np.ones_like(z), z * 1e-3]
+    if view == spectrometer.bend_view:
+        columns.append(bending_integral(z, spectrometer))
+    return np.column_stack(columns)
+
+
 @lru_cache(maxsize=32)
 def projection(spectrometer: Spectrometer, view: int) -> Projection:
     """Planes, seeds and windows of one view; made once per spectrometer.
@@ -109,10 +131,7 @@ def projection(spectrometer: Spectrometer, view: int) -> Projection:
     planes = np.array(spectrometer.view(view))
     z = spectrometer.z[planes]
     sigma = np.array([spectrometer.planes[i].sigma for i in planes])
-    columns = [np.ones_like(z), z * 1e-3]
-    if view == spectrometer.bend_view:
-        columns.append(bending_integral(z, spectrometer))
-    model = np.column_stack(columns)
+    model = track_model(z, spectrometer, view)
 
     scatterer_z, angle2 = _scatterers(spectrometer)
     lever = np.clip(z[:, None] - scatterer_z[None, :], 0.0, None)  # deflection at a scatterer moves all planes behind it

@@ -16,7 +16,7 @@ from na64mu.reconstruction.hits import spectrometer_hits
 from na64mu.reconstruction.spectrometer import highland_angle, spectrometer
 from na64mu.reconstruction.stations import station_hits
 from na64mu.reconstruction.strips import Clusters, gem_clusters, micromegas_clusters
-from na64mu.reconstruction.tracks import Tracks, reconstruct_tracks
+from na64mu.reconstruction.tracks import EntryPoint, Tracks, reconstruct_tracks
 from na64mu.typing import AnyArray, Summary
 
 __all__ = ("reconstruct",)
@@ -98,7 +98,7 @@ def _energy_columns(batch: RawBatch, detector: Detector, pointed: Crossing) -> d
     }
 
 
-def find_tracks(batch: RawBatch, mm: Clusters, gem: Clusters, detector: Detector, number: int) -> Tracks:
+def find_tracks(batch: RawBatch, mm: Clusters, gem: Clusters, detector: Detector, number: int, entry: EntryPoint | None = None) -> Tracks:
     """Tracks of MS1 or MS2 of every event.
 
     Parameters
@@ -111,6 +111,8 @@ def find_tracks(batch: RawBatch, mm: Clusters, gem: Clusters, detector: Detector
         The description.
     number : int
         1 or 2.
+    entry : EntryPoint, optional
+        Where the tracks come from; see reconstruct_tracks.
 
     Returns
     -------
@@ -118,7 +120,14 @@ def find_tracks(batch: RawBatch, mm: Clusters, gem: Clusters, detector: Detector
         Counts and fits.
     """
     ms = spectrometer(detector, number)
-    return reconstruct_tracks(spectrometer_hits(batch, mm, gem, detector, ms), ms)
+    return reconstruct_tracks(spectrometer_hits(batch, mm, gem, detector, ms), ms, entry)
+
+
+def _middle_of_ecal(ms1: Tracks, detector: Detector) -> EntryPoint:
+    """MS1 tracks halfway through the ECAL."""
+    z = detector.ecal.z + 0.5 * detector.ecal.length
+    crossing = _masked(cross_plane(ms1.best.downstream, ms1.best.downstream_covariance, z - spectrometer(detector, 1).z[-1]), ms1)
+    return EntryPoint(z, crossing.x, crossing.y)
 
 
 def reconstruct(events: Any, detector: Detector) -> Summary:
@@ -139,7 +148,8 @@ def reconstruct(events: Any, detector: Detector) -> Summary:
     batch = events if isinstance(events, RawBatch) else RawBatch.from_events(events)
     mm = micromegas_clusters(batch.collections["mm"], detector)
     gem = gem_clusters(batch.collections["gem"], detector)
-    ms1, ms2 = (find_tracks(batch, mm, gem, detector, number) for number in (1, 2))
+    ms1 = find_tracks(batch, mm, gem, detector, 1)
+    ms2 = find_tracks(batch, mm, gem, detector, 2, _middle_of_ecal(ms1, detector))
     downstream, pointed = _downstream_columns(ms2, spectrometer(detector, 2).z[-1], detector)
     columns: dict[str, AnyArray] = {name: batch.scalars[name] for name in ("run", "spill", "event", "config", "trigger")}
     columns |= _track_columns(1, ms1) | _track_columns(2, ms2)

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from na64mu.reconstruction.finding import Candidates, find_candidates
+from na64mu.reconstruction.finding import Candidates, Origin, find_candidates
 from na64mu.reconstruction.fit import FittedTracks, fit_tracks
 from na64mu.reconstruction.hits import Hits
-from na64mu.reconstruction.projection import projection
+from na64mu.reconstruction.projection import projection, track_model
 from na64mu.reconstruction.spectrometer import Spectrometer, bending_integral
 from na64mu.typing import FloatArray, IntArray
 
-__all__ = ("Tracks", "reconstruct_tracks")
+__all__ = ("EntryPoint", "Tracks", "reconstruct_tracks")
 
+ORIGIN_ERROR = 10.0  # mm: a recoil of 40 mrad halfway through the ECAL misses the point of entry by as much
 STRAIGHT_GUESS = 1.0 / 50.0  # c/GeV: sets the scattering where the bending view found nothing
 
 
@@ -68,7 +69,16 @@ def _seed(bend: Candidates, straight: Candidates, spectrometer: Spectrometer) ->
     return seed
 
 
-def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer) -> Tracks:
+@dataclass(frozen=True)
+class EntryPoint:
+    """Where the tracks of a spectrometer come from: position z [mm] and x, y [mm] of shape (n_events,), NaN where unknown."""
+
+    z: float
+    x: FloatArray
+    y: FloatArray
+
+
+def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint | None = None) -> Tracks:
     """Find the tracks of every event and fit the best one.
 
     Parameters
@@ -77,18 +87,26 @@ def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer) -> Tracks:
         Hits of the spectrometer.
     spectrometer : Spectrometer
         MS1 or MS2.
+    entry : EntryPoint, optional
+        Where its tracks come from (for MS2 the MS1 track in the ECAL): ranks the candidates.
 
     Returns
     -------
     Tracks
         Counts and fits, one per event.
     """
+
+    def origin(view: int) -> Origin | None:
+        if entry is None:
+            return None
+        return Origin(track_model(np.array([entry.z]), spectrometer, view)[0], (entry.x, entry.y)[view], ORIGIN_ERROR)
+
     n_planes = len(spectrometer.planes)
     n_events = (len(hits.offsets) - 1) // n_planes
     bend_view, straight_view = (projection(spectrometer, v) for v in (spectrometer.bend_view, 1 - spectrometer.bend_view))
-    bend = find_candidates(hits, bend_view, n_planes, np.zeros(n_events))
+    bend = find_candidates(hits, bend_view, n_planes, np.zeros(n_events), origin(spectrometer.bend_view))
     curvature = np.where(bend.n > 0, bend.parameters[:, 0, 2], STRAIGHT_GUESS)
-    straight = find_candidates(hits, straight_view, n_planes, curvature)
+    straight = find_candidates(hits, straight_view, n_planes, curvature, origin(1 - spectrometer.bend_view))
     both = (bend.n > 0) & (straight.n > 0)
     chosen = np.full((n_events, n_planes), -1, dtype=np.int64)
     chosen[:, bend_view.planes] = np.where(both[:, None], bend.hits[:, 0], -1)
