@@ -1,1 +1,7 @@
 """coffea processors: what a physicist reads and edits first."""
+
+from __future__ import annotations
+
+from na64mu.processors.search import SearchProcessor
+
+__all__ = ("SearchProcessor",)

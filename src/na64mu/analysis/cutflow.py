@@ -5,6 +5,7 @@ Counts are raw integers; sums of weights stand beside them. N-1 of a cut is the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from html import escape
@@ -215,13 +216,13 @@ class CutFlow:
         lines = [f"{'cut':<{width}}  {'events':>10}  {'eff.':>7}  {'cum.':>7}  {'N-1':>10}"]
         for i, (label, n, relative, total, n_minus_1) in enumerate(self.rows()):
             last = f"{n_minus_1:>10}" if i else " " * 10
-            lines.append(f"{label:<{width}}  {n:>10}  {relative:>7.2%}  {total:>7.2%}  {last}".rstrip())
+            lines.append(f"{label:<{width}}  {n:>10}  {_percent(relative):>7}  {_percent(total):>7}  {last}".rstrip())
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{text}</th>" for text in ("cut", "events", "eff.", "cum.", "N-1"))
         body = "".join(
-            f"<tr><td style='text-align:left'>{escape(label)}</td><td>{n}</td><td>{relative:.2%}</td><td>{total:.2%}</td><td>{n_minus_1 if i else ''}</td></tr>"
+            f"<tr><td style='text-align:left'>{escape(label)}</td><td>{n}</td><td>{_percent(relative)}</td><td>{_percent(total)}</td><td>{n_minus_1 if i else ''}</td></tr>"
             for i, (label, n, relative, total, n_minus_1) in enumerate(self.rows())
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -233,3 +234,7 @@ def _all_but(passes: Mapping[str, BoolArray], name: str | None, shown: BoolArray
         if other != name:
             mask &= passed
     return mask
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2%}"

@@ -108,6 +108,8 @@ class FileBook:
         Events of the entries that were not processed; None if even their run numbers cannot be read.
     n_unread : int
         Number of these entries.
+    problem : str
+        Why the bookkeeping is missing, if it is.
     """
 
     dataset: str
@@ -116,6 +118,7 @@ class FileBook:
     read: RunCounts
     unread: RunCounts | None
     n_unread: int
+    problem: str = ""
 
     def fraction(self, key: tuple[int, int]) -> float:
         """Part of the events of one (run, config) in this file that was processed."""

@@ -1,0 +1,160 @@
+"""The search: cut-flow, (p_out, E_CAL) plane, spectra of every cut variable and counts of the regions.
+
+One call of `process` sees one chunk of events; what it returns is added up. Momenta GeV/c, energies GeV (VETO: MeV).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import hist
+import numpy as np
+from coffea.processor import ProcessorABC
+
+from na64mu.analysis.blinding import is_data, visible_events
+from na64mu.analysis.cutflow import CutFlow
+from na64mu.analysis.result import Counts, Timing
+from na64mu.detector import Detector
+from na64mu.processors.chunk import Clock, read_chunk
+from na64mu.reconstruction import summary as reconstruction
+from na64mu.selections.cuts import in_box, in_region
+from na64mu.selections.working_point import WorkingPoint
+from na64mu.typing import AnyArray, BoolArray, FloatArray, Summary
+
+__all__ = ("STAGES", "SearchProcessor", "quantity")
+
+#: Stages of a spectrum: all visible events; events that pass every cut but those on the quantity itself.
+STAGES = ("all", "n_minus_1")
+
+Windows = Mapping[str, dict[str, tuple[float, float]]]
+
+
+class SearchProcessor(ProcessorABC):
+    """Select events with one working point and fill everything the analysis looks at.
+
+    Parameters
+    ----------
+    detectors : mapping of str to Detector
+        Tag -> description; the metadata of each dataset name its detector.
+    windows : mapping of str to dict
+        Tag -> energy -> window of a MIP, from the calibration of that detector.
+    working_point : WorkingPoint
+        The selection.
+    """
+
+    def __init__(self, detectors: Mapping[str, Detector], windows: Windows, working_point: WorkingPoint) -> None:
+        self.detectors = dict(detectors)
+        self.working_point = working_point
+        self.cuts = {tag: working_point.bind(windows[tag]) for tag in detectors}
+        self.labels = {cut.name: cut.label for cut in working_point.cuts}
+
+    def process(self, events: Any) -> dict[str, Any]:
+        """Process one chunk.
+
+        Parameters
+        ----------
+        events : NanoEvents
+            Raw events; `events.metadata` has the keys dataset, filename and detector.
+
+        Returns
+        -------
+        dict
+            "datasets": dataset -> cutflow, histograms, outside, regions; "events": (dataset, file, run, config) -> events; "timing".
+        """
+        dataset, tag = events.metadata["dataset"], events.metadata["detector"]
+        clock = Clock()
+        with clock("read"):
+            batch = read_chunk(events)
+        with clock("reconstruct"):
+            summary = reconstruction.reconstruct(batch, self.detectors[tag])
+        with clock("select"):
+            masks = {cut.name: cut(summary) for cut in self.cuts[tag]}
+            visible = visible_events(summary, self.working_point.box)
+            weights = event_weights(summary)
+            cutflow = CutFlow.from_masks(masks, weights, labels=self.labels, visible=visible, hidden_at=self.working_point.blind_at)
+        with clock("fill"):
+            filled = self.fill(summary, masks, visible, weights, tag)
+        return {
+            "datasets": {dataset: {"cutflow": cutflow, **filled}},
+            "events": run_counts(summary, (dataset, events.metadata["filename"])),
+            "timing": Timing(**clock.seconds, events=len(weights), chunks=1),
+        }
+
+    def fill(self, summary: Summary, masks: dict[str, BoolArray], visible: BoolArray, weights: FloatArray, tag: str) -> dict[str, Any]:
+        """Histograms and region counts of the visible events."""
+        before = visible & passing(masks, self.working_point.before_plane_cut())
+        after = visible & passing(masks)
+        histograms: dict[str, hist.Hist] = {}
+        outside: dict[str, int] = {}
+        for name, mask in (("plane_before", before), ("plane_after", after)):
+            histograms[name], outside[name] = self._plane(summary, mask, weights)
+        for spectrum in self.working_point.spectra:
+            h = hist.Hist(
+                hist.axis.StrCategory(STAGES, name="stage", label="stage"),
+                hist.axis.Regular(spectrum.bins, spectrum.low, spectrum.high, name=spectrum.column, label=spectrum.label),
+                storage=hist.storage.Weight(),
+            )
+            values = quantity(summary, spectrum.column)
+            others = [cut.name for cut in self.cuts[tag] if spectrum.column not in cut.columns]
+            exists = np.isfinite(values)
+            for stage, mask in zip(STAGES, (visible, visible & passing(masks, others)), strict=True):
+                h.fill(stage, values[mask & exists], weight=weights[mask & exists])
+            histograms[spectrum.column], outside[spectrum.column] = h, int(np.count_nonzero(visible & ~exists))
+        return {"histograms": histograms, "outside": outside, "regions": self._regions(summary, before, after, weights)}
+
+    def _plane(self, summary: Summary, mask: BoolArray, weights: FloatArray) -> tuple[hist.Hist, int]:
+        x, y = self.working_point.plane_p_out, self.working_point.plane_e_cal
+        plane = hist.Hist(
+            hist.axis.Regular(x.bins, x.low, x.high, name="p_out", label="$p_{out}$ [GeV/c]"),
+            hist.axis.Regular(y.bins, y.low, y.high, name="e_cal", label="$E_{CAL}$ [GeV]"),
+            storage=hist.storage.Weight(),
+        )
+        exists = np.isfinite(summary["p_out"]) & np.isfinite(summary["e_cal"])
+        seen = mask & exists
+        plane.fill(summary["p_out"][seen], summary["e_cal"][seen], weight=weights[seen])
+        return plane, int(np.count_nonzero(mask & ~exists))
+
+    def _regions(self, summary: Summary, before: BoolArray, after: BoolArray, weights: FloatArray) -> dict[str, Counts]:
+        regions = {region.name: counts(before & in_region(summary, region), weights) for region in self.working_point.regions}
+        if not is_data(summary):
+            inside = in_box(summary, self.working_point.box)
+            regions |= {"box": counts(before & inside, weights), "box_after": counts(after & inside, weights)}
+        return regions
+
+
+def event_weights(summary: Summary) -> FloatArray:
+    """Weights of the events, shape (n_events,): those of the simulation, 1 in data."""
+    if "mc_weight" in summary and not is_data(summary):
+        return np.asarray(summary["mc_weight"], dtype=np.float64)
+    return np.ones(len(summary["run"]), dtype=np.float64)
+
+
+def passing(masks: Mapping[str, BoolArray], names: Any = None) -> BoolArray:
+    """Events that pass all cuts, or all those named; shape (n_events,)."""
+    mask = np.ones(len(next(iter(masks.values()))), dtype=np.bool_)
+    for name in masks if names is None else names:
+        mask &= masks[name]
+    return mask
+
+
+def counts(mask: BoolArray, weights: FloatArray) -> Counts:
+    """Events of a mask, with their sums of weights."""
+    w = weights[mask]
+    return Counts(int(np.count_nonzero(mask)), float(w.sum()), float((w * w).sum()))
+
+
+def quantity(summary: Summary, name: str) -> FloatArray:
+    """A column of the summary, or chi2 per degree of freedom of a spectrometer; shape (n_events,), NaN where it does not exist."""
+    if name.startswith("chi2_ndf_"):
+        spectrometer = name.removeprefix("chi2_ndf_")
+        ndf = np.asarray(summary[f"ndf_{spectrometer}"], dtype=np.float64)
+        return np.divide(summary[f"chi2_{spectrometer}"], ndf, out=np.full(len(ndf), np.nan), where=ndf > 0)
+    return np.asarray(summary[name], dtype=np.float64)
+
+
+def run_counts(summary: Summary, where: tuple[str, str]) -> dict[tuple[str, str, int, int], int]:
+    """Events per (run, config): what the exposure is reconciled with."""
+    pairs: AnyArray = np.stack([summary["run"], summary["config"]], axis=1).astype(np.int64)
+    keys, n = np.unique(pairs, axis=0, return_counts=True)
+    return {(*where, int(run), int(config)): int(count) for (run, config), count in zip(keys, n, strict=True)}

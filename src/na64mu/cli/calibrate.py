@@ -1,0 +1,81 @@
+"""`na64mu calibrate`: fit the MIP peaks of a calibration sample and record the windows."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+__all__ = ("command",)
+
+
+@click.command(name="calibrate")
+@click.argument("files", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="calibration.toml",
+    show_default=True,
+    help="TOML file to write.",
+)
+@click.option(
+    "--selection", default="prl2024", show_default=True, help="Working point whose [mip] rule makes the windows: name or TOML file."
+)
+@click.option("--detector", default=None, help="Detector description (tag or TOML file) that stands for the tags in the files.")
+@click.option("--layout", default=None, help="Layout (TOML file) of a foreign tree.")
+@click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True, help="Events per chunk.")
+@click.option("--json", "as_json", is_flag=True, help="Print the calibration as JSON instead of a table.")
+def command(
+    files: tuple[str, ...], output: Path, selection: str, detector: str | None, layout: str | None, chunksize: int, as_json: bool
+) -> None:
+    """Fit the MIP peaks of beam muons (calibration trigger) in FILES and record the windows of cuts (iii) and (iv)."""
+    from na64mu.execution.calibration import calibrate_files
+
+    calibration, losses = calibrate_files(files, selection=selection, detector=detector, layout=layout, chunksize=chunksize)
+    for loss in losses:
+        click.echo(loss.reason, err=True)
+    calibration.write(output)
+    if as_json:
+        click.echo(json.dumps(calibration.model_dump(mode="json"), indent=1))
+    else:
+        _print_table(calibration)
+        click.echo(f"wrote {output}", err=True)
+    if any(loss.is_damage for loss in losses):
+        sys.exit(3)
+
+
+def _print_table(calibration: object) -> None:
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    from na64mu.analysis.calibration import Calibration
+
+    assert isinstance(calibration, Calibration)
+    table = Table(title=f"MIP peaks of {calibration.detector}, {calibration.n_muons} muons", box=SIMPLE)
+    for name in ("energy", "unit", "peak", "xi", "sigma", "chi2/ndf", "window", "muons inside"):
+        table.add_column(name, justify="left" if name in ("energy", "unit") else "right", no_wrap=True)
+    for name, peak in calibration.mip.items():
+        table.add_row(
+            name,
+            peak.unit,
+            _with_error(peak.mode, peak.mode_error),
+            _with_error(peak.xi, peak.xi_error),
+            _with_error(peak.sigma, peak.sigma_error),
+            "" if peak.ndf is None else f"{peak.chi2:.0f}/{peak.ndf}",
+            f"{'-inf' if peak.low is None else f'{peak.low:.4g}'} .. {peak.high:.4g}",
+            f"{peak.fraction:.1%}",
+        )
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)
+    console.print(table)
+
+
+def _with_error(value: float | None, error: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if error is None else f"{value:.4g} ± {error:.1g}"

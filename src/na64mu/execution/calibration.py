@@ -1,0 +1,84 @@
+"""Making a calibration from files: the library side of `na64mu calibrate`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from na64mu import __version__
+from na64mu.analysis.calibration import CALIBRATION_COLUMNS, Calibration, CalibrationInput, calibrate
+from na64mu.analysis.losses import Loss
+from na64mu.errors import CalibrationError, InputError
+from na64mu.execution.fileset import inspect_files
+from na64mu.execution.summaries import collect
+from na64mu.selections.working_point import load_working_point
+
+__all__ = ("calibrate_files",)
+
+
+def calibrate_files(
+    files: Sequence[str | Path] | str | Path,
+    *,
+    selection: str | Path = "prl2024",
+    detector: str | None = None,
+    layout: str | Path | None = None,
+    chunksize: int = 100_000,
+) -> tuple[Calibration, list[Loss]]:
+    """Fit the MIP peaks of the beam muons in files of one detector.
+
+    Parameters
+    ----------
+    files : str, Path or sequence of them
+        Raw trees with calibration triggers.
+    selection : str or Path
+        Working point whose rule `mip` makes the windows.
+    detector : str, optional
+        Tag or TOML file that stands for the tags in the files.
+    layout : str or Path, optional
+        Of a foreign tree.
+    chunksize : int
+        Events per chunk.
+
+    Returns
+    -------
+    calibration : Calibration
+    losses : list of Loss
+        What could not be read.
+
+    Raises
+    ------
+    CalibrationError
+        If the files are of several detectors, have too few muons, or a fit fails.
+    InputError
+        If nothing can be read.
+    """
+    from na64mu.events.layout import load_layout
+
+    working_point = load_working_point(selection)
+    foreign = None if layout is None else load_layout(layout)
+    fileset = inspect_files(files, detector=detector, layout=foreign)
+    if not fileset.files:
+        raise InputError("\n".join(["no input can be read:", *(loss.reason for loss in fileset.losses)]))
+    if len(fileset.detectors) != 1:
+        msg = f"the files are of several detectors ({', '.join(fileset.detectors)}): calibrate one at a time"
+        raise CalibrationError(msg)
+    (tag, description), losses = next(iter(fileset.detectors.items())), list(fileset.losses)
+    columns = (*CALIBRATION_COLUMNS, *working_point.mip.quantities, *working_point.mip.upper_bounds)
+    summary = collect(fileset, losses, columns, chunksize=chunksize, layout=foreign)
+    peaks, n_muons = calibrate(summary, description, working_point)
+    inputs = tuple(CalibrationInput(path=Path(f.path).name, uuid=f.uuid, entries=f.entries) for f in fileset.files)
+    calibration = Calibration(
+        format_version=1,
+        detector=tag,
+        detector_hash=description.digest,
+        selection=working_point.name,
+        selection_hash=working_point.hash,
+        version=__version__,
+        command=" ".join(["na64mu", *(Path(a).name if "/" in a else a for a in sys.argv[1:])]),
+        n_muons=n_muons,
+        rule=working_point.mip,
+        mip=peaks,
+        inputs=inputs,
+    )
+    return calibration, losses

@@ -1,0 +1,131 @@
+"""The three executors behind one context manager: iterative (this process), futures (local processes) and dask (a cluster)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Literal
+
+from na64mu import __version__
+from na64mu.errors import WorkerError
+
+__all__ = ("EXECUTORS", "ExecutorName", "check_workers", "default_workers", "open_executor", "quiet_coffea")
+
+ExecutorName = Literal["iterative", "futures", "dask"]
+EXECUTORS: tuple[ExecutorName, ...] = ("iterative", "futures", "dask")
+
+#: Seconds to wait for the first worker of a cluster.
+PATIENCE = 60
+
+
+def default_workers(executor: str) -> int:
+    """One worker for the iterative executor, else one for each core this process may use."""
+    return 1 if executor == "iterative" else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def open_executor(name: ExecutorName, workers: int, scheduler: str | None) -> Iterator[Any]:
+    """Start the workers, hand out coffea's executor, and clean up.
+
+    Parameters
+    ----------
+    name : str
+        iterative, futures or dask.
+    workers : int
+        Local processes.
+    scheduler : str, optional
+        Address of a running Dask cluster; without it a local one is started.
+
+    Yields
+    ------
+    ExecutorBase
+        Errors are not retried: a local read that fails once fails again.
+
+    Raises
+    ------
+    WorkerError
+        If the workers do not run this version of na64mu.
+    """
+    from coffea import processor
+
+    if name == "iterative":
+        yield processor.IterativeExecutor(retries=0)
+    elif name == "futures":
+        import loky
+
+        pool = loky.get_reusable_executor(max_workers=workers, timeout=120)  # kept for the next run in this session
+        yield processor.FuturesExecutor(pool=pool, workers=workers, retries=0)
+    else:
+        with ExitStack() as stack:
+            client = _client(stack, workers, scheduler)
+            check_workers(client)
+            yield processor.DaskExecutor(client=client, retries=0)
+
+
+def _client(stack: ExitStack, workers: int, scheduler: str | None) -> Any:
+    try:
+        from distributed import Client, LocalCluster
+    except ModuleNotFoundError as error:
+        msg = 'the dask executor needs dask and distributed: install them with `pip install "na64mu[dask]"`'
+        raise WorkerError(msg) from error
+    if scheduler is None:
+        cluster = stack.enter_context(LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs="error"))
+        return stack.enter_context(Client(cluster))
+    try:
+        return stack.enter_context(Client(scheduler, timeout=PATIENCE))
+    except (OSError, TimeoutError, ValueError) as error:
+        msg = f"no Dask scheduler answers at {scheduler!r} ({error}): check the address"
+        raise WorkerError(msg) from error
+
+
+def check_workers(client: Any) -> None:
+    """Make sure that every worker imports this version of na64mu; without it a run would hang and not say why.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        A connected client.
+
+    Raises
+    ------
+    WorkerError
+        If there is no worker, or one has no na64mu or another version.
+    """
+
+    def version_there() -> str:  # nested, so that it travels by value and needs nothing on the worker
+        import importlib
+
+        try:
+            return str(importlib.import_module("na64mu").__version__)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the user wants to read it
+            return f"{type(error).__name__}: {error}"
+
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError as error:
+        msg = f"the Dask cluster has no worker after {PATIENCE} s: start one with `dask worker <scheduler>`"
+        raise WorkerError(msg) from error
+    for address, found in client.run(version_there).items():
+        if found != __version__:
+            msg = f"worker {address} has not na64mu {__version__} but {found}: install the same version on all workers"
+            raise WorkerError(msg)
+
+
+@contextmanager
+def quiet_coffea(show_progress: bool) -> Iterator[None]:
+    """Send coffea's progress bars to stderr, or nowhere: they would stand in the way on stdout and in log files.
+
+    Parameters
+    ----------
+    show_progress : bool
+        Whether bars are wanted.
+    """
+    from coffea.util import coffea_console
+
+    before = coffea_console.stderr, coffea_console.quiet
+    coffea_console.stderr, coffea_console.quiet = True, not show_progress
+    try:
+        yield
+    finally:
+        coffea_console.stderr, coffea_console.quiet = before

@@ -1,0 +1,44 @@
+"""A processor in a shell that books what cannot be read, and lets every other error through."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from coffea.processor import ProcessorABC
+
+from na64mu.analysis.losses import Loss
+from na64mu.errors import InputError
+
+__all__ = ("GuardedProcessor",)
+
+
+class GuardedProcessor(ProcessorABC):
+    """Runs another processor; a chunk that cannot be read becomes a `Loss` in the list "lost".
+
+    coffea itself would swallow every OSError, so one that is raised by the processor's own code is turned into a RuntimeError.
+
+    Parameters
+    ----------
+    processor : ProcessorABC
+        What to run; it raises InputError for input that cannot be read.
+    """
+
+    def __init__(self, processor: ProcessorABC) -> None:
+        self.processor = processor
+
+    def process(self, events: Any) -> dict[str, Any]:
+        """Process one chunk, or book it as lost."""
+        try:
+            return {**self.processor.process(events), "lost": []}
+        except InputError as error:
+            return {"lost": [_loss(events.metadata, error)]}
+        except OSError:
+            msg = f"the processor {type(self.processor).__name__} failed:\n{traceback.format_exc()}"
+            raise RuntimeError(msg) from None
+
+
+def _loss(metadata: dict[str, Any], error: InputError) -> Loss:
+    path, start, stop = metadata["filename"], int(metadata["entrystart"]), int(metadata["entrystop"])
+    reason = f"{path}: entries {start} to {stop - 1} are lost: {error}"
+    return Loss(metadata["dataset"], path, "chunk", reason, start, stop)

@@ -1,0 +1,77 @@
+"""Event summaries of files, chunk by chunk: what `na64mu reconstruct` writes and `na64mu calibrate` fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from na64mu.analysis.losses import Loss
+from na64mu.errors import InputError
+from na64mu.execution.fileset import Fileset, SourceFile
+from na64mu.typing import Summary
+
+__all__ = ("collect", "summaries")
+
+
+def summaries(
+    fileset: Fileset, losses: list[Loss], *, chunksize: int = 100_000, layout: Any = None
+) -> Iterator[tuple[SourceFile, Summary]]:
+    """Reconstruct the files of a fileset in order.
+
+    Parameters
+    ----------
+    fileset : Fileset
+        From `inspect_files`.
+    losses : list of Loss
+        Receives every chunk that cannot be read.
+    chunksize : int
+        Events per chunk.
+    layout : Layout, optional
+        Of a foreign tree.
+
+    Yields
+    ------
+    file : SourceFile
+    summary : Summary
+        Columns of shape (n_events,) of the next chunk.
+    """
+    from na64mu.events.reader import read_batch
+    from na64mu.reconstruction import summary as reconstruction
+
+    for file in fileset.files:
+        for start in range(0, file.entries, chunksize):
+            stop = min(start + chunksize, file.entries)
+            try:
+                yield file, reconstruction.reconstruct(read_batch(file.path, start, stop, layout=layout), fileset.detectors[file.detector])
+            except InputError as error:
+                reason = f"{file.path}: entries {start} to {stop - 1} are lost: {error}"
+                losses.append(Loss(file.dataset, file.path, "chunk", reason, start, stop))
+
+
+def collect(fileset: Fileset, losses: list[Loss], columns: tuple[str, ...], *, chunksize: int = 100_000, layout: Any = None) -> Summary:
+    """Some columns of all events of a fileset.
+
+    Parameters
+    ----------
+    fileset, losses, chunksize, layout
+        As in `summaries`.
+    columns : tuple of str
+        Columns to keep.
+
+    Returns
+    -------
+    Summary
+        Shape (n_events,) each, in the order of the files.
+
+    Raises
+    ------
+    InputError
+        If no event can be read.
+    """
+    parts = [{name: s[name] for name in columns} for _, s in summaries(fileset, losses, chunksize=chunksize, layout=layout)]
+    if not parts:
+        msg = "\n".join(["no event can be read:", *(loss.reason for loss in (*fileset.losses, *losses))])
+        raise InputError(msg)
+    return {name: np.concatenate([part[name] for part in parts]) for name in columns}
