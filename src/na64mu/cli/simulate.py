@@ -1,0 +1,67 @@
+"""`na64mu simulate`: makes a raw tree."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+__all__ = ("command",)
+
+
+@click.command("simulate")
+@click.option("-n", "--events", "n_events", type=click.IntRange(min=1), required=True, help="Beam muons to generate.")
+@click.option("--process", default="beam", show_default=True, help="What happens: beam, zprime (with --mass), hardloss.")
+@click.option("--config", type=click.IntRange(1, 2), default=1, show_default=True, help="Trigger configuration.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Equal seeds give equal events.")
+@click.option("--run", "run_number", type=click.IntRange(min=0), default=1, show_default=True, help="Run number to write.")
+@click.option("--mass", type=click.FloatRange(min=0, min_open=True), help="Mass of the Z' [GeV].")
+@click.option("--g-ref", type=click.FloatRange(min=0, min_open=True), default=1e-4, show_default=True, help="Coupling of the weights.")
+@click.option("--detector", "tag", default="na64mu-2022", show_default=True, help="Tag or TOML file of the set-up.")
+@click.option("--prescale", type=click.IntRange(min=0), default=1, show_default=True, help="Write every n-th calibration trigger; 0: none.")
+@click.option("--format", "kind", type=click.Choice(["ttree", "rntuple"]), default="ttree", show_default=True, help="Form of the file.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
+def command(
+    n_events: int,
+    process: str,
+    config: int,
+    seed: int,
+    run_number: int,
+    mass: float | None,
+    g_ref: float,
+    tag: str,
+    prescale: int,
+    kind: Literal["ttree", "rntuple"],
+    output: Path,
+) -> None:
+    """Send beam muons through a set-up and write the triggered ones as a raw tree."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from na64mu.detector import load_detector
+    from na64mu.simulation.produce import produce
+
+    detector = load_detector(tag)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(f"simulate {process}", total=n_events)
+        row = produce(
+            output,
+            detector,
+            process,
+            n_events,
+            config,
+            seed,
+            run=run_number,
+            mass=mass,
+            g_ref=g_ref,
+            prescale_calibration=prescale,
+            kind=kind,
+            progress=lambda n: bar.advance(task, n),
+        )
+    click.echo(
+        f"{output}: {row['n_written']} events written of {n_events} generated, {row['n_mot']} met S0*S1*!V1, "
+        f"{row['n_physics']} the physics trigger of configuration {config} ({detector.tag}, seed {seed})"
+    )

@@ -1,0 +1,1 @@
+"""A fast simulation of the experiment: beam, transport, losses, showers, digits, trigger; writes the raw tree."""

@@ -1,0 +1,423 @@
+"""Digits: from crossings and deposits to the rows of the raw tree.
+
+Inputs are the truth of the written events (crossings in mm, counter energies in MeV, calorimeter energies in GeV);
+outputs are row matrices, one per collection, with the fields of na64mu.events.form in order.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from na64mu.detector import Detector
+from na64mu.events.batch import Jagged
+from na64mu.events.form import COLLECTIONS
+from na64mu.simulation.line import Surfaces
+from na64mu.simulation.truth import Truth
+from na64mu.typing import FloatArray, IntArray
+
+__all__ = ("SAMPLE_RATIOS", "Readout", "build_readout", "digitise", "moyal")
+
+#: q0 / q1 and q2 / q1 of an in-time pulse, CR-RC of 30 ns peaking time (inferred: the thesis gives the 25 ns samples,
+#: the raw-tree form that q1 is the largest) sampled at its peak: t/tau exp(1 - t/tau) at -25, 0 and +25 ns.
+SAMPLE_RATIOS = ((1.0 - 25.0 / 30.0) * math.exp(25.0 / 30.0), (1.0 + 25.0 / 30.0) * math.exp(-25.0 / 30.0))
+
+OVERFLOW = 32767
+
+
+class Readout(NamedTuple):
+    """The read-out of a set-up as arrays for the kernel.
+
+    Attributes
+    ----------
+    bms : FloatArray
+        Per station (station, y of the first row, row pitch, x centre, x half, sigma_t, efficiency).
+    bms_slabs, bms_first : IntArray
+        Slabs of every row and its first channel, shape (n_stations, most rows); -1 slabs beyond the last row.
+    strips : FloatArray
+        Per strip view (module, view, first strip edge, pitch, n_strips, n_channels, half length along the strips,
+        centre along the strips, sigma, efficiency, gem?), Micromegas x and y first, GEM x and y after them.
+    channel : IntArray
+        Channel of every strip, shape (n_views, most strips).
+    response : FloatArray
+        (charge mode, charge width, cluster sigma, its spread, noise, threshold) of Micromegas and GEM, shape (2, 6).
+    straw : FloatArray
+        Per straw view (module, view, first wire of layer 0, pitch, layer shift, layer spacing, n_wires, inner radius,
+        drift ns per mm, sigma, efficiency, half length of the wire, its centre).
+    counter : FloatArray
+        Per counter (energy resolution, sigma_t).
+    veto : FloatArray
+        (threshold, end resolution, sigma_t).
+    calorimeter : FloatArray
+        (cell resolution, threshold, sigma_t) of ECAL, VHCAL and HCAL, shape (3, 3).
+    noise_hits : float
+        Mean number of noise hits per view.
+    """
+
+    bms: FloatArray
+    bms_slabs: IntArray
+    bms_first: IntArray
+    strips: FloatArray
+    channel: IntArray
+    response: FloatArray
+    straw: FloatArray
+    counter: FloatArray
+    veto: FloatArray
+    calorimeter: FloatArray
+    noise_hits: float
+
+
+def _strip_views(detector: Detector) -> tuple[FloatArray, list[IntArray]]:
+    rows, channels = [], []
+    for m in detector.micromegas:
+        for view in (0, 1):
+            first = m.centre[view] - 0.5 * m.strips[view] * m.pitch
+            across = m.half[1 - view], m.centre[1 - view]
+            rows.append([m.module, view, first, m.pitch, m.strips[view], m.channels[view], *across, m.sigma, m.efficiency, 0])
+            channels.append(m.strip_channel(view))
+    for g in detector.gem:
+        for view in (0, 1):
+            first = g.centre[view] - 0.5 * g.strips * g.pitch
+            across = g.half[1 - view], g.centre[1 - view]
+            rows.append([g.module, view, first, g.pitch, g.strips, g.strips, *across, g.sigma, g.efficiency, 1])
+            channels.append(np.arange(g.strips))
+    return np.array(rows, dtype=np.float64), channels
+
+
+def _padded(lists: list[IntArray]) -> IntArray:
+    table = np.full((len(lists), max(len(row) for row in lists)), -1, dtype=np.int64)
+    for i, row in enumerate(lists):
+        table[i, : len(row)] = row
+    return table
+
+
+def build_readout(detector: Detector) -> Readout:
+    """The read-out of a set-up for the digitisation kernel.
+
+    Parameters
+    ----------
+    detector : Detector
+        The description.
+
+    Returns
+    -------
+    Readout
+        Plain arrays.
+    """
+    strips, channels = _strip_views(detector)
+    bms = [[b.station, b.row_y[0], b.row_pitch, b.centre[0], b.half[0], b.sigma_t, b.efficiency] for b in detector.bms]
+    slabs = [np.array(b.row_slabs, dtype=np.int64) for b in detector.bms]
+    straw = []
+    for s in detector.straws:
+        for view in (0, 1):
+            wire0 = float(s.wire_position(view, 0)[0])
+            tube = [s.inner_radius, s.drift_ns_per_mm, s.sigma, s.efficiency, 0.5 * s.wires[1 - view] * s.pitch, s.centre[1 - view]]
+            straw.append([s.module, view, wire0, s.pitch, s.layer_shift, s.layer_spacing, s.wires[view], *tube])
+    responses = [
+        [r.charge_mode, r.charge_width, r.cluster_sigma, r.cluster_sigma_spread, r.noise, r.threshold]
+        for r in (detector.micromegas_response, detector.gem_response)
+    ]
+    calorimeters = (detector.ecal, detector.vhcal, detector.hcal)
+    return Readout(
+        bms=np.array(bms, dtype=np.float64),
+        bms_slabs=_padded(slabs),
+        bms_first=_padded([np.cumsum(s) - s for s in slabs]),
+        strips=strips,
+        channel=_padded(channels),
+        response=np.array(responses, dtype=np.float64),
+        straw=np.array(straw, dtype=np.float64),
+        counter=np.array([[c.energy_resolution, c.sigma_t] for c in sorted(detector.counters, key=lambda c: c.id)]),
+        veto=np.array([detector.veto.threshold, detector.veto.end_resolution, detector.veto.sigma_t]),
+        calorimeter=np.array([[c.cell_resolution, c.threshold, c.sigma_t] for c in calorimeters]),
+        noise_hits=detector.medium.noise_hits,
+    )
+
+
+@njit(cache=True, nogil=True)
+def moyal(mode: float, width: float, rng: np.random.Generator) -> float:
+    """Draw from the Moyal distribution: mode - width ln(z^2) with z normal (J. E. Moyal, Phil. Mag. 46 (1955) 263).
+
+    Parameters
+    ----------
+    mode, width : float
+        Most probable value and width.
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    float
+        The value.
+    """
+    z = rng.standard_normal()
+    return mode - width * math.log(z * z + 1e-12)
+
+
+@njit(cache=True, nogil=True)
+def _room(rows: FloatArray, used: int) -> FloatArray:
+    """Rows with space for one more event."""
+    if used + MOST_ROWS <= len(rows):
+        return rows
+    grown = np.empty((2 * len(rows) + MOST_ROWS, rows.shape[1]))
+    grown[:used] = rows[:used]
+    return grown
+
+
+#: More rows than one event can have in one collection.
+MOST_ROWS = 6000
+
+
+@njit(cache=True, nogil=True)
+def _digitise_bms(r: Readout, x: float, y: float, i: int, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
+    station, y0, pitch, x_centre, x_half, sigma_t, efficiency = r.bms[i]
+    row = math.floor((y - y0) / pitch + 0.5)
+    if row < 0 or row >= r.bms_slabs.shape[1] or r.bms_slabs[i, row] < 0 or abs(x - x_centre) >= x_half or rng.random() >= efficiency:
+        return n
+    slab = int((x - x_centre + x_half) / (2.0 * x_half) * r.bms_slabs[i, row])
+    rows[n, 0], rows[n, 1], rows[n, 2] = station, r.bms_first[i, row] + slab, sigma_t * rng.standard_normal()
+    return n + 1
+
+
+@njit(cache=True, nogil=True)
+def _noise_bms(r: Readout, i: int, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
+    channels = 0
+    for k in range(r.bms_slabs.shape[1]):
+        channels += max(0, r.bms_slabs[i, k])
+    for _ in range(rng.poisson(r.noise_hits)):
+        rows[n, 0], rows[n, 1], rows[n, 2] = r.bms[i, 0], int(rng.random() * channels), r.bms[i, 5] * rng.standard_normal()
+        n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _share_charge(r: Readout, k: int, position: float, along: float, charges: FloatArray, rng: np.random.Generator) -> None:
+    """Add the charge of one particle to the channels of a strip view."""
+    view = r.strips[k]
+    first, pitch, n_strips, sigma, gem = view[2], view[3], int(view[4]), view[8], int(view[10])
+    if abs(along - view[7]) > view[6] or position < first or position > first + n_strips * pitch or rng.random() >= view[9]:
+        return
+    mode, width, spread, spread_sigma = r.response[gem, 0], r.response[gem, 1], r.response[gem, 2], r.response[gem, 3]
+    charge = max(0.2 * mode, moyal(mode, width, rng))
+    cluster = max(0.5, spread + spread_sigma * rng.standard_normal())
+    centre = (position + sigma * rng.standard_normal() - first) / pitch
+    low = max(0, math.floor(centre - 5.0 * cluster))
+    high = min(n_strips - 1, math.floor(centre + 5.0 * cluster))
+    scale = 1.0 / (math.sqrt(2.0) * cluster)
+    below = math.erf((low - centre) * scale)
+    for strip in range(low, high + 1):
+        above = math.erf((strip + 1 - centre) * scale)
+        charges[r.channel[k, strip]] += 0.5 * charge * (above - below)
+        below = above
+
+
+@njit(cache=True, nogil=True)
+def _read_strips(r: Readout, k: int, charges: FloatArray, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
+    """Noise and zero suppression of one strip view; clears its channels."""
+    view = r.strips[k]
+    n_channels, gem = int(view[5]), int(view[10])
+    noise, threshold = r.response[gem, 4], r.response[gem, 5]
+    for _ in range(rng.poisson(r.noise_hits)):
+        charges[int(rng.random() * n_channels)] += threshold + 3.0 * noise * rng.standard_exponential()
+    for channel in range(n_channels):
+        charge = charges[channel]
+        charges[channel] = 0.0
+        if charge < threshold - 5.0 * noise or charge <= 0.0:
+            continue
+        q1 = charge + noise * rng.standard_normal()
+        if q1 < threshold:
+            continue
+        rows[n, 0], rows[n, 1], rows[n, 2] = view[0], view[1], channel
+        rows[n, 3] = math.floor(min(OVERFLOW, SAMPLE_RATIOS[0] * charge + noise * rng.standard_normal()) + 0.5)
+        rows[n, 4] = math.floor(min(OVERFLOW, q1) + 0.5)
+        rows[n, 5] = math.floor(min(OVERFLOW, SAMPLE_RATIOS[1] * charge + noise * rng.standard_normal()) + 0.5)
+        n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _digitise_straw(
+    r: Readout, k: int, position: float, slope: float, along: float, rows: FloatArray, n: int, rng: np.random.Generator
+) -> int:
+    view = r.straw[k]
+    wire0, pitch, n_wires, drift, sigma = view[2], view[3], int(view[6]), view[8], view[9]
+    if abs(along - view[12]) > view[11]:
+        return n
+    for layer in range(2):
+        at = position + (layer - 0.5) * view[5] * slope
+        first = wire0 + layer * view[4]
+        wire = math.floor((at - first) / pitch + 0.5)
+        distance = abs(at - first - wire * pitch)
+        if wire < 0 or wire >= n_wires or distance >= view[7] or rng.random() >= view[10]:
+            continue
+        rows[n, 0], rows[n, 1], rows[n, 2], rows[n, 3] = view[0], view[1], layer, wire
+        rows[n, 4] = drift * (distance + sigma * rng.standard_normal())
+        n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _noise_straw(r: Readout, k: int, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
+    view = r.straw[k]
+    for _ in range(rng.poisson(r.noise_hits)):
+        rows[n, 0], rows[n, 1], rows[n, 2] = view[0], view[1], int(rng.random() * 2.0)
+        rows[n, 3], rows[n, 4] = int(rng.random() * view[6]), rng.random() * view[7] * view[8]
+        n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _digitise_counters(r: Readout, deposits: FloatArray, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
+    for c in range(len(deposits)):
+        energy = deposits[c]
+        if energy > 0.0:
+            rows[n, 0], rows[n, 1], rows[n, 2] = c, energy, r.counter[c, 1] * rng.standard_normal()
+            n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _digitise_veto(r: Readout, panels: FloatArray, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
+    for end in range(2 * len(panels)):
+        energy = panels[end // 2] * (1.0 + r.veto[1] * rng.standard_normal())
+        if energy > r.veto[0]:
+            rows[n, 0], rows[n, 1], rows[n, 2] = end, energy, r.veto[2] * rng.standard_normal()
+            n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _digitise_cells(response: FloatArray, cells: FloatArray, first: int, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
+    """Rows (section or module, ix, iy, energy, time) of one calorimeter; `first` is the number of section 0."""
+    for section in range(cells.shape[0]):
+        for ix in range(cells.shape[1]):
+            for iy in range(cells.shape[2]):
+                energy = cells[section, ix, iy]
+                if energy <= 0.0:
+                    continue
+                energy *= 1.0 + response[0] * rng.standard_normal()
+                if energy > response[1]:
+                    rows[n, 0], rows[n, 1], rows[n, 2] = section + first, ix, iy
+                    rows[n, 3], rows[n, 4] = energy, response[2] * rng.standard_normal()
+                    n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _digitise_trackers(
+    r: Readout,
+    s: Surfaces,
+    hits: FloatArray,
+    charges: FloatArray,
+    bms: FloatArray,
+    straws: FloatArray,
+    used: IntArray,
+    rng: np.random.Generator,
+) -> None:
+    """Trackers of one event; hits are rows (surface, x, y, tx, ty) of the muon and of secondaries."""
+    for h in range(len(hits)):
+        surface = int(hits[h, 0])
+        if surface < s.first_mm:
+            used[0] = _digitise_bms(r, hits[h, 1], hits[h, 2], surface, bms, used[0], rng)
+        elif surface < s.first_straw:
+            k = 2 * (surface - s.first_mm)
+            _share_charge(r, k, hits[h, 1], hits[h, 2], charges[k], rng)
+            _share_charge(r, k + 1, hits[h, 2], hits[h, 1], charges[k + 1], rng)
+        elif surface < s.first_counter:
+            k = surface - s.first_straw
+            v = k % 2
+            used[3] = _digitise_straw(r, k, hits[h, 1 + v], hits[h, 3 + v], hits[h, 2 - v], straws, used[3], rng)
+    for i in range(len(r.bms)):
+        used[0] = _noise_bms(r, i, bms, used[0], rng)
+    for k in range(len(r.straw)):
+        used[3] = _noise_straw(r, k, straws, used[3], rng)
+
+
+@njit(cache=True, nogil=True)
+def _digitise_events(
+    r: Readout,
+    s: Surfaces,
+    hits: FloatArray,
+    hit_offsets: IntArray,
+    counters: FloatArray,
+    veto: FloatArray,
+    ecal: FloatArray,
+    vhcal: FloatArray,
+    hcal: FloatArray,
+    rng: np.random.Generator,
+) -> tuple[
+    IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray
+]:  # fmt: skip
+    n_events = len(hit_offsets) - 1
+    offsets = np.zeros((9, n_events + 1), dtype=np.int64)
+    charges = np.zeros(r.channel.shape, dtype=np.float64)
+    start = MOST_ROWS
+    counter_rows, veto_rows, bms_rows = np.empty((start, 3)), np.empty((start, 3)), np.empty((start, 3))
+    mm_rows, gem_rows, straw_rows = np.empty((start, 6)), np.empty((start, 6)), np.empty((start, 5))
+    ecal_rows, vhcal_rows, hcal_rows = np.empty((start, 5)), np.empty((start, 5)), np.empty((start, 5))
+    used = np.zeros(4, dtype=np.int64)
+    n_mm_views = 2 * (s.first_gem - s.first_mm)
+    n = np.zeros(9, dtype=np.int64)
+    for e in range(n_events):
+        counter_rows, veto_rows, bms_rows = _room(counter_rows, n[0]), _room(veto_rows, n[1]), _room(bms_rows, n[2])
+        mm_rows, gem_rows, straw_rows = _room(mm_rows, n[3]), _room(gem_rows, n[4]), _room(straw_rows, n[5])
+        ecal_rows, vhcal_rows, hcal_rows = _room(ecal_rows, n[6]), _room(vhcal_rows, n[7]), _room(hcal_rows, n[8])
+        n[0] = _digitise_counters(r, counters[e], counter_rows, n[0], rng)
+        n[1] = _digitise_veto(r, veto[e], veto_rows, n[1], rng)
+        used[0], used[3] = n[2], n[5]
+        _digitise_trackers(r, s, hits[hit_offsets[e] : hit_offsets[e + 1]], charges, bms_rows, straw_rows, used, rng)
+        n[2], n[5] = used[0], used[3]
+        for k in range(len(r.strips)):
+            if k < n_mm_views:
+                n[3] = _read_strips(r, k, charges[k], mm_rows, n[3], rng)
+            else:
+                n[4] = _read_strips(r, k, charges[k], gem_rows, n[4], rng)
+        n[6] = _digitise_cells(r.calorimeter[0], ecal[e], 0, ecal_rows, n[6], rng)
+        n[7] = _digitise_cells(r.calorimeter[1], vhcal[e], 0, vhcal_rows, n[7], rng)
+        n[8] = _digitise_cells(r.calorimeter[2], hcal[e], 1, hcal_rows, n[8], rng)
+        offsets[:, e + 1] = n
+    return (
+        offsets,
+        counter_rows[: n[0]],
+        veto_rows[: n[1]],
+        bms_rows[: n[2]],
+        mm_rows[: n[3]],
+        gem_rows[: n[4]],
+        straw_rows[: n[5]],
+        ecal_rows[: n[6]],
+        vhcal_rows[: n[7]],
+        hcal_rows[: n[8]],
+    )
+
+
+def digitise(truth: Truth, surfaces: Surfaces, readout: Readout, rng: np.random.Generator) -> dict[str, Jagged]:
+    """Digits of every collection for the written events.
+
+    Parameters
+    ----------
+    truth : Truth
+        Crossings and deposits.
+    surfaces : Surfaces
+        Recording surfaces.
+    readout : Readout
+        The read-out.
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    dict[str, Jagged]
+        Collection name -> rows with the types of the raw tree.
+    """
+    offsets, *rows = _digitise_events(
+        readout, surfaces, truth.hits, truth.hit_offsets, truth.counters, truth.veto, truth.ecal, truth.vhcal, truth.hcal, rng
+    )
+    collections = {}
+    for i, (name, fields) in enumerate(COLLECTIONS.items()):
+        # the VHCAL kernel writes a section in front, which this collection does not have
+        skip = 1 if name == "vhcal" else 0
+        columns = {field: rows[i][:, skip + j].astype(kind) for j, (field, kind) in enumerate(fields.items())}
+        collections[name] = Jagged(offsets[i].copy(), columns)
+    return collections

@@ -1,0 +1,367 @@
+"""One beam particle after the other through the set-up: transport, losses, secondaries, counters, trigger.
+
+The kernel walks each muon along the line and keeps hits and deposits of the events that are written.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from na64mu.detector import Detector
+from na64mu.simulation.beam import sample_beam
+from na64mu.simulation.hadrons import nuclear_shower
+from na64mu.simulation.line import DRIFT, ECAL, FIELD, HCAL, PLANE, VHCAL
+from na64mu.simulation.losses import rate, sample_loss, sample_process
+from na64mu.simulation.recoil import deflect, recoil_angle
+from na64mu.simulation.secondaries import delta_rays, leak_electrons, record
+from na64mu.simulation.setup import Scratch, Setup, new_scratch
+from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic, deposit_point
+from na64mu.simulation.spectra import BREMSSTRAHLUNG, NUCLEAR
+from na64mu.simulation.transport import MUON_MASS, circle, drift, scatter
+from na64mu.simulation.truth import FACTS, Truth
+from na64mu.typing import FloatArray, IntArray
+
+__all__ = ("BEAM", "CALIBRATION", "HARD_LOSS", "PHYSICS", "ZPRIME", "simulate_events")
+
+#: Trigger bits.
+CALIBRATION, PHYSICS = 1, 2
+
+#: What is made to happen in the ECAL: nothing, a Z', a loss above a threshold.
+BEAM, ZPRIME, HARD_LOSS = range(3)
+
+#: mc_process of delta ray, bremsstrahlung, pair, muon-nuclear (raw tree).
+TRUTH_PROCESS = np.array([4.0, 1.0, 2.0, 3.0])
+TRUTH_ZPRIME = 20.0
+TRUTH_ABOVE = 5.0  # smallest transfer that names a process [GeV]
+
+SLOWEST = 0.3  # a muon below this momentum is stopped [GeV/c]
+
+S0, S1, V1, S4, S_MU = range(5)
+
+F_TRIGGER, F_PROCESS, F_WEIGHT, F_P_IN, F_P_OUT, F_PX, F_VERTEX, F_MASS, F_XFRAC, F_PSI, F_INDEX, F_X_S4 = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    11,
+    12,
+    13,
+    14,
+    15,
+    16,
+)
+AIR_Z, COMPOSITE_Z = 7.3, 7.0  # nuclear charges for the scattering tails
+
+#: Electrons of 1 to 10 MeV beside a muon that leaves a dense stack: delta rays in equilibrium, K/2 <Z/A> ln(10) over a
+#: range of T / (1.5 MeV cm2 / g), with <Z/A> = 0.44.
+EQUILIBRIUM = 0.5 * 0.307 * 0.44 * math.log(10.0) / 1.5
+
+
+@njit(cache=True, nogil=True)
+def _lose(
+    setup: Setup,
+    scratch: Scratch,
+    c: Calorimeter,
+    cells: FloatArray,
+    step: int,
+    state: FloatArray,
+    z: float,
+    process: int,
+    transfer: float,
+    rng: np.random.Generator,
+) -> None:
+    """A hard loss: shower in the calorimeter, electrons behind it, recoil of the muon, truth."""
+    energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
+    if process == NUCLEAR:
+        nuclear_shower(setup, scratch, c, cells, step, state, z, transfer, rng)
+    else:
+        leaving = deposit_electromagnetic(c, cells, state, z, transfer, process == BREMSSTRAHLUNG, rng)
+        rest = c.ends[-1] - z
+        leak_electrons(setup, scratch, c, step + 1, state[0] + state[2] * rest, state[1] + state[3] * rest, leaving, transfer, rng)
+    deflect(state, recoil_angle(process, energy, transfer, rng), rng)
+    left = energy - transfer
+    state[4] = math.sqrt(max(left * left - MUON_MASS**2, 1e-6))
+    facts = scratch.facts
+    named = transfer > TRUTH_ABOVE and setup.line.kind[step] != HCAL and facts[F_PROCESS] != TRUTH_ZPRIME
+    if named and transfer > facts[F_TRANSFER]:
+        facts[F_PROCESS], facts[F_VERTEX], facts[F_TRANSFER] = TRUTH_PROCESS[process], z, transfer
+
+
+@njit(cache=True, nogil=True)
+def _force(
+    setup: Setup,
+    scratch: Scratch,
+    c: Calorimeter,
+    cells: FloatArray,
+    step: int,
+    state: FloatArray,
+    z: float,
+    mode: int,
+    plan: FloatArray,
+    rng: np.random.Generator,
+) -> None:
+    """What was planned for this event: a Z' (plan: depth, x, psi, mass) or a loss (depth, process, transfer fraction)."""
+    energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
+    if mode == ZPRIME:
+        deflect(state, plan[2], rng)
+        left = (1.0 - plan[1]) * energy
+        state[4] = math.sqrt(max(left * left - MUON_MASS**2, 1e-6))
+        scratch.facts[F_PROCESS], scratch.facts[F_VERTEX] = TRUTH_ZPRIME, z
+        scratch.facts[F_XFRAC], scratch.facts[F_PSI], scratch.facts[F_MASS] = plan[1], plan[2], plan[3]
+    else:
+        transfer = min(plan[2] * energy, 0.999 * (energy - MUON_MASS))
+        _lose(setup, scratch, c, cells, step, state, z, int(plan[1]), transfer, rng)
+
+
+@njit(cache=True, nogil=True)
+def _cross_stack(
+    setup: Setup,
+    scratch: Scratch,
+    c: Calorimeter,
+    cells: FloatArray,
+    step: int,
+    state: FloatArray,
+    mode: int,
+    plan: FloatArray,
+    rng: np.random.Generator,
+) -> bool:
+    """Walk the muon through a calorimeter, from one hard loss to the next; False if it stops."""
+    z, z_out = setup.line.z_in[step], setup.line.z_out[step]
+    total = (z_out - z) / c.x0
+    planned = plan[0] if mode != BEAM else math.inf
+    section = setup.line.number[step]
+    while True:
+        while section < len(c.ends) - 1 and z >= c.ends[section]:
+            section += 1
+        energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
+        per_length, continuous, straggling = rate(c.losses, energy)
+        length = rng.standard_exponential() / per_length
+        stop = min(z_out, c.ends[section])
+        at_plan = planned < min(z + length, stop)
+        at_loss = z + length < stop and not at_plan
+        length = (planned if at_plan else (z + length if at_loss else stop)) - z
+        before_x, before_y = state[0], state[1]
+        drift(state, length)
+        scatter(state, length, length / c.x0, total, c.z_nucleus, rng)
+        mean = continuous * length
+        visible = c.mip_scale * mean
+        visible += math.sqrt(c.mip_variance * visible) * rng.standard_normal()
+        deposit_point(c, cells, section, 0.5 * (before_x + state[0]), 0.5 * (before_y + state[1]), max(0.0, visible))
+        energy -= max(0.0, mean + math.sqrt(straggling * length) * rng.standard_normal())
+        if energy < SLOWEST:
+            return False
+        state[4] = math.sqrt(energy * energy - MUON_MASS**2)
+        z += length
+        if at_plan:
+            planned = math.inf
+            _force(setup, scratch, c, cells, step, state, z, mode, plan, rng)
+        elif at_loss:
+            process = sample_process(c.losses, energy, rng)
+            transfer = sample_loss(c.losses, process, energy, 1.0, rng)
+            _lose(setup, scratch, c, cells, step, state, z, process, transfer, rng)
+        elif stop >= z_out:
+            break
+        if state[4] < SLOWEST:
+            return False
+    leak_electrons(setup, scratch, c, step + 1, state[0], state[1], EQUILIBRIUM, 0.01, rng)
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _in_hole(c: Calorimeter, state: FloatArray) -> bool:
+    return abs(state[0]) < c.x_hole and abs(state[1]) < c.y_hole
+
+
+@njit(cache=True, nogil=True)
+def _walk(
+    setup: Setup,
+    scratch: Scratch,
+    first: int,
+    last: int,
+    state: FloatArray,
+    mode: int,
+    plan: FloatArray,
+    rng: np.random.Generator,
+) -> bool:
+    """Steps first to last - 1 of the line; False if the muon is lost."""
+    line, s = setup.line, setup.surfaces
+    for i in range(first, last):
+        kind = line.kind[i]
+        length = line.z_out[i] - line.z_in[i]
+        if kind == PLANE:
+            record(setup, scratch, line.number[i], state[0], state[1], state[2], state[3], math.inf, rng)
+            if line.number[i] == s.first_counter + S4:
+                scratch.facts[F_X_S4] = state[0]
+            scatter(state, 0.0, line.x_over_x0[i], line.x_over_x0[i], COMPOSITE_Z, rng)
+            delta_rays(setup, scratch, i, state, rng)
+        elif kind == DRIFT:
+            drift(state, length)
+            scatter(state, length, line.x_over_x0[i], line.x_over_x0[i], AIR_Z, rng)
+            delta_rays(setup, scratch, i, state, rng)
+        elif kind == FIELD:
+            if line.z_in[i] > setup.ecal.z:
+                scratch.facts[F_P_OUT] = state[4]
+            inside = abs(state[0] - line.aperture_centre[i, 0]) < line.aperture[i, 0]
+            inside &= abs(state[1] - line.aperture_centre[i, 1]) < line.aperture[i, 1]
+            if not inside or not circle(state, length, line.field[i, 0], line.field[i, 1], setup.spot.charge):
+                return False
+            scatter(state, length, line.x_over_x0[i], line.x_over_x0[i], AIR_Z, rng)
+        elif kind == ECAL:
+            if not _cross_stack(setup, scratch, setup.ecal, scratch.ecal, i, state, mode, plan, rng):
+                return False
+        elif kind == VHCAL:
+            if _in_hole(setup.vhcal, state):
+                drift(state, length)
+            elif not _cross_stack(setup, scratch, setup.vhcal, scratch.vhcal, i, state, BEAM, plan, rng):
+                return False
+        elif not _cross_stack(setup, scratch, setup.hcal, scratch.hcal, i, state, BEAM, plan, rng):
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _clear(scratch: Scratch) -> None:
+    scratch.n[0] = 0
+    scratch.counters[:] = 0.0
+    scratch.veto[:] = 0.0
+    scratch.ecal[:] = 0.0
+    scratch.vhcal[:] = 0.0
+    scratch.hcal[:] = 0.0
+    scratch.facts[:] = 0.0
+    scratch.facts[F_VERTEX:F_INDEX] = math.nan
+    scratch.facts[F_X_S4] = math.nan
+
+
+@njit(cache=True, nogil=True)
+def _start(setup: Setup, scratch: Scratch, state: FloatArray, rng: np.random.Generator) -> None:
+    """Draw the beam particle and write its truth."""
+    sample_beam(setup.line, setup.spot, state, rng)
+    norm = 1.0 / math.sqrt(1.0 + state[2] ** 2 + state[3] ** 2)
+    facts = scratch.facts
+    facts[F_P_IN] = state[4]
+    facts[F_PX], facts[F_PX + 1], facts[F_PX + 2] = state[4] * state[2] * norm, state[4] * state[3] * norm, state[4] * norm
+    facts[F_PX + 3], facts[F_PX + 4], facts[F_PX + 5] = state[0], state[1], setup.line.z_in[0]
+
+
+@njit(cache=True, nogil=True)
+def _fires(setup: Setup, measured: FloatArray, counter: int) -> bool:
+    return measured[counter] > setup.counters.threshold[counter]
+
+
+@njit(cache=True, nogil=True)
+def _measure(setup: Setup, scratch: Scratch, measured: FloatArray, rng: np.random.Generator) -> None:
+    """Energies of the counters with their resolution: the trigger and the raw tree see the same numbers."""
+    for k in range(len(measured)):
+        measured[k] = max(0.0, scratch.counters[k] * (1.0 + setup.counters.resolution[k] * rng.standard_normal()))
+
+
+@njit(cache=True, nogil=True)
+def _first_step(setup: Setup, kind: int) -> int:
+    for i in range(len(setup.line.kind)):
+        if setup.line.kind[i] == kind:
+            return i
+    return len(setup.line.kind)
+
+
+@njit(cache=True, nogil=True)
+def _simulate(
+    setup: Setup,
+    scratch: Scratch,
+    n_events: int,
+    mode: int,
+    plans: FloatArray,
+    prescale: int,
+    rng: np.random.Generator,
+) -> tuple[
+    IntArray, int, FloatArray, FloatArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray
+]:  # fmt: skip
+    """See simulate_events; returns tallies (n_mot), number written and the arrays of Truth."""
+    at_ecal, at_hcal, end = _first_step(setup, ECAL), _first_step(setup, HCAL), len(setup.line.kind)
+    facts = np.empty((n_events, len(scratch.facts)))
+    counters, veto = np.empty((n_events, len(scratch.counters))), np.empty((n_events, len(scratch.veto)))
+    ecal, vhcal = np.empty((n_events, *scratch.ecal.shape)), np.empty((n_events, *scratch.vhcal.shape))
+    hcal = np.empty((n_events, *scratch.hcal.shape))
+    offsets = np.zeros(n_events + 1, dtype=np.int64)
+    hits = np.empty((64 * n_events if prescale == 1 else 4 * n_events + 2000, 5))
+    state, measured = np.empty(5), np.empty(len(scratch.counters))
+    tallies = np.zeros(2, dtype=np.int64)
+    n = 0
+    for e in range(n_events):
+        plan = plans[e]
+        _clear(scratch)
+        _start(setup, scratch, state, rng)
+        alive = _walk(setup, scratch, 0, at_ecal, state, mode, plan, rng)
+        _measure(setup, scratch, measured, rng)
+        if not (alive and _fires(setup, measured, S0) and _fires(setup, measured, S1)) or _fires(setup, measured, V1):
+            continue
+        tallies[0] += 1
+        keep = prescale > 0 and tallies[0] % prescale == 0
+        early = measured[:S4].copy()
+        alive = _walk(setup, scratch, at_ecal, at_hcal, state, mode, plan, rng)
+        _measure(setup, scratch, measured, rng)
+        if not keep and not _fires(setup, measured, S4):
+            continue
+        s4 = measured[S4]
+        if alive:
+            _walk(setup, scratch, at_hcal, end, state, mode, plan, rng)
+        _measure(setup, scratch, measured, rng)
+        measured[:S4] = early
+        measured[S4] = s4
+        physics = _fires(setup, measured, S4) and _fires(setup, measured, S_MU)
+        if not keep and not physics:
+            continue
+        scratch.facts[0] = CALIBRATION + (PHYSICS if physics else 0)
+        scratch.facts[F_INDEX] = e
+        used = offsets[n]
+        if used + scratch.n[0] > len(hits):
+            grown = np.empty((2 * len(hits) + scratch.n[0], 5))
+            grown[:used] = hits[:used]
+            hits = grown
+        hits[used : used + scratch.n[0]] = scratch.hits[: scratch.n[0]]
+        offsets[n + 1] = used + scratch.n[0]
+        facts[n], counters[n], veto[n] = scratch.facts, measured, scratch.veto
+        ecal[n], vhcal[n], hcal[n] = scratch.ecal, scratch.vhcal, scratch.hcal
+        n += 1
+    return (
+        tallies, n, facts[:n], hits[: offsets[n]], offsets[: n + 1], counters[:n], veto[:n], ecal[:n], vhcal[:n], hcal[:n],
+    )  # fmt: skip
+
+
+def simulate_events(
+    setup: Setup, detector: Detector, n_events: int, mode: int, plans: FloatArray, prescale: int, rng: np.random.Generator
+) -> tuple[int, Truth]:
+    """Send beam muons through the set-up and keep the triggered ones.
+
+    Parameters
+    ----------
+    setup : Setup
+        From `build_setup`.
+    detector : Detector
+        The description, for the shapes.
+    n_events : int
+        Beam muons.
+    mode : int
+        BEAM, ZPRIME or HARD_LOSS.
+    plans : FloatArray
+        What is made to happen in the ECAL, shape (n_events, 4): depth [mm] and, for a Z', x, psi [rad] and mass [GeV], for
+        a hard loss the process and the fraction of the muon's energy.
+    prescale : int
+        Every prescale-th muon that meets S0*S1*!V1 is written, and all that meet the physics trigger; 0: only these.
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    n_mot : int
+        Muons that met S0*S1*!V1.
+    truth : Truth
+        Written events.
+    """
+    scratch = new_scratch(detector, len(FACTS))
+    tallies, _, *arrays = _simulate(setup, scratch, n_events, mode, plans, prescale, rng)
+    return int(tallies[0]), Truth(*arrays)

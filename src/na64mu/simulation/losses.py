@@ -1,0 +1,235 @@
+"""Energy loss of high-energy muons: hard losses sampled from cross-sections, a continuous rest below the cut.
+
+Every loss above the cut is an event of one of four processes; their macroscopic cross-sections and spectra are
+tabulated once per medium. Below the cut the loss is a mean with a variance. Units GeV and mm (densities g/cm3).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from na64mu.simulation.materials import Layer
+from na64mu.simulation.spectra import PROCESSES, restricted_ionisation, spectrum, upper_limit
+from na64mu.simulation.transport import MUON_MASS
+from na64mu.typing import FloatArray
+
+__all__ = ("CUT", "LossTables", "build_losses", "mean_loss", "rate", "sample_loss", "sample_process")
+
+#: Losses above this energy are sampled one by one [GeV].
+CUT = 0.010
+
+N_ENERGIES, N_TRANSFERS = 24, 200
+LOWEST, HIGHEST = 3.0, 300.0  # muon energies of the tables [GeV]
+LOWEST_TRANSFER = 5e-5  # where the continuous radiative loss begins [GeV]; below it pairs cannot be made
+
+
+class LossTables(NamedTuple):
+    """Tables of one medium on a grid uniform in the logarithm of the muon energy.
+
+    Attributes
+    ----------
+    log_low, log_step : float
+        First ln(E / GeV) of the grid and its step.
+    rates : FloatArray
+        Macroscopic cross-section above the cut [1/mm], shape (n_processes, n_energies).
+    log_max : FloatArray
+        ln of the largest transfer, same shape.
+    log_survival : FloatArray
+        ln P(transfer > t), shape (n_processes, n_energies, n_transfers), t uniform in ln from the cut to the largest.
+    continuous : FloatArray
+        Mean loss below the cut [GeV/mm], shape (n_energies,).
+    straggling : FloatArray
+        Variance of that loss [GeV^2/mm], shape (n_energies,).
+    """
+
+    log_low: float
+    log_step: float
+    rates: FloatArray
+    log_max: FloatArray
+    log_survival: FloatArray
+    continuous: FloatArray
+    straggling: FloatArray
+
+
+def _integrals(process: int, energy: float, layers: tuple[Layer, ...], low: float, high: float, n: int) -> tuple[FloatArray, FloatArray]:
+    """Transfers and d sigma / d ln(transfer) [1/mm] on a grid uniform in ln."""
+    transfer = np.geomspace(low, high, n)
+    density = sum(layer.fraction * spectrum(process, energy, transfer, layer.substance) for layer in layers)
+    return transfer, np.asarray(density) * transfer
+
+
+def _survival(transfer: FloatArray, per_log: FloatArray) -> tuple[float, FloatArray]:
+    step = math.log(transfer[1] / transfer[0])
+    pieces = 0.5 * step * (per_log[1:] + per_log[:-1])
+    above = np.concatenate([np.cumsum(pieces[::-1])[::-1], [0.0]])
+    total = float(above[0])
+    return total, np.log(np.maximum(above / max(total, 1e-300), 1e-14))
+
+
+@lru_cache(maxsize=8)
+def build_losses(layers: tuple[Layer, ...]) -> LossTables:
+    """Tabulate the losses in a medium made of layers.
+
+    Parameters
+    ----------
+    layers : tuple of Layer
+        Substances and the fraction of the length that each one takes.
+
+    Returns
+    -------
+    LossTables
+        Tables of the homogenised medium.
+    """
+    log_e = np.linspace(math.log(LOWEST), math.log(HIGHEST), N_ENERGIES)
+    shape = (len(PROCESSES), N_ENERGIES)
+    rates, log_max = np.zeros(shape), np.full(shape, math.log(2.0 * CUT))
+    log_survival = np.zeros((*shape, N_TRANSFERS))
+    continuous, straggling = np.zeros(N_ENERGIES), np.zeros(N_ENERGIES)
+    for j, energy in enumerate(np.exp(log_e)):
+        for layer in layers:
+            mean, variance = restricted_ionisation(float(energy), CUT, layer.substance)
+            continuous[j] += layer.fraction * mean
+            straggling[j] += layer.fraction * variance
+        for i, process in enumerate(PROCESSES):
+            high = max(upper_limit(process, float(energy), layer.substance) for layer in layers)
+            log_max[i, j] = math.log(high)
+            transfer, per_log = _integrals(process, float(energy), layers, CUT, high, N_TRANSFERS)
+            rates[i, j], log_survival[i, j] = _survival(transfer, per_log)
+            if process != PROCESSES[0]:  # ionisation below the cut is the restricted formula above
+                transfer, per_log = _integrals(process, float(energy), layers, LOWEST_TRANSFER, CUT, 60)
+                continuous[j] += np.trapezoid(per_log, transfer)
+                straggling[j] += np.trapezoid(per_log * transfer, transfer)
+    return LossTables(float(log_e[0]), float(log_e[1] - log_e[0]), rates, log_max, log_survival, continuous, straggling)
+
+
+def mean_loss(tables: LossTables) -> tuple[FloatArray, FloatArray]:
+    """Mean energy loss per length of the tables, by process.
+
+    Parameters
+    ----------
+    tables : LossTables
+        Tables of a medium.
+
+    Returns
+    -------
+    tuple of FloatArray
+        Muon energies [GeV], shape (n_energies,), and hard losses by process [GeV/mm], shape (n_processes, n_energies).
+    """
+    n = tables.log_survival.shape[2]
+    energies = np.exp(tables.log_low + tables.log_step * np.arange(tables.rates.shape[1]))
+    u = np.linspace(0.0, 1.0, n)
+    transfer = np.exp(math.log(CUT) + (tables.log_max[:, :, None] - math.log(CUT)) * u)
+    above = np.exp(tables.log_survival)
+    # mean = cut + integral of P(> t) dt
+    mean = CUT + np.trapezoid(above, transfer, axis=2)
+    return energies, tables.rates * mean
+
+
+@njit(cache=True, nogil=True)
+def _locate(tables: LossTables, energy: float) -> tuple[int, float]:
+    position = (math.log(energy) - tables.log_low) / tables.log_step
+    position = min(max(position, 0.0), tables.rates.shape[1] - 1.000001)
+    j = int(position)
+    return j, position - j
+
+
+@njit(cache=True, nogil=True)
+def rate(tables: LossTables, energy: float) -> tuple[float, float, float]:
+    """Rate of hard losses, and mean and variance of the continuous loss.
+
+    Parameters
+    ----------
+    tables : LossTables
+        Tables of the medium.
+    energy : float
+        Muon energy [GeV].
+
+    Returns
+    -------
+    tuple of float
+        [1/mm], [GeV/mm], [GeV^2/mm].
+    """
+    j, f = _locate(tables, energy)
+    total = 0.0
+    for i in range(tables.rates.shape[0]):
+        total += (1.0 - f) * tables.rates[i, j] + f * tables.rates[i, j + 1]
+    continuous = (1.0 - f) * tables.continuous[j] + f * tables.continuous[j + 1]
+    straggling = (1.0 - f) * tables.straggling[j] + f * tables.straggling[j + 1]
+    return total, continuous, straggling
+
+
+@njit(cache=True, nogil=True)
+def sample_process(tables: LossTables, energy: float, rng: np.random.Generator) -> int:
+    """Draw which process makes a hard loss.
+
+    Parameters
+    ----------
+    tables : LossTables
+        Tables of the medium.
+    energy : float
+        Muon energy [GeV].
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    int
+        Index into PROCESSES.
+    """
+    j, f = _locate(tables, energy)
+    n = tables.rates.shape[0]
+    total = 0.0
+    for i in range(n):
+        total += (1.0 - f) * tables.rates[i, j] + f * tables.rates[i, j + 1]
+    u = rng.random() * total
+    for i in range(n):
+        u -= (1.0 - f) * tables.rates[i, j] + f * tables.rates[i, j + 1]
+        if u <= 0.0:
+            return i
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def sample_loss(tables: LossTables, process: int, energy: float, quantile: float, rng: np.random.Generator) -> float:
+    """Draw the energy of a hard loss.
+
+    Parameters
+    ----------
+    tables : LossTables
+        Tables of the medium.
+    process : int
+        Index into PROCESSES.
+    energy : float
+        Muon energy [GeV].
+    quantile : float
+        Draw only among losses that are exceeded with a probability below this (1: all of them).
+    rng : Generator
+        Random numbers: one picks the neighbour in energy, one the transfer.
+
+    Returns
+    -------
+    float
+        Transfer [GeV], below the muon's kinetic energy.
+    """
+    j, f = _locate(tables, energy)
+    if rng.random() < f:
+        j += 1
+    wanted = math.log(quantile * (1.0 - rng.random()))
+    survival = tables.log_survival[process, j]
+    low, high = 0, len(survival) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if survival[middle] > wanted:
+            low = middle
+        else:
+            high = middle
+    span = survival[low] - survival[high]
+    position = low + (min(1.0, (survival[low] - wanted) / span) if span > 0.0 else 0.0)
+    log_cut = math.log(CUT)
+    transfer = math.exp(log_cut + (tables.log_max[process, j] - log_cut) * position / (len(survival) - 1))
+    return min(transfer, 0.999 * (energy - MUON_MASS))

@@ -1,0 +1,143 @@
+"""Making a sample: batches of events with their own random numbers, one file, one row of bookkeeping.
+
+Weights. n_mot counts the generated muons that met S0*S1*!V1, and sum_weights is the sum of mc_weight over them, written or
+not: the weighted events are what n_mot muons on target make at the coupling g_ref. For any selection the expected
+number of events for N muons on target is N (sum of mc_weight of selected events) / n_mot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from na64mu.detector import Detector
+from na64mu.errors import Na64muError
+from na64mu.events.batch import RawBatch
+from na64mu.events.form import SCALARS, TRUTH
+from na64mu.events.writer import RawTreeWriter
+from na64mu.simulation.digits import build_readout, digitise
+from na64mu.simulation.events import BEAM, CALIBRATION, simulate_events
+from na64mu.simulation.setup import build_setup
+from na64mu.simulation.truth import FACTS, Truth
+from na64mu.typing import AnyArray
+
+__all__ = ("BATCH", "PROCESSES", "produce")
+
+BATCH = 20_000
+
+PROCESSES = ("beam",)
+
+
+def _column(truth: Truth, name: str) -> AnyArray:
+    return truth.facts[:, FACTS.index(name)]
+
+
+def _scalars(truth: Truth, first: int, run: int, config: int, per_spill: float) -> dict[str, AnyArray]:
+    """Event scalars and truth of the written events; `first` is the number of the first generated one."""
+    number = first + _column(truth, "index").astype(np.int64)
+    n = len(number)
+    facts = {
+        "run": np.full(n, run),
+        "spill": 1 + (number / per_spill).astype(np.int64),
+        "event": number + 1,
+        "config": np.full(n, config),
+        "trigger": _column(truth, "trigger"),
+        "mc_n_pileup": np.zeros(n),
+    }
+    for name in ("weight", "process", "p_in", "p_out", "px", "py", "pz", "x", "y", "z", "vertex_z", "mass", "xfrac", "psi"):
+        facts[f"mc_{name}"] = _column(truth, name)
+    return {name: facts[name].astype(kind) for name, kind in (SCALARS | TRUTH).items()}
+
+
+def produce(
+    output: Path,
+    detector: Detector,
+    process: str,
+    n_events: int,
+    config: int,
+    seed: int,
+    *,
+    run: int = 1,
+    mass: float | None = None,  # noqa: ARG001
+    g_ref: float = 1e-4,  # noqa: ARG001
+    prescale_calibration: int = 1,
+    kind: Literal["ttree", "rntuple"] = "ttree",
+    progress: Callable[[int], object] | None = None,
+) -> dict[str, Any]:
+    """Generate beam muons and write the triggered ones.
+
+    Parameters
+    ----------
+    output : Path
+        File to write.
+    detector : Detector
+        The set-up.
+    process : str
+        One of PROCESSES.
+    n_events : int
+        Beam muons to generate.
+    config : int
+        Trigger configuration, 1 or 2.
+    seed : int
+        Equal seeds (and numbers) give equal events.
+    run : int
+        Run number.
+    mass : float, optional
+        Mass of the Z' [GeV].
+    g_ref : float
+        Coupling that the weights of a signal stand for.
+    prescale_calibration : int
+        Write every n-th calibration trigger; 0 writes only physics triggers.
+    kind : {"ttree", "rntuple"}
+        Form of the file.
+    progress : callable, optional
+        Called with the number of events generated since the last call.
+
+    Returns
+    -------
+    dict
+        The row of the `runs` tree, and n_written and n_physics: events in the file, and those that met the physics trigger.
+
+    Raises
+    ------
+    Na64muError
+        If the process, the configuration or a number makes no sense.
+    """
+    if process not in PROCESSES:
+        msg = f"there is no process {process!r}: known are {', '.join(PROCESSES)}"
+        raise Na64muError(msg)
+    setup, readout = build_setup(detector, config), build_readout(detector)
+    n_mot, sum_weights, n_written, n_physics = 0, 0.0, 0, 0
+    sizes = [min(BATCH, n_events - first) for first in range(0, n_events, BATCH)]
+    with RawTreeWriter(output, kind=kind) as writer:
+        for i, (size, child) in enumerate(zip(sizes, np.random.SeedSequence(seed).spawn(len(sizes)), strict=True)):
+            rng = np.random.Generator(np.random.PCG64(child))
+            plans = np.zeros((size, 4))
+            counted, truth = simulate_events(setup, detector, size, BEAM, plans, prescale_calibration, rng)
+            truth.facts[:, FACTS.index("weight")] = 1.0
+            n_mot += counted
+            sum_weights += counted
+            n_written += len(truth.facts)
+            n_physics += int(np.count_nonzero(_column(truth, "trigger") > CALIBRATION))
+            scalars = _scalars(truth, i * BATCH, run, config, detector.beam.muons_per_spill)
+            writer.extend(RawBatch(scalars, digitise(truth, setup.surfaces, readout, rng)))
+            if progress is not None:
+                progress(size)
+        row: dict[str, Any] = {
+            "run": run,
+            "config": config,
+            "n_spills": 1 + int((n_events - 1) / detector.beam.muons_per_spill),
+            "n_mot": n_mot,
+            "n_generated": n_events,
+            "sum_weights": sum_weights,
+            "g_ref": 0.0,
+            "prescale_calibration": prescale_calibration,
+            "detector": detector.tag,
+            "conditions": "simulation",
+            "seed": seed,
+        }
+        writer.finish([row])
+    return row | {"n_written": n_written, "n_physics": n_physics}

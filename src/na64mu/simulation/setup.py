@@ -1,0 +1,146 @@
+"""Everything of a set-up that the kernels need, in one tuple, and the scratch space of one event."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from na64mu.detector import Detector
+from na64mu.simulation.beam import BeamSpot, beam_spot
+from na64mu.simulation.calorimeters import build_calorimeters
+from na64mu.simulation.line import Line, Surfaces, build_line, build_surfaces
+from na64mu.simulation.showers import Calorimeter
+from na64mu.typing import FloatArray, IntArray
+
+__all__ = ("BOX", "DISC", "HOLE", "Counters", "Scratch", "Setup", "build_setup", "new_scratch")
+
+#: Shapes of a counter.
+DISC, BOX, HOLE = range(3)
+
+MOST_HITS = 1500  # hits kept per event; the rest of a very large shower is dropped
+
+
+class Counters(NamedTuple):
+    """Trigger counters by id, and the VETO.
+
+    Attributes
+    ----------
+    shape : IntArray
+        DISC, BOX or HOLE, shape (5,).
+    size : FloatArray
+        (radius, outer radius, x low, x high, y low, y high) [mm], shape (5, 6).
+    thickness, threshold, resolution : FloatArray
+        [mm], [MeV], relative; shape (5,).
+    veto_half : FloatArray
+        Half size of the VETO in x and y [mm].
+    veto_thickness, veto_mip : float
+        [mm], most probable deposit [MeV].
+    n_panels : int
+        Panels side by side in x.
+    """
+
+    shape: IntArray
+    size: FloatArray
+    thickness: FloatArray
+    threshold: FloatArray
+    resolution: FloatArray
+    veto_half: FloatArray
+    veto_thickness: float
+    veto_mip: float
+    n_panels: int
+
+
+class Setup(NamedTuple):
+    """A set-up in one trigger configuration."""
+
+    line: Line
+    surfaces: Surfaces
+    spot: BeamSpot
+    counters: Counters
+    ecal: Calorimeter
+    vhcal: Calorimeter
+    hcal: Calorimeter
+
+
+class Scratch(NamedTuple):
+    """What one event leaves behind; `n` counts the hits."""
+
+    n: IntArray
+    hits: FloatArray
+    counters: FloatArray
+    veto: FloatArray
+    ecal: FloatArray
+    vhcal: FloatArray
+    hcal: FloatArray
+    facts: FloatArray
+
+
+def _counters(detector: Detector, config: int) -> Counters:
+    ordered = sorted(detector.counters, key=lambda c: c.id)
+    sizes = [[c.radius, c.outer_radius, *(c.x_range(config) if c.shape == "box" else (0.0, 0.0)), *c.y] for c in ordered]
+    veto = detector.veto
+    return Counters(
+        shape=np.array([{"disc": DISC, "box": BOX, "hole": HOLE}[c.shape] for c in ordered], dtype=np.int64),
+        size=np.array(sizes, dtype=np.float64),
+        thickness=np.array([c.thickness for c in ordered]),
+        threshold=np.array([c.threshold for c in ordered]),
+        resolution=np.array([c.energy_resolution for c in ordered]),
+        veto_half=np.array(veto.half),
+        veto_thickness=veto.thickness,
+        veto_mip=veto.mip,
+        n_panels=veto.panels,
+    )
+
+
+@lru_cache(maxsize=8)
+def _cached_setup(text: str, config: int) -> Setup:
+    detector = Detector.model_validate_json(text)
+    ecal, vhcal, hcal = build_calorimeters(detector)
+    return Setup(build_line(detector), build_surfaces(detector), beam_spot(detector), _counters(detector, config), ecal, vhcal, hcal)
+
+
+def build_setup(detector: Detector, config: int) -> Setup:
+    """Arrays and tables of a set-up, made once per process.
+
+    Parameters
+    ----------
+    detector : Detector
+        The description.
+    config : int
+        Trigger configuration, 1 or 2.
+
+    Returns
+    -------
+    Setup
+        For the kernels.
+    """
+    return _cached_setup(detector.model_dump_json(), config)
+
+
+def new_scratch(detector: Detector, n_facts: int) -> Scratch:
+    """Empty scratch space for one event.
+
+    Parameters
+    ----------
+    detector : Detector
+        The description.
+    n_facts : int
+        Columns of the facts.
+
+    Returns
+    -------
+    Scratch
+        Zeros of the right shapes.
+    """
+    return Scratch(
+        n=np.zeros(1, dtype=np.int64),
+        hits=np.zeros((MOST_HITS, 5)),
+        counters=np.zeros(len(detector.counters)),
+        veto=np.zeros(detector.veto.panels),
+        ecal=np.zeros((2, *detector.ecal.cells)),
+        vhcal=np.zeros((1, *detector.vhcal.cells)),
+        hcal=np.zeros((len(detector.hcal.front), *detector.hcal.cells)),
+        facts=np.zeros(n_facts),
+    )

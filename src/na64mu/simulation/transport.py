@@ -1,0 +1,172 @@
+"""Steps of a charged particle: straight lines, circles in a box field, multiple scattering.
+
+A state is (x, y, tx, ty, p) at a known z: mm, slopes dx/dz and dy/dz, GeV/c. Kernels change it in place.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from na64mu.typing import FloatArray
+
+__all__ = ("CURVATURE", "circle", "drift", "highland_sigma", "scatter")
+
+#: Curvature of a unit charge: 1/R [1/mm] = CURVATURE B [T] / p [GeV/c].
+CURVATURE = 0.299792458e-3
+
+MUON_MASS = 0.1056583755
+
+#: chi_c^2 = SINGLE / ln(183 Z^-1/3) (x / X0) / (p beta)^2 [GeV^2]: pi m_e^2 / alpha, from Moliere's chi_c and Rossi's 1 / X0.
+SINGLE = math.pi * 0.51099895e-3**2 * 137.035999
+
+
+@njit(cache=True, nogil=True)
+def drift(state: FloatArray, length: float) -> None:
+    """Carry a state along a straight line.
+
+    Parameters
+    ----------
+    state : FloatArray
+        (x, y, tx, ty, p), changed in place.
+    length : float
+        Distance along z [mm], negative upstream.
+    """
+    state[0] += state[2] * length
+    state[1] += state[3] * length
+
+
+@njit(cache=True, nogil=True)
+def circle(state: FloatArray, length: float, field_x: float, field_y: float, charge: float) -> bool:
+    r"""Carry a state exactly through a uniform field across the z axis: dp/dt = q v x B.
+
+    With b along the field, n = b x z and curvature k = 0.2998e-3 q B / p, the direction obeys
+    du_n/ds = -k u_z, du_z/ds = k u_n, hence u_n falls by k times the z length, and the path shifts by
+    (u_z,out - u_z,in) / k along n and by u_b times the arc length along b.
+
+    Parameters
+    ----------
+    state : FloatArray
+        (x, y, tx, ty, p), changed in place.
+    length : float
+        Length of the field along z [mm], negative upstream.
+    field_x, field_y : float
+        Field [T].
+    charge : float
+        In units of e.
+
+    Returns
+    -------
+    bool
+        False if the particle turns back inside the field (state unchanged).
+    """
+    field = math.hypot(field_x, field_y)
+    if field == 0.0 or charge == 0.0:
+        drift(state, length)
+        return True
+    bx, by = field_x / field, field_y / field
+    nx, ny = by, -bx
+    k = CURVATURE * charge * field / state[4]
+    norm = 1.0 / math.sqrt(1.0 + state[2] ** 2 + state[3] ** 2)
+    ux, uy, uz = state[2] * norm, state[3] * norm, norm
+    u_b = ux * bx + uy * by
+    u_n = ux * nx + uy * ny
+    u_t2 = u_n * u_n + uz * uz
+    u_n_out = u_n - k * length
+    if u_n_out * u_n_out >= u_t2:
+        return False
+    uz_out = math.sqrt(u_t2 - u_n_out * u_n_out)
+    # (uz_out - uz) / k and the arc length, without cancellation for weak fields
+    shift = length * (u_n + u_n_out) / (uz + uz_out)
+    u_t = math.sqrt(u_t2)
+    arc = (math.asin(u_n / u_t) - math.asin(u_n_out / u_t)) / k
+    state[0] += shift * nx + u_b * arc * bx
+    state[1] += shift * ny + u_b * arc * by
+    state[2] = (u_b * bx + u_n_out * nx) / uz_out
+    state[3] = (u_b * by + u_n_out * ny) / uz_out
+    return True
+
+
+@njit(cache=True, nogil=True)
+def highland_sigma(x_over_x0: float, total: float, p: float) -> float:
+    """Projected rms angle of multiple scattering [rad].
+
+    Highland's formula, PDG Review (2024) eq. 34.16, for a muon: 13.6 MeV / (beta p) sqrt(x / X0) (1 + 0.038 ln(X / X0)).
+
+    Parameters
+    ----------
+    x_over_x0 : float
+        Thickness of this step in radiation lengths.
+    total : float
+        Thickness X of the whole block that the step is part of: the logarithm belongs to the block, so that the
+        variances of its steps add up.
+    p : float
+        Momentum [GeV/c].
+
+    Returns
+    -------
+    float
+        Width of the Gaussian core.
+    """
+    if x_over_x0 <= 0.0:
+        return 0.0
+    beta = p / math.sqrt(p * p + MUON_MASS * MUON_MASS)
+    correction = max(0.1, 1.0 + 0.038 * math.log(total))
+    return 0.0136 / (beta * p) * math.sqrt(x_over_x0) * correction
+
+
+#: The single-scattering tail starts at this many widths of the Gaussian core.
+TAIL_FROM = 4.0
+
+
+@njit(cache=True, nogil=True)
+def _single_scatter(state: FloatArray, x_over_x0: float, total: float, z_nucleus: float, rng: np.random.Generator) -> None:
+    p = state[4]
+    cut = TAIL_FROM * highland_sigma(total, total, p)
+    chi_c2 = SINGLE / math.log(183.0 * z_nucleus ** (-1.0 / 3.0)) * x_over_x0 / (p * p)
+    if rng.random() > chi_c2 / (cut * cut):  # about 1 % for a whole block: never two
+        return
+    theta = cut / math.sqrt(1.0 - rng.random())
+    q2 = (p * theta) ** 2
+    mean_r2 = 0.6 * (1.2 / 0.1973269804) ** 2 * (2.5 * z_nucleus) ** (2.0 / 3.0)  # 3/5 (1.2 fm A^1/3)^2, A = 2.5 Z [GeV^-2]
+    coherent = (1.0 + q2 * mean_r2 / 12.0) ** -4
+    protons = (1.0 + q2 / 0.71) ** -4 * (1.0 - coherent) / z_nucleus
+    if theta < 0.5 and rng.random() < coherent + protons:
+        phi = 2.0 * math.pi * rng.random()
+        state[2] += theta * math.cos(phi)
+        state[3] += theta * math.sin(phi)
+
+
+@njit(cache=True, nogil=True)
+def scatter(state: FloatArray, length: float, x_over_x0: float, total: float, z_nucleus: float, rng: np.random.Generator) -> None:
+    """Multiple scattering in a step: a Gaussian core with correlated angle and offset, and a single-scattering tail.
+
+    Core: Highland angle and, for an extended step, the offset of the PDG Review (2024) eq. 34.21-34.22:
+    y = L theta0 (z1 / sqrt(12) + z2 / 2), angle z2 theta0. Tail beyond `TAIL_FROM` widths (in space): Rutherford
+    scattering, P(> theta) = chi_c^2 / theta^2 (Moliere), times the squared form factor of the nucleus (exponential
+    charge density with the rms radius of a sphere of 1.2 fm A^1/3), plus quasi-elastic scattering off single protons.
+
+    Parameters
+    ----------
+    state : FloatArray
+        (x, y, tx, ty, p) at the end of the step, changed in place.
+    length : float
+        Length of the step along z [mm], 0 for a thin plane.
+    x_over_x0, total : float
+        Thickness of the step and of the block it is part of, in radiation lengths.
+    z_nucleus : float
+        Nuclear charge for the tail.
+    rng : Generator
+        Random numbers.
+    """
+    sigma = highland_sigma(x_over_x0, total, state[4])
+    if sigma == 0.0:
+        return
+    for axis in range(2):
+        z2 = rng.standard_normal()
+        if length > 0.0:
+            state[axis] += length * sigma * (rng.standard_normal() / math.sqrt(12.0) + 0.5 * z2)
+        state[2 + axis] += sigma * z2
+    _single_scatter(state, x_over_x0, total, z_nucleus, rng)
