@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from math import floor, log10
 from pathlib import Path
 
 import click
@@ -71,11 +72,15 @@ def _print_table(calibration: object) -> None:
         )
     console = Console()
     if not console.is_terminal:
-        console = Console(width=120)
+        console = Console(width=140)
     console.print(table)
 
 
 def _with_error(value: float | None, error: float | None) -> str:
+    """Value and error, rounded to the first two digits of the error."""
     if value is None:
         return ""
-    return f"{value:.4g}" if error is None else f"{value:.4g} ± {error:.1g}"
+    if error is None or error <= 0:
+        return f"{value:.4g}"
+    digits = max(0, 1 - floor(log10(error)))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"

@@ -1,0 +1,61 @@
+"""`na64mu run`: the main job, from ROOT files to cut-flow, plane and report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ("command",)
+
+
+@click.command(name="run", short_help="The main job: raw trees in, cut-flow and (p_out, E_CAL) plane out.")
+@click.argument("files", metavar="FILES...", nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default="out", show_default=True, help="Output folder.")
+@click.option("--selection", default="prl2024", show_default=True, metavar="NAME|FILE", help="Working point.")
+@click.option("--detector", metavar="TAG|FILE", help="Detector description that stands for the tags in the files.")
+@click.option("--calibration", multiple=True, metavar="FILE", help="Calibration file of your own; one for each detector.")
+@click.option("--layout", metavar="NAME|FILE", help="Layout that maps a foreign tree onto the raw tree.")
+@click.option(
+    "--executor",
+    type=click.Choice(["iterative", "futures", "dask"]),
+    default="iterative",
+    show_default=True,
+    help="Where the chunks are processed.",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Local processes of futures and dask; by default one for each core.")
+@click.option("--scheduler", metavar="ADDRESS", help="Running Dask scheduler; without it --executor dask starts a local cluster.")
+@click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True, help="Events per chunk.")
+@click.option("--maxchunks", type=click.IntRange(min=1), help="Chunks per dataset, for a quick look.")
+@click.option("--strict", is_flag=True, help="Stop when any input cannot be read.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of tables.")
+@click.option("-q", "--quiet", is_flag=True, help="No tables and no progress bar.")
+def command(files: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Run the search over FILES: paths, globs, folders, addresses, or a fileset JSON.
+
+    Writes cutflow.json, histograms.json, summary.json, plane.png and report.html. The exit code is 3 if some input could not be
+    read: every loss is listed, and lowers the muons on target.
+    """
+    from na64mu.execution import run_search
+    from na64mu.report import render_terminal, write_figures, write_html
+
+    if options["scheduler"] is not None and options["executor"] != "dask":
+        msg = "--scheduler needs --executor dask"
+        raise click.UsageError(msg)
+    options["calibration"] = options["calibration"] or None
+    result = run_search(files, progress=not quiet, **options)
+    result.write(output)
+    write_figures(result, output)
+    write_html(result, output)
+    if as_json:
+        click.echo(json.dumps(result.to_dict(), indent=1))
+    elif not quiet:
+        from rich.console import Console
+
+        console = Console()
+        render_terminal(result, console if console.is_terminal else Console(file=sys.stdout, width=120))
+        click.echo(f"wrote {output}/: cutflow.json, histograms.json, summary.json, plane.png, report.html", err=True)
+    sys.exit(result.exit_code)

@@ -1,0 +1,188 @@
+"""Writing event summaries of files: the library side of `na64mu reconstruct`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from na64mu import __version__
+from na64mu.analysis.blinding import visible_events
+from na64mu.analysis.exposure import FileBook, reconcile
+from na64mu.analysis.losses import Loss
+from na64mu.errors import InputError
+from na64mu.execution.fileset import Fileset, SourceFile, inspect_files
+from na64mu.execution.summaries import summaries
+from na64mu.selections.working_point import load_working_point
+from na64mu.typing import Summary
+
+__all__ = ("ParquetSummaryWriter", "RootSummaryWriter", "reconstruct_files")
+
+TREE = "summary"
+
+
+class RootSummaryWriter:
+    """Writes a TTree `summary` with one flat branch per column, and the bookkeeping as a JSON string `bookkeeping`."""
+
+    def __init__(self, path: Path) -> None:
+        import uproot
+
+        self._file = uproot.recreate(path, compression=uproot.ZSTD(5))
+        self._tree: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+
+    def extend(self, summary: Summary) -> None:
+        """Write the events of one chunk."""
+        if self._tree is None:
+            self._tree = self._file.mktree(TREE, {name: column.dtype for name, column in summary.items()}, title="one row per event")
+        self._tree.extend(summary)
+
+    def finish(self, bookkeeping: Mapping[str, Any]) -> None:
+        """Write the bookkeeping behind the last chunk."""
+        self._file["bookkeeping"] = json.dumps(bookkeeping)
+
+
+class ParquetSummaryWriter:
+    """Writes a Parquet file with one column per quantity, and the bookkeeping as JSON in its metadata under `na64mu`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def extend(self, summary: Summary) -> None:
+        """Write the events of one chunk."""
+        import pyarrow as pa  # type: ignore[import-untyped]  # comes without types
+        import pyarrow.parquet as pq  # type: ignore[import-untyped]  # comes without types
+
+        table = pa.table(summary)
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd")
+        self._writer.write_table(table)
+
+    def finish(self, bookkeeping: Mapping[str, Any]) -> None:
+        """Write the bookkeeping behind the last chunk."""
+        self._writer.add_key_value_metadata({"na64mu": json.dumps(bookkeeping)})
+
+
+WRITERS: dict[str, type[RootSummaryWriter | ParquetSummaryWriter]] = {".root": RootSummaryWriter, ".parquet": ParquetSummaryWriter}
+
+
+def reconstruct_files(
+    files: Sequence[str | Path] | str | Path,
+    output: str | Path,
+    *,
+    selection: str | Path = "prl2024",
+    detector: str | None = None,
+    layout: str | Path | None = None,
+    chunksize: int = 100_000,
+) -> tuple[int, list[Loss]]:
+    """Reconstruct files and write their event summary; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    files : str, Path or sequence of them
+        Raw trees.
+    output : str or Path
+        Target; its ending .root or .parquet chooses the form.
+    selection : str or Path
+        Working point whose signal box is withheld in data.
+    detector : str, optional
+        Tag or TOML file that stands for the tags in the files.
+    layout : str or Path, optional
+        Of a foreign tree.
+    chunksize : int
+        Events per chunk.
+
+    Returns
+    -------
+    n_events : int
+        Rows written.
+    losses : list of Loss
+        What could not be read.
+
+    Raises
+    ------
+    InputError
+        If nothing can be read, the ending is unknown, or files with and without truth are mixed.
+    """
+    from na64mu.events.layout import load_layout
+
+    target = Path(output)
+    if target.suffix not in WRITERS:
+        msg = f"{target}: the ending chooses the form of a summary: {' or '.join(WRITERS)} is wanted"
+        raise InputError(msg)
+    box = load_working_point(selection).box
+    foreign = None if layout is None else load_layout(layout)
+    fileset = inspect_files(files, detector=detector, layout=foreign)
+    losses = list(fileset.losses)
+    read: dict[tuple[str, str], dict[tuple[int, int], int]] = {(f.dataset, f.path): {} for f in fileset.files}
+    columns: tuple[str, ...] = ()
+    n_events = 0
+    part = target.with_name(f".{target.stem}.part{target.suffix}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with WRITERS[target.suffix](part) as writer:
+            for file, summary in summaries(fileset, losses, chunksize=chunksize, layout=foreign):
+                columns = columns or tuple(summary)
+                _same_columns(columns, tuple(summary), file)
+                visible = visible_events(summary, box)
+                writer.extend({name: column[visible] for name, column in summary.items()})
+                n_events += int(np.count_nonzero(visible))
+                _count(read[file.dataset, file.path], summary)
+            if not columns:
+                raise InputError("\n".join(["no event can be read:", *(loss.reason for loss in losses)]))
+            writer.finish(_bookkeeping(fileset, read, losses))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return n_events, losses
+
+
+def _same_columns(expected: tuple[str, ...], found: tuple[str, ...], file: SourceFile) -> None:
+    if found != expected:
+        different = sorted(set(expected) ^ set(found))
+        msg = f"{file.path}: the column {different[0]!r} stands in some of the files only: write data and simulation to different summaries"
+        raise InputError(msg)
+
+
+def _count(counts: dict[tuple[int, int], int], summary: Summary) -> None:
+    for run, config in zip(summary["run"].tolist(), summary["config"].tolist(), strict=True):
+        counts[run, config] = counts.get((run, config), 0) + 1
+
+
+def _bookkeeping(fileset: Fileset, read: Mapping[tuple[str, str], Mapping[tuple[int, int], int]], losses: list[Loss]) -> dict[str, Any]:
+    books = [
+        FileBook(
+            f.dataset,
+            f.path,
+            f.rows,
+            read=read[f.dataset, f.path],
+            unread=None,
+            n_unread=f.entries - sum(read[f.dataset, f.path].values()),
+            problem=f.problem,
+        )
+        for f in fileset.files
+    ]
+    return {
+        "version": __version__,
+        "exposure": reconcile(books).to_dict(),
+        "losses": [loss.to_dict() for loss in losses],
+        "inputs": [{"path": f.path, "uuid": f.uuid, "entries": f.entries, "detector": f.detector} for f in fileset.files],
+        "detectors": {tag: d.digest for tag, d in fileset.detectors.items()},
+    }
