@@ -1,0 +1,81 @@
+"""What a physicist looks at: tables on the terminal, figures, and one HTML file. Heavy packages are imported when they are used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from na64mu.analysis.result import RunResult
+
+__all__ = ("render_terminal", "write_figures", "write_html")
+
+
+WIDTH_OF_A_FILE = 130
+
+
+def render_terminal(result: RunResult, console: Console) -> None:
+    """Print cut-flows, regions, exposure, losses and time of a run; into a file or pipe at least 130 columns wide.
+
+    Parameters
+    ----------
+    result : RunResult
+        What `na64mu run` found.
+    console : rich.console.Console
+        Where to print.
+    """
+    from na64mu.report.terminal import tables
+
+    if not console.is_terminal:
+        console.width = max(console.width, WIDTH_OF_A_FILE)
+    for table in tables(result, console.width):
+        console.print(table)
+
+
+def write_figures(result: RunResult, folder: str | Path) -> list[Path]:
+    """Write the figures of a run.
+
+    Parameters
+    ----------
+    result : RunResult
+        What `na64mu run` found.
+    folder : str or Path
+        Output folder; made if it does not exist.
+
+    Returns
+    -------
+    list of Path
+        The files: plane.png.
+    """
+    from na64mu.report.figures import plane_before_and_after, save
+
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    figure, _ = plane_before_and_after(result)
+    return [save(figure, path / "plane.png")]
+
+
+def write_html(result: RunResult, folder: str | Path) -> Path:
+    """Write the report of a run as one HTML file that needs no network.
+
+    Parameters
+    ----------
+    result : RunResult
+        What `na64mu run` found.
+    folder : str or Path
+        Output folder; made if it does not exist.
+
+    Returns
+    -------
+    Path
+        The file: report.html.
+    """
+    from na64mu.report.html import page
+
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    target = path / "report.html"
+    target.write_text(page(result), encoding="utf-8")
+    return target

@@ -1,0 +1,159 @@
+"""The tables of a report as plain text cells, the same for the terminal and for HTML."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from na64mu.report.numbers import count, efficiency, is_weighted, muons, significant, weighted_fraction
+
+if TYPE_CHECKING:
+    from na64mu.analysis.cutflow import CutFlow
+    from na64mu.analysis.exposure import RunExposure
+    from na64mu.analysis.result import RunResult
+
+__all__ = ("Cells", "cutflow_cells", "exposure_cells", "input_cells", "region_cells", "window_cells")
+
+BLINDED = "blinded"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One table.
+
+    Attributes
+    ----------
+    title : str
+        What it shows.
+    head : tuple of str
+        Column headings.
+    rows : sequence of tuple of str
+        One text per column.
+    left : frozenset of int
+        Columns with words; the others hold numbers and stand to the right.
+    note : str
+        One sentence below the table.
+    """
+
+    title: str
+    head: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    left: frozenset[int] = field(default=frozenset({0}))
+    note: str = ""
+
+
+def cutflow_cells(result: RunResult, *, narrow: bool = False) -> list[Cells]:
+    """The cut-flow of every dataset, and of all together if there are several.
+
+    Parameters
+    ----------
+    result : RunResult
+        What `na64mu run` found.
+    narrow : bool
+        Leave out what a narrow terminal has no room for.
+
+    Returns
+    -------
+    list of Cells
+        Events left after every cut, efficiencies and N-1; the last one carries the note.
+    """
+    flows = dict(result.cutflows)
+    if len(flows) > 1:
+        flows["all datasets"] = result.total
+    tables = [_cutflow(name, cutflow, narrow=narrow) for name, cutflow in flows.items()]
+    note = "Errors: 68 % Clopper-Pearson interval of the raw counts" + (", its longer side." if narrow else ".")
+    note += " N-1: events that pass all other cuts" + ("." if narrow else ", and the part of them that passes this one too.")
+    if any(result.blinded.values()):
+        note += " Blinded events of the signal box count as failing the last cut before the plane, and stand in no N-1."
+    return [*tables[:-1], replace(tables[-1], note=note)]
+
+
+def _cutflow(name: str, cutflow: CutFlow, *, narrow: bool) -> Cells:
+    weighted = is_weighted(cutflow)
+    head = ["cut", "events", "efficiency [%]", "cumulative [%]", "N-1"]
+    head += [] if narrow else ["N-1 efficiency [%]"]
+    head += ["sum of weights", "cumulative, weighted"] if weighted else []
+    rows = []
+    for i, step in enumerate(cutflow.steps):
+        row = [step.label, count(step.n)]
+        row += _efficiencies(cutflow, step.name, narrow=narrow) if i else [""] * (3 if narrow else 4)
+        if weighted:
+            row += [significant(step.sumw, 5), weighted_fraction(step, cutflow.steps[0]) if i else ""]
+        rows.append(tuple(row))
+    return Cells(f"Cut-flow: {name}", tuple(head), rows)
+
+
+def _efficiencies(cutflow: CutFlow, name: str, *, narrow: bool) -> list[str]:
+    """Relative and cumulative efficiency, N-1 events and, if there is room, N-1 efficiency of one cut."""
+    cells = [efficiency(e, narrow=narrow) for e in (cutflow.efficiency(name), cutflow.cumulative_efficiency(name))]
+    cells.append(count(cutflow[name].n_minus_1))
+    return cells if narrow else [*cells, efficiency(cutflow.n_minus_1_efficiency(name))]
+
+
+def region_cells(result: RunResult) -> Cells:
+    """Events of the regions A to D and of the signal box, per dataset."""
+    point = result.working_point
+    head = ("region", "what it holds", *result.datasets)
+    rows = [(r.name, r.title, *(_region(result, d, r.name) for d in result.datasets)) for r in point.regions]
+    plane_cut = next(c.label for c in point.cuts if c.name == point.plane_cut).partition(" ")[0]
+    box = f"p_out <= {point.box.p_out_max:g} GeV/c, E_CAL < {point.box.e_cal_max:g} GeV"
+    rows.append(("box", f"signal box, {box}", *(_region(result, d, "box") for d in result.datasets)))
+    rows.append((f"box, after {plane_cut}", "the same behind the last cut", *(_region(result, d, "box_after") for d in result.datasets)))
+    return Cells(f"Regions of the (p_out, E_CAL) plane before cut {plane_cut}", head, rows, left=frozenset({0, 1}))
+
+
+def _region(result: RunResult, dataset: str, region: str) -> str:
+    if region.startswith("box") and result.blinded[dataset]:
+        return BLINDED
+    found = result.regions[dataset].get(region)
+    if found is None:
+        return "-"
+    return count(found.n) if abs(found.sumw - found.n) <= 1e-9 * found.n else f"{count(found.n)} (weight {significant(found.sumw)})"
+
+
+def exposure_cells(result: RunResult) -> Cells:
+    """Muons on target per dataset and trigger configuration: recorded, and what the events read stand for."""
+    groups: dict[tuple[str, int], list[RunExposure]] = defaultdict(list)
+    for run in result.exposure.runs:
+        groups[run.dataset, run.config].append(run)
+    weighted = any(run.g_ref for run in result.exposure.runs)
+    head = ("dataset", "configuration", "runs", "MOT recorded", "MOT read", "events read", "events lost")
+    rows = []
+    for (dataset, config), runs in sorted(groups.items()):
+        numbers = (
+            str(config),
+            str(len(runs)),
+            muons(sum(r.n_mot for r in runs)),
+            muons(sum(r.n_mot_read for r in runs)),
+            count(sum(r.events_read for r in runs)),
+            count(sum(r.events_lost for r in runs)),
+        )
+        rows.append((dataset, *numbers, *((significant(sum(r.sum_weights_read for r in runs)),) if weighted else ())))
+    note = "MOT: muons on target. Every rate, yield and limit counts with the MOT read; lost events lower it."
+    return Cells("Exposure", head + (("sum of weights read",) if weighted else ()), rows, note=note)
+
+
+def window_cells(result: RunResult) -> Cells:
+    """The MIP windows of every detector description that the inputs name."""
+    rows = [
+        (tag, name, "-" if low is None else f"{low:.4g}", f"{high:.4g}", "MeV" if name == "e_veto" else "GeV")
+        for tag, windows in result.windows.items()
+        for name, (low, high) in windows.items()
+    ]
+    return Cells(
+        "Windows of a MIP, fitted from the calibration sample",
+        ("detector", "energy", "from", "to", "unit"),
+        rows,
+        left=frozenset({0, 1, 4}),
+    )
+
+
+def input_cells(result: RunResult) -> Cells:
+    """The files that were read."""
+    rows = [
+        (i.dataset, i.path, i.detector, count(i.entries), count(sum(stop - start for start, stop in i.read)), i.uuid)
+        for i in result.provenance.inputs
+    ]
+    return Cells("Inputs", ("dataset", "file", "detector", "entries", "read", "uuid"), rows, left=frozenset({0, 1, 2, 5}))
