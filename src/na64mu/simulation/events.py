@@ -41,19 +41,9 @@ SLOWEST = 0.3  # a muon below this momentum is stopped [GeV/c]
 
 S0, S1, V1, S4, S_MU = range(5)
 
-F_TRIGGER, F_PROCESS, F_WEIGHT, F_P_IN, F_P_OUT, F_PX, F_VERTEX, F_MASS, F_XFRAC, F_PSI, F_INDEX, F_X_S4 = (
-    0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    11,
-    12,
-    13,
-    14,
-    15,
-    16,
+F_TRIGGER, F_PROCESS, F_P_IN, F_P_OUT, F_PX, F_VERTEX, F_MASS, F_XFRAC, F_PSI, F_INDEX, F_X_S4, F_TRANSFER = (
+    FACTS.index(name)
+    for name in ("trigger", "process", "p_in", "p_out", "px", "vertex_z", "mass", "xfrac", "psi", "index", "x_s4", "transfer")
 )
 AIR_Z, COMPOSITE_Z = 7.3, 7.0  # nuclear charges for the scattering tails
 
@@ -315,7 +305,7 @@ def _simulate(
         physics = _fires(setup, measured, S4) and _fires(setup, measured, S_MU)
         if not keep and not physics:
             continue
-        scratch.facts[0] = CALIBRATION + (PHYSICS if physics else 0)
+        scratch.facts[F_TRIGGER] = CALIBRATION + (PHYSICS if physics else 0)
         scratch.facts[F_INDEX] = e
         used = offsets[n]
         if used + scratch.n[0] > len(hits):

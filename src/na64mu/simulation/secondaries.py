@@ -14,14 +14,14 @@ from numba import njit
 from na64mu.simulation.line import ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.materials import ELECTRON_MASS
 from na64mu.simulation.setup import BOX, DISC, Scratch, Setup
-from na64mu.simulation.showers import Calorimeter
+from na64mu.simulation.showers import Calorimeter, deposit_point
 from na64mu.simulation.transport import MUON_MASS
 from na64mu.typing import FloatArray
 
 __all__ = ("counter_deposit", "delta_rays", "fly_electron", "leak_electrons", "record")
 
-#: Delta rays from thin layers are made above this energy [GeV]; softer ones stop in the layer or the next.
-LOWEST_DELTA = 0.001
+#: Delta rays from thin layers are made above this energy [GeV]; softer ones cannot fire a counter.
+LOWEST_DELTA = 0.0004
 
 #: Strength of the delta-ray spectrum, K / 2 <Z/A> with <Z/A> = 1/2 [GeV cm2 / g] (PDG Review eq. 34.8).
 DELTA_STRENGTH = 0.5 * 0.307075e-3 * 0.5
@@ -118,6 +118,8 @@ def fly_electron(
 ) -> None:
     """Carry an electron straight on from a step to the next magnet or calorimeter, or until its energy is spent.
 
+    A calorimeter behind it takes what is left.
+
     Parameters
     ----------
     setup : Setup
@@ -137,10 +139,14 @@ def fly_electron(
     path = math.sqrt(1.0 + tx * tx + ty * ty)
     for i in range(step, len(line.kind)):
         kind = line.kind[i]
-        if kind in (FIELD, ECAL, HCAL):
+        if kind in (FIELD, ECAL):
             return
         at_x, at_y = x + tx * (line.z_in[i] - z), y + ty * (line.z_in[i] - z)
+        if kind == HCAL:
+            deposit_point(setup.hcal, scratch.hcal, line.number[i], at_x, at_y, energy)
+            return
         if kind == VHCAL and (abs(at_x) > setup.vhcal.x_hole or abs(at_y) > setup.vhcal.y_hole):
+            deposit_point(setup.vhcal, scratch.vhcal, 0, at_x, at_y, energy)
             return
         if kind == PLANE:
             record(setup, scratch, line.number[i], at_x, at_y, tx, ty, 1e3 * energy, rng)
@@ -203,7 +209,8 @@ def leak_electrons(
 ) -> None:
     """Electrons and positrons that leave the back of a calorimeter.
 
-    Energies follow Rossi's spectrum in the cascade, P(> T) = Ec / (Ec + T), up to the energy of the shower; positions
+    Electrons above 1.5 MeV are a share F = e^z (1 + z ln(z / 1.526)) of Rossi's track length, z = 4.58 Z / A E_d / E_c (PDG
+    Review sec. 34.5); for lead and scintillator F = 0.69, used for all stacks. Energies follow Rossi's spectrum in the cascade, P(> T) = Ec / (Ec + T), up to the energy of the shower; positions
     the radial profile; angles multiple scattering in one radiation length, 13.6 MeV / T, at most 0.7 (inferred).
 
     Parameters
@@ -225,6 +232,7 @@ def leak_electrons(
     rng : Generator
         Random numbers.
     """
+    mean *= 0.69
     if mean < 1e-4:
         return
     z = c.ends[-1]

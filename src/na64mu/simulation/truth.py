@@ -8,27 +8,13 @@ from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("FACTS", "Truth")
 
-#: Columns of Truth.facts.
+#: Columns of Truth.facts: those of the raw tree's mc_*, the event's index in the batch, true x at S4 [mm], largest transfer [GeV].
+# fmt: off
 FACTS = (
-    "trigger",
-    "process",
-    "weight",
-    "p_in",
-    "p_out",
-    "px",
-    "py",
-    "pz",
-    "x",
-    "y",
-    "z",
-    "vertex_z",
-    "mass",
-    "xfrac",
-    "psi",
-    "index",
-    "x_s4",
-    "transfer",
+    "trigger", "process", "weight", "p_in", "p_out", "px", "py", "pz", "x", "y", "z",
+    "vertex_z", "mass", "xfrac", "psi", "index", "x_s4", "transfer",
 )
+# fmt: on
 
 
 class Truth(NamedTuple):
