@@ -119,7 +119,7 @@ def exposure_cells(result: RunResult) -> Cells:
     for run in result.exposure.runs:
         groups[run.dataset, run.config].append(run)
     weighted = any(run.g_ref for run in result.exposure.runs)
-    head = ("dataset", "configuration", "runs", "MOT recorded", "MOT read", "events read", "events lost")
+    head = ("dataset", "config", "runs", "MOT recorded", "MOT read", "events read", "events lost")
     rows = []
     for (dataset, config), runs in sorted(groups.items()):
         numbers = (

@@ -57,7 +57,7 @@ def _table(cells: Cells, *, emphasise_last: bool = False) -> RenderableType:
     table.caption_justify = "left"
     for i, heading in enumerate(cells.head):
         words = i in cells.left
-        longest = max((len(row[i]) for row in cells.rows), default=0)
+        longest = max([len(row[i]) for row in cells.rows] + [len(word) for word in heading.split()], default=0)
         table.add_column(escape(heading), justify="left" if words else "right", min_width=None if words else longest, overflow="fold")
     for i, row in enumerate(cells.rows):
         texts = [Text(cell, style="magenta" if cell == BLINDED else "") for cell in row]

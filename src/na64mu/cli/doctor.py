@@ -1,0 +1,119 @@
+"""`na64mu doctor`: what an installation has, what it lacks, and whether it works."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+__all__ = ("command",)
+
+#: Optional parts: import name -> what for, and how to get it.
+OPTIONAL = {
+    "distributed": ("runs on a Dask cluster", "pip install 'na64mu[dask]'"),
+    "fsspec_xrootd": ("reads root:// addresses", "pip install fsspec-xrootd"),
+    "aiohttp": ("reads https:// addresses", "pip install aiohttp"),
+    "pyarrow": ("writes event summaries as Parquet", "pip install pyarrow"),
+}
+
+
+class Finding(NamedTuple):
+    """One line: what was looked at, whether it is good (None: for information), and what was found."""
+
+    what: str
+    good: bool | None
+    found: str
+
+
+@click.command(name="doctor", short_help="Say what this installation has, lacks, and whether it works.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(as_json: bool) -> None:
+    """Say what this installation has, what it lacks, and whether it works; the exit code is 1 if it does not."""
+    import json
+    import sys
+
+    findings = [*_versions(), _cores(), _numba_cache(), *_optional_parts(), _kernel(), *_sample()]
+    if as_json:
+        click.echo(json.dumps([f._asdict() for f in findings], indent=1))
+    else:
+        for finding in findings:
+            mark = {True: "good", False: "BAD ", None: "    "}[finding.good]
+            click.echo(f"{mark}  {finding.what:22s} {finding.found}")
+    sys.exit(int(any(f.good is False for f in findings)))
+
+
+def _versions() -> list[Finding]:
+    from na64mu import __version__
+    from na64mu.analysis.provenance import package_versions, repository_state
+
+    commit, clean = repository_state()
+    state = "installed" if clean is None else f"commit {commit[:10]}, {'clean' if clean else 'with changes'}"
+    packages = package_versions()
+    python = packages.pop("python")
+    return [
+        Finding("na64mu", None, f"{__version__} ({state})"),
+        Finding("python", None, f"{python} on {platform.platform(terse=True)}"),
+        Finding("packages", None, ", ".join(f"{name} {version}" for name, version in packages.items())),
+    ]
+
+
+def _cores() -> Finding:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Finding("cores", None, f"{usable} usable of {os.cpu_count()}")
+
+
+def _numba_cache() -> Finding:
+    """Where compiled kernels are kept: beside the source, or in the folder that numba falls back to."""
+    import na64mu
+
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    folder = Path(named) if named else Path(na64mu.__file__).parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return Finding("numba cache", True, f"kept in {folder}" + ("" if named else " (in __pycache__ beside the source)"))
+    except OSError:
+        if named:
+            return Finding("numba cache", False, f"NUMBA_CACHE_DIR={named} cannot be written: every start compiles for about a minute")
+        return Finding("numba cache", None, "the package cannot be written to, numba keeps its cache in the user's cache folder")
+
+
+def _optional_parts() -> list[Finding]:
+    findings = []
+    for name, (purpose, remedy) in OPTIONAL.items():
+        there = importlib.util.find_spec(name) is not None
+        findings.append(Finding(name, True if there else None, purpose if there else f"missing, {purpose}: {remedy}"))
+    return findings
+
+
+def _kernel() -> Finding:
+    """Whether numba compiles and runs on this machine."""
+    import numba
+    from llvmlite.binding import get_host_cpu_name
+
+    try:
+        answer = numba.njit(lambda x: x + 1)(41)
+    except Exception as error:  # noqa: BLE001  # whatever goes wrong is the finding
+        return Finding("numba", False, f"cannot compile: {error}")
+    return Finding("numba", answer == 42, f"compiles for {get_host_cpu_name()}")
+
+
+def _sample() -> list[Finding]:
+    """Whether every shipped sample file can be read back in the raw-tree form."""
+    import na64mu
+    from na64mu.errors import Na64muError
+    from na64mu.events.reader import read_batch, read_runs
+
+    files = sorted((Path(na64mu.__file__).parent / "data" / "sample").glob("*.root"))
+    findings = []
+    for path in files:
+        try:
+            n, rows = len(read_batch(path)), read_runs(path)
+            findings.append(Finding(path.name, True, f"{n} events of {len(rows)} run(s), detector {rows[0]['detector']}"))
+        except (Na64muError, OSError) as error:
+            findings.append(Finding(path.name, False, str(error)))
+    return findings or [Finding("sample", False, "no file in data/sample: the installation is incomplete")]

@@ -1,0 +1,26 @@
+"""`na64mu report`: the plane and the HTML report of an output folder, made again from its JSON files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ("command",)
+
+
+@click.command(name="report", short_help="Make plane and HTML report of an output folder again.")
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option("--tables", is_flag=True, help="Print the tables too.")
+def command(folder: Path, tables: bool) -> None:
+    """Make plane.png and report.html of FOLDER again, an output folder of `na64mu run`."""
+    from na64mu.analysis.result import RunResult
+    from na64mu.report import render_terminal, write_figures, write_html
+
+    result = RunResult.read(folder)
+    if tables:
+        from rich.console import Console
+
+        render_terminal(result, Console())
+    for path in (*write_figures(result, folder), write_html(result, folder)):
+        click.echo(f"wrote {path}", err=True)
