@@ -78,7 +78,7 @@ def input_files(names: tuple[str, ...]) -> list[str]:
         if Path(name).is_dir():
             found = sorted(str(path) for path in Path(name).glob("*.root"))
         elif any(c in name for c in "*?[") and not Path(name).exists():
-            found = sorted(glob(name, recursive=True))
+            found = sorted(glob(name, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
         else:
             found = [name]
         if not found:

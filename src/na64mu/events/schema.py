@@ -110,4 +110,4 @@ def schema_for(layout: Layout | None) -> type[BaseSchema]:
     """
     if layout is None:
         return RawTreeSchema
-    return type("LayoutSchema", (ForeignSchema,), {"layout": layout.model_dump_json(exclude_none=True), "__doc__": ForeignSchema.__doc__})
+    return type("LayoutSchema", (ForeignSchema,), {"layout": layout.model_dump_json(exclude_unset=True), "__doc__": ForeignSchema.__doc__})

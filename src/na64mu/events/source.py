@@ -48,10 +48,17 @@ def _open(path: str | Path) -> Any:
     if not is_remote(path):
         _check_local(Path(path))
     try:
-        return uproot.open({str(path): None}, object_cache=None, array_cache=None)
+        file = uproot.open({str(path): None}, object_cache=None, array_cache=None)
     except Exception as error:
         msg = f"{path}: cannot be opened as a ROOT file, it is truncated, damaged or out of reach ({_reason(error)}); copy or make it again"
         raise InputError(msg) from error
+    if not is_remote(path):
+        size, expected = Path(path).stat().st_size, file.file.fEND
+        if size < expected:
+            file.close()
+            msg = f"{path}: the file is truncated, it has {size} of {expected} bytes; copy or make it again"
+            raise InputError(msg)
+    return file
 
 
 def _check_local(path: Path) -> None:
@@ -105,6 +112,8 @@ def find_tree(file: Any, path: str | Path, name: str) -> Any:
     try:
         kinds = file.classnames(cycle=False)
         tree = file[name] if name in kinds else None
+        if hasattr(tree, "num_entries"):
+            tree.keys()  # an RNTuple reads its header only now
     except Exception as error:
         msg = f"{path}: tree {name!r} cannot be opened, the file is truncated or damaged ({_reason(error)}); copy or make it again"
         raise InputError(msg) from error
