@@ -1,0 +1,168 @@
+"""Terminal tables and the HTML page, read back."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from rich.console import Console
+
+from na64mu.analysis.cutflow import CutFlow
+from na64mu.analysis.losses import Loss
+from na64mu.report import render_terminal, write_figures, write_html
+from na64mu.report.numbers import count
+from na64mu.report.tables import cutflow_cells, exposure_cells, region_cells
+from na64mu.report.terminal import timing_line
+
+
+def rendered(result, width: int, *, terminal: bool = True) -> str:
+    stream = io.StringIO()
+    render_terminal(result, Console(file=stream, width=width, force_terminal=terminal, color_system=None, legacy_windows=False))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_every_count_of_the_cutflow_is_on_the_terminal(blinded_result, width):
+    text = rendered(blinded_result, width)
+    for cutflow in (*blinded_result.cutflows.values(), blinded_result.total):
+        for step in cutflow.steps:
+            assert f" {count(step.n)} " in text
+    assert "\u2026" not in text
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+def test_a_file_gets_the_whole_table(result):
+    text = rendered(result, 60, terminal=False)
+    assert "N-1 efficiency [%]" in text
+    assert rendered(result, 60, terminal=True).count("N-1 efficiency") == 0
+
+
+def test_cutflow_cells_against_the_cutflow(result):
+    physics, signal, together = cutflow_cells(result)
+    assert [t.title for t in (physics, signal, together)] == ["Cut-flow: physics", "Cut-flow: signal", "Cut-flow: all datasets"]
+    flow = result.cutflows["physics"]
+    assert [row[1] for row in physics.rows] == [count(n) for n in flow.counts]
+    cut = physics.rows[2]
+    assert cut[0] == flow.steps[2].label
+    assert float(cut[2].split()[0]) == pytest.approx(100 * flow.steps[2].n / flow.steps[1].n, abs=0.006)
+    assert float(cut[3].split()[0]) == pytest.approx(100 * flow.steps[2].n / flow.steps[0].n, abs=0.006)
+    assert cut[4] == count(flow.steps[2].n_minus_1)
+    assert float(cut[5].split()[0]) == pytest.approx(100 * flow.steps[0].n_minus_1 / flow.steps[2].n_minus_1, abs=0.006)
+    assert "Clopper-Pearson" in together.note
+    assert physics.note == ""
+
+
+def test_weights_get_their_own_columns(result):
+    steps = tuple(replace(s, sumw=0.5 * s.sumw, sumw2=0.25 * s.sumw2) for s in result.cutflows["signal"].steps)
+    heavy = replace(result, cutflows={"signal": CutFlow(steps)})
+    (table,) = cutflow_cells(heavy)
+    assert table.head[-2:] == ("sum of weights", "cumulative, weighted")
+    assert table.rows[0][-2] == "500"
+    assert "sum of weights" not in cutflow_cells(result)[0].head
+
+
+def test_the_box_of_data_is_blinded_and_that_of_simulation_is_not(blinded_result):
+    rows = {row[0]: row for row in region_cells(blinded_result).rows}
+    n = blinded_result.regions["signal"]["box"].n
+    assert rows["box"][2:] == ("blinded", count(n))
+    assert rows["box, after (iv)"][2] == "blinded"
+    assert rows["A"][2] == count(blinded_result.regions["physics"]["A"].n)
+
+
+def test_weighted_regions_show_their_weight(result):
+    regions = {d: {k: replace(c, sumw=2.5 * c.n) for k, c in r.items()} for d, r in result.regions.items()}
+    rows = {row[0]: row for row in region_cells(replace(result, regions=regions)).rows}
+    n = result.regions["physics"]["A"].n
+    assert rows["A"][2] == f"{count(n)} (weight {2.5 * n:.4g})"
+
+
+def test_a_region_that_was_not_counted_is_a_dash(result):
+    regions = {d: {k: c for k, c in r.items() if k != "B"} for d, r in result.regions.items()}
+    assert {row[0]: row for row in region_cells(replace(result, regions=regions)).rows}["B"][2] == "-"
+
+
+def test_exposure_adds_the_runs_of_a_configuration(result):
+    twice = replace(result, exposure=replace(result.exposure, runs=result.exposure.runs + result.exposure.runs[:1]))
+    row = next(r for r in exposure_cells(twice).rows if r[:2] == ("physics", "1"))
+    assert row[2:5] == ("2", "2.34e07", "2.317e07")
+
+
+def test_losses_warnings_and_time_are_named(result, clean_result):
+    text = rendered(result, 200)
+    assert "Lost: data/sample/physics.root: entries 19900 to 20000 <cannot> be read" in text
+    assert "Warning: data/sample/physics.root: 3 events of run 9" in text
+    assert "21 000 events in 8.6 s (2 442 events/s; 2 625 events/s and core): read 12 %, reconstruct 75 %, select 6 %, fill 6 %" in text
+    quiet = rendered(clean_result, 200)
+    assert "Lost:" not in quiet
+    assert "Warning:" not in quiet
+
+
+def test_many_losses_are_cut_short_but_counted(result):
+    losses = tuple(Loss("physics", f"{i}.root", "file", f"[{i}].root: empty") for i in range(40))
+    text = rendered(replace(result, losses=losses), 200)
+    assert "Lost: [11].root: empty" in text
+    assert "Lost: and 28 more, all in summary.json" in text
+
+
+def test_a_run_without_time_has_a_line(result):
+    assert timing_line(replace(result, timing=type(result.timing)())) == "0 events in 0.0 s"
+
+
+class Page(HTMLParser):
+    """Collects addresses and text, and checks that every tag is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.addresses += [value for name, value in attrs if name in {"src", "href"}]
+        if tag not in {"meta", "img"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_html_is_one_file_without_network(blinded_result, tmp_path):
+    path = write_html(blinded_result, tmp_path / "new")
+    text = path.read_text(encoding="utf-8")
+    page = Page()
+    page.feed(text)
+    page.close()
+    assert page.open == []
+    assert len(page.addresses) == 1 + len(blinded_result.working_point.spectra)
+    assert all(a.startswith("data:image/png;base64,iVBOR") for a in page.addresses)
+    assert "@import" not in text
+    assert not re.search(r"url\(|https?://", text)
+    words = " ".join(page.words)
+    for expected in (
+        "<cannot> be read",
+        blinded_result.provenance.configuration_hash,
+        blinded_result.working_point.hash,
+        "blinded",
+        "Clopper-Pearson",
+        "24 events without this quantity",
+        *[count(n) for n in blinded_result.total.counts],
+    ):
+        assert expected in words
+
+
+def test_a_complete_run_says_so(clean_result, monkeypatch):
+    from na64mu.report import html
+
+    monkeypatch.setattr(html, "_spectra", lambda result: "")
+    assert "all input was read" in html.page(clean_result)
+
+
+def test_figures_are_written_into_a_new_folder(result, tmp_path):
+    assert write_figures(result, tmp_path / "a" / "b") == [tmp_path / "a" / "b" / "plane.png"]
+    assert (tmp_path / "a" / "b" / "plane.png").stat().st_size > 10_000
