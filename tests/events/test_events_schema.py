@@ -88,6 +88,17 @@ def test_wrong_shapes(tmp_path):
         open_events(write_columns(tmp_path / "b.root", columns | {"mm_q0": np.zeros(5, np.int16)}, [RUN_ROW]))
 
 
+@pytest.mark.parametrize(("first", "second"), [(1, 0), (-1, 0), (1, -1)])
+def test_lists_that_do_not_match_their_counter_are_never_shifted(tmp_path, first, second):
+    columns = columns_of(make_batch(5))
+    columns["nmm"] = columns["nmm"] + np.array([0, first, second, 0, 0], np.int32)
+    events = open_events(write_columns(tmp_path / "f.root", columns, [RUN_ROW]))
+    has = len(columns["mm_module"][1])
+    with pytest.raises(InputError, match=f"branch 'mm_module' has {has} numbers in entry 1 of the range, its counter says {has + first}"):
+        RawBatch.from_events(events)
+    assert len(RawBatch.from_events(events, ["gem"])) == 5
+
+
 def sums(events):
     batch = RawBatch.from_events(events)
     return {

@@ -4,14 +4,20 @@ Works on a TTree with counters and on an RNTuple with the same flat names, inter
 Runner. A foreign tree has `schema_for(layout)` instead: its events carry the layout, and RawBatch.from_events
 reads the same file and entries through it. Offsets are built from the counter `n<collection>`, so touching one field reads its branch and its
 counter only. Branches that do not belong to the raw tree are left out.
+
+Lists whose lengths are not those of the counter would shift hits into other events without a word, so the content of
+every list is compared with its counter when it is read.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import awkward as ak
+import numpy as np
 from coffea.nanoevents import transforms
 from coffea.nanoevents.schemas.base import BaseSchema, zip_forms
+from coffea.nanoevents.util import quote
 
 from na64mu.errors import InputError
 from na64mu.events.behaviors import RECORD_NAMES, behavior
@@ -32,12 +38,40 @@ def _flat(forms: dict[str, Form], name: str) -> Form:
     return forms[name]
 
 
-def _listed(forms: dict[str, Form], name: str) -> Form:
+def counted_content(stack: list[Any]) -> None:
+    """Content of a list column after a look at its lengths: a step of coffea's form keys.
+
+    Parameters
+    ----------
+    stack : list
+        Ends with the column, its counts and the name of the branch; they are replaced by the content.
+
+    Raises
+    ------
+    InputError
+        If the lists are not as long as the counter says.
+    """
+    name, counts, column = stack.pop(), ak.to_numpy(stack.pop()), stack.pop()
+    own = ak.to_numpy(ak.num(column, axis=1))
+    wrong = np.flatnonzero(own != counts)
+    if len(wrong):
+        entry = int(wrong[0])
+        msg = f"branch {name!r} has {own[entry]} numbers in entry {entry} of the range, its counter says {counts[entry]}"
+        raise InputError(msg)
+    stack.append(ak.flatten(column, axis=1).layout)
+
+
+# coffea looks the steps of its form keys up by name in this module; there is no other way to give it one.
+transforms.na64mu_counted_content = counted_content
+
+
+def _listed(forms: dict[str, Form], name: str, counter: str) -> Form:
     form = forms[name]
     if not form["class"].startswith("ListOffset") or form["content"]["class"] != "NumpyArray":
         msg = f"branch {name!r} does not have one list of numbers per event, as the raw tree has"
         raise InputError(msg)
-    return form
+    steps = quote(f"{name},!load,{counter},!load,{name},!na64mu_counted_content")
+    return form | {"content": form["content"] | {"form_key": steps}}
 
 
 class RawTreeSchema(BaseSchema):
@@ -62,7 +96,7 @@ class RawTreeSchema(BaseSchema):
             raise InputError(problem)
         out = {name: _flat(forms, name) for name in SCALARS | TRUTH if name in forms}
         for name, fields in COLLECTIONS.items():
-            columns = {field: _listed(forms, f"{name}_{field}") for field in fields}
+            columns = {field: _listed(forms, f"{name}_{field}", f"n{name}") for field in fields}
             offsets = transforms.counts2offsets_form(_flat(forms, f"n{name}"))
             out[name] = zip_forms(columns, name, RECORD_NAMES[name], offsets=offsets)
         self._form["fields"], self._form["contents"] = list(out), list(out.values())
