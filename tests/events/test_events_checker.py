@@ -372,7 +372,7 @@ def test_collector_merges_chunks():
 
 def test_report_counts_errors_and_warnings(tmp_path, columns):
     columns["trigger"] = scalar_edit(columns["trigger"], [2, 3], [9, 0])
-    assert str(check(tmp_path, columns)).endswith(": 1 errors, 1 warnings")
+    assert str(check(tmp_path, columns)).endswith(": 1 error, 1 warning")
 
 
 def test_rntuple_findings(tmp_path, columns):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def test_bad_file_beside_a_good_one(good_file, bad_file):
     result = na64mu(good_file, bad_file)
     assert result.exit_code == 1
     assert f"{good_file}: 10 events, runs 7, detector na64mu-2022: good" in result.output
-    assert f"{bad_file}: 10 events, runs 7, detector na64mu-2022: 1 errors, 0 warnings" in result.output
+    assert f"{bad_file}: 10 events, runs 7, detector na64mu-2022: 1 error, 0 warnings" in result.output
     assert "  error: value: trigger: entry 0 (first of 10): is 0, an event without any trigger bit is not written" in result.output
 
 
@@ -57,19 +58,27 @@ def test_json(good_file, bad_file):
     assert bad["findings"][0]["entries"] == [0, 1, 2, 3, 4]
 
 
-def test_folder_and_glob(good_file, bad_file, tmp_path):
-    for name in (tmp_path, tmp_path / "*.root"):
-        assert [r["path"] for r in json.loads(na64mu(name, "--json").output)] == [str(bad_file), str(good_file)]
-    assert len(json.loads(na64mu(good_file, tmp_path, good_file, "--json").output)) == 2
+def test_folder_glob_and_fileset(good_file, bad_file, tmp_path):
+    fileset = tmp_path / "set.json"
+    fileset.write_text(json.dumps({"a": ["bad.root"], "b": {"files": {"good.root": "events"}}}))
+    for name in (tmp_path, tmp_path / "*.root", fileset):
+        assert [Path(r["path"]).name for r in json.loads(na64mu(name, "--json").output)] == ["bad.root", "good.root"]
 
 
-def test_nothing_to_check(tmp_path):
-    for name, message in ((tmp_path, "there is no *.root file in the folder"), (tmp_path / "*.root", "there is no file")):
-        result = na64mu(name)
-        assert result.exit_code == 2
+def test_nothing_to_check(good_file, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name, message in (("empty", "the folder has no *.root file"), ("x*.root", "no file matches")):
+        result = na64mu(good_file, tmp_path / name)
+        assert result.exit_code == 1
+        assert f"{good_file}: 10 events" in result.output
         assert message in result.output
+    result = na64mu(good_file, good_file)
+    assert result.exit_code == 0
+    assert "warning: input: the file is named twice and read once" in result.output
+    result = na64mu(tmp_path / "missing.root")
+    assert result.exit_code == 1
+    assert "missing.root" in result.output
     assert na64mu().exit_code == 2
-    assert na64mu(tmp_path / "missing.root").exit_code == 1
 
 
 def test_own_detector(tmp_path):

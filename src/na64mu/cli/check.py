@@ -21,7 +21,7 @@ __all__ = ("command",)
 @click.option("--json", "as_json", is_flag=True, help="Print the reports as JSON.")
 @click.pass_context
 def command(ctx: click.Context, files: tuple[str, ...], detector_files: tuple[str, ...], layout: str | None, as_json: bool) -> None:
-    """Check FILES (paths, folders, globs) against the raw-tree form.
+    """Check FILES (paths, folders, globs, a fileset JSON) against the raw-tree form.
 
     Every branch of every event is read. One line per file, then one line per finding with its branch and first entry. The exit
     code is 1 if a file has an error; warnings leave it at 0.
@@ -30,10 +30,17 @@ def command(ctx: click.Context, files: tuple[str, ...], detector_files: tuple[st
 
     from na64mu.detector import detector_path, read_detector
     from na64mu.events.checker import check_files
+    from na64mu.events.findings import CheckReport, Finding
     from na64mu.events.layout import load_layout
+    from na64mu.execution.fileset import expand
 
     own = [read_detector(detector_path(name)) for name in detector_files]
-    reports = check_files(input_files(files), {d.tag: d for d in own}, None if layout is None else load_layout(layout))
+    datasets, _, losses = expand(files)
+    paths = [path for names in datasets.values() for path in names]
+    reports = check_files(paths, {d.tag: d for d in own}, None if layout is None else load_layout(layout))
+    for loss in losses:
+        finding = Finding("error" if loss.is_damage else "warning", "input", "", loss.reason.removeprefix(f"{loss.file}: "))
+        reports.append(CheckReport(loss.file, 0, (), (), (finding,)))
     if as_json:
         click.echo(json.dumps([report.to_dict() for report in reports], indent=1))
     else:
@@ -47,42 +54,3 @@ def _print(report: CheckReport) -> None:
     click.echo(str(report))
     for finding in report.findings:
         click.echo(f"  {finding}")
-
-
-def input_files(names: tuple[str, ...]) -> list[str]:
-    """Files that the arguments mean.
-
-    Parameters
-    ----------
-    names : tuple of str
-        Paths and addresses are taken as they are, folders stand for their *.root files, globs are expanded.
-
-    Returns
-    -------
-    list[str]
-        In order, each once.
-
-    Raises
-    ------
-    click.UsageError
-        If a folder or a glob has no file.
-    """
-    from glob import glob
-    from pathlib import Path
-
-    files: list[str] = []
-    for name in names:
-        if "://" in name:
-            files.append(name)
-            continue
-        if Path(name).is_dir():
-            found = sorted(str(path) for path in Path(name).glob("*.root"))
-        elif any(c in name for c in "*?[") and not Path(name).exists():
-            found = sorted(glob(name, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
-        else:
-            found = [name]
-        if not found:
-            msg = f"there is no file {name!r}" if not Path(name).is_dir() else f"there is no *.root file in the folder {name!r}"
-            raise click.UsageError(msg)
-        files += found
-    return list(dict.fromkeys(files))

@@ -84,7 +84,8 @@ class CheckReport:
 
     def __str__(self) -> str:
         errors = sum(finding.severity == "error" for finding in self.findings)
-        state = "good" if not self.findings else f"{errors} errors, {len(self.findings) - errors} warnings"
+        warnings = len(self.findings) - errors
+        state = "good" if not self.findings else f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
         runs = f"runs {', '.join(map(str, self.runs))}" if self.runs else "no runs"
         return f"{self.path}: {self.n_events} events, {runs}, detector {', '.join(self.detectors) or 'unknown'}: {state}"
 
