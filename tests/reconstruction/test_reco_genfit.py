@@ -22,7 +22,7 @@ def telescope(reference: dict[str, np.ndarray]) -> Spectrometer:
     """Nine planes of two coordinates around a dipole of 1.4 T m, vacuum between them."""
     thickness = float(reference["thick"] / reference["X0"])
     planes = tuple(
-        Plane(f"plane{i}", view, float(z), float(sigma), thickness * view, (i, 0))
+        Plane(f"plane{i}", view, float(z), float(sigma), thickness * view, 0, 100.0)
         for i, (z, sigma) in enumerate(zip(reference["z"], reference["sigma"], strict=True))
         for view in (0, 1)
     )

@@ -115,6 +115,15 @@ def test_any_missing_plane_is_survived(plane: int) -> None:
     assert abs(tracks.momentum[0] / 160.0 - 1.0) < 0.25
 
 
+@pytest.mark.parametrize("outside", [("mm5", "mm6", "mm7"), ("gem3", "gem4", "st1", "mm7")])
+def test_a_soft_muon_that_leaves_the_acceptance_is_found(outside: tuple[str, ...]) -> None:
+    ms = spectrometer(detector(), 2)
+    lost = {i for i, p in enumerate(ms.planes) if p.station in outside}
+    tracks = reconstruct_tracks(hits_of(ms, [[start(ms, 12.0)]], np.random.default_rng(8), {0: lost}), ms)
+    assert tracks.n[0] == 1
+    assert tracks.momentum[0] == pytest.approx(12.0, rel=0.05)
+
+
 def test_a_displaced_hit_is_removed() -> None:
     ms = spectrometer(detector(), 2)
     hits = hits_of(ms, [[start(ms, 160.0)]], np.random.default_rng(5))

@@ -26,6 +26,7 @@ WINDOW = 5.0  # half width of a search window in standard deviations
 HIT_CHI2 = 16.0  # leave-one-out chi2 above which a hit leaves the candidate
 LOST_HIT = 9.0  # what a plane without a hit counts in the ranking: about -2 ln of a few per cent inefficiency
 MIN_PLANES = 0.55  # smallest fraction of the planes of the view on a track
+MIN_PLANES_EDGE = 0.5  # the same for tracks that leave the acceptance
 MAX_CHI2 = 10.0  # largest chi2 per degree of freedom of a candidate
 MAX_SHARED = 0.5  # candidates that share a larger fraction of their hits are one track
 MIN_FREEDOM = 1e-3  # smallest part of a hit's variance that it does not determine itself: 0 means a parameter hangs on it alone
@@ -230,16 +231,20 @@ def _distance2(model: FloatArray, parameters: FloatArray, u: float, sigma: float
 
 
 @numba.njit(cache=True, nogil=True)
-def _find_event(start, u, sigma, source, view, k_given, origin_model, origin_u, origin_sigma, min_planes, best_hits, best_par, best_chi2):  # type: ignore[no-untyped-def] # kernel
-    """Candidates of one event; returns their number."""
+def _find_event(start, u, sigma, source, view, k_given, origin_model, origin_u, origin_sigma, least, best_hits, best_par, best_chi2):  # type: ignore[no-untyped-def] # kernel
+    """Candidates of one event; returns their number. `least` holds the fewest planes with the first seeds and with the others."""
     n_planes, n_par = view.model.shape
     hits = np.empty(n_planes, dtype=np.int64)
     seed_hits = np.empty(n_par, dtype=np.int64)
     parameters = np.zeros(3)
     normal, covariance = np.zeros((n_par, n_par)), np.zeros((n_par, n_par))
     best_score = np.empty(MAX_TRACKS)
-    n, trials = 0, 0
+    n, trials, min_planes = 0, 0, least[0]
     for s in range(len(view.seeds)):
+        if s == view.n_first:
+            if n > 0:
+                return n
+            min_planes = least[1]
         plane = view.planes[view.seeds[s]]
         for i0 in range(start[plane[0]], start[plane[0] + 1]):
             for i1 in range(start[plane[1]], start[plane[1] + 1]):
@@ -275,11 +280,11 @@ def _seed_curvature(model: FloatArray, seed: IntArray, u: FloatArray, hits: IntA
 
 
 @numba.njit(cache=True, nogil=True)
-def _find_events(offsets, n_all, u, sigma, source, view, k, origin, min_planes, n, hits, par, chi2):  # type: ignore[no-untyped-def] # kernel
+def _find_events(offsets, n_all, u, sigma, source, view, k, origin, least, n, hits, par, chi2):  # type: ignore[no-untyped-def] # kernel
     for event in range(len(n)):
         start = offsets[event * n_all : (event + 1) * n_all + 1]
         n[event] = _find_event(
-            start, u, sigma, source, view, k[event], origin.model, origin.u[event], origin.sigma, min_planes, hits[event], par[event], chi2[event]
+            start, u, sigma, source, view, k[event], origin.model, origin.u[event], origin.sigma, least, hits[event], par[event], chi2[event]
         )  # fmt: skip
 
 
@@ -311,8 +316,8 @@ def find_candidates(hits: Hits, view: Projection, n_planes: int, curvature: Floa
     chosen = np.full((n_events, MAX_TRACKS, len(view.planes)), -1, dtype=np.int64)
     parameters = np.zeros((n_events, MAX_TRACKS, 3))
     chi2 = np.zeros((n_events, MAX_TRACKS))
-    min_planes = int(np.ceil(MIN_PLANES * len(view.planes)))
+    least = (int(np.ceil(MIN_PLANES * len(view.planes))), int(np.ceil(MIN_PLANES_EDGE * len(view.planes))))
     _find_events(
-        hits.offsets, n_planes, hits.u, hits.sigma, hits.source, view, curvature, origin, min_planes, n, chosen, parameters, chi2
+        hits.offsets, n_planes, hits.u, hits.sigma, hits.source, view, curvature, origin, least, n, chosen, parameters, chi2
     )  # fmt: skip
     return Candidates(n, chosen, parameters, chi2)

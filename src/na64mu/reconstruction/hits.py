@@ -150,7 +150,7 @@ def spectrometer_hits(batch: RawBatch, mm: Clusters, gem: Clusters, detector: De
     Hits
         Sorted by event and plane.
     """
-    planes = {(p.station, p.view, p.key[1]): i for i, p in enumerate(spectrometer.planes)}
+    planes = {(p.station, p.view, p.layer): i for i, p in enumerate(spectrometer.planes)}
     stations = {p.station for p in spectrometer.planes}
     columns = _wire_hits(batch.collections["straw"], detector, planes)
     if "bms1" in stations:

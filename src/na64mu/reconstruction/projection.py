@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.reconstruction.spectrometer import Spectrometer, bending_integral, highland_angle
+from na64mu.reconstruction.spectrometer import Plane, Spectrometer, bending_integral, highland_angle
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("Projection", "projection", "track_model")
@@ -36,7 +36,9 @@ class Projection(NamedTuple):
     scattering : FloatArray
         Variance that scattering adds to the residuals of a fit to all planes [mm2] at 1 GeV/c, shape (n,).
     seeds : IntArray
-        Planes of each seed, shape (s, p), best first.
+        Planes of each seed, shape (s, p): first those that any two lost planes leave, then those for tracks that leave the acceptance.
+    n_first : int
+        Number of the former; the latter are tried where these find nothing.
     weights : FloatArray
         Prediction = sum of weights x seed hits, shape (s, n, p).
     variance : FloatArray
@@ -50,6 +52,7 @@ class Projection(NamedTuple):
     sigma: FloatArray
     scattering: FloatArray
     seeds: IntArray
+    n_first: int
     weights: FloatArray
     variance: FloatArray
     seed_scattering: FloatArray
@@ -66,27 +69,44 @@ def _scatterers(spectrometer: Spectrometer, n_air: int = 40) -> tuple[FloatArray
     return np.array(z), highland_angle(np.array(thickness), spectrometer.total_x0) ** 2
 
 
-def _seed_planes(model: FloatArray, sigma: FloatArray, two_sided: IntArray) -> list[tuple[int, ...]]:
-    """Seeds such that any two planes may be missing: for every pair of lost planes the best seed without them."""
+def _lost_pairs(planes: list[Plane]) -> list[set[int]]:
+    """Inefficiency: any two planes may miss the track."""
+    return [set(pair) for size in (0, 1, 2) for pair in combinations(range(len(planes)), size)]
+
+
+def _lost_ends(planes: list[Plane]) -> list[set[int]]:
+    """Acceptance: the track leaves all planes from some z on, or all narrow ones behind the first, and misses any other plane."""
+    n, first = len(planes), planes[0]
+    gone = [set(range(j, n)) for j in range(n)]
+    gone += [{j for j in range(n) if planes[j].z > first.z and planes[j].reach <= r} for r in {p.reach for p in planes} if r >= first.reach]
+    return gone + [lost | {j} for lost in gone for j in range(n)]
+
+
+def _seed_planes(model: FloatArray, planes: list[Plane]) -> list[list[tuple[int, ...]]]:
+    """Seeds against inefficiency and those against acceptance: for every set of lost planes the best one without them."""
     n, p = model.shape
+    sigma = np.array([plane.sigma for plane in planes])
     quality: dict[tuple[int, ...], float] = {}
-    for planes in combinations(range(n), p):
-        rows = model[list(planes)]
+    for seed in combinations(range(n), p):
+        rows = model[list(seed)]
         if abs(np.linalg.det(rows / np.abs(model).max(axis=0))) < 1e-9:
             continue
-        covariance = np.linalg.inv(rows) @ np.diag(sigma[list(planes)] ** 2) @ np.linalg.inv(rows).T
+        covariance = np.linalg.inv(rows) @ np.diag(sigma[list(seed)] ** 2) @ np.linalg.inv(rows).T
         if p == 3 and np.sqrt(covariance[2, 2]) > MAX_CURVATURE_ERROR / REFERENCE_MOMENTUM:
             continue
         worst = np.sqrt(np.einsum("ij,jk,ik->i", model, covariance, model)) / sigma
         # wires have two sides: a seed of k of them has 2^k combinations to try
-        quality[planes] = float(np.sqrt(np.mean(worst**2))) * 2.0 ** float(two_sided[list(planes)].sum())
-    chosen: dict[tuple[int, ...], None] = {}
+        wires = sum(planes[i].station.startswith("st") for i in seed)
+        quality[seed] = float(np.sqrt(np.mean(worst**2))) * 2.0**wires
     ranked = sorted(quality, key=lambda s: quality[s])
-    for lost in [(), *combinations(range(n), 1), *combinations(range(n), 2)]:
-        best = next((s for s in ranked if not set(s) & set(lost)), None)
-        if best is not None:
-            chosen[best] = None
-    return sorted(chosen, key=lambda s: quality[s])
+
+    def best_without(lost_sets: list[set[int]]) -> set[tuple[int, ...]]:
+        best = (next((s for s in ranked if not set(s) & lost), None) for lost in lost_sets)
+        return {s for s in best if s is not None}
+
+    first = best_without(_lost_pairs(planes))
+    second = best_without(_lost_ends(planes)) - first
+    return [sorted(group, key=lambda s: quality[s]) for group in (first, second)]
 
 
 def track_model(z: FloatArray, spectrometer: Spectrometer, view: int) -> FloatArray:
@@ -139,9 +159,9 @@ def projection(spectrometer: Spectrometer, view: int) -> Projection:
     fitted = model @ np.linalg.solve(model.T @ weight, weight.T)
     scattering = ((lever - fitted @ lever) ** 2) @ angle2
 
-    two_sided = np.array([spectrometer.planes[i].station.startswith("st") for i in planes], dtype=np.int64)
-    seeds = np.array(_seed_planes(model, sigma, two_sided))
+    first, second = _seed_planes(model, [spectrometer.planes[i] for i in planes])
+    seeds = np.array(first + second)
     weights = np.stack([model @ np.linalg.inv(model[s]) for s in seeds])
     variance = np.stack([w**2 @ sigma[s] ** 2 for w, s in zip(weights, seeds, strict=True)])
     seed_scattering = np.stack([((lever - w @ lever[s]) ** 2) @ angle2 for w, s in zip(weights, seeds, strict=True)])
-    return Projection(planes, model, sigma, scattering, seeds, weights, variance, seed_scattering)
+    return Projection(planes, model, sigma, scattering, seeds, len(first), weights, variance, seed_scattering)

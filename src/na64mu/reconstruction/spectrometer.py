@@ -36,8 +36,10 @@ class Plane:
         Position and resolution [mm].
     x_over_x0 : float
         Thickness of the material that belongs to the plane, in radiation lengths.
-    key : tuple of int
-        (module or station number, layer) by which digits find their plane.
+    layer : int
+        Layer of a straw chamber, else 0.
+    reach : float
+        Distance of its farther edge from the zero-line [mm]: tracks that leave the narrow planes still meet the wide ones.
     """
 
     station: str
@@ -45,7 +47,8 @@ class Plane:
     z: float
     sigma: float
     x_over_x0: float
-    key: tuple[int, int]
+    layer: int
+    reach: float
 
 
 @dataclass(frozen=True, eq=False)  # one object per description, compared by identity
@@ -169,17 +172,17 @@ def _bend_view(detector: Detector, number: int) -> int:
 def _planes(detector: Detector, number: int) -> list[Plane]:
     planes = []
     if number == 1:
-        planes += [Plane(f"bms{b.station}", 1, b.z, b.sigma, b.x_over_x0, (b.station, 0)) for b in detector.bms]
-    for m in detector.micromegas:
-        if m.spectrometer == number:
-            planes += [Plane(f"mm{m.module}", v, m.z, m.sigma, 0.5 * m.x_over_x0, (m.module, 0)) for v in (0, 1)]
-    for g in detector.gem:
-        if g.spectrometer == number:
-            planes += [Plane(f"gem{g.module}", v, g.z, g.sigma, 0.5 * g.x_over_x0, (g.module, 0)) for v in (0, 1)]
+        planes += [Plane(f"bms{b.station}", 1, b.z, b.sigma, b.x_over_x0, 0, abs(b.centre[1]) + b.half[1]) for b in detector.bms]
+    strips = [(f"mm{m.module}", m) for m in detector.micromegas] + [(f"gem{g.module}", g) for g in detector.gem]
+    for name, module in strips:
+        if module.spectrometer == number:
+            planes += [
+                Plane(name, v, module.z, module.sigma, 0.5 * module.x_over_x0, 0, abs(module.centre[v]) + module.half[v]) for v in (0, 1)
+            ]
     for s in detector.straws:
         if s.spectrometer == number:
             planes += [
-                Plane(f"st{s.module}", v, s.layer_z(v, layer), s.sigma, 0.25 * s.x_over_x0, (s.module, layer))
+                Plane(f"st{s.module}", v, s.layer_z(v, layer), s.sigma, 0.25 * s.x_over_x0, layer, 0.5 * s.wires[v] * s.pitch)
                 for v in (0, 1)
                 for layer in (0, 1)
             ]
