@@ -80,17 +80,15 @@ def carry_back(line: Line, state: FloatArray, charge: float) -> None:
 
 
 @njit(cache=True, nogil=True)
-def sample_beam(line: Line, spot: BeamSpot, state: FloatArray, rng: np.random.Generator) -> None:
-    """Draw one beam particle and set it to the start of the line.
+def sample_beam(spot: BeamSpot, state: FloatArray, rng: np.random.Generator) -> None:
+    """Draw one beam particle at z = 0.
 
     Parameters
     ----------
-    line : Line
-        Steps of the set-up.
     spot : BeamSpot
         Means and widths at z = 0.
     state : FloatArray
-        (x, y, tx, ty, p) at the start of the line, set in place.
+        (x, y, tx, ty, p) at z = 0, set in place.
     rng : Generator
         Random numbers.
     """
@@ -99,4 +97,3 @@ def sample_beam(line: Line, spot: BeamSpot, state: FloatArray, rng: np.random.Ge
     state[2] = spot.sigma_tx * rng.standard_normal()
     state[3] = spot.sigma_ty * rng.standard_normal()
     state[4] = spot.p_mean + spot.p_sigma * rng.standard_normal()
-    carry_back(line, state, spot.charge)

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from na64mu.detector import Detector
-from na64mu.simulation.beam import sample_beam
+from na64mu.simulation.beam import carry_back, sample_beam
 from na64mu.simulation.hadrons import nuclear_shower
 from na64mu.simulation.line import DRIFT, ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.losses import rate, sample_loss, sample_process
@@ -45,6 +45,8 @@ F_TRIGGER, F_PROCESS, F_P_IN, F_P_OUT, F_PX, F_VERTEX, F_MASS, F_XFRAC, F_PSI, F
     FACTS.index(name)
     for name in ("trigger", "process", "p_in", "p_out", "px", "vertex_z", "mass", "xfrac", "psi", "index", "x_s4", "transfer")
 )
+AIM_MARGIN = 6.0  # mm
+
 AIR_Z, COMPOSITE_Z = 7.3, 7.0  # nuclear charges for the scattering tails
 
 #: Electrons of 1 to 10 MeV beside a muon that leaves a dense stack: delta rays in equilibrium, K/2 <Z/A> ln(10) over a
@@ -194,12 +196,12 @@ def _walk(
             scatter(state, length, line.x_over_x0[i], line.x_over_x0[i], AIR_Z, rng)
             delta_rays(setup, scratch, i, state, rng)
         elif kind == FIELD:
-            if line.z_in[i] > setup.ecal.z:
-                scratch.facts[F_P_OUT] = state[4]
             inside = abs(state[0] - line.aperture_centre[i, 0]) < line.aperture[i, 0]
             inside &= abs(state[1] - line.aperture_centre[i, 1]) < line.aperture[i, 1]
             if not inside or not circle(state, length, line.field[i, 0], line.field[i, 1], setup.spot.charge):
                 return False
+            if line.z_in[i] > setup.ecal.z:
+                scratch.facts[F_P_OUT] = state[4]
             scatter(state, length, line.x_over_x0[i], line.x_over_x0[i], AIR_Z, rng)
         elif kind == ECAL:
             if not _cross_stack(setup, scratch, setup.ecal, scratch.ecal, i, state, mode, plan, rng):
@@ -228,14 +230,29 @@ def _clear(scratch: Scratch) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _start(setup: Setup, scratch: Scratch, state: FloatArray, rng: np.random.Generator) -> None:
-    """Draw the beam particle and write its truth."""
-    sample_beam(setup.line, setup.spot, state, rng)
+def _aims_at(setup: Setup, state: FloatArray) -> bool:
+    """Whether a state at z = 0 points at S0 and S1, within scattering (0.6 mm rms from all planes upstream)."""
+    for counter in (S0, S1):
+        z = setup.surfaces.z[setup.surfaces.first_counter + counter]
+        distance = math.hypot(state[0] + state[2] * z, state[1] + state[3] * z)
+        if distance > setup.counters.size[counter, 0] + AIM_MARGIN:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _start(setup: Setup, scratch: Scratch, state: FloatArray, rng: np.random.Generator) -> bool:
+    """Draw the beam particle and write its truth; False if it cannot meet S0 and S1."""
+    sample_beam(setup.spot, state, rng)
+    if not _aims_at(setup, state):
+        return False
+    carry_back(setup.line, state, setup.spot.charge)
     norm = 1.0 / math.sqrt(1.0 + state[2] ** 2 + state[3] ** 2)
     facts = scratch.facts
     facts[F_P_IN] = state[4]
     facts[F_PX], facts[F_PX + 1], facts[F_PX + 2] = state[4] * state[2] * norm, state[4] * state[3] * norm, state[4] * norm
     facts[F_PX + 3], facts[F_PX + 4], facts[F_PX + 5] = state[0], state[1], setup.line.z_in[0]
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -284,7 +301,8 @@ def _simulate(
     for e in range(n_events):
         plan = plans[e]
         _clear(scratch)
-        _start(setup, scratch, state, rng)
+        if not _start(setup, scratch, state, rng):
+            continue
         alive = _walk(setup, scratch, 0, at_ecal, state, mode, plan, rng)
         _measure(setup, scratch, measured, rng)
         if not (alive and _fires(setup, measured, S0) and _fires(setup, measured, S1)) or _fires(setup, measured, V1):

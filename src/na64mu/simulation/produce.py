@@ -1,5 +1,10 @@
 """Making a sample: batches of events with their own random numbers, one file, one row of bookkeeping.
 
+Processes: "beam", unbiased muons (weight 1); "zprime", every muon on target radiates a Z' in the lead of the ECAL (weight:
+the expected number per muon at the coupling g_ref); "hardloss", every muon on target loses more than 20 GeV in one
+interaction in the ECAL (weight: the expected number per muon). The last two are the same muons as "beam", seen through
+a magnifying glass: never add a biased sample to the same region of an unbiased one.
+
 Weights. n_mot counts the generated muons that met S0*S1*!V1, and sum_weights is the sum of mc_weight over them, written or
 not: the weighted events are what n_mot muons on target make at the coupling g_ref. For any selection the expected
 number of events for N muons on target is N (sum of mc_weight of selected events) / n_mot.
@@ -19,16 +24,33 @@ from na64mu.events.batch import RawBatch
 from na64mu.events.form import SCALARS, TRUTH
 from na64mu.events.writer import RawTreeWriter
 from na64mu.simulation.digits import build_readout, digitise
-from na64mu.simulation.events import BEAM, CALIBRATION, simulate_events
-from na64mu.simulation.setup import build_setup
+from na64mu.simulation.events import BEAM, CALIBRATION, HARD_LOSS, ZPRIME, simulate_events
+from na64mu.simulation.setup import Setup, build_setup
+from na64mu.simulation.signal import hard_loss_plans, zprime_plans
 from na64mu.simulation.truth import FACTS, Truth
-from na64mu.typing import AnyArray
+from na64mu.typing import AnyArray, FloatArray
 
 __all__ = ("BATCH", "PROCESSES", "produce")
 
 BATCH = 20_000
 
-PROCESSES = ("beam",)
+HARD_LOSS_ABOVE = 20.0  # smallest loss of process "hardloss" [GeV]
+
+#: What can be made: process -> mode of the event kernel.
+PROCESSES = {"beam": BEAM, "zprime": ZPRIME, "hardloss": HARD_LOSS}
+
+
+def _plans(
+    process: str, detector: Detector, setup: Setup, mass: float | None, g_ref: float, n: int, rng: np.random.Generator
+) -> tuple[FloatArray, float]:
+    if process == "zprime":
+        if mass is None:
+            msg = "process zprime needs the mass of the Z' (--mass, GeV)"
+            raise Na64muError(msg)
+        return zprime_plans(detector, mass, g_ref, n, rng)
+    if process == "hardloss":
+        return hard_loss_plans(detector, setup, HARD_LOSS_ABOVE, n, rng)
+    return np.zeros((n, 4)), 1.0
 
 
 def _column(truth: Truth, name: str) -> AnyArray:
@@ -61,8 +83,8 @@ def produce(
     seed: int,
     *,
     run: int = 1,
-    mass: float | None = None,  # noqa: ARG001
-    g_ref: float = 1e-4,  # noqa: ARG001
+    mass: float | None = None,
+    g_ref: float = 1e-4,
     prescale_calibration: int = 1,
     kind: Literal["ttree", "rntuple"] = "ttree",
     progress: Callable[[int], object] | None = None,
@@ -115,11 +137,11 @@ def produce(
     with RawTreeWriter(output, kind=kind) as writer:
         for i, (size, child) in enumerate(zip(sizes, np.random.SeedSequence(seed).spawn(len(sizes)), strict=True)):
             rng = np.random.Generator(np.random.PCG64(child))
-            plans = np.zeros((size, 4))
-            counted, truth = simulate_events(setup, detector, size, BEAM, plans, prescale_calibration, rng)
-            truth.facts[:, FACTS.index("weight")] = 1.0
+            plans, weight = _plans(process, detector, setup, mass, g_ref, size, rng)
+            counted, truth = simulate_events(setup, detector, size, PROCESSES[process], plans, prescale_calibration, rng)
+            truth.facts[:, FACTS.index("weight")] = weight
             n_mot += counted
-            sum_weights += counted
+            sum_weights += weight * counted
             n_written += len(truth.facts)
             n_physics += int(np.count_nonzero(_column(truth, "trigger") > CALIBRATION))
             scalars = _scalars(truth, i * BATCH, run, config, detector.beam.muons_per_spill)
@@ -133,10 +155,10 @@ def produce(
             "n_mot": n_mot,
             "n_generated": n_events,
             "sum_weights": sum_weights,
-            "g_ref": 0.0,
+            "g_ref": g_ref if process == "zprime" else 0.0,
             "prescale_calibration": prescale_calibration,
             "detector": detector.tag,
-            "conditions": "simulation",
+            "conditions": f"simulation;{process}",
             "seed": seed,
         }
         writer.finish([row])

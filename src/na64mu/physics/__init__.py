@@ -1,0 +1,1 @@
+"""Formulas of the dark-sector signal: pure functions, no input or output."""

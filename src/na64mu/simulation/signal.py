@@ -1,0 +1,193 @@
+"""What is made to happen in the ECAL: Z' production, or a hard loss of the muon; with the weight it carries.
+
+A plan is one row per event: depth z [mm] and, for a Z', (x, psi [rad], mass [GeV]), for a hard loss (process, fraction
+of the muon's energy, 0). The weight is the expected number of such events per muon on target.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from na64mu.detector import Detector
+from na64mu.errors import Na64muError
+from na64mu.physics.production import sample_kinematics, tabulate
+from na64mu.simulation.losses import CUT, LossTables, sample_loss
+from na64mu.simulation.materials import LEAD
+from na64mu.simulation.setup import Setup
+from na64mu.typing import FloatArray
+
+__all__ = ("hard_loss_plans", "lead_depths", "lead_per_area", "survival_above", "zprime_plans", "zprime_plans_from")
+
+AVOGADRO = 6.02214076e23
+CM2_PER_PB = 1e-36
+
+
+def lead_per_area(detector: Detector) -> float:
+    """Lead nuclei per area in the ECAL [1/cm2].
+
+    Parameters
+    ----------
+    detector : Detector
+        The description.
+
+    Returns
+    -------
+    float
+        7.42e23 for 150 layers of 1.5 mm.
+    """
+    thickness = 0.1 * sum(detector.ecal.layers) * detector.ecal.lead
+    return thickness * LEAD.density * AVOGADRO / LEAD.elements[0][1]
+
+
+def lead_depths(detector: Detector, n: int, rng: np.random.Generator) -> FloatArray:
+    """Points spread evenly over the lead of the ECAL.
+
+    The cross-section changes by less than 0.4 % over the mean loss in the ECAL, so depths are uniform.
+
+    Parameters
+    ----------
+    detector : Detector
+        The description.
+    n : int
+        How many.
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    FloatArray
+        z [mm], shape (n,).
+    """
+    ecal = detector.ecal
+    layers = sum(ecal.layers)
+    layer = rng.integers(0, layers, n)
+    return ecal.z + layer * (ecal.length / layers) + ecal.lead * rng.random(n)
+
+
+def zprime_plans_from(detector: Detector, x: FloatArray, psi: FloatArray, mass: float, rng: np.random.Generator) -> FloatArray:
+    """Plans for given (x, psi).
+
+    Parameters
+    ----------
+    detector : Detector
+        The description.
+    x, psi : FloatArray
+        Energy fraction of the Z' and recoil angle of the muon [rad], shape (n,).
+    mass : float
+        [GeV].
+    rng : Generator
+        Random numbers, for the depths.
+
+    Returns
+    -------
+    FloatArray
+        Shape (n, 4).
+    """
+    return np.column_stack([lead_depths(detector, len(x), rng), x, psi, np.full(len(x), mass)])
+
+
+def zprime_plans(detector: Detector, mass: float, coupling: float, n: int, rng: np.random.Generator) -> tuple[FloatArray, float]:
+    """Plans for Z' production off lead, with (x, psi) from the WW cross-section at the mean beam momentum.
+
+    Parameters
+    ----------
+    detector : Detector
+        The description.
+    mass : float
+        [GeV].
+    coupling : float
+        g that the weight stands for.
+    n : int
+        How many.
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    plans : FloatArray
+        Shape (n, 4).
+    weight : float
+        Expected number of Z' per muon on target.
+
+    Raises
+    ------
+    Na64muError
+        If the mass cannot be produced.
+    """
+    z, a, _ = LEAD.elements[0]
+    try:
+        table = tabulate(detector.beam.momentum_mean, mass, coupling, z, a)
+    except ValueError as error:
+        raise Na64muError(str(error)) from error
+    x, psi = sample_kinematics(table, n, rng)
+    return zprime_plans_from(detector, x, psi, mass, rng), table.total * CM2_PER_PB * lead_per_area(detector)
+
+
+def survival_above(losses: LossTables, energy: float, threshold: float) -> tuple[FloatArray, FloatArray]:
+    """Rates of losses above a threshold, and their share of all hard losses, by process.
+
+    Parameters
+    ----------
+    losses : LossTables
+        Tables of the medium.
+    energy, threshold : float
+        Muon energy and smallest loss [GeV].
+
+    Returns
+    -------
+    tuple of FloatArray
+        Rates [1/mm] and shares, shape (n_processes,).
+    """
+    j = round((math.log(energy) - losses.log_low) / losses.log_step)
+    n = losses.log_survival.shape[2]
+    shares = np.zeros(len(losses.rates))
+    for i in range(len(shares)):
+        axis = np.linspace(math.log(CUT), losses.log_max[i, j], n)
+        shares[i] = math.exp(np.interp(math.log(threshold), axis, losses.log_survival[i, j]))
+    return losses.rates[:, j] * shares, shares
+
+
+@njit(cache=True, nogil=True)
+def _draw_losses(losses: LossTables, processes: FloatArray, shares: FloatArray, energy: float, rng: np.random.Generator) -> FloatArray:
+    fractions = np.empty(len(processes))
+    for i in range(len(processes)):
+        process = int(processes[i])
+        fractions[i] = sample_loss(losses, process, energy, shares[process], rng) / energy
+    return fractions
+
+
+def hard_loss_plans(detector: Detector, setup: Setup, threshold: float, n: int, rng: np.random.Generator) -> tuple[FloatArray, float]:
+    """Plans for one loss above a threshold in the ECAL, any process in its proportion.
+
+    Other losses happen besides, so an event with k losses above the threshold stands in the sample k times too often:
+    the bias is the weight itself, below 1 % above 10 GeV.
+
+    Parameters
+    ----------
+    detector : Detector
+        The description.
+    setup : Setup
+        Its tables.
+    threshold : float
+        Smallest loss [GeV].
+    n : int
+        How many.
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    plans : FloatArray
+        Shape (n, 4).
+    weight : float
+        Expected number of such losses per muon.
+    """
+    energy = detector.beam.momentum_mean
+    rates, shares = survival_above(setup.ecal.losses, energy, threshold)
+    processes = rng.choice(len(rates), size=n, p=rates / rates.sum()).astype(np.float64)
+    fractions = _draw_losses(setup.ecal.losses, processes, shares, energy, rng)
+    depth = detector.ecal.z + detector.ecal.length * rng.random(n)
+    return np.column_stack([depth, processes, fractions, np.zeros(n)]), float(rates.sum() * detector.ecal.length)
