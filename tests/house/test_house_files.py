@@ -1,0 +1,151 @@
+"""The house: what is committed, what the README promises, what the package holds."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from na64mu import __version__
+from na64mu.cli import VERBS
+
+ROOT = Path(__file__).parents[2]
+MAKE = shutil.which("make")
+
+
+def tracked_files() -> list[Path]:
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name]
+
+
+def commands(document: str) -> list[str]:
+    """Lines of the shell blocks of a document."""
+    blocks = re.findall(r"```(?:sh|bash)\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), flags=re.DOTALL)
+    return [line.strip() for block in blocks for line in block.splitlines() if line.strip() and not line.strip().startswith("#")]
+
+
+def test_no_tracked_file_is_large_or_missing():
+    for path in tracked_files():
+        assert path.is_symlink() or path.is_dir() or path.stat().st_size < 5 * 1024**2, path
+    assert sum(p.stat().st_size for p in (ROOT / "data" / "sample").iterdir()) < 5 * 1024**2
+
+
+def test_no_text_names_a_place_on_one_machine():
+    place = re.compile(r"(?<![\w.])/(?:home|work|root|tmp|Users)/\w")
+    for path in tracked_files():
+        if path.is_symlink() or path.is_dir() or path.suffix in {".root", ".png", ".npz", ".parquet"}:
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            assert not place.search(line), f"{path}:{number}: {line}"
+
+
+def test_the_stages_import_in_one_direction_only():
+    allowed = {
+        "detector": set(),
+        "events": {"detector"},
+        "reconstruction": {"detector", "events"},
+        "physics": set(),
+        "simulation": {"detector", "events", "physics"},
+        "selections": {"detector", "events", "reconstruction"},
+        "report": {"analysis", "selections"},
+    }
+    for stage, upstream in allowed.items():
+        for path in (ROOT / "src" / "na64mu" / stage).glob("*.py"):
+            used = set(re.findall(r"from na64mu\.(\w+)", path.read_text(encoding="utf-8"))) - {stage}
+            assert used - {"errors", "typing", "tomlmodel"} <= upstream, path
+
+
+def test_readme_commands_exist():
+    lines = commands("README.md")
+    assert {"make run", "make test"} <= set(lines)
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    for line in lines:
+        if line.startswith("make "):
+            assert line.split()[1] in targets, line
+        if line.startswith("na64mu "):
+            assert line.split()[1] in VERBS, line
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_inside_the_project_lead_somewhere(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+def test_versions_agree():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(rf"^version: {re.escape(__version__)}$", citation, flags=re.MULTILINE)
+
+
+def test_constraints_pin_versions_and_nothing_else():
+    lines = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+==[0-9][\w.+!]*", line) for line in lines)
+    pinned = {re.split("==", line)[0].lower().replace("_", "-") for line in lines}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["test"]
+    assert {re.split(r"[\[><=]", name)[0].lower() for name in wanted} <= pinned
+
+
+def test_a_pinned_version_satisfies_its_requirement():
+    from packaging.requirements import Requirement
+
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    pinned = {name.lower(): version for name, version in re.findall(r"^(\S+)==(\S+)$", text, flags=re.MULTILINE)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for line in project["dependencies"] + project["optional-dependencies"]["test"]:
+        need = Requirement(line)
+        assert need.specifier.contains(pinned[need.name.lower()]), line
+
+
+def test_the_check_that_runs_on_every_change_is_the_readmes():
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text(encoding="utf-8").splitlines()[-1] == "make test"
+
+
+@pytest.mark.skipif(MAKE is None, reason="make is not installed")
+def test_an_old_python_is_named_in_one_sentence(tmp_path):
+    old = tmp_path / "python3"
+    old.write_text('#!/bin/sh\ncase "$1" in -V) echo "Python 3.9.2";; *) exit 1;; esac\n')
+    old.chmod(0o755)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).touch()
+    done = subprocess.run([str(MAKE), "run", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert f"na64mu needs Python 3.11 or newer, {old} is Python 3.9.2" in done.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_the_wheel_holds_processors_selections_and_data(tmp_path):
+    shutil.copytree(
+        ROOT, tmp_path / "source", symlinks=True, ignore=shutil.ignore_patterns(".*", "out", "build", "dist", "__pycache__", "*.egg-info")
+    )
+    build = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*build, "-w", str(tmp_path), str(tmp_path / "source")], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for package, patterns in {
+        "processors": ["*.py"],
+        "selections": ["*.py", "*.toml"],
+        "data": ["*.py", "detector/*.toml", "calibration/*.toml", "sample/*.root", "layouts/*.toml"],
+    }.items():
+        for pattern in patterns:
+            files = {f"na64mu/{package}/{p.relative_to(ROOT / package).as_posix()}" for p in (ROOT / package).glob(pattern)}
+            assert files, (package, pattern)
+            assert files <= names
+    library = {p.relative_to(ROOT / "src").as_posix() for p in (ROOT / "src" / "na64mu").rglob("*.py")}
+    assert library <= names
+    assert "na64mu/py.typed" in names
+    assert not any(name.startswith(("tests/", "notebooks/")) for name in names)
