@@ -151,9 +151,8 @@ def reconcile(books: Iterable[FileBook]) -> Exposure:
     warnings: list[str] = []
     for book in books:
         if not book.rows:
-            warnings.append(
-                f"{book.file}: no bookkeeping (tree 'runs'): its events count in the cut-flow but no muons on target stand behind them"
-            )
+            problem = book.problem or f"{book.file}: the tree 'runs' has no rows"
+            warnings.append(f"{problem}: its events count in the cut-flow but no muons on target stand behind them")
             continue
         keys = {(int(row["run"]), int(row["config"])) for row in book.rows}
         for row in book.rows:

@@ -44,46 +44,49 @@ class MipShape:
     xi: float
     sigma: float
 
-    def table(self, high: float) -> tuple[FloatArray, FloatArray]:
+    def table(self, low: float, high: float) -> tuple[FloatArray, FloatArray]:
         """Tabulated cumulative distribution.
 
         Parameters
         ----------
-        high : float
-            Upper end of the table; the Landau tail above it is kept in the normalisation.
+        low, high : float
+            Ends of the table. Values within 6 sigma of them lack what is folded in from outside.
 
         Returns
         -------
         x, cdf : FloatArray
             Shape (GRID,).
         """
+        from scipy.signal import fftconvolve
         from scipy.stats import landau, norm
 
-        low = self.peak - 6.0 * self.sigma - 8.0 * self.xi
-        edges = np.linspace(low, max(high, low + 12.0 * self.sigma) + 6.0 * self.sigma, GRID + 1)
+        edges = np.linspace(low, high, GRID + 1)
         scale = LANDAU_SCALE * self.xi
         content = np.diff(landau.cdf(edges, loc=self.peak - LANDAU_MODE * scale, scale=scale))
         step = float(edges[1] - edges[0])
         half = 1 + int(np.ceil(6.0 * self.sigma / step))
         kernel = np.diff(norm.cdf((np.arange(-half, half + 2) - 0.5) * step, scale=self.sigma))  # integrated, so that it is smooth in sigma
-        content = np.convolve(content, kernel / kernel.sum(), mode="same")
-        return edges[1:], np.cumsum(content)
+        return edges[1:], np.cumsum(fftconvolve(content, kernel / kernel.sum(), mode="same"))
+
+    @property
+    def start(self) -> float:
+        """Below this value there is nothing."""
+        return self.peak - 12.0 * self.sigma - 8.0 * self.xi
 
     def cdf(self, x: FloatArray) -> FloatArray:
         """Cumulative distribution at x, shape (n,)."""
-        grid, table = self.table(float(np.max(x)))
+        grid, table = self.table(self.start, max(float(np.max(x)), self.peak) + 6.0 * self.sigma)
         return np.interp(x, grid, table, left=0.0)
 
     def quantile(self, probability: float) -> float:
         """Value below which this fraction of the shape lies."""
-        high = self.peak + 6.0 * self.sigma + LANDAU_SCALE * self.xi / (1.0 - probability)
-        grid, table = self.table(high)
+        grid, table = self.table(self.start, self.peak + 12.0 * self.sigma + LANDAU_SCALE * self.xi / (1.0 - probability))
         return float(np.interp(probability, table, grid))
 
     @property
     def mode(self) -> float:
         """Most probable value of the folded shape."""
-        grid, table = self.table(self.peak + 5.0 * self.sigma + 10.0 * self.xi)
+        grid, table = self.table(self.start, self.peak + 12.0 * self.sigma + 10.0 * self.xi)
         step = float(grid[1] - grid[0])
         return float(grid[1 + int(np.argmax(np.diff(table)))] - 0.5 * step)
 
@@ -183,7 +186,9 @@ def fit_mip(values: FloatArray, name: str, *, fit_low: float, fit_high: float, m
     counts, edges = np.histogram(sample, bins=bins, range=(low, high))
 
     def cdf(x: FloatArray, peak: float, xi: float, sigma: float) -> FloatArray:
-        f = MipShape(peak, xi, sigma).cdf(x)
+        # the grid does not move with the parameters: the likelihood stays smooth
+        grid, table = MipShape(peak, xi, sigma).table(low - (high - low), high + (high - low))
+        f = np.interp(x, grid, table)
         return (f - f[0]) / (f[-1] - f[0])  # the likelihood wants a distribution of the fit range alone
 
     best = None
@@ -192,13 +197,14 @@ def fit_mip(values: FloatArray, name: str, *, fit_low: float, fit_high: float, m
         minuit.limits["peak"] = (low, high)
         minuit.limits["xi"] = (1e-3 * width, 2.0 * width)
         minuit.limits["sigma"] = (2e-2 * width, 3.0 * width)
-        minuit.strategy = 2
+        minuit.strategy = 1
         minuit.migrad()
         if minuit.valid and (best is None or minuit.fval < best.fval):
             best = minuit
     if best is None:
         msg = f"{name}: the fit of the MIP peak near {peak:.4g} did not converge ({len(sample)} events): look at the spectrum of the calibration sample"
         raise CalibrationError(msg)
+    best.strategy = 2  # exact second derivatives
     best.hesse()
     shape = MipShape(*(float(best.values[p]) for p in ("peak", "xi", "sigma")))
     errors = (float(best.errors["peak"]), float(best.errors["xi"]), float(best.errors["sigma"]))
