@@ -86,7 +86,7 @@ def plane(
     norm : LogNorm, optional
         Colour scale; by default from 1 to the fullest bin.
     ax : Axes, optional
-        Where to draw.
+        Where to draw; by default on a new figure with a colour bar.
 
     Returns
     -------
@@ -94,7 +94,8 @@ def plane(
         With the colour mesh as the first of `axes.collections`.
     """
     with mpl.rc_context(STYLE):
-        ax = plt.subplots(figsize=(7.2, 5.6), layout="constrained")[1] if ax is None else ax
+        own = ax is None
+        ax = plt.subplots(figsize=(7.8, 5.6), layout="constrained")[1] if ax is None else ax
         values, x_edges, y_edges = histogram.values(), histogram.axes[0].edges, histogram.axes[1].edges
         shown = np.ma.masked_less_equal(values, 0.0)
         ax.pcolormesh(x_edges, y_edges, shown.T, norm=norm or colour_scale(values), cmap=MAP, rasterized=True)
@@ -104,6 +105,8 @@ def plane(
         ax.set_ylabel(r"$E_{CAL}$ [GeV]")
         _draw_regions(ax, working_point)
         _draw_box(ax, working_point, blinded)
+        if own:
+            _colour_bar(histogram, [ax])
         return cast("Figure", ax.figure), ax
 
 
@@ -114,6 +117,13 @@ def colour_scale(values: FloatArray) -> LogNorm:
         return LogNorm(1.0, 10.0)
     low = min(1.0, float(filled.min()))
     return LogNorm(low, max(float(filled.max()), 10.0 * low))
+
+
+def _colour_bar(histogram: hist.Hist, axes: list[Axes]) -> None:
+    """Put the colour scale of the first axes to the right of all."""
+    widths = [float(axis.widths[0]) for axis in histogram.axes]
+    bar = cast("Figure", axes[0].figure).colorbar(axes[0].collections[0], ax=axes, pad=0.012, aspect=28)
+    bar.set_label(rf"events / ({widths[0]:g} GeV/$c$ $\times$ {widths[1]:g} GeV)")
 
 
 def _draw_regions(ax: Axes, working_point: WorkingPoint) -> None:
@@ -204,9 +214,7 @@ def plane_before_and_after(result: RunResult, dataset: str | None = None) -> tup
             if zoom is not None:
                 ax.set_ylabel(r"$E_{CAL}$ [GeV] (enlarged)")
             ax.set_title(_content(histogram), loc="right", fontsize=11, color=GREY)
-        widths = [float(axis.widths[0]) for axis in histograms[0].axes]
-        bar = figure.colorbar(axes[0].collections[0], ax=list(axes), pad=0.012, aspect=28)
-        bar.set_label(rf"events / ({widths[0]:g} GeV/$c$ $\times$ {widths[1]:g} GeV)")
+        _colour_bar(histograms[0], list(axes))
         words = [r"$\mathbf{NA64}\mu$ " + kind_of_events(result), exposure_text(result), point.title, "" if dataset is None else dataset]
         figure.suptitle("   |   ".join(word for word in words if word), x=0.01, ha="left", fontsize=15)
     return figure, (axes[0], axes[1])
