@@ -231,6 +231,18 @@ def _distance2(model: FloatArray, parameters: FloatArray, u: float, sigma: float
 
 
 @numba.njit(cache=True, nogil=True)
+def _known(seed: IntArray, seed_hits: IntArray, best_hits: IntArray, n: int) -> bool:
+    """Whether one of the n candidates holds all hits of a seed, which would only find it again."""
+    for i in range(n):
+        same = True
+        for a in range(len(seed)):
+            same &= best_hits[i, seed[a]] == seed_hits[a]
+        if same:
+            return True
+    return False
+
+
+@numba.njit(cache=True, nogil=True)
 def _find_event(start, u, sigma, source, view, k_given, origin_model, origin_u, origin_sigma, least, best_hits, best_par, best_chi2):  # type: ignore[no-untyped-def] # kernel
     """Candidates of one event; returns their number. `least` holds the fewest planes with the first seeds and with the others."""
     n_planes, n_par = view.model.shape
@@ -261,6 +273,8 @@ def _find_event(start, u, sigma, source, view, k_given, origin_model, origin_u, 
                         k = _seed_curvature(view.model, view.seeds[s], u, seed_hits)
                         if abs(k) > 1.0 / MIN_MOMENTUM:
                             continue
+                    if _known(view.seeds[s], seed_hits, best_hits, n):
+                        continue
                     chi2, found = _grow(start, u, sigma, view, s, seed_hits, k, min_planes, hits, normal, covariance, parameters)
                     if chi2 < 0.0:
                         continue
