@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from coffea import processor
 from coffea.util import coffea_console
-from raw_tree_examples import RUN_ROW, assert_same, columns_of, make_batch, write_columns
+from raw_tree_examples import RUN_ROW, assert_same, columns_of, damage, make_batch, write_columns
 
 from na64mu.errors import InputError
 from na64mu.events.batch import RawBatch
@@ -97,6 +97,19 @@ def test_lists_that_do_not_match_their_counter_are_never_shifted(tmp_path, first
     with pytest.raises(InputError, match=f"branch 'mm_module' has {has} numbers in entry 1 of the range, its counter says {has + first}"):
         RawBatch.from_events(events)
     assert len(RawBatch.from_events(events, ["gem"])) == 5
+
+
+def test_damage_is_named_when_columns_are_read(tmp_path):
+    path = tmp_path / "f.root"
+    with RawTreeWriter(path) as writer:
+        writer.extend(make_batch(500))
+        writer.finish([RUN_ROW])
+    damage(path, "mm_channel")
+    with pytest.raises(
+        InputError, match=r"f\.root: collection 'mm' cannot be read, the file is truncated or damaged \(.*\); copy or make it again$"
+    ):
+        RawBatch.from_events(open_events(path))
+    assert len(RawBatch.from_events(open_events(path), ["gem"])) == 500
 
 
 def sums(events):

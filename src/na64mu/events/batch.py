@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -84,14 +85,22 @@ class RawBatch:
         Raises
         ------
         InputError
-            If a number does not fit the type of the raw tree.
+            If a number does not fit the type of the raw tree, or the file is damaged.
         """
         if ak.parameters(events).get("layout") is not None:  # a foreign tree: see na64mu.events.schema.schema_for
             foreign = events.read_batch()
             return cls(foreign.scalars, {name: foreign.collections[name] for name in collections})
+        wanted = {name: COLLECTIONS[name] for name in collections}
         present = set(events.fields)
-        scalars = {name: as_type(ak.to_numpy(events[name]), kind, name) for name, kind in (SCALARS | TRUTH).items() if name in present}
-        return cls(scalars, {name: jagged(events[name], COLLECTIONS[name], name) for name in collections})
+        kinds = {name: kind for name, kind in (SCALARS | TRUTH).items() if name in present}
+        scalars, lists = {}, {}
+        for name, kind in kinds.items():
+            with _reading(events, f"branch {name!r}"):
+                scalars[name] = as_type(ak.to_numpy(events[name]), kind, name)
+        for name, types in wanted.items():
+            with _reading(events, f"collection {name!r}"):
+                lists[name] = jagged(events[name], types, name)
+        return cls(scalars, lists)
 
     @classmethod
     def empty(cls, *, truth: bool = False) -> Self:
@@ -113,6 +122,24 @@ class RawBatch:
         event = {"__record__": "RawEvent", "metadata": {}}
         layout = ak.contents.RecordArray(list(contents.values()), list(contents), len(self), parameters=event)
         return ak.Array(layout, behavior=behavior)
+
+
+@contextmanager
+def _reading(events: Any, what: str) -> Iterator[None]:
+    """Turn what damaged bytes can raise into one sentence: virtual columns are read only now, and damage shows only now."""
+    where = ak.parameters(events).get("metadata") or {}
+    try:
+        yield
+    except Exception as error:
+        if "filename" not in where or isinstance(error, MemoryError):
+            raise  # not from a file
+        file = "" if "entrystart" in where else f"{where['filename']}: "  # coffea's Runner names file and entries itself
+        if isinstance(error, InputError):
+            msg = f"{file}{error}"
+        else:
+            reason = (str(error).strip().splitlines() or [""])[0][:160]
+            msg = f"{file}{what} cannot be read, the file is truncated or damaged ({type(error).__name__}: {reason}); copy or make it again"
+        raise InputError(msg) from error
 
 
 def as_type(column: AnyArray, kind: np.dtype, name: str) -> AnyArray:

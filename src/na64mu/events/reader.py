@@ -13,7 +13,7 @@ from na64mu.events.batch import Jagged, RawBatch, as_type
 from na64mu.events.foreign import event_branches, foreign_batch, need_branches, run_branches
 from na64mu.events.form import COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRUTH, branches, missing_branches
 from na64mu.events.layout import Column, Layout
-from na64mu.events.source import find_tree, open_file, read_columns
+from na64mu.events.source import find_tree, open_file, read_columns, reason_of
 
 __all__ = ("count_entries", "open_events", "read_batch", "read_runs", "split_column")
 
@@ -54,6 +54,9 @@ def open_events(path: str | Path, *, layout: Layout | None = None, access_log: l
         ).events()
     except InputError as error:
         msg = f"{path}: {error}"
+        raise InputError(msg) from error
+    except Exception as error:
+        msg = f"{path}: tree {TREE!r} cannot be opened, the file is truncated or damaged ({reason_of(error)}); copy or make it again"
         raise InputError(msg) from error
 
 

@@ -12,7 +12,7 @@ import uproot
 
 from na64mu.errors import InputError, Na64muError
 
-__all__ = ("find_tree", "is_remote", "open_file", "read_columns")
+__all__ = ("find_tree", "is_remote", "open_file", "read_columns", "reason_of")
 
 
 def is_remote(path: str | Path) -> bool:
@@ -50,7 +50,9 @@ def _open(path: str | Path) -> Any:
     try:
         file = uproot.open({str(path): None}, object_cache=None, array_cache=None)
     except Exception as error:
-        msg = f"{path}: cannot be opened as a ROOT file, it is truncated, damaged or out of reach ({_reason(error)}); copy or make it again"
+        msg = (
+            f"{path}: cannot be opened as a ROOT file, it is truncated, damaged or out of reach ({reason_of(error)}); copy or make it again"
+        )
         raise InputError(msg) from error
     if not is_remote(path):
         size, expected = Path(path).stat().st_size, file.file.fEND
@@ -82,7 +84,8 @@ def _check_local(path: Path) -> None:
         raise InputError(msg)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Kind of an error and the first line of its message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
 
@@ -115,7 +118,7 @@ def find_tree(file: Any, path: str | Path, name: str) -> Any:
         if tree is not None and hasattr(tree, "num_entries"):
             tree.keys()  # an RNTuple reads its header only now
     except Exception as error:
-        msg = f"{path}: tree {name!r} cannot be opened, the file is truncated or damaged ({_reason(error)}); copy or make it again"
+        msg = f"{path}: tree {name!r} cannot be opened, the file is truncated or damaged ({reason_of(error)}); copy or make it again"
         raise InputError(msg) from error
     if tree is None:
         available = ", ".join(f"{key} ({kind})" for key, kind in sorted(kinds.items())) or "nothing"
@@ -169,6 +172,6 @@ def read_columns(
         low, high = start or 0, tree.num_entries if stop is None else min(stop, tree.num_entries)
         msg = (
             f"{path}: branch {names[0]!r} of tree {tree.name!r} cannot be read in entries {low} to {high - 1}, "
-            f"the file is truncated or damaged ({_reason(error)}); copy or make it again"
+            f"the file is truncated or damaged ({reason_of(error)}); copy or make it again"
         )
         raise InputError(msg) from error
