@@ -50,7 +50,7 @@ class MipShape:
         Parameters
         ----------
         low, high : float
-            Ends of the table. Values within 6 sigma of them lack what is folded in from outside.
+            Ends of the table. Values within 9 sigma of them lack what is folded in from outside.
 
         Returns
         -------
@@ -64,7 +64,7 @@ class MipShape:
         scale = LANDAU_SCALE * self.xi
         content = np.diff(landau.cdf(edges, loc=self.peak - LANDAU_MODE * scale, scale=scale))
         step = float(edges[1] - edges[0])
-        half = 1 + int(np.ceil(6.0 * self.sigma / step))
+        half = 1 + int(np.ceil(9.0 * self.sigma / step))  # beyond it nothing is left, so that no step shows when it changes
         kernel = np.diff(norm.cdf((np.arange(-half, half + 2) - 0.5) * step, scale=self.sigma))  # integrated, so that it is smooth in sigma
         return edges[1:], np.cumsum(fftconvolve(content, kernel / kernel.sum(), mode="same"))
 
@@ -75,7 +75,7 @@ class MipShape:
 
     def cdf(self, x: FloatArray) -> FloatArray:
         """Cumulative distribution at x, shape (n,)."""
-        grid, table = self.table(self.start, max(float(np.max(x)), self.peak) + 6.0 * self.sigma)
+        grid, table = self.table(self.start, max(float(np.max(x)), self.peak) + 9.0 * self.sigma)
         return np.interp(x, grid, table, left=0.0)
 
     def quantile(self, probability: float) -> float:
