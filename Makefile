@@ -6,7 +6,7 @@
 PYTHON ?= python3
 FILES ?= $(wildcard data/sample/*.root)
 OUT ?= out
-JOBS ?= 2
+JOBS ?= auto
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
@@ -21,7 +21,7 @@ run: .venv/installed
 	$(BIN)/na64mu run $(FILES) -o $(OUT)
 
 test: lint
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 --dist loadfile
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -48,6 +48,13 @@ def test_no_text_names_a_place_on_one_machine():
             assert not place.search(line), f"{path}:{number}: {line}"
 
 
+def test_nothing_in_the_library_is_left_for_later():
+    later = re.compile(r"\b(TODO|FIXME|XXX|HACK|placeholder|dummy)\b")
+    for folder in ("src", "processors", "selections"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert not later.search(path.read_text(encoding="utf-8")), path
+
+
 def test_the_stages_import_in_one_direction_only():
     allowed = {
         "detector": set(),
