@@ -8,6 +8,7 @@ from raw_tree_examples import assert_same, make_batch
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch, as_type, concatenate
 from na64mu.events.form import COLLECTIONS, branches, missing_branches
+from na64mu.events.nano import to_events
 
 
 def test_jagged_counts_and_event_index():
@@ -20,13 +21,13 @@ def test_jagged_counts_and_event_index():
 
 def test_from_events_inverts_to_events():
     batch = make_batch(20)
-    assert_same(RawBatch.from_events(batch.to_events()), batch)
+    assert_same(RawBatch.from_events(to_events(batch)), batch)
 
 
 def test_from_events_of_a_selection():
     batch = make_batch(20)
     mask = np.arange(20) % 3 == 0
-    selected = RawBatch.from_events(batch.to_events()[mask])
+    selected = RawBatch.from_events(to_events(batch)[mask])
     assert selected.scalars["event"].tolist() == list(range(0, 20, 3))
     assert selected.collections["mm"].counts.tolist() == batch.collections["mm"].counts[mask].tolist()
     expected = batch.collections["mm"]["channel"][mask[batch.collections["mm"].event_index]]
@@ -34,14 +35,14 @@ def test_from_events_of_a_selection():
 
 
 def test_from_events_reads_only_the_wanted_collections():
-    assert set(RawBatch.from_events(make_batch(3).to_events(), ["ecal"]).collections) == {"ecal"}
+    assert set(RawBatch.from_events(to_events(make_batch(3)), ["ecal"]).collections) == {"ecal"}
 
 
 def test_concatenate_keeps_order():
     whole = make_batch(5, 1), make_batch(0, 2), make_batch(7, 3)
     joined = concatenate(whole)
     assert len(joined) == 12
-    parts = RawBatch.from_events(ak.concatenate([b.to_events() for b in whole]))
+    parts = RawBatch.from_events(ak.concatenate([to_events(b) for b in whole]))
     assert_same(joined, parts)
 
 
@@ -50,7 +51,7 @@ def test_empty(truth):
     batch = RawBatch.empty(truth=truth)
     assert len(batch) == 0
     assert ("mc_weight" in batch.scalars) is truth
-    assert len(RawBatch.from_events(batch.to_events())) == 0
+    assert len(RawBatch.from_events(to_events(batch))) == 0
 
 
 def test_repr_names_rows():

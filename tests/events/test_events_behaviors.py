@@ -8,6 +8,7 @@ from raw_tree_examples import make_batch
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.behaviors import RECORD_NAMES
 from na64mu.events.form import COLLECTIONS
+from na64mu.events.nano import to_events
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def batch():
 
 @pytest.fixture(scope="module")
 def events(batch):
-    return batch.to_events()
+    return to_events(batch)
 
 
 def flat(column):
@@ -30,7 +31,7 @@ def with_collection(name, offsets, **fields):
     columns = {f: np.array(fields[f], kind) for f, kind in COLLECTIONS[name].items()}
     none = np.zeros(len(offsets), np.int64)
     others = {n: Jagged(none, c.fields) for n, c in empty.collections.items()}
-    return RawBatch(scalars, others | {name: Jagged(np.array(offsets), columns)}).to_events()
+    return to_events(RawBatch(scalars, others | {name: Jagged(np.array(offsets), columns)}))
 
 
 def test_every_collection_has_its_record_name(events):
@@ -89,4 +90,4 @@ def test_trigger_conditions(events, batch):
 
 def test_is_simulation(events):
     assert events.is_simulation
-    assert not RawBatch.empty().to_events().is_simulation
+    assert not to_events(RawBatch.empty()).is_simulation

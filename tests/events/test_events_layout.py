@@ -17,7 +17,8 @@ from na64mu.events.batch import RawBatch
 from na64mu.events.checker import check_file
 from na64mu.events.form import COLLECTIONS, SCALARS, TRUTH
 from na64mu.events.layout import Layout, load_layout
-from na64mu.events.reader import count_entries, open_events, read_batch, read_runs
+from na64mu.events.nano import open_events, to_events
+from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.schema import RawTreeSchema, schema_for
 
 N = 60
@@ -66,7 +67,7 @@ def renamed_file(tmp_path):
 
 def test_a_renamed_tree_reads_like_the_raw_tree(renamed_file, renamed_layout):
     assert_same(read_batch(renamed_file, layout=renamed_layout), make_batch(N))
-    assert_same(read_batch(renamed_file, 10, 20, layout=renamed_layout), RawBatch.from_events(make_batch(N).to_events()[10:20]))
+    assert_same(read_batch(renamed_file, 10, 20, layout=renamed_layout), RawBatch.from_events(to_events(make_batch(N))[10:20]))
     assert_same(RawBatch.from_events(open_events(renamed_file, layout=renamed_layout)), make_batch(N))
     assert read_runs(renamed_file, layout=renamed_layout) == [RUN_ROW]
     assert count_entries(renamed_file, layout=renamed_layout) == N

@@ -9,7 +9,8 @@ from raw_tree_examples import RUN_ROW, SAMPLES, assert_same, columns_of, damage,
 from na64mu.errors import InputError
 from na64mu.events.batch import RawBatch
 from na64mu.events.form import COLLECTIONS, SCALARS, TRUTH
-from na64mu.events.reader import count_entries, open_events, read_batch, read_runs
+from na64mu.events.nano import open_events, to_events
+from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.writer import RawTreeWriter
 
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the independent Geant4 samples are not beside this checkout")
@@ -50,7 +51,7 @@ def test_virtual_events_of_a_sample_equal_the_batch():
 def test_ranges(good_file):
     whole = make_batch(200)
     for start, stop in ((None, None), (10, 50), (190, 500), (-20, None), (50, 50), (60, 50)):
-        expected = RawBatch.from_events(whole.to_events()[start : max(start or 0, stop) if stop else None])
+        expected = RawBatch.from_events(to_events(whole)[start : max(start or 0, stop) if stop else None])
         assert_same(read_batch(good_file, start, stop), expected)
     assert count_entries(good_file) == 200
 

@@ -10,7 +10,8 @@ from raw_tree_examples import RUN_ROW, assert_same, make_batch
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch, concatenate
 from na64mu.events.form import COLLECTIONS, SCALARS, TRUTH
-from na64mu.events.reader import open_events, read_batch, read_runs
+from na64mu.events.nano import open_events
+from na64mu.events.reader import read_batch, read_runs
 from na64mu.events.writer import MIN_EVENTS, RawTreeWriter
 
 KINDS = pytest.mark.parametrize("kind", ["ttree", "rntuple"])

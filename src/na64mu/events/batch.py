@@ -109,20 +109,6 @@ class RawBatch:
         none = np.zeros(1, np.int64)
         return cls(scalars, {n: Jagged(none, {f: np.empty(0, k) for f, k in fs.items()}) for n, fs in COLLECTIONS.items()})
 
-    def to_events(self) -> Any:
-        """The same events as an awkward array with the behaviours of the raw tree, shape (n_events,)."""
-        from na64mu.events.behaviors import RECORD_NAMES, behavior
-
-        contents: dict[str, Any] = {name: ak.contents.NumpyArray(column) for name, column in self.scalars.items()}
-        for name, collection in self.collections.items():
-            columns = [ak.contents.NumpyArray(column) for column in collection.fields.values()]
-            rows = int(collection.offsets[-1])
-            record = ak.contents.RecordArray(columns, list(collection.fields), rows, parameters={"__record__": RECORD_NAMES[name]})
-            contents[name] = ak.contents.ListOffsetArray(ak.index.Index64(collection.offsets), record)
-        event = {"__record__": "RawEvent", "metadata": {}}
-        layout = ak.contents.RecordArray(list(contents.values()), list(contents), len(self), parameters=event)
-        return ak.Array(layout, behavior=behavior)
-
 
 @contextmanager
 def _reading(events: Any, what: str) -> Iterator[None]:

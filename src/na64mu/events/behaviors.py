@@ -12,8 +12,6 @@ import awkward as ak
 import numpy as np
 from coffea.nanoevents.methods import base
 
-from na64mu.errors import InputError
-from na64mu.events.batch import RawBatch
 from na64mu.events.form import TRIGGER_BITS
 
 __all__ = ("RECORD_NAMES", "behavior")
@@ -200,35 +198,6 @@ class RawEvent(base.NanoEvents):
     def is_simulation(self) -> bool:
         """Whether the events carry the truth of a simulation."""
         return "mc_weight" in ak.fields(self)
-
-
-@ak.mixin_class(behavior)
-class ForeignEvent(base.NanoEvents):
-    """An event of a foreign tree that carries the layout by which it maps onto the raw tree."""
-
-    def read_batch(self) -> RawBatch:
-        """The same entries of the same file in the form of the raw tree.
-
-        Returns
-        -------
-        RawBatch
-            Same number of events.
-
-        Raises
-        ------
-        InputError
-            If events were selected before, so that the entries are no longer known.
-        """
-        from na64mu.events.layout import Layout
-        from na64mu.events.reader import read_batch
-
-        where = self.metadata
-        layout = Layout.model_validate_json(self.layout.purelist_parameter("layout"))
-        batch = read_batch(where["filename"], where["entrystart"], where["entrystop"], layout=layout)
-        if len(batch) != len(self):
-            msg = f"{where['filename']}: {len(self)} of {len(batch)} events were selected; read a foreign tree before selecting"
-            raise InputError(msg)
-        return batch
 
 
 behavior["__typestr__", "RawEvent"] = "event"

@@ -1,4 +1,4 @@
-"""Reading raw trees, TTree or RNTuple: whole batches, virtual events for Jupyter, and the run bookkeeping."""
+"""Reading raw trees, TTree or RNTuple: whole batches and the run bookkeeping."""
 
 from __future__ import annotations
 
@@ -13,51 +13,9 @@ from na64mu.events.batch import Jagged, RawBatch, as_type
 from na64mu.events.foreign import event_branches, foreign_batch, need_branches, run_branches
 from na64mu.events.form import COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRUTH, branches, missing_branches
 from na64mu.events.layout import Column, Layout
-from na64mu.events.source import find_tree, open_file, read_columns, reason_of
+from na64mu.events.source import find_tree, open_file, read_columns
 
-__all__ = ("count_entries", "open_events", "read_batch", "read_runs", "split_column")
-
-
-def open_events(path: str | Path, *, layout: Layout | None = None, access_log: list[Any] | None = None) -> Any:
-    """Open the events of a file as a virtual array: a column is read when it is first touched.
-
-    Parameters
-    ----------
-    path : str or Path
-        A raw tree, or a foreign tree with its layout (which is read at once, not when touched).
-    layout : Layout, optional
-        How a foreign tree maps onto the raw tree.
-    access_log : list, optional
-        Receives what is read, as it is read.
-
-    Returns
-    -------
-    NanoEvents
-        Shape (n_events,), with the behaviours of na64mu.events.behaviors.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read or does not have the raw-tree form.
-    """
-    if layout is not None:
-        return read_batch(path, layout=layout).to_events()
-    from coffea.nanoevents import NanoEventsFactory
-
-    from na64mu.events.schema import RawTreeSchema
-
-    with open_file(path) as file:
-        find_tree(file, path, TREE)
-    try:
-        return NanoEventsFactory.from_root(
-            {str(path): TREE}, schemaclass=RawTreeSchema, metadata={"filename": str(path)}, access_log=access_log
-        ).events()
-    except InputError as error:
-        msg = f"{path}: {error}"
-        raise InputError(msg) from error
-    except Exception as error:
-        msg = f"{path}: tree {TREE!r} cannot be opened, the file is truncated or damaged ({reason_of(error)}); copy or make it again"
-        raise InputError(msg) from error
+__all__ = ("count_entries", "read_batch", "read_runs", "split_column")
 
 
 def count_entries(path: str | Path, *, layout: Layout | None = None) -> int:

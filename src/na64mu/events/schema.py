@@ -21,6 +21,7 @@ from coffea.nanoevents.util import quote
 
 from na64mu.errors import InputError
 from na64mu.events.behaviors import RECORD_NAMES, behavior
+from na64mu.events.foreign_event import ForeignEvent
 from na64mu.events.form import COLLECTIONS, SCALARS, TRUTH, missing_branches
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class ForeignSchema(BaseSchema):
 
     def __init__(self, base_form: Form, *args: Any, **kwargs: Any) -> None:
         super().__init__(base_form, *args, **kwargs)
-        self._form["parameters"] |= {"__record__": "ForeignEvent", "layout": self.layout}
+        self._form["parameters"] |= {"__record__": ForeignEvent.__name__, "layout": self.layout}
 
     @classmethod
     def behavior(cls) -> dict[Any, Any]:

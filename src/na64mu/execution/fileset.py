@@ -255,7 +255,8 @@ def _detector_of(file: SourceFile) -> Detector:
 
 def _inspect(dataset: str, path: str, override: Detector | None, layout: Any) -> SourceFile:
     from na64mu.events.form import TREE
-    from na64mu.events.reader import open_events, read_runs
+    from na64mu.events.nano import open_events
+    from na64mu.events.reader import read_runs
     from na64mu.events.source import find_tree, open_file
 
     name = TREE if layout is None else layout.trees.events

@@ -1,0 +1,82 @@
+"""Raw events as awkward arrays with behaviours: opened from a file for Jupyter, or made from a batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+from coffea.nanoevents import NanoEventsFactory
+
+from na64mu.errors import InputError
+from na64mu.events.batch import RawBatch
+from na64mu.events.behaviors import RECORD_NAMES, behavior
+from na64mu.events.form import TREE
+from na64mu.events.layout import Layout
+from na64mu.events.reader import read_batch
+from na64mu.events.schema import RawTreeSchema
+from na64mu.events.source import find_tree, open_file, reason_of
+
+__all__ = ("open_events", "to_events")
+
+
+def open_events(path: str | Path, *, layout: Layout | None = None, access_log: list[Any] | None = None) -> Any:
+    """Open the events of a file as a virtual array: a column is read when it is first touched.
+
+    Parameters
+    ----------
+    path : str or Path
+        A raw tree, or a foreign tree with its layout (which is read at once, not when touched).
+    layout : Layout, optional
+        How a foreign tree maps onto the raw tree.
+    access_log : list, optional
+        Receives what is read, as it is read.
+
+    Returns
+    -------
+    NanoEvents
+        Shape (n_events,), with the behaviours of na64mu.events.behaviors.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or does not have the raw-tree form.
+    """
+    if layout is not None:
+        return to_events(read_batch(path, layout=layout))
+    with open_file(path) as file:
+        find_tree(file, path, TREE)
+    try:
+        return NanoEventsFactory.from_root(
+            {str(path): TREE}, schemaclass=RawTreeSchema, metadata={"filename": str(path)}, access_log=access_log
+        ).events()
+    except InputError as error:
+        msg = f"{path}: {error}"
+        raise InputError(msg) from error
+    except Exception as error:
+        msg = f"{path}: tree {TREE!r} cannot be opened, the file is truncated or damaged ({reason_of(error)}); copy or make it again"
+        raise InputError(msg) from error
+
+
+def to_events(batch: RawBatch) -> Any:
+    """A batch as an awkward array with the behaviours of the raw tree.
+
+    Parameters
+    ----------
+    batch : RawBatch
+        Raw events.
+
+    Returns
+    -------
+    ak.Array
+        The same events, shape (n_events,).
+    """
+    contents: dict[str, Any] = {name: ak.contents.NumpyArray(column) for name, column in batch.scalars.items()}
+    for name, collection in batch.collections.items():
+        columns = [ak.contents.NumpyArray(column) for column in collection.fields.values()]
+        rows = int(collection.offsets[-1])
+        record = ak.contents.RecordArray(columns, list(collection.fields), rows, parameters={"__record__": RECORD_NAMES[name]})
+        contents[name] = ak.contents.ListOffsetArray(ak.index.Index64(collection.offsets), record)
+    event = {"__record__": "RawEvent", "metadata": {}}
+    layout = ak.contents.RecordArray(list(contents.values()), list(contents), len(batch), parameters=event)
+    return ak.Array(layout, behavior=behavior)
