@@ -25,6 +25,7 @@ VERBS = {
     "reconstruct": "Turn raw trees into event summaries, one row per event.",
     "calibrate": "Fit MIP peaks of a calibration sample; record the thresholds.",
     "run": "The main job: raw trees in, cut-flow and (p_out, E_CAL) plane out.",
+    "display": "Draw one event: hits, tracks and calorimeter cells.",
     "report": "Make plane and HTML report of an output folder again.",
     "detector": "List the detector descriptions, or print one with its sources.",
     "doctor": "Say what this installation has, lacks, and whether it works.",

@@ -19,7 +19,7 @@ from na64mu.reconstruction.strips import Clusters, gem_clusters, micromegas_clus
 from na64mu.reconstruction.tracks import EntryPoint, Tracks, reconstruct_tracks
 from na64mu.typing import AnyArray, Summary
 
-__all__ = ("reconstruct",)
+__all__ = ("find_tracks", "middle_of_ecal", "reconstruct")
 
 IRON_X0 = 17.57  # mm, radiation length of iron (Particle Data Group)
 
@@ -123,8 +123,21 @@ def find_tracks(batch: RawBatch, mm: Clusters, gem: Clusters, detector: Detector
     return reconstruct_tracks(spectrometer_hits(batch, mm, gem, detector, ms), ms, entry)
 
 
-def _middle_of_ecal(ms1: Tracks, detector: Detector) -> EntryPoint:
-    """MS1 tracks halfway through the ECAL."""
+def middle_of_ecal(ms1: Tracks, detector: Detector) -> EntryPoint:
+    """MS1 tracks halfway through the ECAL: where the tracks of MS2 come from.
+
+    Parameters
+    ----------
+    ms1 : Tracks
+        Tracks of MS1.
+    detector : Detector
+        The description.
+
+    Returns
+    -------
+    EntryPoint
+        NaN where MS1 has no track.
+    """
     z = detector.ecal.z + 0.5 * detector.ecal.length
     crossing = _masked(cross_plane(ms1.best.downstream, ms1.best.downstream_covariance, z - spectrometer(detector, 1).z[-1]), ms1)
     return EntryPoint(z, crossing.x, crossing.y)
@@ -149,7 +162,7 @@ def reconstruct(events: Any, detector: Detector) -> Summary:
     mm = micromegas_clusters(batch.collections["mm"], detector)
     gem = gem_clusters(batch.collections["gem"], detector)
     ms1 = find_tracks(batch, mm, gem, detector, 1)
-    ms2 = find_tracks(batch, mm, gem, detector, 2, _middle_of_ecal(ms1, detector))
+    ms2 = find_tracks(batch, mm, gem, detector, 2, middle_of_ecal(ms1, detector))
     downstream, pointed = _downstream_columns(ms2, spectrometer(detector, 2).z[-1], detector)
     columns: dict[str, AnyArray] = {name: batch.scalars[name] for name in ("run", "spill", "event", "config", "trigger")}
     columns |= _track_columns(1, ms1) | _track_columns(2, ms2)

@@ -1,0 +1,48 @@
+"""`na64mu display`: one event drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ("command",)
+
+
+@click.command(name="display", short_help="Draw one event: hits, tracks and calorimeter cells.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--event", type=click.IntRange(min=0), default=0, show_default=True, help="Entry of the file, from 0.")
+@click.option("--detector", metavar="TAG|FILE", help="Detector description that stands for the tag in the file.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("event.png"), show_default=True, help="PNG, PDF or SVG.")
+def command(file: Path, event: int, detector: str | None, output: Path) -> None:
+    """Draw one event of FILE: both projections of MS1 and MS2 with hits and tracks, and the cells of the calorimeters.
+
+    In data an event of the signal box is not drawn before the box is opened.
+
+    Example: na64mu display data/sample/zprime_m100.root --event 3 -o event.png
+    """
+    from na64mu.analysis.blinding import visible_events
+    from na64mu.detector import load_detector
+    from na64mu.errors import BlindedError, InputError
+    from na64mu.events.reader import count_entries, read_batch, read_runs
+    from na64mu.reconstruction.summary import reconstruct
+    from na64mu.report.display import draw_event
+    from na64mu.report.figures import save
+    from na64mu.selections.working_point import load_working_point
+
+    n = count_entries(file)
+    if event >= n:
+        msg = f"{file}: there is no entry {event}, the file has {n} (numbers count from 0)"
+        raise InputError(msg)
+    batch = read_batch(file, event, event + 1)
+    tag = next((r["detector"] for r in read_runs(file) if r["run"] == batch.scalars["run"][0]), None)
+    if detector is None and tag is None:
+        msg = f"{file}: no detector description is named for run {batch.scalars['run'][0]}; give one with --detector"
+        raise InputError(msg)
+    description = load_detector(detector or tag)
+    if not visible_events(reconstruct(batch, description), load_working_point("prl2024").box).all():
+        msg = f"{file}: entry {event} lies in the signal box, which is blinded in data; choose another entry"
+        raise BlindedError(msg)
+    figure, _ = draw_event(batch, description)
+    save(figure, output)
+    click.echo(f"wrote {output}", err=True)
