@@ -1,7 +1,7 @@
 """Calorimeters of a set-up for the kernels: homogenised stacks, their loss tables and their muon scale.
 
-Lengths mm, energies GeV. The lateral radii are 0.25 and 1.5 Moliere radii with 90 % in the core (inferred: Grindhammer
-and Peters, hep-ex/0001020, averaged over depth; they put 90 % of the energy inside one Moliere radius).
+Lengths mm, energies GeV. The lateral radii are 0.25 and 1 Moliere radius with 90 % in the core (inferred from Grindhammer
+and Peters, hep-ex/0001020, averaged over depth, so that 90 % of the energy lies inside one Moliere radius).
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _build(
         interaction_length=interaction,
         critical_energy=critical,
         core=0.25 * moliere,
-        tail=1.5 * moliere,
+        tail=moliere,
         core_weight=0.9,
         stochastic=stochastic,
         constant=constant,

@@ -97,7 +97,7 @@ def _force(
     plan: FloatArray,
     rng: np.random.Generator,
 ) -> None:
-    """What was planned for this event: a Z' (plan: depth, x, psi, mass) or a loss (depth, process, transfer fraction)."""
+    """What was planned for this event: a Z' (plan: depth, x, psi, mass) or a loss (depth, process, energy)."""
     energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
     if mode == ZPRIME:
         deflect(state, plan[2], rng)
@@ -106,7 +106,7 @@ def _force(
         scratch.facts[F_PROCESS], scratch.facts[F_VERTEX] = TRUTH_ZPRIME, z
         scratch.facts[F_XFRAC], scratch.facts[F_PSI], scratch.facts[F_MASS] = plan[1], plan[2], plan[3]
     else:
-        transfer = min(plan[2] * energy, 0.999 * (energy - MUON_MASS))
+        transfer = min(plan[2], 0.999 * (energy - MUON_MASS))
         _lose(setup, scratch, c, cells, step, state, z, int(plan[1]), transfer, rng)
 
 
@@ -357,7 +357,7 @@ def simulate_events(
         BEAM, ZPRIME or HARD_LOSS.
     plans : FloatArray
         What is made to happen in the ECAL, shape (n_events, 4): depth [mm] and, for a Z', x, psi [rad] and mass [GeV], for
-        a hard loss the process and the fraction of the muon's energy.
+        a hard loss the process and its energy [GeV].
     prescale : int
         Every prescale-th muon that meets S0*S1*!V1 is written, and all that meet the physics trigger; 0: only these.
     rng : Generator

@@ -131,6 +131,12 @@ def produce(
     if process not in PROCESSES:
         msg = f"there is no process {process!r}: known are {', '.join(PROCESSES)}"
         raise Na64muError(msg)
+    if config not in (1, 2):
+        msg = f"the trigger configuration is 1 or 2, not {config}"
+        raise Na64muError(msg)
+    if n_events < 1:
+        msg = f"a sample needs at least one event, not {n_events}"
+        raise Na64muError(msg)
     setup, readout = build_setup(detector, config), build_readout(detector)
     n_mot, sum_weights, n_written, n_physics = 0, 0.0, 0, 0
     sizes = [min(BATCH, n_events - first) for first in range(0, n_events, BATCH)]

@@ -190,13 +190,13 @@ def deposit_point(c: Calorimeter, cells: FloatArray, section: int, x: float, y: 
 
 @njit(cache=True, nogil=True)
 def _deposit_spread(c: Calorimeter, cells: FloatArray, section: int, x: float, y: float, energy: float) -> None:
-    """Share energy over the 3 x 3 cells around a point by the radial profile; what falls outside is lost."""
+    """Share energy over the 5 x 5 cells around a point by the radial profile; what falls outside is lost."""
     ix0 = math.floor((x - c.x_low) / c.x_pitch)
     iy0 = math.floor((y - c.y_low) / c.y_pitch)
-    for ix in range(max(0, ix0 - 1), min(cells.shape[1], ix0 + 2)):
+    for ix in range(max(0, ix0 - 2), min(cells.shape[1], ix0 + 3)):
         u1 = c.x_low + ix * c.x_pitch - x
         u2 = u1 + c.x_pitch
-        for iy in range(max(0, iy0 - 1), min(cells.shape[2], iy0 + 2)):
+        for iy in range(max(0, iy0 - 2), min(cells.shape[2], iy0 + 3)):
             v1 = c.y_low + iy * c.y_pitch - y
             v2 = v1 + c.y_pitch
             fraction = 0.0

@@ -80,8 +80,11 @@ def circle(state: FloatArray, length: float, field_x: float, field_y: float, cha
     uz_out = math.sqrt(u_t2 - u_n_out * u_n_out)
     # (uz_out - uz) / k and the arc length, without cancellation for weak fields
     shift = length * (u_n + u_n_out) / (uz + uz_out)
-    u_t = math.sqrt(u_t2)
-    arc = (math.asin(u_n / u_t) - math.asin(u_n_out / u_t)) / k
+    if abs(k * length) < 1e-7:
+        arc = 2.0 * length / (uz + uz_out)
+    else:
+        u_t = math.sqrt(u_t2)
+        arc = (math.asin(u_n / u_t) - math.asin(u_n_out / u_t)) / k
     state[0] += shift * nx + u_b * arc * bx
     state[1] += shift * ny + u_b * arc * by
     state[2] = (u_b * bx + u_n_out * nx) / uz_out
