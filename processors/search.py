@@ -16,7 +16,8 @@ from na64mu.analysis.blinding import is_data, visible_events
 from na64mu.analysis.cutflow import CutFlow
 from na64mu.analysis.result import Counts, Timing
 from na64mu.detector import Detector
-from na64mu.processors.chunk import Clock, read_chunk
+from na64mu.events.batch import RawBatch
+from na64mu.processors.clock import Clock
 from na64mu.reconstruction import summary as reconstruction
 from na64mu.selections.cuts import in_box, in_region
 from na64mu.selections.working_point import WorkingPoint
@@ -65,7 +66,7 @@ class SearchProcessor(ProcessorABC):
         dataset, tag = events.metadata["dataset"], events.metadata["detector"]
         clock = Clock()
         with clock("read"):
-            batch = read_chunk(events)
+            batch = RawBatch.from_events(events)  # reads everything now: damaged bytes show here and nowhere later
         with clock("reconstruct"):
             summary = reconstruction.reconstruct(batch, self.detectors[tag])
         with clock("select"):
