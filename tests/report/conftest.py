@@ -30,6 +30,9 @@ WINDOWS = {
 }
 
 
+SIGNAL_WEIGHT = 3e-13
+
+
 def events(seed: int, n: int, regions: tuple[float, float, float, float, float]) -> dict[str, np.ndarray]:
     """Columns of events: MIP, hard bremsstrahlung, deposit in the HCAL, missing energy, and signal in the given fractions."""
     rng = np.random.default_rng(seed)
@@ -66,7 +69,7 @@ def events(seed: int, n: int, regions: tuple[float, float, float, float, float])
     return {name: np.asarray(values) for name, values in columns.items()}
 
 
-def of_dataset(columns, point, *, blinded):
+def of_dataset(columns, point, *, blinded, weight):
     """Cut-flow, histograms and regions of one dataset, counted here on their own."""
     windows = {name: (-np.inf if low is None else low, high) for name, (low, high) in WINDOWS["na64mu-2022"].items()}
     cuts = point.bind(windows)
@@ -74,14 +77,16 @@ def of_dataset(columns, point, *, blinded):
     n = len(columns["p_in"])
     visible = ~in_box(columns, point.box) if blinded else np.ones(n, bool)
     cutflow = CutFlow.from_masks(
-        masks, np.ones(n), labels={c.name: c.label for c in cuts}, visible=visible, hidden_at=point.blind_at if blinded else None
+        masks, np.full(n, weight), labels={c.name: c.label for c in cuts}, visible=visible, hidden_at=point.blind_at if blinded else None
     )
     before = np.logical_and.reduce([masks[name] for name in point.before_plane_cut()]) & visible
     after = before & masks[point.plane_cut]
     histograms = {}
     for name, mask in (("plane_before", before), ("plane_after", after)):
         axes = [hist.axis.Regular(a.bins, a.low, a.high, name=q) for q, a in (("p_out", point.plane_p_out), ("e_cal", point.plane_e_cal))]
-        histograms[name] = hist.Hist(*axes, storage=hist.storage.Weight()).fill(columns["p_out"][mask], columns["e_cal"][mask])
+        histograms[name] = hist.Hist(*axes, storage=hist.storage.Weight()).fill(
+            columns["p_out"][mask], columns["e_cal"][mask], weight=weight
+        )
     for spectrum in point.spectra:
         h = hist.Hist(
             hist.axis.StrCategory(["all", "n_minus_1"], name="stage"),
@@ -89,17 +94,19 @@ def of_dataset(columns, point, *, blinded):
             storage=hist.storage.Weight(),
         )
         others = [m for cut, m in zip(cuts, masks.values(), strict=True) if spectrum.column not in cut.columns]
-        h.fill("all", columns[spectrum.column][visible])
-        h.fill("n_minus_1", columns[spectrum.column][np.logical_and.reduce(others) & visible])
+        h.fill("all", columns[spectrum.column][visible], weight=weight)
+        h.fill("n_minus_1", columns[spectrum.column][np.logical_and.reduce(others) & visible], weight=weight)
         histograms[spectrum.column] = h
-    regions = {
-        r.name: Counts(int(m.sum()), float(m.sum()), float(m.sum())) for r in point.regions for m in [in_region(columns, r) & before]
-    }
+    regions = {r.name: counts(int(m.sum()), weight) for r in point.regions for m in [in_region(columns, r) & before]}
     if not blinded:
         for name, mask in (("box", before), ("box_after", after)):
             k = int((mask & in_box(columns, point.box)).sum())
-            regions[name] = Counts(k, float(k), float(k))
+            regions[name] = counts(k, weight)
     return cutflow, histograms, regions
+
+
+def counts(k, weight):
+    return Counts(k, k * weight, k * weight**2)
 
 
 def run_result(blinded: bool, n: int = 20_000) -> RunResult:
@@ -109,11 +116,14 @@ def run_result(blinded: bool, n: int = 20_000) -> RunResult:
         "physics": (events(1, n, (0.6, 0.2, 0.1, 0.099, 0.001)), blinded),
         "signal": (events(2, n // 20, (0.0, 0.0, 0.0, 0.0, 1.0)), False),
     }
-    parts = {name: of_dataset(columns, point, blinded=hidden) for name, (columns, hidden) in content.items()}
+    parts = {
+        name: of_dataset(columns, point, blinded=hidden, weight=SIGNAL_WEIGHT if name == "signal" else 1.0)
+        for name, (columns, hidden) in content.items()
+    }
     runs = (
         RunExposure("physics", 1, 1, 11_700_000, 11_583_000.0, 0, 0.0, 0.0, 0.0, n // 2 - 100, 100),
         RunExposure("physics", 2, 2, 8_100_000, 8_100_000.0, 0, 0.0, 0.0, 0.0, n // 2, 0),
-        RunExposure("signal", 3, 1, 0, 0.0, n // 20, 500.0, 500.0, 1e-4, n // 20, 0),
+        RunExposure("signal", 3, 1, 5000, 5000.0, 5000, 7e-10, 7e-10, 1e-4, n // 20, 0),
     )
     inputs = (
         InputFile("physics", "data/sample/physics.root", "0f3c", "na64mu-2022", n, ((0, n - 100),), ((n - 100, n),)),

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from na64mu.report.figures import colour_scale, exposure_text, kind_of_events, plane, plane_before_and_after, save, spectrum
+from na64mu.report.datasets import counting_datasets, exposure_text, kind_of_events, signal_datasets
+from na64mu.report.figures import plane, plane_before_and_after, save, spectrum
+from na64mu.report.plane import colour_scale
 
 
 @pytest.fixture(autouse=True)
@@ -31,9 +33,32 @@ def box_of(ax) -> Rectangle:
 def test_plane_shows_every_event_once(result):
     _, (before, after) = plane_before_and_after(result)
     for ax, name in ((before, "plane_before"), (after, "plane_after")):
-        shown = ax.collections[0].get_array()
-        assert shown.sum() == result.histogram(name).values().sum()
-        assert np.ma.getmaskarray(shown).sum() == (result.histogram(name).values() == 0).sum()
+        shown, events = ax.collections[0].get_array(), result.histogram(name, "physics").values()
+        assert shown.sum() == events.sum()
+        assert np.ma.getmaskarray(shown).sum() == (events == 0).sum()
+
+
+def test_signal_is_drawn_over_the_events_at_any_scale(result):
+    _, (before, _) = plane_before_and_after(result)
+    circles, signal = before.collections[1], result.histogram("plane_before", "signal")
+    values = signal.values()
+    expected = [(signal.axes[0].centers[i], signal.axes[1].centers[j]) for i, j in np.argwhere(values > 0)]
+    np.testing.assert_allclose(circles.get_offsets(), expected)
+    np.testing.assert_allclose(circles.get_sizes() / circles.get_sizes().max(), values[values > 0] / values.max())
+    assert [t.get_text() for t in before.get_legend().get_texts()] == ["signal, any scale"]
+
+
+def test_signal_alone_is_drawn_as_events(result):
+    runs = tuple(r for r in result.exposure.runs if r.dataset == "signal")
+    only = replace(
+        result, cutflows={"signal": result.cutflows["signal"]}, exposure=replace(result.exposure, runs=runs), blinded={"signal": False}
+    )
+    assert (signal_datasets(only), counting_datasets(only)) == ((), ("signal",))
+    figure, (before, _) = plane_before_and_after(only)
+    assert before.collections[0].get_array().sum() == pytest.approx(result.histogram("plane_before", "signal").values().sum())
+    assert figure.axes[2].get_ylabel().startswith("weights / ")
+    _, ax = spectrum(only, "p_out")
+    assert 0 < ax.get_ylim()[0] < 3e-13 < ax.get_ylim()[1]
 
 
 def test_plane_names_axes_regions_and_box(result):
@@ -44,7 +69,7 @@ def test_plane_names_axes_regions_and_box(result):
     assert (box_of(before).get_x(), box_of(before).get_height(), box_of(before).get_hatch()) == (0.0, 12.0, None)
     assert after.get_ylim() == (0.0, 24.0)
     title = figure.get_suptitle()
-    assert "data and simulation" in title
+    assert r"$\mathbf{NA64}\mu$ data   |" in title
     assert r"1.97 $\times$ 10$^{7}$ muons on target" in title
     widths = [f"{(a.high - a.low) / a.bins:g}" for a in (result.working_point.plane_p_out, result.working_point.plane_e_cal)]
     assert figure.axes[2].get_ylabel() == rf"events / ({widths[0]} GeV/$c$ $\times$ {widths[1]} GeV)"
@@ -61,9 +86,10 @@ def test_blinded_box_is_hatched_and_empty(blinded_result):
 
 
 def test_one_dataset_is_drawn_alone(result):
-    _, (before, _) = plane_before_and_after(result, "signal")
-    assert before.collections[0].get_array().sum() == result.histogram("plane_before", "signal").values().sum()
-    assert before.get_title("right") == f"{int(result.histogram('plane_before', 'signal').sum().value)} events"
+    figure, (before, _) = plane_before_and_after(result, "signal")
+    assert before.collections[0].get_array().sum() == pytest.approx(result.histogram("plane_before", "signal").values().sum())
+    assert figure.get_suptitle().endswith("|   signal")
+    assert len(before.collections) == 1
 
 
 def test_after_plane_keeps_its_range_if_events_lie_above(result):
@@ -117,13 +143,20 @@ def test_spectrum_draws_on_given_axes(result):
     assert spectrum(result, "p_in", ax=ax) == (figure, ax)
 
 
-def test_texts_of_exposure_and_kind(result, clean_result):
-    assert kind_of_events(result) == "data and simulation"
-    runs = tuple(r for r in result.exposure.runs if r.dataset == "signal")
-    only = replace(clean_result, exposure=replace(result.exposure, runs=runs))
-    assert (kind_of_events(only), exposure_text(only)) == ("simulation", "")
-    few = replace(clean_result, exposure=replace(result.exposure, runs=(replace(runs[0], n_mot_read=1234.0),)))
-    assert exposure_text(few) == "1 234 muons on target"
+def test_signal_in_a_spectrum_has_the_area_of_the_events(result):
+    _, ax = spectrum(result, "p_out")
+    assert "signal, scaled" in ax.get_legend_handles_labels()[1]
+    events = result.histogram("p_out", "physics")[{0: hist.loc("n_minus_1")}].values()
+    drawn = [patch.get_data().values for patch in ax.patches if hasattr(patch, "get_data")]
+    assert [d.sum() for d in drawn[1:]] == pytest.approx([events.sum()] * 2)
+
+
+def test_texts_of_exposure_and_kind(result):
+    both = ("physics", "signal")
+    assert kind_of_events(result, both) == "data and simulation"
+    assert (kind_of_events(result, ("signal",)), exposure_text(result, ("signal",))) == ("simulation", "5 000 muons on target")
+    none = replace(result, exposure=replace(result.exposure, runs=()))
+    assert exposure_text(none, both) == ""
 
 
 def test_the_same_figure_gives_the_same_bytes(result, tmp_path):

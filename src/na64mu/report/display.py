@@ -15,7 +15,7 @@ from na64mu.detector import Detector
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.reconstruction.event import EventTracks, event_tracks, trajectory
 from na64mu.reconstruction.summary import reconstruct
-from na64mu.report.figures import BLUE, GREY, ORANGE, STYLE, VERMILLION
+from na64mu.report.style import BLUE, GREY, ORANGE, STYLE, VERMILLION
 from na64mu.typing import FloatArray
 
 if TYPE_CHECKING:

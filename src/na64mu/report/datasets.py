@@ -1,0 +1,61 @@
+"""What a figure shows of several datasets: those that count events, and simulated signal, which is drawn over them at any scale."""
+
+from __future__ import annotations
+
+import math
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Any
+
+from na64mu.report.numbers import muons
+
+if TYPE_CHECKING:
+    from na64mu.analysis.result import RunResult
+
+__all__ = ("combined", "counting_datasets", "exposure_text", "kind_of_events", "signal_datasets")
+
+
+def signal_datasets(result: RunResult) -> tuple[str, ...]:
+    """Datasets of simulated signal: their weights stand for a coupling (g_ref), not for events seen. None if there is nothing else.
+
+    Parameters
+    ----------
+    result : RunResult
+        What `na64mu run` found.
+
+    Returns
+    -------
+    tuple of str
+        Names in order.
+    """
+    signal = {run.dataset for run in result.exposure.runs if run.g_ref > 0}
+    names = tuple(name for name in result.datasets if name in signal)
+    return () if len(names) == len(result.datasets) else names
+
+
+def counting_datasets(result: RunResult) -> tuple[str, ...]:
+    """All other datasets."""
+    signal = signal_datasets(result)
+    return tuple(name for name in result.datasets if name not in signal)
+
+
+def combined(result: RunResult, name: str, datasets: tuple[str, ...]) -> Any:
+    """Sum of a histogram over some datasets."""
+    return reduce(add, (result.histogram(name, dataset) for dataset in datasets))
+
+
+def kind_of_events(result: RunResult, datasets: tuple[str, ...]) -> str:
+    """Whether datasets hold data, simulation or both: generated events stand in the bookkeeping of simulation only."""
+    kinds = {"simulation" if run.n_generated else "data" for run in result.exposure.runs if run.dataset in datasets}
+    return " and ".join(sorted(kinds))
+
+
+def exposure_text(result: RunResult, datasets: tuple[str, ...]) -> str:
+    """Muons on target behind the events of some datasets, as a figure shows it."""
+    n_mot = sum(result.exposure.n_mot(dataset) for dataset in datasets)
+    if n_mot <= 0:
+        return ""
+    if n_mot < 1e6:
+        return f"{muons(n_mot)} muons on target"
+    power = math.floor(math.log10(n_mot))
+    return rf"{n_mot / 10**power:.3g} $\times$ 10$^{{{power}}}$ muons on target"

@@ -1,0 +1,113 @@
+"""The spectra of the cut variables with what the cuts keep. Momenta GeV/c, energies GeV (VETO: MeV), lengths mm."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, cast
+
+import hist
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import mplhep
+from matplotlib.ticker import NullFormatter
+
+from na64mu.report.datasets import combined, counting_datasets, signal_datasets
+from na64mu.report.style import BLACK, BLUE, GREY, LABEL_BOX, ORANGE, PURPLE, STYLE, VERMILLION, events_text
+from na64mu.report.thresholds import thresholds
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from na64mu.analysis.result import RunResult
+    from na64mu.selections.working_point import Spectrum
+
+__all__ = ("spectrum",)
+
+
+def spectrum(result: RunResult, column: str, dataset: str | None = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
+    """Draw the spectrum of one quantity: all events, events that pass all other cuts, and what the cuts on it keep.
+
+    Parameters
+    ----------
+    result : RunResult
+        What `na64mu run` found.
+    column : str
+        A quantity of the working point's spectra.
+    dataset : str, optional
+        One dataset; by default all together, with simulated signal scaled to the events that pass all other cuts.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    figure, axes
+    """
+    described: Spectrum = next(s for s in result.working_point.spectra if s.column == column)
+    signal = signal_datasets(result) if dataset is None else ()
+    histogram = combined(result, column, counting_datasets(result) if dataset is None else (dataset,))
+    with mpl.rc_context(STYLE):
+        ax = (
+            plt.subplots(figsize=(6.0, 4.2), gridspec_kw={"left": 0.13, "right": 0.97, "bottom": 0.14, "top": 0.92})[1]
+            if ax is None
+            else ax
+        )
+        stages = (("all", "all events", BLUE, "step"), ("n_minus_1", "all other cuts passed", ORANGE, "fill"))
+        for stage, label, colour, form in stages:
+            of_stage = histogram[{0: hist.loc(stage)}]
+            mplhep.histplot(
+                of_stage, ax=ax, histtype=form, color=colour, label=label, yerr=False, flow="none", alpha=0.75 if form == "fill" else 1
+            )
+        if signal:
+            _draw_signal(ax, combined(result, column, signal), histogram, ", ".join(signal))
+        ax.set_yscale("log")
+        ax.yaxis.set_minor_formatter(NullFormatter())
+        filled = histogram.values()[histogram.values() > 0]
+        bottom, top = (0.5 * min(1.0, float(filled.min())), 3.0 * float(filled.max())) if filled.size else (0.5, 10.0)
+        ax.set(xlim=(described.low, described.high), ylim=(bottom, top), xlabel=described.label)
+        ax.set_ylabel(_per_bin(described))
+        _draw_thresholds(ax, result, column)
+        ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2, ncols=4, fontsize=10, columnspacing=1.0, handlelength=1.4)
+        _mark_flow(ax, histogram[{0: hist.loc("all")}])
+    return cast("Figure", ax.figure), ax
+
+
+def _draw_signal(ax: Axes, signal: hist.Hist, events: hist.Hist, name: str) -> None:
+    """Signal that passes all other cuts as a line with the area of the events that do, or of all events if there are none."""
+    passing = signal[{0: hist.loc("n_minus_1")}]
+    total = float(passing.values().sum())
+    areas = [float(events[{0: hist.loc(stage)}].values().sum()) for stage in ("n_minus_1", "all")]
+    if total > 0:
+        scale = next((a for a in areas if a > 0), total) / total
+        mplhep.histplot(passing * scale, ax=ax, histtype="step", color=PURPLE, label=f"{name}, scaled", yerr=False, flow="none")
+
+
+def _per_bin(described: Spectrum) -> str:
+    width = (described.high - described.low) / described.bins
+    unit = described.label.partition("[")[2].partition("]")[0]
+    return f"events / {width:.3g} {unit}" if unit else "events"
+
+
+def _draw_thresholds(ax: Axes, result: RunResult, column: str) -> None:
+    """Lines at the edges of what each cut keeps, and a light shade over what it rejects."""
+    low, high = ax.get_xlim()
+    styles = itertools.cycle(("-", "--", ":"))
+    for limits in thresholds(result, column):
+        is_box = limits.label == "signal box"
+        style, colour = next(styles), VERMILLION if is_box else BLACK
+        for edge in limits.edges:
+            ax.axvline(edge, color=colour, linestyle=style, linewidth=1.6, label=limits.label if edge == limits.edges[-1] else None)
+        if not is_box:
+            for left, right in ((low, min(limits.low, high)), (max(limits.high, low), high)):
+                if left < right:
+                    ax.axvspan(left, right, color=BLACK, alpha=0.07, linewidth=0)
+    ax.set_xlim(low, high)
+
+
+def _mark_flow(ax: Axes, histogram: hist.Hist) -> None:
+    """Say how many events lie outside the axis."""
+    values = histogram.values(flow=True)
+    for number, x, align in ((values[0], 0.015, "left"), (values[-1], 0.985, "right")):
+        if number > 0:
+            arrow = f"\u2190 {events_text(float(number))}" if align == "left" else f"{events_text(float(number))} \u2192"
+            ax.text(x, 0.02, arrow, transform=ax.transAxes, ha=align, va="bottom", fontsize=10, color=GREY, bbox=LABEL_BOX)

@@ -1,0 +1,69 @@
+"""How all figures look: colours that are told apart with any colour vision, one set of matplotlib settings, one way to write a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+
+from na64mu.report.numbers import count
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ("BLACK", "BLUE", "GREY", "LABEL_BOX", "MAP", "ORANGE", "PURPLE", "STYLE", "VERMILLION", "events_text", "save")
+
+# Okabe and Ito's colours; the purple is darkened for thin lines.
+BLUE, ORANGE, VERMILLION, PURPLE = "#0072b2", "#e69f00", "#d55e00", "#c2439a"
+GREY, BLACK = "#5f5f5f", "#000000"
+MAP = "viridis"
+LABEL_BOX = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+
+STYLE: dict[Any, Any] = {
+    "font.size": 13,
+    "axes.labelsize": 15,
+    "axes.linewidth": 1.0,
+    "xaxis.labellocation": "right",
+    "yaxis.labellocation": "top",
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.minor.visible": True,
+    "ytick.minor.visible": True,
+    "xtick.major.size": 7,
+    "ytick.major.size": 7,
+    "xtick.minor.size": 3.5,
+    "ytick.minor.size": 3.5,
+    "legend.frameon": False,
+    "hatch.linewidth": 0.8,
+    "figure.facecolor": "white",
+}
+
+
+def events_text(number: float) -> str:
+    """A number of events, or a sum of weights, as text."""
+    return count(round(number)) if number == round(number) else f"{number:.4g}"
+
+
+def save(figure: Figure, path: Path, dpi: int = 150) -> Path:
+    """Write a figure and close it; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure : Figure
+        What to write.
+    path : Path
+        PNG file.
+    dpi : int
+        Dots per inch.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    figure.savefig(path, dpi=dpi, metadata={"Software": None})
+    plt.close(figure)
+    return path
