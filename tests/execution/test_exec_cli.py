@@ -28,6 +28,14 @@ def test_run_writes_the_output_folder_and_prints_the_cutflow(fake: FakeReconstru
     assert "wrote" in done.stderr
 
 
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes seconds and has its own tests."""
+    for name in ("write_figures", "write_html"):
+        monkeypatch.setattr(f"na64mu.report.{name}", lambda result, folder: None)
+
+
+@pytest.mark.usefixtures("no_figures")
 def test_run_ends_with_3_when_input_was_lost_and_names_it(fake: FakeReconstruction, tmp_path):
     (tmp_path / "bad.root").touch()
     good = write_file(tmp_path / "beam.root", 400)
@@ -54,6 +62,7 @@ def test_wrong_usage_ends_with_2(arguments):
     assert na64mu(*arguments).exit_code == 2
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_quiet_prints_nothing(fake: FakeReconstruction, tmp_path):
     done = na64mu("run", write_file(tmp_path / "beam.root", 10), "-o", tmp_path / "out", "-q")
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
@@ -77,6 +86,7 @@ def calibration_table(fake: FakeReconstruction) -> None:
         table[name][:] = peak * (1 + 0.1 * rng.normal(size=400) + 0.03 * rng.exponential(size=400))
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_calibrate_writes_a_file_that_run_takes(fake: FakeReconstruction, tmp_path):
     calibration_table(fake)
     path = write_file(tmp_path / "calib.root", 400)
