@@ -44,7 +44,7 @@ def test_weights_are_seen_and_their_fraction():
     heavy = CutFlow((Step("events", "events", 2, 5.0, 13.0), Step("a", "a", 1, 2.0, 4.0)))
     cancelling = CutFlow((Step("events", "events", 2, 2.0, 2.5), Step("a", "a", 1, 0.5, 0.25)))
     assert [is_weighted(f) for f in (plain, heavy, cancelling)] == [False, True, True]
-    assert weighted_fraction(heavy.steps[1], heavy.steps[0]) == "40 %"
+    assert weighted_fraction(heavy.steps[1], heavy.steps[0]) == "40"
     assert weighted_fraction(Step("a", "a"), Step("events", "events")) == "-"
 
 

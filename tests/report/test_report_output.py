@@ -35,8 +35,8 @@ def test_every_count_of_the_cutflow_is_on_the_terminal(blinded_result, width):
 
 def test_a_file_gets_the_whole_table(result):
     text = rendered(result, 60, terminal=False)
-    assert "N-1 efficiency [%]" in text
-    assert rendered(result, 60, terminal=True).count("N-1 efficiency") == 0
+    assert "N-1 efficiency" in text
+    assert "N-1 efficiency" not in rendered(result, 80)
 
 
 def test_cutflow_cells_against_the_cutflow(result):
@@ -57,10 +57,10 @@ def test_cutflow_cells_against_the_cutflow(result):
 def test_weights_get_their_own_columns(result):
     physics, signal, _ = cutflow_cells(result)
     assert "sum of weights" not in physics.head
-    assert signal.head[-2:] == ("sum of weights", "cumulative, weighted")
+    assert signal.head[-2:] == ("sum of weights", "weighted [%]")
     n = result.cutflows["signal"].counts
-    assert float(signal.rows[-1][-2]) == pytest.approx(3e-13 * n[-1], rel=1e-4)
-    assert signal.rows[-1][-1] == f"{100 * n[-1] / n[0]:.3g} %"
+    assert float(signal.rows[-1][-2]) == pytest.approx(3e-13 * n[-1], rel=1e-3)
+    assert signal.rows[-1][-1] == f"{100 * n[-1] / n[0]:.3g}"
 
 
 def test_the_box_of_data_is_blinded_and_that_of_simulation_is_not(blinded_result):

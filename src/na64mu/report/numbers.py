@@ -58,4 +58,4 @@ def is_weighted(cutflow: CutFlow) -> bool:
 
 def weighted_fraction(step: Step, first: Step) -> str:
     """Fraction of the weights left after a step, in per cent; a dash if there were none."""
-    return f"{100 * step.sumw / first.sumw:.3g} %" if first.sumw else "-"
+    return f"{100 * step.sumw / first.sumw:.3g}" if first.sumw else "-"

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ("colour_scale", "plane", "plane_before_and_after")
 
+FEW_EVENTS = 1000  # below it, bins are merged so that single events are seen
+
 
 def plane(
     histogram: hist.Hist,
@@ -89,10 +91,14 @@ def colour_scale(values: FloatArray) -> LogNorm:
 
 def _colour_bar(histogram: hist.Hist, axes: list[Axes]) -> None:
     """Put the colour scale of the first axes to the right of all."""
-    widths = [float(axis.widths[0]) for axis in histogram.axes]
     bar = cast("Figure", axes[0].figure).colorbar(axes[0].collections[0], ax=axes, pad=0.012, aspect=28)
     what = "events" if np.allclose(histogram.values(), histogram.variances(), atol=0.0) else "weights"
-    bar.set_label(rf"{what} / ({widths[0]:g} GeV/$c$ $\times$ {widths[1]:g} GeV)")
+    bar.set_label(f"{what} / bin" if len(axes) > 1 else f"{what} / ({_bin_size(histogram)})")
+
+
+def _bin_size(histogram: hist.Hist) -> str:
+    widths = [float(axis.widths[0]) for axis in histogram.axes]
+    return rf"{widths[0]:g} GeV/$c$ $\times$ {widths[1]:g} GeV"
 
 
 def _draw_regions(ax: Axes, working_point: WorkingPoint) -> None:
@@ -152,12 +158,16 @@ def plane_before_and_after(result: RunResult, dataset: str | None = None) -> tup
     figure, (axes, axes)
         The right plane is enlarged to twice the height of the signal box if all its events lie there. Simulated signal
         (weights that stand for a coupling) is drawn over the events of the other datasets as open circles, at any scale.
+        Where there are few events, 2 x 2 bins of the left plane are drawn as one.
     """
     point = result.working_point
     signal = signal_datasets(result) if dataset is None else ()
     shown = counting_datasets(result) if dataset is None else (dataset,)
-    histograms = [combined(result, name, shown) for name in ("plane_before", "plane_after")]
-    overlays = [combined(result, name, signal) if signal else None for name in ("plane_before", "plane_after")]
+    names = ("plane_before", "plane_after")
+    histograms = [combined(result, name, shown) for name in names]
+    overlays = [combined(result, name, signal) if signal else None for name in names]
+    if histograms[0].values().sum() < FEW_EVENTS:
+        histograms[0], overlays[0] = _merged(histograms[0]), None if overlays[0] is None else _merged(overlays[0])
     blinded = any(result.blinded[name] for name in shown)
     cut = next(c.label for c in point.cuts if c.name == point.plane_cut)
     with mpl.rc_context(STYLE):
@@ -167,7 +177,7 @@ def plane_before_and_after(result: RunResult, dataset: str | None = None) -> tup
             low_only = when == "after" and all(_lies_below(h, 2.0 * point.box.e_cal_max) for h in (histogram, overlay) if h is not None)
             plane(histogram, point, blinded=blinded, e_cal_max=2.0 * point.box.e_cal_max if low_only else None, norm=norm, ax=ax)
             ax.set_title(f"{when} {cut}", loc="left", fontsize=12.5)
-            ax.set_title(_content(histogram), loc="right", fontsize=11, color=GREY)
+            ax.text(0.97, 0.80, _content(histogram), transform=ax.transAxes, ha="right", va="top", fontsize=11, color=GREY, bbox=LABEL_BOX)
             if low_only:
                 ax.set_ylabel(r"$E_{CAL}$ [GeV] (enlarged)")
             if overlay is not None:
@@ -183,13 +193,18 @@ def plane_before_and_after(result: RunResult, dataset: str | None = None) -> tup
     return figure, (axes[0], axes[1])
 
 
+def _merged(histogram: hist.Hist) -> hist.Hist:
+    """The same plane with 2 x 2 bins made one, as far as the bins divide."""
+    return histogram[tuple(slice(None, None, hist.rebin(2 if axis.size % 2 == 0 else 1)) for axis in histogram.axes)]
+
+
 def _draw_signal(ax: Axes, histogram: hist.Hist, name: str) -> None:
     """Simulated signal as open circles whose area goes with the content of the bin, at any scale."""
     values = histogram.values()
     x, y = np.meshgrid(histogram.axes[0].centers, histogram.axes[1].centers, indexing="ij")
     filled = values > 0
     if filled.any():
-        area_of = 70.0 * values[filled] / values.max()
+        area_of = 45.0 * values[filled] / values.max()
         ax.scatter(
             x[filled], y[filled], s=area_of, facecolors="none", edgecolors=PURPLE, linewidths=1.0, zorder=2.5, label=f"{name}, any scale"
         )
@@ -204,8 +219,8 @@ def _lies_below(histogram: hist.Hist, e_cal: float) -> bool:
 
 
 def _content(histogram: hist.Hist) -> str:
-    """Events that a plane shows, and those outside its axes."""
+    """Events that a plane shows, those outside its axes, and the size of its bins."""
     inside, everywhere = float(histogram.values().sum()), float(histogram.values(flow=True).sum())
-    text = f"{events_text(inside)} events"
     outside = everywhere - inside
-    return text + (f", {events_text(outside)} outside" if outside > 1e-9 * everywhere else "")
+    beyond = f", {events_text(outside)} outside" if outside > 1e-9 * everywhere else ""
+    return f"{events_text(inside)} events{beyond}\nbins of {_bin_size(histogram)}"

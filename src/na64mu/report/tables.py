@@ -65,6 +65,8 @@ def cutflow_cells(result: RunResult, *, narrow: bool = False) -> list[Cells]:
     tables = [_cutflow(name, cutflow, narrow=narrow) for name, cutflow in flows.items()]
     note = "Errors: 68 % Clopper-Pearson interval of the raw counts" + (", its longer side." if narrow else ".")
     note += " N-1: events that pass all other cuts" + ("." if narrow else ", and the part of them that passes this one too.")
+    if any(is_weighted(flow) for flow in flows.values()):
+        note += " Weighted: part of the sum of weights that is left."
     if any(result.blinded.values()):
         note += " Blinded events of the signal box count as failing the last cut before the plane, and stand in no N-1."
     return [*tables[:-1], replace(tables[-1], note=note)]
@@ -73,23 +75,27 @@ def cutflow_cells(result: RunResult, *, narrow: bool = False) -> list[Cells]:
 def _cutflow(name: str, cutflow: CutFlow, *, narrow: bool) -> Cells:
     weighted = is_weighted(cutflow)
     head = ["cut", "events", "efficiency [%]", "cumulative [%]", "N-1"]
-    head += [] if narrow else ["N-1 efficiency [%]"]
-    head += ["sum of weights", "cumulative, weighted"] if weighted else []
+    head += [] if narrow or weighted else ["N-1 efficiency [%]"]
+    if weighted:
+        head += ["weighted [%]"] if narrow else ["sum of weights", "weighted [%]"]
     rows = []
     for i, step in enumerate(cutflow.steps):
         row = [step.label, count(step.n)]
-        row += _efficiencies(cutflow, step.name, narrow=narrow) if i else [""] * (3 if narrow else 4)
+        row += _efficiencies(cutflow, step.name, narrow=narrow) if i else ["", "", ""]
+        if not narrow and weighted:
+            row.append(significant(step.sumw))
         if weighted:
-            row += [significant(step.sumw, 5), weighted_fraction(step, cutflow.steps[0]) if i else ""]
+            row.append(weighted_fraction(step, cutflow.steps[0]) if i else "")
+        elif not narrow:
+            row.append(efficiency(cutflow.n_minus_1_efficiency(step.name)) if i else "")
         rows.append(tuple(row))
     return Cells(f"Cut-flow: {name}", tuple(head), rows)
 
 
 def _efficiencies(cutflow: CutFlow, name: str, *, narrow: bool) -> list[str]:
-    """Relative and cumulative efficiency, N-1 events and, if there is room, N-1 efficiency of one cut."""
+    """Relative and cumulative efficiency, and N-1 events of one cut."""
     cells = [efficiency(e, narrow=narrow) for e in (cutflow.efficiency(name), cutflow.cumulative_efficiency(name))]
-    cells.append(count(cutflow[name].n_minus_1))
-    return cells if narrow else [*cells, efficiency(cutflow.n_minus_1_efficiency(name))]
+    return [*cells, count(cutflow[name].n_minus_1)]
 
 
 def region_cells(result: RunResult) -> Cells:

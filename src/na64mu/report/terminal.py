@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -57,8 +58,9 @@ def _table(cells: Cells, *, emphasise_last: bool = False) -> RenderableType:
     table.caption_justify = "left"
     for i, heading in enumerate(cells.head):
         words = i in cells.left
-        longest = max([len(row[i]) for row in cells.rows] + [len(word) for word in heading.split()], default=0)
-        table.add_column(escape(heading), justify="left" if words else "right", min_width=None if words else longest, overflow="fold")
+        longest = max([len(row[i]) for row in cells.rows] + [len(word) for word in heading.split()], default=1)
+        text = heading if words else textwrap.fill(heading, longest)
+        table.add_column(escape(text), justify="left" if words else "right", no_wrap=not words, overflow="fold")
     for i, row in enumerate(cells.rows):
         texts = [Text(cell, style="magenta" if cell == BLINDED else "") for cell in row]
         table.add_row(*texts, style="bold" if emphasise_last and i == len(cells.rows) - 1 else "")
