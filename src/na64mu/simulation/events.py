@@ -24,6 +24,7 @@ from na64mu.simulation.transport import MUON_MASS, circle, drift, scatter
 from na64mu.simulation.truth import FACTS, Truth
 from na64mu.typing import FloatArray, IntArray
 
+# Kernels called from other kernels only need no wrappers: unpacking a Setup costs more to compile than they do.
 __all__ = ("BEAM", "CALIBRATION", "HARD_LOSS", "PHYSICS", "ZPRIME", "simulate_events")
 
 #: Trigger bits.
@@ -54,7 +55,7 @@ AIR_Z, COMPOSITE_Z = 7.3, 7.0  # nuclear charges for the scattering tails
 EQUILIBRIUM = 0.5 * 0.307 * 0.44 * math.log(10.0) / 1.5
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _lose(
     setup: Setup,
     scratch: Scratch,
@@ -84,7 +85,7 @@ def _lose(
         facts[F_PROCESS], facts[F_VERTEX], facts[F_TRANSFER] = TRUTH_PROCESS[process], z, transfer
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _force(
     setup: Setup,
     scratch: Scratch,
@@ -110,7 +111,7 @@ def _force(
         _lose(setup, scratch, c, cells, step, state, z, int(plan[1]), transfer, rng)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _cross_stack(
     setup: Setup,
     scratch: Scratch,
@@ -118,6 +119,7 @@ def _cross_stack(
     cells: FloatArray,
     step: int,
     state: FloatArray,
+    planned: float,
     mode: int,
     plan: FloatArray,
     rng: np.random.Generator,
@@ -125,7 +127,6 @@ def _cross_stack(
     """Walk the muon through a calorimeter, from one hard loss to the next; False if it stops."""
     z, z_out = setup.line.z_in[step], setup.line.z_out[step]
     total = (z_out - z) / c.x0
-    planned = plan[0] if mode != BEAM else math.inf
     section = setup.line.number[step]
     while True:
         while section < len(c.ends) - 1 and z >= c.ends[section]:
@@ -164,12 +165,12 @@ def _cross_stack(
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _in_hole(c: Calorimeter, state: FloatArray) -> bool:
     return abs(state[0]) < c.x_hole and abs(state[1]) < c.y_hole
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _walk(
     setup: Setup,
     scratch: Scratch,
@@ -182,6 +183,7 @@ def _walk(
 ) -> bool:
     """Steps first to last - 1 of the line; False if the muon is lost."""
     line, s = setup.line, setup.surfaces
+    planned = plan[0] if mode != BEAM else math.inf
     for i in range(first, last):
         kind = line.kind[i]
         length = line.z_out[i] - line.z_in[i]
@@ -204,19 +206,19 @@ def _walk(
                 scratch.facts[F_P_OUT] = state[4]
             scatter(state, length, line.x_over_x0[i], line.x_over_x0[i], AIR_Z, rng)
         elif kind == ECAL:
-            if not _cross_stack(setup, scratch, setup.ecal, scratch.ecal, i, state, mode, plan, rng):
+            if not _cross_stack(setup, scratch, setup.ecal, scratch.ecal, i, state, planned, mode, plan, rng):
                 return False
         elif kind == VHCAL:
             if _in_hole(setup.vhcal, state):
                 drift(state, length)
-            elif not _cross_stack(setup, scratch, setup.vhcal, scratch.vhcal, i, state, BEAM, plan, rng):
+            elif not _cross_stack(setup, scratch, setup.vhcal, scratch.vhcal, i, state, math.inf, mode, plan, rng):
                 return False
-        elif not _cross_stack(setup, scratch, setup.hcal, scratch.hcal, i, state, BEAM, plan, rng):
+        elif not _cross_stack(setup, scratch, setup.hcal, scratch.hcal, i, state, math.inf, mode, plan, rng):
             return False
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _clear(scratch: Scratch) -> None:
     scratch.n[0] = 0
     scratch.counters[:] = 0.0
@@ -229,7 +231,7 @@ def _clear(scratch: Scratch) -> None:
     scratch.facts[F_X_S4] = math.nan
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _aims_at(setup: Setup, state: FloatArray) -> bool:
     """Whether a state at z = 0 points at S0 and S1, within scattering (0.6 mm rms from all planes upstream)."""
     for counter in (S0, S1):
@@ -240,7 +242,7 @@ def _aims_at(setup: Setup, state: FloatArray) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _start(setup: Setup, scratch: Scratch, state: FloatArray, rng: np.random.Generator) -> bool:
     """Draw the beam particle and write its truth; False if it cannot meet S0 and S1."""
     sample_beam(setup.spot, state, rng)
@@ -255,19 +257,19 @@ def _start(setup: Setup, scratch: Scratch, state: FloatArray, rng: np.random.Gen
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _fires(setup: Setup, measured: FloatArray, counter: int) -> bool:
     return measured[counter] > setup.counters.threshold[counter]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _measure(setup: Setup, scratch: Scratch, measured: FloatArray, rng: np.random.Generator) -> None:
     """Energies of the counters with their resolution: the trigger and the raw tree see the same numbers."""
     for k in range(len(measured)):
         measured[k] = max(0.0, scratch.counters[k] * (1.0 + setup.counters.resolution[k] * rng.standard_normal()))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _first_step(setup: Setup, kind: int) -> int:
     for i in range(len(setup.line.kind)):
         if setup.line.kind[i] == kind:
@@ -275,24 +277,26 @@ def _first_step(setup: Setup, kind: int) -> int:
     return len(setup.line.kind)
 
 
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _store(table: FloatArray, row: int, values: FloatArray) -> None:
+    for k in range(len(values)):
+        table[row, k] = values[k]
+
+
 @njit(cache=True, nogil=True)
 def _simulate(
     setup: Setup,
     scratch: Scratch,
+    out: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
     n_events: int,
     mode: int,
     plans: FloatArray,
     prescale: int,
     rng: np.random.Generator,
-) -> tuple[
-    IntArray, int, FloatArray, FloatArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray
-]:  # fmt: skip
-    """See simulate_events; returns tallies (n_mot), number written and the arrays of Truth."""
-    at_ecal, at_hcal, end = _first_step(setup, ECAL), _first_step(setup, HCAL), len(setup.line.kind)
-    facts = np.empty((n_events, len(scratch.facts)))
-    counters, veto = np.empty((n_events, len(scratch.counters))), np.empty((n_events, len(scratch.veto)))
-    ecal, vhcal = np.empty((n_events, *scratch.ecal.shape)), np.empty((n_events, *scratch.vhcal.shape))
-    hcal = np.empty((n_events, *scratch.hcal.shape))
+) -> tuple[int, int, FloatArray, IntArray]:
+    """See simulate_events; returns n_mot, the number written, hits and their offsets; `out` holds the other arrays of Truth."""
+    stages = np.array([0, _first_step(setup, ECAL), _first_step(setup, HCAL), len(setup.line.kind)])
+    facts, counters, veto, ecal, vhcal, hcal = out
     offsets = np.zeros(n_events + 1, dtype=np.int64)
     hits = np.empty((64 * n_events if prescale == 1 else 4 * n_events + 2000, 5))
     state, measured = np.empty(5), np.empty(len(scratch.counters))
@@ -303,23 +307,22 @@ def _simulate(
         _clear(scratch)
         if not _start(setup, scratch, state, rng):
             continue
-        alive = _walk(setup, scratch, 0, at_ecal, state, mode, plan, rng)
+        alive = _walk(setup, scratch, stages[0], stages[1], state, mode, plan, rng)
         _measure(setup, scratch, measured, rng)
         if not (alive and _fires(setup, measured, S0) and _fires(setup, measured, S1)) or _fires(setup, measured, V1):
             continue
         tallies[0] += 1
         keep = prescale > 0 and tallies[0] % prescale == 0
-        early = measured[:S4].copy()
-        alive = _walk(setup, scratch, at_ecal, at_hcal, state, mode, plan, rng)
+        early_s0, early_s1, early_v1 = measured[S0], measured[S1], measured[V1]
+        alive = _walk(setup, scratch, stages[1], stages[2], state, mode, plan, rng)
         _measure(setup, scratch, measured, rng)
         if not keep and not _fires(setup, measured, S4):
             continue
         s4 = measured[S4]
         if alive:
-            _walk(setup, scratch, at_hcal, end, state, mode, plan, rng)
+            _walk(setup, scratch, stages[2], stages[3], state, mode, plan, rng)
         _measure(setup, scratch, measured, rng)
-        measured[:S4] = early
-        measured[S4] = s4
+        measured[S0], measured[S1], measured[V1], measured[S4] = early_s0, early_s1, early_v1, s4
         physics = _fires(setup, measured, S4) and _fires(setup, measured, S_MU)
         if not keep and not physics:
             continue
@@ -328,16 +331,20 @@ def _simulate(
         used = offsets[n]
         if used + scratch.n[0] > len(hits):
             grown = np.empty((2 * len(hits) + scratch.n[0], 5))
-            grown[:used] = hits[:used]
+            for k in range(used):
+                _store(grown, k, hits[k])
             hits = grown
-        hits[used : used + scratch.n[0]] = scratch.hits[: scratch.n[0]]
+        for k in range(scratch.n[0]):
+            _store(hits, used + k, scratch.hits[k])
         offsets[n + 1] = used + scratch.n[0]
-        facts[n], counters[n], veto[n] = scratch.facts, measured, scratch.veto
-        ecal[n], vhcal[n], hcal[n] = scratch.ecal, scratch.vhcal, scratch.hcal
+        _store(facts, n, scratch.facts)
+        _store(counters, n, measured)
+        _store(veto, n, scratch.veto)
+        _store(ecal, n, scratch.ecal.ravel())
+        _store(vhcal, n, scratch.vhcal.ravel())
+        _store(hcal, n, scratch.hcal.ravel())
         n += 1
-    return (
-        tallies, n, facts[:n], hits[: offsets[n]], offsets[: n + 1], counters[:n], veto[:n], ecal[:n], vhcal[:n], hcal[:n],
-    )  # fmt: skip
+    return tallies[0], n, hits, offsets
 
 
 def simulate_events(
@@ -371,5 +378,8 @@ def simulate_events(
         Written events.
     """
     scratch = new_scratch(detector, len(FACTS))
-    tallies, _, *arrays = _simulate(setup, scratch, n_events, mode, plans, prescale, rng)
-    return int(tallies[0]), Truth(*arrays)
+    kept = (scratch.facts, scratch.counters, scratch.veto, scratch.ecal, scratch.vhcal, scratch.hcal)
+    out = tuple(np.empty((n_events, array.size)) for array in kept)
+    n_mot, n, hits, offsets = _simulate(setup, scratch, out, n_events, mode, plans, prescale, rng)
+    facts, counters, veto, ecal, vhcal, hcal = (table[:n].reshape(n, *array.shape) for table, array in zip(out, kept, strict=True))
+    return int(n_mot), Truth(facts, hits[: offsets[n]], offsets[: n + 1], counters, veto, ecal, vhcal, hcal)

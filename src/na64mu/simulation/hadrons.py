@@ -32,7 +32,7 @@ MEAN_PT = 0.35  # [GeV/c]
 WIDTH = 0.3  # lateral spread of a hadronic shower, in interaction lengths (inferred)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _shower_in(
     c: Calorimeter, cells: FloatArray, state: FloatArray, z_in: float, z_out: float, section: int, rng: np.random.Generator
 ) -> None:
@@ -56,7 +56,7 @@ def _shower_in(
     drift(state, z_out - z_in)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def fly_hadron(setup: Setup, scratch: Scratch, step: int, state: FloatArray, charge: float, rng: np.random.Generator) -> None:
     """Carry a hadron from a step to the end of the line.
 
@@ -108,7 +108,7 @@ def fly_hadron(setup: Setup, scratch: Scratch, step: int, state: FloatArray, cha
             drift(state, z_out - z_in)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def nuclear_shower(
     setup: Setup,
     scratch: Scratch,

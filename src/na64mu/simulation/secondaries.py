@@ -37,7 +37,7 @@ SCINTILLATOR_DENSITY = 1.06  # g/cm3
 MOST_LEAKED = 300
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def counter_deposit(thickness: float, rng: np.random.Generator) -> float:
     """Energy that a fast particle leaves in a thin scintillator [MeV].
 
@@ -63,7 +63,7 @@ def counter_deposit(thickness: float, rng: np.random.Generator) -> float:
     return max(0.3 * mode, mode - 1.12 * xi * math.log(z * z + 1e-12))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _inside(setup: Setup, counter: int, x: float, y: float) -> bool:
     size = setup.counters.size[counter]
     shape = setup.counters.shape[counter]
@@ -75,7 +75,7 @@ def _inside(setup: Setup, counter: int, x: float, y: float) -> bool:
     return size[0] * size[0] < r2 < size[1] * size[1]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def record(
     setup: Setup, scratch: Scratch, surface: int, x: float, y: float, tx: float, ty: float, limit: float, rng: np.random.Generator
 ) -> None:
@@ -112,7 +112,7 @@ def record(
         scratch.veto[panel] += min(limit, counter_deposit(c.veto_thickness * path, rng))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def fly_electron(
     setup: Setup, scratch: Scratch, step: int, z: float, x: float, y: float, tx: float, ty: float, energy: float, rng: np.random.Generator
 ) -> None:
@@ -156,7 +156,7 @@ def fly_electron(
                 return
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def delta_rays(setup: Setup, scratch: Scratch, step: int, state: FloatArray, rng: np.random.Generator) -> None:
     """Delta rays of the muon in a plane or a stretch of air: dN/dT = K/2 <Z/A> x / T^2 (1 - beta^2 T / T_max + T^2 / 2 E^2).
 
@@ -203,7 +203,7 @@ def delta_rays(setup: Setup, scratch: Scratch, step: int, state: FloatArray, rng
         fly_electron(setup, scratch, step + 1, line.z_out[step] - back, x, y, tx, ty, t, rng)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def leak_electrons(
     setup: Setup, scratch: Scratch, c: Calorimeter, step: int, x: float, y: float, mean: float, most: float, rng: np.random.Generator
 ) -> None:
