@@ -58,11 +58,12 @@ def test_shower_sharing(calorimeters: tuple[Calorimeter, ...]) -> None:
     total, front, centre = 0.0, 0.0, 0.0
     for _ in range(200):
         cells = np.zeros((2, 5, 6))
-        leaving = deposit_electromagnetic(ecal, cells, np.array([0.0, 0.0, 0.0, 0.0, 160.0]), 0.0, 100.0, True, rng)
+        leaving, leak = deposit_electromagnetic(ecal, cells, np.array([0.0, 0.0, 0.0, 0.0, 160.0]), 0.0, 100.0, True, rng)
         total += cells.sum()
         front += cells[0].sum()
         centre += cells[:, 2, 3].sum()
         assert leaving < 1e-2  # 40 radiation lengths contain 100 GeV
+        assert leak < 1e-3
     a = 1.0 + 0.5 * (math.log(100.0 / ecal.critical_energy) + 0.5)
     assert front / total == pytest.approx(gammainc(a, 0.5 * (ecal.ends[0] - ecal.z) / ecal.x0), rel=0.02)
     assert total / 200 == pytest.approx(100.0, rel=0.03)
@@ -72,8 +73,9 @@ def test_shower_sharing(calorimeters: tuple[Calorimeter, ...]) -> None:
 def test_late_showers_leak(calorimeters: tuple[Calorimeter, ...]) -> None:
     ecal, rng = calorimeters[0], np.random.default_rng(4)
     cells = np.zeros((2, 5, 6))
-    leaving = deposit_electromagnetic(ecal, cells, np.array([0.0, 0.0, 0.0, 0.0, 160.0]), 471.0 - 5.0 * ecal.x0, 50.0, True, rng)
+    leaving, leak = deposit_electromagnetic(ecal, cells, np.array([0.0, 0.0, 0.0, 0.0, 160.0]), 471.0 - 5.0 * ecal.x0, 50.0, True, rng)
     assert 100 < leaving < 2000
+    assert leak + cells.sum() == pytest.approx(50.0, rel=0.1)  # what leaks and what is seen make up the shower
     assert cells.sum() < 30.0
     assert cells[0].sum() == 0.0
 

@@ -16,7 +16,7 @@ from na64mu.simulation.hadrons import nuclear_shower
 from na64mu.simulation.line import DRIFT, ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.losses import rate, sample_loss, sample_process
 from na64mu.simulation.recoil import deflect, recoil_angle
-from na64mu.simulation.secondaries import delta_rays, leak_electrons, record
+from na64mu.simulation.secondaries import delta_rays, fly_leak, leak_electrons, record, step_behind
 from na64mu.simulation.setup import Scratch, Setup, new_scratch
 from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic, deposit_point
 from na64mu.simulation.spectra import BREMSSTRAHLUNG, NUCLEAR
@@ -73,9 +73,10 @@ def _lose(
     if process == NUCLEAR:
         nuclear_shower(setup, scratch, c, cells, step, state, z, transfer, rng)
     else:
-        leaving = deposit_electromagnetic(c, cells, state, z, transfer, process == BREMSSTRAHLUNG, rng)
-        rest = c.ends[-1] - z
-        leak_electrons(setup, scratch, c, step + 1, state[0] + state[2] * rest, state[1] + state[3] * rest, leaving, transfer, rng)
+        leaving, leak = deposit_electromagnetic(c, cells, state, z, transfer, process == BREMSSTRAHLUNG, rng)
+        rest, after = c.ends[-1] - z, step_behind(setup, c, step)
+        leak_electrons(setup, scratch, c, after, state[0] + state[2] * rest, state[1] + state[3] * rest, leaving, transfer, rng)
+        fly_leak(setup, scratch, after, z, state, leak, rng)
     deflect(state, recoil_angle(process, energy, transfer, rng), rng)
     left = energy - transfer
     state[4] = math.sqrt(max(left * left - MUON_MASS**2, 1e-6))

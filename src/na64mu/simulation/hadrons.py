@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 
 from na64mu.simulation.line import ECAL, FIELD, HCAL, PLANE, VHCAL
-from na64mu.simulation.secondaries import record
+from na64mu.simulation.secondaries import fly_leak, leak_electrons, record, step_behind
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic, deposit_point, smeared_response
 from na64mu.simulation.transport import circle, drift
@@ -145,6 +145,7 @@ def nuclear_shower(
     """
     left = transfer
     hadron = np.empty(5)
+    behind = step_behind(setup, c, step)
     section = 0
     while section < len(c.ends) - 1 and z >= c.ends[section]:
         section += 1
@@ -164,12 +165,11 @@ def nuclear_shower(
         hadron[4] = energy
         kind = rng.random()
         if kind < 1.0 / 3.0:
-            deposit_electromagnetic(c, cells, hadron, z, energy, True, rng)
+            leaving, leak = deposit_electromagnetic(c, cells, hadron, z, energy, True, rng)
+            rest = c.ends[-1] - z
+            leak_electrons(setup, scratch, c, behind, hadron[0] + hadron[2] * rest, hadron[1] + hadron[3] * rest, leaving, energy, rng)
+            fly_leak(setup, scratch, behind, z, hadron, leak, rng)
             continue
         charge = -1.0 if kind < 5.0 / 9.0 else (1.0 if kind < 7.0 / 9.0 else 0.0)
         _shower_in(c, cells, hadron, z, c.ends[-1], section, rng)
-        # a stack of several modules was crossed as one
-        after = step + 1
-        while after < len(setup.line.kind) and setup.line.z_in[after] < c.ends[-1]:
-            after += 1
-        fly_hadron(setup, scratch, after, hadron, charge, rng)
+        fly_hadron(setup, scratch, behind, hadron, charge, rng)

@@ -14,11 +14,11 @@ from numba import njit
 from na64mu.simulation.line import ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.materials import ELECTRON_MASS
 from na64mu.simulation.setup import BOX, DISC, Scratch, Setup
-from na64mu.simulation.showers import Calorimeter, deposit_point
+from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic, deposit_point
 from na64mu.simulation.transport import MUON_MASS
 from na64mu.typing import FloatArray
 
-__all__ = ("counter_deposit", "delta_rays", "fly_electron", "leak_electrons", "record")
+__all__ = ("counter_deposit", "delta_rays", "fly_electron", "fly_leak", "leak_electrons", "record", "step_behind")
 
 #: Delta rays from thin layers are made above this energy [GeV]; softer ones cannot fire a counter.
 LOWEST_DELTA = 0.0004
@@ -247,3 +247,71 @@ def leak_electrons(
         angle = min(0.7, 0.0136 / t)
         tx, ty = angle * rng.standard_normal(), angle * rng.standard_normal()
         fly_electron(setup, scratch, step, z, x + r * math.cos(phi), y + r * math.sin(phi), tx, ty, t, rng)
+
+
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def step_behind(setup: Setup, c: Calorimeter, step: int) -> int:
+    """First step behind the last section of a calorimeter.
+
+    Parameters
+    ----------
+    setup : Setup
+        The set-up.
+    c : Calorimeter
+        The calorimeter.
+    step : int
+        A step in it.
+
+    Returns
+    -------
+    int
+        Index of the step.
+    """
+    while step < len(setup.line.kind) and setup.line.z_in[step] < c.ends[-1]:
+        step += 1
+    return step
+
+
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def fly_leak(setup: Setup, scratch: Scratch, step: int, z: float, state: FloatArray, energy: float, rng: np.random.Generator) -> None:
+    """Carry the energy of a shower that leaks out of a stack to the next calorimeter, VHCAL or HCAL.
+
+    The leak flies straight on as one photon: photons are not bent, and the electrons that carry most of a young shower are
+    above a few GeV, so MS2 keeps them on the face of the HCAL. Softer than 0.1 GeV, MS2 sweeps it away.
+
+    Parameters
+    ----------
+    setup : Setup
+        The set-up.
+    scratch : Scratch
+        The event, changed in place.
+    step : int
+        First step that it sees.
+    z : float
+        Where `state` is [mm].
+    state : FloatArray
+        (x, y, tx, ty, p) on the axis of the shower.
+    energy : float
+        [GeV].
+    rng : Generator
+        Random numbers.
+    """
+    if energy < 0.1:
+        return
+    line = setup.line
+    at = state.copy()
+    for i in range(step, len(line.kind)):
+        kind = line.kind[i]
+        if kind not in (FIELD, VHCAL, HCAL):
+            continue
+        at[0], at[1] = state[0] + state[2] * (line.z_in[i] - z), state[1] + state[3] * (line.z_in[i] - z)
+        if kind == FIELD:
+            if abs(at[0]) > line.aperture[i, 0] or abs(at[1]) > line.aperture[i, 1]:
+                return
+        elif kind == VHCAL:
+            if abs(at[0]) > setup.vhcal.x_hole or abs(at[1]) > setup.vhcal.y_hole:
+                deposit_electromagnetic(setup.vhcal, scratch.vhcal, at, line.z_in[i], energy, True, rng)
+                return
+        else:
+            deposit_electromagnetic(setup.hcal, scratch.hcal, at, line.z_in[i], energy, True, rng)
+            return

@@ -211,7 +211,7 @@ def _deposit_spread(c: Calorimeter, cells: FloatArray, section: int, x: float, y
 @njit(cache=True, nogil=True)
 def deposit_electromagnetic(
     c: Calorimeter, cells: FloatArray, state: FloatArray, z: float, energy: float, photon: bool, rng: np.random.Generator
-) -> float:
+) -> tuple[float, float]:
     """Let an electromagnetic shower develop: profile along z over the sections, sharing over cells, resolution.
 
     Parameters
@@ -233,9 +233,11 @@ def deposit_electromagnetic(
 
     Returns
     -------
-    float
+    leaving : float
         Mean number of electrons and positrons that leave through the rear face: the profile there times E / Ec (Rossi's
         approximation B: track length E / Ec radiation lengths).
+    leak : float
+        Energy that leaves through the rear face [GeV].
     """
     visible = smeared_response(energy, c.stochastic, c.constant, rng)
     b = 0.5
@@ -262,6 +264,6 @@ def deposit_electromagnetic(
             deposit_point(c, cells, section, x + r * math.cos(phi), y + r * math.sin(phi), visible * (after - before))
         before = after
         if before > 0.9999:
-            return 0.0
+            return 0.0, 0.0
     slope = b * math.exp((a - 1.0) * math.log(max(b * depth, 1e-12)) - b * depth - math.lgamma(a))
-    return energy / c.critical_energy * slope
+    return energy / c.critical_energy * slope, energy * (1.0 - before)
