@@ -71,7 +71,9 @@ def _client(stack: ExitStack, workers: int, scheduler: str | None) -> Any:
         msg = 'the dask executor needs dask and distributed: install them with `pip install "na64mu[dask]"`'
         raise WorkerError(msg) from error
     if scheduler is None:
-        cluster = stack.enter_context(LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR))
+        cluster = stack.enter_context(
+            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR)
+        )
         return stack.enter_context(Client(cluster))
     try:
         return stack.enter_context(Client(scheduler, timeout=PATIENCE))
