@@ -118,6 +118,21 @@ def test_hard_losses(tmp_path: Path) -> None:
     assert np.all(scalars["mc_p_in"] - scalars["mc_p_out"] > 19.9)
 
 
+def test_hard_losses_are_seen(tmp_path: Path) -> None:
+    # electromagnetic losses anywhere in the ECAL, also right at its end, stay in the calorimeters: no fake missing energy
+    produce(tmp_path / "h.root", DETECTOR, "hardloss", 3000, 1, 10)
+    batch = read_batch(tmp_path / "h.root")
+    n, scalars = len(batch), batch.scalars
+    calorimeters = sum(np.bincount(c.event_index, c["energy"], n) for c in (batch.collections[k] for k in ("ecal", "vhcal", "hcal")))
+    lost = scalars["mc_p_in"] - scalars["mc_p_out"]
+    clean = np.isin(scalars["mc_process"], [1, 2, 4]) & (scalars["mc_p_out"] > 20.0)
+    missing = (lost - calorimeters) / lost
+    assert np.count_nonzero(clean) > 1000
+    assert np.mean(missing[clean] > 0.5) < 0.003
+    assert np.mean(missing[clean & (scalars["mc_vertex_z"] > 420.0)] > 0.5) < 0.03
+    assert abs(np.median(missing[clean & (lost > 60.0)])) < 0.1
+
+
 def test_plans() -> None:
     rng = np.random.default_rng(1)
     assert lead_per_area(DETECTOR) == pytest.approx(7.42e23, rel=2e-3)
