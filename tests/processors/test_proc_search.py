@@ -42,13 +42,13 @@ def process(monkeypatch: pytest.MonkeyPatch, summary: dict[str, np.ndarray]) -> 
 def test_events_fill_the_plane_before_and_after_cut_iv(monkeypatch):
     out = process(
         monkeypatch,
-        summary_of(4, truth=True, p_out=[150, 120, 90, 150], e_cal=[6, 6, 40, 6], e_ecal=[2, 2, 30, 2], n_tracks_ms1=[1, 1, 1, 2]),
+        summary_of(4, truth=True, p_out=[150, 120, 90, 150], e_cal=[6, 6, 60, 6], e_ecal=[2, 2, 30, 2], n_tracks_ms1=[1, 1, 1, 2]),
     )
     found = out["datasets"]["d"]
     before, after = found["histograms"]["plane_before"], found["histograms"]["plane_after"]
     assert (before.values().sum(), before.variances().sum()) == (1.5, 0.75)
     assert after.values().sum() == 1.0
-    assert before[{"p_out": 90j, "e_cal": 40j}].value == 0.5
+    assert before[{"p_out": 90j, "e_cal": 60j}].value == 0.5
     assert before.axes.name == ("p_out", "e_cal")
     assert all("GeV" in label for label in before.axes.label)
     assert [found["regions"][r].n for r in ("A", "B", "C", "D", "box")] == [2, 1, 0, 0, 0]

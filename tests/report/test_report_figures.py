@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from na64mu.report.datasets import counting_datasets, exposure_text, kind_of_events, signal_datasets
+from na64mu.report.datasets import counting_datasets, exposure_text, kind_of_events, overlaid_datasets
 from na64mu.report.figures import plane, plane_before_and_after, save, spectrum
 from na64mu.report.plane import colour_scale
 
@@ -53,7 +53,7 @@ def test_signal_alone_is_drawn_as_events(result):
     only = replace(
         result, cutflows={"signal": result.cutflows["signal"]}, exposure=replace(result.exposure, runs=runs), blinded={"signal": False}
     )
-    assert (signal_datasets(only), counting_datasets(only)) == ((), ("signal",))
+    assert (overlaid_datasets(only), counting_datasets(only)) == ((), ("signal",))
     figure, (before, _) = plane_before_and_after(only)
     assert before.collections[0].get_array().sum() == pytest.approx(result.histogram("plane_before", "signal").values().sum())
     assert figure.axes[2].get_ylabel() == "weights / bin"

@@ -148,7 +148,7 @@ def test_plans() -> None:
 
 
 def test_errors(tmp_path: Path) -> None:
-    with pytest.raises(Na64muError, match="no process 'muon': known are beam, zprime, hardloss"):
+    with pytest.raises(Na64muError, match="no process 'muon': known are beam, zprime, hardloss, nuclear"):
         produce(tmp_path / "x.root", DETECTOR, "muon", 10, 1, 1)
     with pytest.raises(Na64muError, match="needs the mass"):
         produce(tmp_path / "x.root", DETECTOR, "zprime", 10, 1, 1)

@@ -13,7 +13,7 @@ __all__ = ("command",)
 
 @click.command("simulate")
 @click.option("-n", "--events", "n_events", type=click.IntRange(min=1), required=True, help="Beam muons to generate.")
-@click.option("--process", default="beam", show_default=True, help="What happens: beam, zprime (with --mass), hardloss.")
+@click.option("--process", default="beam", show_default=True, help="What happens: beam, zprime (with --mass), hardloss, nuclear.")
 @click.option("--config", type=click.IntRange(1, 2), default=1, show_default=True, help="Trigger configuration.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Equal seeds give equal events.")
 @click.option("--run", "run_number", type=click.IntRange(min=0), default=1, show_default=True, help="Run number to write.")

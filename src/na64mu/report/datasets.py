@@ -1,4 +1,4 @@
-"""What a figure shows of several datasets: those that count events, and simulated signal, which is drawn over them at any scale."""
+"""What a figure shows of several datasets: those that count events, and weighted simulation, which is drawn over them at any scale."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from na64mu.report.numbers import muons
 if TYPE_CHECKING:
     from na64mu.analysis.result import RunResult
 
-__all__ = ("combined", "counting_datasets", "exposure_text", "kind_of_events", "signal_datasets")
+__all__ = ("combined", "counting_datasets", "exposure_text", "kind_of_events", "overlaid_datasets")
 
 
-def signal_datasets(result: RunResult) -> tuple[str, ...]:
-    """Datasets of simulated signal: their weights stand for a coupling (g_ref), not for events seen. None if there is nothing else.
+def overlaid_datasets(result: RunResult) -> tuple[str, ...]:
+    """Datasets of weighted simulation: signal (for a coupling g_ref) and biased processes. None if there is nothing else.
+
+    Their weights do not count events seen, and their muons on target are those of the other datasets once more.
 
     Parameters
     ----------
@@ -28,15 +30,15 @@ def signal_datasets(result: RunResult) -> tuple[str, ...]:
     tuple of str
         Names in order.
     """
-    signal = {run.dataset for run in result.exposure.runs if run.g_ref > 0}
-    names = tuple(name for name in result.datasets if name in signal)
+    weighted = {r.dataset for r in result.exposure.runs if r.g_ref > 0 or (r.n_generated > 0 and not math.isclose(r.sum_weights, r.n_mot))}
+    names = tuple(name for name in result.datasets if name in weighted)
     return () if len(names) == len(result.datasets) else names
 
 
 def counting_datasets(result: RunResult) -> tuple[str, ...]:
     """All other datasets."""
-    signal = signal_datasets(result)
-    return tuple(name for name in result.datasets if name not in signal)
+    overlaid = overlaid_datasets(result)
+    return tuple(name for name in result.datasets if name not in overlaid)
 
 
 def combined(result: RunResult, name: str, datasets: tuple[str, ...]) -> Any:

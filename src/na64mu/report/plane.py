@@ -5,6 +5,7 @@ Every function draws on the axes it is given, or on new ones, and returns (figur
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, cast
 
 import hist
@@ -15,9 +16,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.patches import Polygon, Rectangle
 from matplotlib.path import Path as MplPath
 
-from na64mu.report.datasets import combined, counting_datasets, exposure_text, kind_of_events, signal_datasets
+from na64mu.report.datasets import combined, counting_datasets, exposure_text, kind_of_events, overlaid_datasets
 from na64mu.report.regions import area, outline
-from na64mu.report.style import GREY, LABEL_BOX, MAP, PURPLE, STYLE, VERMILLION, events_text
+from na64mu.report.style import GREY, LABEL_BOX, MAP, OVERLAYS, STYLE, VERMILLION, events_text
 from na64mu.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -156,32 +157,32 @@ def plane_before_and_after(result: RunResult, dataset: str | None = None) -> tup
     Returns
     -------
     figure, (axes, axes)
-        The right plane is enlarged to twice the height of the signal box if all its events lie there. Simulated signal
-        (weights that stand for a coupling) is drawn over the events of the other datasets as open circles, at any scale.
+        The right plane is enlarged to twice the height of the signal box if all its events lie there. Weighted
+        simulation (signal, biased processes) is drawn over the events of the other datasets as open circles, at any scale.
         Where there are few events, 2 x 2 bins of the left plane are drawn as one.
     """
     point = result.working_point
-    signal = signal_datasets(result) if dataset is None else ()
+    weighted = overlaid_datasets(result) if dataset is None else ()
     shown = counting_datasets(result) if dataset is None else (dataset,)
     names = ("plane_before", "plane_after")
     histograms = [combined(result, name, shown) for name in names]
-    overlays = [combined(result, name, signal) if signal else None for name in names]
+    overlays = [{label: result.histogram(name, label) for label in weighted} for name in names]
     if histograms[0].values().sum() < FEW_EVENTS:
-        histograms[0], overlays[0] = _merged(histograms[0]), None if overlays[0] is None else _merged(overlays[0])
+        histograms[0], overlays[0] = _merged(histograms[0]), {label: _merged(h) for label, h in overlays[0].items()}
     blinded = any(result.blinded[name] for name in shown)
     cut = next(c.label for c in point.cuts if c.name == point.plane_cut)
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(1, 2, figsize=(13.6, 5.8), layout="constrained")
         norm = colour_scale(np.concatenate([h.values().ravel() for h in histograms]))
         for ax, histogram, overlay, when in zip(axes, histograms, overlays, ("before", "after"), strict=True):
-            low_only = when == "after" and all(_lies_below(h, 2.0 * point.box.e_cal_max) for h in (histogram, overlay) if h is not None)
+            low_only = when == "after" and all(_lies_below(h, 2.0 * point.box.e_cal_max) for h in (histogram, *overlay.values()))
             plane(histogram, point, blinded=blinded, e_cal_max=2.0 * point.box.e_cal_max if low_only else None, norm=norm, ax=ax)
             ax.set_title(f"{when} {cut}", loc="left", fontsize=12.5)
             ax.text(0.97, 0.80, _content(histogram), transform=ax.transAxes, ha="right", va="top", fontsize=11, color=GREY, bbox=LABEL_BOX)
             if low_only:
                 ax.set_ylabel(r"$E_{CAL}$ [GeV] (enlarged)")
-            if overlay is not None:
-                _draw_signal(ax, overlay, ", ".join(signal))
+            for (label, weights), colour in zip(overlay.items(), itertools.cycle(OVERLAYS), strict=False):
+                _draw_overlay(ax, weights, label, colour)
         _colour_bar(histograms[0], list(axes))
         words = [
             r"$\mathbf{NA64}\mu$ " + kind_of_events(result, shown),
@@ -198,17 +199,17 @@ def _merged(histogram: hist.Hist) -> hist.Hist:
     return histogram[tuple(slice(None, None, hist.rebin(2 if axis.size % 2 == 0 else 1)) for axis in histogram.axes)]
 
 
-def _draw_signal(ax: Axes, histogram: hist.Hist, name: str) -> None:
-    """Simulated signal as open circles whose area goes with the content of the bin, at any scale."""
+def _draw_overlay(ax: Axes, histogram: hist.Hist, name: str, colour: str) -> None:
+    """Weighted simulation as open circles whose area goes with the content of the bin, at any scale."""
     values = histogram.values()
     x, y = np.meshgrid(histogram.axes[0].centers, histogram.axes[1].centers, indexing="ij")
     filled = values > 0
     if filled.any():
         area_of = 45.0 * values[filled] / values.max()
         ax.scatter(
-            x[filled], y[filled], s=area_of, facecolors="none", edgecolors=PURPLE, linewidths=1.0, zorder=2.5, label=f"{name}, any scale"
+            x[filled], y[filled], s=area_of, facecolors="none", edgecolors=colour, linewidths=1.0, zorder=2.5, label=f"{name}, any scale"
         )
-        ax.legend(loc="upper center", bbox_to_anchor=(0.72, 0.93), fontsize=11, labelcolor=PURPLE, markerscale=1.4, handletextpad=0.2)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.72, 0.93), fontsize=11, labelcolor="linecolor", markerscale=1.4, handletextpad=0.2)
 
 
 def _lies_below(histogram: hist.Hist, e_cal: float) -> bool:

@@ -11,8 +11,8 @@ import matplotlib.pyplot as plt
 import mplhep
 from matplotlib.ticker import NullFormatter
 
-from na64mu.report.datasets import combined, counting_datasets, signal_datasets
-from na64mu.report.style import BLACK, BLUE, GREY, LABEL_BOX, ORANGE, PURPLE, STYLE, VERMILLION, events_text
+from na64mu.report.datasets import combined, counting_datasets, overlaid_datasets
+from na64mu.report.style import BLACK, BLUE, GREY, LABEL_BOX, ORANGE, OVERLAYS, STYLE, VERMILLION, events_text
 from na64mu.report.thresholds import thresholds
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def spectrum(result: RunResult, column: str, dataset: str | None = None, ax: Axe
     column : str
         A quantity of the working point's spectra.
     dataset : str, optional
-        One dataset; by default all together, with simulated signal scaled to the events that pass all other cuts.
+        One dataset; by default all together, with weighted simulation scaled to the events that pass all other cuts.
     ax : Axes, optional
         Where to draw.
 
@@ -44,7 +44,7 @@ def spectrum(result: RunResult, column: str, dataset: str | None = None, ax: Axe
     figure, axes
     """
     described: Spectrum = next(s for s in result.working_point.spectra if s.column == column)
-    signal = signal_datasets(result) if dataset is None else ()
+    weighted = overlaid_datasets(result) if dataset is None else ()
     histogram = combined(result, column, counting_datasets(result) if dataset is None else (dataset,))
     with mpl.rc_context(STYLE):
         ax = (
@@ -58,8 +58,8 @@ def spectrum(result: RunResult, column: str, dataset: str | None = None, ax: Axe
             mplhep.histplot(
                 of_stage, ax=ax, histtype=form, color=colour, label=label, yerr=False, flow="none", alpha=0.75 if form == "fill" else 1
             )
-        if signal:
-            _draw_signal(ax, combined(result, column, signal), histogram, ", ".join(signal))
+        for name, colour in zip(weighted, itertools.cycle(OVERLAYS), strict=False):
+            _draw_overlay(ax, result.histogram(column, name), histogram, name, colour)
         ax.set_yscale("log")
         ax.yaxis.set_minor_formatter(NullFormatter())
         filled = histogram.values()[histogram.values() > 0]
@@ -72,14 +72,14 @@ def spectrum(result: RunResult, column: str, dataset: str | None = None, ax: Axe
     return cast("Figure", ax.figure), ax
 
 
-def _draw_signal(ax: Axes, signal: hist.Hist, events: hist.Hist, name: str) -> None:
-    """Signal that passes all other cuts as a line with the area of the events that do, or of all events if there are none."""
+def _draw_overlay(ax: Axes, signal: hist.Hist, events: hist.Hist, name: str, colour: str) -> None:
+    """Weighted simulation that passes all other cuts as a line with the area of the events that do, or of all events if there are none."""
     passing = signal[{0: hist.loc("n_minus_1")}]
     total = float(passing.values().sum())
     areas = [float(events[{0: hist.loc(stage)}].values().sum()) for stage in ("n_minus_1", "all")]
     if total > 0:
         scale = next((a for a in areas if a > 0), total) / total
-        mplhep.histplot(passing * scale, ax=ax, histtype="step", color=PURPLE, label=f"{name}, scaled", yerr=False, flow="none")
+        mplhep.histplot(passing * scale, ax=ax, histtype="step", color=colour, label=f"{name}, scaled", yerr=False, flow="none")
 
 
 def _per_bin(described: Spectrum) -> str:

@@ -12,11 +12,12 @@ from na64mu.report.numbers import count
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ("BLACK", "BLUE", "GREY", "LABEL_BOX", "MAP", "ORANGE", "PURPLE", "STYLE", "VERMILLION", "events_text", "save")
+__all__ = ("BLACK", "BLUE", "GREY", "LABEL_BOX", "MAP", "ORANGE", "OVERLAYS", "PURPLE", "STYLE", "VERMILLION", "events_text", "save")
 
 # Okabe and Ito's colours; the purple is darkened for thin lines.
 BLUE, ORANGE, VERMILLION, PURPLE = "#0072b2", "#e69f00", "#d55e00", "#c2439a"
 GREY, BLACK = "#5f5f5f", "#000000"
+OVERLAYS = (PURPLE, "#00755a", BLACK)  # datasets drawn over the events, in turn
 MAP = "viridis"
 LABEL_BOX = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
 

@@ -24,6 +24,10 @@ ComplexArray = NDArray[np.complex128]
 
 __all__ = ("build_calorimeters", "mip_scale", "most_probable")
 
+#: h/e of equal thicknesses of lead and plastic scintillator, which are calibrated with electrons; compensation (h/e = 1) needs four
+#: times more lead than plastic (R. Wigmans, Calorimetry, ch. 3); inferred: the value of this stack is not published.
+ECAL_H_OVER_E = 0.74
+
 N_BINS, BIN = 2048, 0.002  # signals up to 4 GeV for the most probable value [GeV]
 
 #: Nuclear interaction lengths [mm] (PDG).
@@ -172,6 +176,7 @@ def _build(
         constant=constant,
         hadron_stochastic=0.65 if isinstance(calorimeter, Ecal) else calorimeter.stochastic,
         hadron_constant=0.06 if isinstance(calorimeter, Ecal) else calorimeter.constant,
+        h_over_e=ECAL_H_OVER_E if isinstance(calorimeter, Ecal) else 1.0,
         mip_scale=scale,
         mip_variance=variance * rate(losses, energy)[1] * length * scale,
         z_nucleus=absorber.elements[0][0],

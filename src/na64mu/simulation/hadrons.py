@@ -6,7 +6,8 @@ A parametrisation, to be replaced by a shower library when the region of missing
 * transverse momenta are exponential in p_T with mean 0.35 GeV (inferred: the universal limited p_T of soft hadrons);
 * a hadron interacts after one interaction length on average and deposits its energy from there on as exp(-depth /
   lambda): the rest leaves the stack as one hadron of that energy;
-* the signal of the deposited energy has the published resolution of the HCAL, 65 % / sqrt(E) (+) 6 %;
+* the signal of the deposited energy has the published resolution of the HCAL, 65 % / sqrt(E) (+) 6 %; in the ECAL, which
+  is calibrated with electrons, hadrons are seen with pi/e < 1;
 * outside the calorimeters hadrons fly on through VETO, hole or VHCAL, the field of MS2 (which sweeps the soft ones out
   of the line), S4 and the HCAL. Units mm, GeV.
 """
@@ -25,11 +26,36 @@ from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic, depo
 from na64mu.simulation.transport import circle, drift
 from na64mu.typing import FloatArray
 
-__all__ = ("fly_hadron", "nuclear_shower")
+__all__ = ("fly_hadron", "hadron_response", "nuclear_shower")
 
 SOFTEST = 0.5  # below this energy a hadron stops where it is [GeV]
 MEAN_PT = 0.35  # [GeV/c]
 WIDTH = 0.3  # lateral spread of a hadronic shower, in interaction lengths (inferred)
+
+
+@njit(cache=True, nogil=True)
+def hadron_response(energy: float, h_over_e: float) -> float:
+    """Signal of a hadronic shower over that of an electron of the same energy.
+
+    pi/e = 1 - (1 - h/e) (E / 1 GeV)^(k - 1) with k = 0.82: the electromagnetic fraction grows with energy.
+
+    Parameters
+    ----------
+    energy : float
+        Of the hadron [GeV].
+    h_over_e : float
+        Response to the rest of the shower over that to electrons.
+
+    Returns
+    -------
+    float
+        pi/e.
+
+    References
+    ----------
+    T. A. Gabriel, D. E. Groom et al., Nucl. Instrum. Meth. A 338 (1994) 336; PDG Review, sec. 35.9.2.
+    """
+    return 1.0 - (1.0 - h_over_e) * max(energy, 1.0) ** (0.82 - 1.0)
 
 
 @njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -42,7 +68,8 @@ def _shower_in(
     if z_in + depth < z_out:
         inside = z_out - z_in - depth
         left = energy * math.exp(-inside / c.interaction_length)
-        signal = smeared_response(energy - left, c.hadron_stochastic, c.hadron_constant, rng)
+        seen = (energy - left) * hadron_response(energy, c.h_over_e)
+        signal = smeared_response(seen, c.hadron_stochastic, c.hadron_constant, rng)
         spots = 8
         for _ in range(spots):
             at = min(depth - c.interaction_length * math.log(1.0 - rng.random() * (1.0 - left / energy)), z_out - z_in)

@@ -2,8 +2,9 @@
 
 Processes: "beam", unbiased muons (weight 1); "zprime", every muon on target radiates a Z' in the lead of the ECAL (weight:
 the expected number per muon at the coupling g_ref); "hardloss", every muon on target loses more than 20 GeV in one
-interaction in the ECAL (weight: the expected number per muon). The last two are the same muons as "beam", seen through
-a magnifying glass: never add a biased sample to the same region of an unbiased one.
+interaction in the ECAL (weight: the expected number per muon); "nuclear", the same with a muon-nuclear interaction, which
+fills the region of missing energy. These are the same muons as "beam", seen through a magnifying glass: never add a biased
+sample to the same region of an unbiased one.
 
 Weights. n_mot counts the generated muons that met S0*S1*!V1, and sum_weights is the sum of mc_weight over them, written or
 not: the weighted events are what n_mot muons on target make at the coupling g_ref. For any selection the expected
@@ -27,6 +28,7 @@ from na64mu.simulation.digits import build_readout, digitise
 from na64mu.simulation.events import BEAM, CALIBRATION, HARD_LOSS, ZPRIME, simulate_events
 from na64mu.simulation.setup import Setup, build_setup
 from na64mu.simulation.signal import hard_loss_plans, zprime_plans
+from na64mu.simulation.spectra import NUCLEAR
 from na64mu.simulation.truth import FACTS, Truth
 from na64mu.typing import AnyArray, FloatArray
 
@@ -37,7 +39,7 @@ BATCH = 20_000
 HARD_LOSS_ABOVE = 20.0  # smallest loss of process "hardloss" [GeV]
 
 #: What can be made: process -> mode of the event kernel.
-PROCESSES = {"beam": BEAM, "zprime": ZPRIME, "hardloss": HARD_LOSS}
+PROCESSES = {"beam": BEAM, "zprime": ZPRIME, "hardloss": HARD_LOSS, "nuclear": HARD_LOSS}
 
 
 def _plans(
@@ -48,8 +50,8 @@ def _plans(
             msg = "process zprime needs the mass of the Z' (--mass, GeV)"
             raise Na64muError(msg)
         return zprime_plans(detector, mass, g_ref, n, rng)
-    if process == "hardloss":
-        return hard_loss_plans(detector, setup, HARD_LOSS_ABOVE, n, rng)
+    if process in ("hardloss", "nuclear"):
+        return hard_loss_plans(detector, setup, HARD_LOSS_ABOVE, n, rng, NUCLEAR if process == "nuclear" else None)
     return np.zeros((n, 4)), 1.0
 
 

@@ -41,6 +41,8 @@ class Calorimeter(NamedTuple):
         Resolution for electromagnetic showers, sigma/E = stochastic / sqrt(E) (+) constant.
     hadron_stochastic, hadron_constant : float
         The same for hadronic showers.
+    h_over_e : float
+        Response to the non-electromagnetic part of a hadronic shower over that to electrons; 1 on a hadron scale.
     mip_scale : float
         Energy scale of ionisation by muons relative to that of showers.
     mip_variance : float
@@ -69,6 +71,7 @@ class Calorimeter(NamedTuple):
     constant: float
     hadron_stochastic: float
     hadron_constant: float
+    h_over_e: float
     mip_scale: float
     mip_variance: float
     z_nucleus: float

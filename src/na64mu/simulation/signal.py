@@ -163,8 +163,10 @@ def _draw_losses(losses: LossTables, processes: FloatArray, shares: FloatArray, 
     return transfers
 
 
-def hard_loss_plans(detector: Detector, setup: Setup, threshold: float, n: int, rng: np.random.Generator) -> tuple[FloatArray, float]:
-    """Plans for one loss above a threshold in the ECAL, any process in its proportion.
+def hard_loss_plans(
+    detector: Detector, setup: Setup, threshold: float, n: int, rng: np.random.Generator, only: int | None = None
+) -> tuple[FloatArray, float]:
+    """Plans for one loss above a threshold in the ECAL, of one process or of any in its proportion.
 
     Rates and spectra are those at the node of the loss tables nearest to the mean beam momentum (164.5 for 159.4 GeV: the
     rate of such losses changes by less than 1 %). Other losses happen besides, so an event with k losses above the
@@ -182,6 +184,8 @@ def hard_loss_plans(detector: Detector, setup: Setup, threshold: float, n: int, 
         How many.
     rng : Generator
         Random numbers.
+    only : int, optional
+        The one process (spectra.NUCLEAR and its like); all without it.
 
     Returns
     -------
@@ -191,6 +195,8 @@ def hard_loss_plans(detector: Detector, setup: Setup, threshold: float, n: int, 
         Expected number of such losses per muon.
     """
     node, rates, shares = survival_above(setup.ecal.losses, detector.beam.momentum_mean, threshold)
+    if only is not None:
+        rates = np.where(np.arange(len(rates)) == only, rates, 0.0)
     processes = rng.choice(len(rates), size=n, p=rates / rates.sum()).astype(np.float64)
     transfers = _draw_losses(setup.ecal.losses, processes, shares, node, rng)
     depth = detector.ecal.z + detector.ecal.length * rng.random(n)
