@@ -6,6 +6,7 @@ passes. NaN, which stands for a quantity that does not exist, never passes. Mome
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -43,15 +44,15 @@ Energy = Literal["e_ecal", "e_preshower", "e_veto", "e_vhcal", "e_hcal1", "e_hca
 Range = tuple[float, float]
 
 
-class Thresholds(BaseModel):
+class Thresholds(BaseModel, ABC):
     """Base of the thresholds of one cut: frozen, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @property
+    @abstractmethod
     def columns(self) -> tuple[str, ...]:
         """Columns of the summary that the cut looks at."""
-        raise NotImplementedError
 
     def with_windows(self, windows: dict[str, Range]) -> Thresholds:  # noqa: ARG002  # most cuts need no calibration
         """The same thresholds with the MIP windows of one calibration."""

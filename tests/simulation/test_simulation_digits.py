@@ -6,8 +6,9 @@ import pytest
 from na64mu.detector import load_detector
 from na64mu.events.batch import Jagged
 from na64mu.events.form import COLLECTIONS
-from na64mu.simulation.digits import SAMPLE_RATIOS, build_readout, digitise, moyal
+from na64mu.simulation.digits import SAMPLE_RATIOS, digitise, moyal
 from na64mu.simulation.line import build_surfaces
+from na64mu.simulation.readout import build_readout
 from na64mu.simulation.truth import FACTS, Truth
 
 N = 2000

@@ -24,8 +24,9 @@ from na64mu.errors import Na64muError
 from na64mu.events.batch import RawBatch
 from na64mu.events.form import SCALARS, TRUTH
 from na64mu.events.writer import RawTreeWriter
-from na64mu.simulation.digits import build_readout, digitise
+from na64mu.simulation.digits import digitise
 from na64mu.simulation.events import BEAM, CALIBRATION, HARD_LOSS, ZPRIME, simulate_events
+from na64mu.simulation.readout import build_readout
 from na64mu.simulation.setup import Setup, build_setup
 from na64mu.simulation.signal import hard_loss_plans, zprime_plans
 from na64mu.simulation.spectra import NUCLEAR
