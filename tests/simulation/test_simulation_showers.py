@@ -59,7 +59,7 @@ def test_shower_sharing(calorimeters: tuple[Calorimeter, ...]) -> None:
     total, front, centre = 0.0, 0.0, 0.0
     for _ in range(200):
         cells = np.zeros((2, 5, 6))
-        leaving, leak = deposit_electromagnetic(ecal, cells, np.array([0.0, 0.0, 0.0, 0.0, 160.0]), 0.0, 100.0, True, rng)
+        leaving, leak = deposit_electromagnetic(ecal, cells, np.array([0.0, 0.0, 0.0, 0.0, 160.0]), 0.0, 100.0, True, 0.0, rng)
         total += cells.sum()
         front += cells[0].sum()
         centre += cells[:, 2, 3].sum()
@@ -74,7 +74,7 @@ def test_shower_sharing(calorimeters: tuple[Calorimeter, ...]) -> None:
 def test_late_showers_leak(calorimeters: tuple[Calorimeter, ...]) -> None:
     ecal, rng = calorimeters[0], np.random.default_rng(4)
     cells = np.zeros((2, 5, 6))
-    leaving, leak = deposit_electromagnetic(ecal, cells, np.array([0.0, 0.0, 0.0, 0.0, 160.0]), 471.0 - 5.0 * ecal.x0, 50.0, True, rng)
+    leaving, leak = deposit_electromagnetic(ecal, cells, np.array([0.0, 0.0, 0.0, 0.0, 160.0]), 471.0 - 5.0 * ecal.x0, 50.0, True, 0.0, rng)
     assert 100 < leaving < 2000
     assert leak + cells.sum() == pytest.approx(50.0, rel=0.1)  # what leaks and what is seen make up the shower
     assert cells.sum() < 30.0

@@ -13,12 +13,13 @@ from numba import njit
 from na64mu.detector import Detector
 from na64mu.simulation.beam import carry_back, sample_beam
 from na64mu.simulation.hadrons import nuclear_shower
+from na64mu.simulation.leakage import electromagnetic_shower, leak_electrons, step_behind
 from na64mu.simulation.line import DRIFT, ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.losses import rate, sample_loss, sample_process
 from na64mu.simulation.recoil import deflect, recoil_angle
-from na64mu.simulation.secondaries import delta_rays, fly_leak, leak_electrons, record, step_behind
+from na64mu.simulation.secondaries import delta_rays, record
 from na64mu.simulation.setup import Scratch, Setup, new_scratch
-from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic, deposit_point
+from na64mu.simulation.showers import Calorimeter, deposit_point
 from na64mu.simulation.spectra import BREMSSTRAHLUNG, NUCLEAR
 from na64mu.simulation.transport import MUON_MASS, circle, drift, scatter
 from na64mu.simulation.truth import FACTS, Truth
@@ -73,10 +74,7 @@ def _lose(
     if process == NUCLEAR:
         nuclear_shower(setup, scratch, c, cells, step, state, z, transfer, rng)
     else:
-        leaving, leak = deposit_electromagnetic(c, cells, state, z, transfer, process == BREMSSTRAHLUNG, rng)
-        rest, after = c.ends[-1] - z, step_behind(setup, c, step)
-        leak_electrons(setup, scratch, c, after, state[0] + state[2] * rest, state[1] + state[3] * rest, leaving, transfer, rng)
-        fly_leak(setup, scratch, after, z, state, leak, rng)
+        electromagnetic_shower(setup, scratch, c, cells, step, state, z, transfer, process == BREMSSTRAHLUNG, rng)
     deflect(state, recoil_angle(process, energy, transfer, rng), rng)
     left = energy - transfer
     state[4] = math.sqrt(max(left * left - MUON_MASS**2, 1e-6))
@@ -162,7 +160,7 @@ def _cross_stack(
             break
         if state[4] < SLOWEST:
             return False
-    leak_electrons(setup, scratch, c, step + 1, state[0], state[1], EQUILIBRIUM, 0.01, rng)
+    leak_electrons(setup, scratch, c, step_behind(setup, c, step), state[0], state[1], EQUILIBRIUM, 0.01, rng)
     return True
 
 

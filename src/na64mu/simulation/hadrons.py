@@ -19,10 +19,11 @@ import math
 import numpy as np
 from numba import njit
 
+from na64mu.simulation.leakage import electromagnetic_shower, step_behind
 from na64mu.simulation.line import ECAL, FIELD, HCAL, PLANE, VHCAL
-from na64mu.simulation.secondaries import fly_leak, leak_electrons, record, step_behind
+from na64mu.simulation.secondaries import record
 from na64mu.simulation.setup import Scratch, Setup
-from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic, deposit_point, smeared_response
+from na64mu.simulation.showers import Calorimeter, deposit_point, smeared_response
 from na64mu.simulation.transport import circle, drift
 from na64mu.typing import FloatArray
 
@@ -192,10 +193,7 @@ def nuclear_shower(
         hadron[4] = energy
         kind = rng.random()
         if kind < 1.0 / 3.0:
-            leaving, leak = deposit_electromagnetic(c, cells, hadron, z, energy, True, rng)
-            rest = c.ends[-1] - z
-            leak_electrons(setup, scratch, c, behind, hadron[0] + hadron[2] * rest, hadron[1] + hadron[3] * rest, leaving, energy, rng)
-            fly_leak(setup, scratch, behind, z, hadron, leak, rng)
+            electromagnetic_shower(setup, scratch, c, cells, step, hadron, z, energy, True, rng)
             continue
         charge = -1.0 if kind < 5.0 / 9.0 else (1.0 if kind < 7.0 / 9.0 else 0.0)
         _shower_in(c, cells, hadron, z, c.ends[-1], section, rng)

@@ -1,4 +1,4 @@
-"""Electrons beside the muon: delta rays from planes and air, and what leaks out of the back of a calorimeter.
+"""Electrons beside the muon: delta rays from planes and air.
 
 They fly straight until the next magnet or calorimeter, leave hits in trackers and energy in counters and the VETO.
 A secondary that enters a field box is dropped: below a few hundred MeV MS2 bends it out of the line.
@@ -14,11 +14,11 @@ from numba import njit
 from na64mu.simulation.line import ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.materials import ELECTRON_MASS
 from na64mu.simulation.setup import BOX, DISC, Scratch, Setup
-from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic, deposit_point
+from na64mu.simulation.showers import deposit_point
 from na64mu.simulation.transport import MUON_MASS
 from na64mu.typing import FloatArray
 
-__all__ = ("counter_deposit", "delta_rays", "fly_electron", "fly_leak", "leak_electrons", "record", "step_behind")
+__all__ = ("LOWEST_DELTA", "counter_deposit", "delta_rays", "fly_electron", "record")
 
 #: Delta rays from thin layers are made above this energy [GeV]; softer ones cannot fire a counter.
 LOWEST_DELTA = 0.0004
@@ -33,8 +33,6 @@ MASS_PER_X0 = 40.0
 ELECTRON_LOSS = 0.00195
 
 SCINTILLATOR_DENSITY = 1.06  # g/cm3
-
-MOST_LEAKED = 300
 
 
 @njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -201,117 +199,3 @@ def delta_rays(setup: Setup, scratch: Scratch, step: int, state: FloatArray, rng
         x, y = state[0] - back * state[2], state[1] - back * state[3]
         tx, ty = state[2] + tangent * math.cos(phi), state[3] + tangent * math.sin(phi)
         fly_electron(setup, scratch, step + 1, line.z_out[step] - back, x, y, tx, ty, t, rng)
-
-
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def leak_electrons(
-    setup: Setup, scratch: Scratch, c: Calorimeter, step: int, x: float, y: float, mean: float, most: float, rng: np.random.Generator
-) -> None:
-    """Electrons and positrons that leave the back of a calorimeter.
-
-    Electrons above 1.5 MeV are a share F = e^z (1 + z ln(z / 1.526)) of Rossi's track length, z = 4.58 Z / A E_d / E_c (PDG
-    Review sec. 34.5); for lead and scintillator F = 0.69, used for all stacks. Energies follow Rossi's spectrum in the cascade, P(> T) = Ec / (Ec + T), up to the energy of the shower; positions
-    the radial profile; angles multiple scattering in one radiation length, 13.6 MeV / T, at most 0.7 (inferred).
-
-    Parameters
-    ----------
-    setup : Setup
-        The set-up.
-    scratch : Scratch
-        The event, changed in place.
-    c : Calorimeter
-        Where they come from.
-    step : int
-        First step behind it.
-    x, y : float
-        Axis of the shower at the rear face [mm].
-    mean : float
-        Mean number.
-    most : float
-        Energy of the shower [GeV].
-    rng : Generator
-        Random numbers.
-    """
-    mean *= 0.69
-    if mean < 1e-4:
-        return
-    z = c.ends[-1]
-    for _ in range(min(MOST_LEAKED, rng.poisson(mean))):
-        t = min(most, c.critical_energy * (1.0 / (1.0 - rng.random()) - 1.0))
-        if t < LOWEST_DELTA:
-            continue
-        radius = c.core if rng.random() < c.core_weight else c.tail
-        u = rng.random()
-        r = radius * math.sqrt(u / (1.0 - u))
-        phi = 2.0 * math.pi * rng.random()
-        angle = min(0.7, 0.0136 / t)
-        tx, ty = angle * rng.standard_normal(), angle * rng.standard_normal()
-        fly_electron(setup, scratch, step, z, x + r * math.cos(phi), y + r * math.sin(phi), tx, ty, t, rng)
-
-
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def step_behind(setup: Setup, c: Calorimeter, step: int) -> int:
-    """First step behind the last section of a calorimeter.
-
-    Parameters
-    ----------
-    setup : Setup
-        The set-up.
-    c : Calorimeter
-        The calorimeter.
-    step : int
-        A step in it.
-
-    Returns
-    -------
-    int
-        Index of the step.
-    """
-    while step < len(setup.line.kind) and setup.line.z_in[step] < c.ends[-1]:
-        step += 1
-    return step
-
-
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def fly_leak(setup: Setup, scratch: Scratch, step: int, z: float, state: FloatArray, energy: float, rng: np.random.Generator) -> None:
-    """Carry the energy of a shower that leaks out of a stack to the next calorimeter, VHCAL or HCAL.
-
-    The leak flies straight on as one photon: photons are not bent, and the electrons that carry most of a young shower are
-    above a few GeV, so MS2 keeps them on the face of the HCAL. Softer than 0.1 GeV, MS2 sweeps it away.
-
-    Parameters
-    ----------
-    setup : Setup
-        The set-up.
-    scratch : Scratch
-        The event, changed in place.
-    step : int
-        First step that it sees.
-    z : float
-        Where `state` is [mm].
-    state : FloatArray
-        (x, y, tx, ty, p) on the axis of the shower.
-    energy : float
-        [GeV].
-    rng : Generator
-        Random numbers.
-    """
-    if energy < 0.1:
-        return
-    line = setup.line
-    at = state.copy()
-    for i in range(step, len(line.kind)):
-        kind = line.kind[i]
-        if kind not in (FIELD, VHCAL, HCAL):
-            continue
-        at[0], at[1] = state[0] + state[2] * (line.z_in[i] - z), state[1] + state[3] * (line.z_in[i] - z)
-        if kind == FIELD:
-            if abs(at[0]) > line.aperture[i, 0] or abs(at[1]) > line.aperture[i, 1]:
-                return
-        elif kind == VHCAL:
-            if abs(at[0]) > setup.vhcal.x_hole or abs(at[1]) > setup.vhcal.y_hole:
-                deposit_electromagnetic(setup.vhcal, scratch.vhcal, at, line.z_in[i], energy, True, rng)
-                return
-        else:
-            deposit_electromagnetic(setup.hcal, scratch.hcal, at, line.z_in[i], energy, True, rng)
-            return

@@ -213,7 +213,7 @@ def _deposit_spread(c: Calorimeter, cells: FloatArray, section: int, x: float, y
 
 @njit(cache=True, nogil=True)
 def deposit_electromagnetic(
-    c: Calorimeter, cells: FloatArray, state: FloatArray, z: float, energy: float, photon: bool, rng: np.random.Generator
+    c: Calorimeter, cells: FloatArray, state: FloatArray, z: float, energy: float, photon: bool, carried: float, rng: np.random.Generator
 ) -> tuple[float, float]:
     """Let an electromagnetic shower develop: profile along z over the sections, sharing over cells, resolution.
 
@@ -231,6 +231,8 @@ def deposit_electromagnetic(
         [GeV].
     photon : bool
         Started by a photon, else by electrons: maximum at ln(E / Ec) + 0.5 or - 0.5.
+    carried : float
+        Energy that hard particles carry out of the rear face [GeV]: what is deposited cannot be more than the rest.
     rng : Generator
         Random numbers.
 
@@ -240,14 +242,17 @@ def deposit_electromagnetic(
         Mean number of electrons and positrons that leave through the rear face: the profile there times E / Ec (Rossi's
         approximation B: track length E / Ec radiation lengths).
     leak : float
-        Energy that leaves through the rear face [GeV].
+        Energy that leaves through the rear face besides `carried` [GeV].
     """
     visible = smeared_response(energy, c.stochastic, c.constant, rng)
     b = 0.5
     peak = max(0.0, math.log(energy / c.critical_energy) + (0.5 if photon else -0.5))
     a = 1.0 + b * peak
     before = 0.0
-    depth = 0.0
+    depth = (c.ends[-1] - z) / c.x0
+    contained = gamma_cdf(a, b * depth)
+    if carried > energy * (1.0 - contained):
+        visible *= max(0.0, energy - carried) / (energy * max(contained, 1e-12))
     for section in range(len(c.ends)):
         if c.ends[section] <= z:
             continue
@@ -269,4 +274,4 @@ def deposit_electromagnetic(
         if before > 0.9999:
             return 0.0, 0.0
     slope = b * math.exp((a - 1.0) * math.log(max(b * depth, 1e-12)) - b * depth - math.lgamma(a))
-    return energy / c.critical_energy * slope, energy * (1.0 - before)
+    return energy / c.critical_energy * slope, max(0.0, energy * (1.0 - contained) - carried)
