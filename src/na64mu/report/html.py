@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 
+from na64mu.report.datasets import counting_datasets
 from na64mu.report.figures import plane_before_and_after, spectrum
 from na64mu.report.numbers import count, muons
 from na64mu.report.tables import Cells, cutflow_cells, exposure_cells, input_cells, region_cells, window_cells
@@ -81,10 +82,11 @@ def page(result: RunResult) -> str:
 def _head(result: RunResult, title: str) -> str:
     total, p = result.total, result.provenance
     lost = sum(loss.is_damage for loss in result.losses)
+    n_mot = sum(result.exposure.n_mot(dataset) for dataset in counting_datasets(result))
     facts = {
         "events read": count(total.steps[0].n),
         "pass all cuts": count(total.steps[-1].n),
-        "muons on target": muons(result.exposure.n_mot()) if result.exposure.n_mot() else "-",
+        "muons on target": muons(n_mot) if n_mot else "-",
         "signal box": "blinded" if any(result.blinded.values()) else "open",
         "losses": str(lost) if lost else "none",
     }

@@ -13,7 +13,7 @@ from numba import njit
 from na64mu.detector import Detector
 from na64mu.simulation.beam import carry_back, sample_beam
 from na64mu.simulation.hadrons import nuclear_shower
-from na64mu.simulation.leakage import electromagnetic_shower, leak_electrons, step_behind
+from na64mu.simulation.leakage import electromagnetic_shower, leak_electrons
 from na64mu.simulation.line import DRIFT, ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.losses import rate, sample_loss, sample_process
 from na64mu.simulation.recoil import deflect, recoil_angle
@@ -160,7 +160,8 @@ def _cross_stack(
             break
         if state[4] < SLOWEST:
             return False
-    leak_electrons(setup, scratch, c, step_behind(setup, c, step), state[0], state[1], EQUILIBRIUM, 0.01, rng)
+    if z_out >= c.ends[-1]:  # not between preshower and main section, nor between modules
+        leak_electrons(setup, scratch, c, step + 1, state[0], state[1], EQUILIBRIUM, 0.01, rng)
     return True
 
 

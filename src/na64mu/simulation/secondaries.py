@@ -195,7 +195,11 @@ def delta_rays(setup: Setup, scratch: Scratch, step: int, state: FloatArray, rng
         cosine = min(1.0, t * (energy + ELECTRON_MASS) / (p_e * p))
         tangent = math.sqrt(1.0 - cosine * cosine) / cosine
         phi = 2.0 * math.pi * rng.random()
-        back = rng.random() * (line.z_out[step] - line.z_in[step])
+        still = rng.random()  # part of the layer that the electron has to cross: soft ones end in it
+        t -= ELECTRON_LOSS * mass * still / cosine
+        if t < LOWEST_DELTA:
+            continue
+        back = still * (line.z_out[step] - line.z_in[step])
         x, y = state[0] - back * state[2], state[1] - back * state[3]
         tx, ty = state[2] + tangent * math.cos(phi), state[3] + tangent * math.sin(phi)
         fly_electron(setup, scratch, step + 1, line.z_out[step] - back, x, y, tx, ty, t, rng)
