@@ -7,7 +7,7 @@ from raw_tree_examples import assert_same, make_batch
 
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch, as_type, concatenate
-from na64mu.events.form import COLLECTIONS, branches, missing_branches
+from na64mu.events.form import COLLECTIONS, branches, missing_branches, nearest_branches
 from na64mu.events.nano import to_events
 
 
@@ -79,8 +79,7 @@ def test_branches_in_order():
 
 def test_missing_branches_sentence():
     assert missing_branches(branches()) == ""
-    assert missing_branches([n for n in branches() if n != "mm_q1"]).startswith(
-        "mandatory branch 'mm_q1' is missing; the tree has bms_channel,"
-    )
+    assert missing_branches([n for n in branches() if n != "mm_q1"]).startswith("mandatory branch 'mm_q1' is missing; the tree has mm_q")
     assert missing_branches([]).endswith("are missing; the tree has no branches")
-    assert "51 more" in missing_branches([f"x{i}" for i in range(131)])
+    assert missing_branches([f"x{i}" for i in range(131)]).endswith(" and 127 others")
+    assert nearest_branches("mm_q1", ["gem_q1", "mm_q0", "run"]) == "the tree has mm_q0, gem_q1, run"

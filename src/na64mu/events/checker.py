@@ -18,7 +18,7 @@ from na64mu.detector import Detector, known_detectors, load_detector
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.findings import CheckReport, Collector, Finding
-from na64mu.events.form import OPTIONAL_TRUTH, TREE, TRIGGER_BITS, TRUTH, branches
+from na64mu.events.form import OPTIONAL_TRUTH, TREE, TRIGGER_BITS, TRUTH, branches, nearest_branches
 from na64mu.events.layout import Layout
 from na64mu.events.limits import ChannelLimits, channel_limits
 from na64mu.events.reader import count_entries, read_batch, read_runs
@@ -153,7 +153,7 @@ def _check_tree(scan: _Scan, tree: Any) -> None:
     scan.n_events = tree.num_entries
     for name in branches():
         if name not in present:
-            scan.found.add("missing", name, f"mandatory branch is missing; the tree has {', '.join(sorted(present)) or 'no branches'}")
+            scan.found.add("missing", name, f"mandatory branch is missing; {nearest_branches(name, present)}")
     truth = [name for name in TRUTH if name in present]
     absent = [name for name in TRUTH if name not in present and name not in OPTIONAL_TRUTH]
     if truth and absent:

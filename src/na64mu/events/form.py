@@ -5,6 +5,7 @@ Lengths mm, times ns, energies GeV (counters and VETO: MeV), momenta GeV/c.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = (
     "VERSION",
     "branches",
     "missing_branches",
+    "nearest_branches",
 )
 
 VERSION = 1
@@ -133,9 +135,31 @@ def missing_branches(present: Iterable[str], collections: Iterable[str] = tuple(
     if not missing:
         return ""
     what = f"branch {missing[0]!r} is" if len(missing) == 1 else f"{len(missing)} branches ({_shortened(missing)}) are"
-    return f"mandatory {what} missing; the tree has {_shortened(available) or 'no branches'}"
+    return f"mandatory {what} missing; {nearest_branches(missing[0], available)}"
 
 
-def _shortened(names: list[str], limit: int = 80) -> str:
+def nearest_branches(wanted: str, available: Iterable[str]) -> str:
+    """What a tree has instead of a missing branch: the most similar names, and how many others.
+
+    Parameters
+    ----------
+    wanted : str
+        The missing branch.
+    available : iterable of str
+        Branches of the tree.
+
+    Returns
+    -------
+    str
+        Part of a sentence.
+    """
+    names = sorted(available)
+    if not names:
+        return "the tree has no branches"
+    near = difflib.get_close_matches(wanted, names, n=4, cutoff=0.0)
+    return f"the tree has {', '.join(near)}" + (f" and {len(names) - len(near)} others" if len(names) > len(near) else "")
+
+
+def _shortened(names: list[str], limit: int = 8) -> str:
     text = ", ".join(names[:limit])
     return f"{text} and {len(names) - limit} more" if len(names) > limit else text
