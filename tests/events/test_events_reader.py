@@ -171,7 +171,9 @@ def test_zero_events_are_fine(tmp_path, kind):
 def test_missing_branch(tmp_path):
     columns = columns_of(make_batch(5))
     del columns["straw_wire"]
-    with pytest.raises(InputError, match=r"f\.root: tree 'events': mandatory branch 'straw_wire' is missing; the tree has straw_view, straw_time,"):
+    with pytest.raises(
+        InputError, match=r"f\.root: tree 'events': mandatory branch 'straw_wire' is missing; the tree has straw_view, straw_time,"
+    ):
         read_batch(write_columns(tmp_path / "f.root", columns, [RUN_ROW]))
 
 
