@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import pickle
 
 import awkward as ak
@@ -84,7 +83,7 @@ def totals(events):
 
 
 def test_runner_reads_a_foreign_tree(renamed_file, renamed_layout, monkeypatch):
-    monkeypatch.setattr(coffea_console, "file", io.StringIO())
+    monkeypatch.setattr(coffea_console, "quiet", True)
     iterative = processor.IterativeExecutor(retries=0, status=False)
     runner = processor.Runner(iterative, pre_executor=iterative, schema=schema_for(renamed_layout), chunksize=25, metadata_cache={})
     out = runner({"sample": {"files": {str(renamed_file): renamed_layout.trees.events}}}, totals)
@@ -95,7 +94,7 @@ def test_runner_reads_a_foreign_tree(renamed_file, renamed_layout, monkeypatch):
 
 
 def test_selected_foreign_events_are_refused(renamed_file, renamed_layout, monkeypatch):
-    monkeypatch.setattr(coffea_console, "file", io.StringIO())
+    monkeypatch.setattr(coffea_console, "quiet", True)
     iterative = processor.IterativeExecutor(retries=0, status=False)
     runner = processor.Runner(iterative, pre_executor=iterative, schema=schema_for(renamed_layout), metadata_cache={})
     with pytest.raises(Exception, match="Failed processing file") as caught:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import io
-
 import awkward as ak
 import numpy as np
 import pytest
@@ -125,7 +123,7 @@ def sums(events):
 
 @pytest.fixture
 def quiet_console(monkeypatch):
-    monkeypatch.setattr(coffea_console, "file", io.StringIO())
+    monkeypatch.setattr(coffea_console, "quiet", True)
 
 
 def test_runner(raw_file, quiet_console):
