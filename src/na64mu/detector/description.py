@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from na64mu.detector.elements import (
     Beam,
@@ -27,6 +26,7 @@ from na64mu.detector.elements import (
     Vhcal,
 )
 from na64mu.errors import DetectorError
+from na64mu.tomlmodel import read_toml, validate
 
 __all__ = ("Detector", "detector_path", "known_detectors", "load_detector", "read_detector")
 
@@ -121,13 +121,6 @@ def detector_path(name: str | Path) -> Path:
     raise DetectorError(msg)
 
 
-def _key(location: tuple[Any, ...]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text or "(top level)"
-
-
 def read_detector(path: Path) -> Detector:
     """Read and validate one description file.
 
@@ -146,19 +139,7 @@ def read_detector(path: Path) -> Detector:
     DetectorError
         With one line per wrong key: the file, the key, what was expected and what was found.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        msg = f"{path}: cannot be read as TOML: {error}"
-        raise DetectorError(msg) from error
-    try:
-        return Detector.model_validate(content)
-    except ValidationError as error:
-        lines = []
-        for e in error.errors():
-            found = "" if e["type"] == "missing" or isinstance(e["input"], dict) else f", found {e['input']!r}"
-            lines.append(f"{path}: {_key(e['loc'])}: {e['msg'].removeprefix('Value error, ')}{found}")
-        raise DetectorError("\n".join(lines)) from error
+    return validate(Detector, read_toml(path, DetectorError), str(path), DetectorError)
 
 
 @lru_cache(maxsize=16)
