@@ -146,6 +146,7 @@ class BmsStation(Element):
     sigma_t: Positive
     efficiency: Fraction
     x_over_x0: NonNegative
+    rotation: float = 0.0  # about z through the centre, from x to y [rad]
 
     @property
     def channel_row(self) -> IntArray:
@@ -196,6 +197,7 @@ class Micromegas(Element):
     sigma: Positive
     efficiency: Fraction
     x_over_x0: NonNegative
+    rotation: float = 0.0  # about z through the centre, from x to y [rad]
 
     @model_validator(mode="after")
     def _map_covers_strips(self) -> Self:
@@ -243,6 +245,7 @@ class Gem(Element):
     sigma: Positive
     efficiency: Fraction
     x_over_x0: NonNegative
+    rotation: float = 0.0  # about z through the centre, from x to y [rad]
 
 
 class Straw(Element):
@@ -266,6 +269,7 @@ class Straw(Element):
     sigma: Positive
     efficiency: Fraction
     x_over_x0: NonNegative
+    rotation: float = 0.0  # about z through the centre, from x to y [rad]
 
     def wire_position(self, view: int, layer: int) -> FloatArray:
         """Positions of the wires of one layer [mm], shape (n_wires,).

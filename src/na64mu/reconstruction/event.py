@@ -9,12 +9,13 @@ import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.events.batch import RawBatch
-from na64mu.reconstruction.hits import Hits, spectrometer_hits
-from na64mu.reconstruction.spectrometer import Spectrometer, spectrometer
+from na64mu.reconstruction.hits import spectrometer_hits
 from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
 from na64mu.reconstruction.summary import middle_of_ecal
-from na64mu.reconstruction.tracks import Tracks, reconstruct_tracks
-from na64mu.reconstruction.transport import cross_box
+from na64mu.tracking.hits import Hits
+from na64mu.tracking.spectrometer import Spectrometer, spectrometer
+from na64mu.tracking.tracks import Tracks, reconstruct_tracks
+from na64mu.tracking.transport import cross_box
 from na64mu.typing import FloatArray
 
 __all__ = ("EventTracks", "event_tracks", "trajectory")

@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.reconstruction.spectrometer import Spectrometer
 from na64mu.reconstruction.strips import Clusters
+from na64mu.tracking.hits import Hits
+from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
-__all__ = ("Hits", "in_time_slabs", "in_time_wires", "spectrometer_hits")
+__all__ = ("in_time_slabs", "in_time_wires", "spectrometer_hits")
 
 TIME_WINDOW = 4.0  # standard deviations around the trigger time (NA64 analysis drivers cut at 4)
 SHARED_ERROR = 2.0  # a cluster with channels of a larger one is pulled by up to a strip: its error is doubled
-
-
-@dataclass(frozen=True)
-class Hits:
-    """Hits of a batch, sorted by event and plane.
-
-    Attributes
-    ----------
-    offsets : IntArray
-        Shape (n_events * n_planes + 1,): the hits of plane p in event e are
-        offsets[e * n_planes + p] : offsets[e * n_planes + p + 1].
-    u : FloatArray
-        Measured coordinate [mm], shape (n_hits,).
-    sigma : FloatArray
-        Its standard deviation [mm], shape (n_hits,).
-    source : IntArray
-        Number of the digit or cluster, shape (n_hits,); the two sides of a wire share it.
-    """
-
-    offsets: IntArray
-    u: FloatArray
-    sigma: FloatArray
-    source: IntArray
 
 
 def in_time_wires(straw: Jagged, detector: Detector) -> BoolArray:
@@ -158,6 +134,7 @@ def spectrometer_hits(batch: RawBatch, mm: Clusters, gem: Clusters, detector: De
     columns += _cluster_hits(mm, "mm", {m.module: m.sigma for m in detector.micromegas if f"mm{m.module}" in stations}, planes)
     columns += _cluster_hits(gem, "gem", {g.module: g.sigma for g in detector.gem if f"gem{g.module}" in stations}, planes)
     event, plane, u, sigma, source = (np.concatenate(c) for c in zip(*columns, strict=True))
+    u = u + np.array([p.offset for p in spectrometer.planes])[plane]
     n_planes = len(spectrometer.planes)
     key = event * n_planes + plane
     order = np.lexsort((u, key))  # by coordinate inside a plane: the order of the rows in the file does not matter

@@ -11,12 +11,12 @@ from na64mu.events.batch import RawBatch
 from na64mu.events.form import TRUTH
 from na64mu.reconstruction.columns import COLUMNS
 from na64mu.reconstruction.energies import calorimeter_energy, counter_energy, pointed_cell_energy, veto_energy
-from na64mu.reconstruction.extrapolation import Crossing, cross_plane
 from na64mu.reconstruction.hits import spectrometer_hits
-from na64mu.reconstruction.spectrometer import highland_angle, spectrometer
 from na64mu.reconstruction.stations import station_hits
 from na64mu.reconstruction.strips import Clusters, gem_clusters, micromegas_clusters
-from na64mu.reconstruction.tracks import EntryPoint, Tracks, reconstruct_tracks
+from na64mu.tracking.extrapolation import Crossing, cross_plane
+from na64mu.tracking.spectrometer import highland_angle, spectrometer
+from na64mu.tracking.tracks import EntryPoint, Tracks, reconstruct_tracks
 from na64mu.typing import AnyArray, Summary
 
 __all__ = ("find_tracks", "middle_of_ecal", "reconstruct")

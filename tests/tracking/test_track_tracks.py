@@ -7,11 +7,11 @@ import pytest
 
 from na64mu.detector import Detector, load_detector
 from na64mu.errors import DetectorError
-from na64mu.reconstruction.hits import Hits
-from na64mu.reconstruction.projection import projection
-from na64mu.reconstruction.spectrometer import Spectrometer, bending_integral, spectrometer
-from na64mu.reconstruction.tracks import EntryPoint, Tracks, reconstruct_tracks
-from na64mu.reconstruction.transport import crossed
+from na64mu.tracking.hits import Hits
+from na64mu.tracking.projection import projection
+from na64mu.tracking.spectrometer import Spectrometer, bending_integral, spectrometer
+from na64mu.tracking.tracks import EntryPoint, Tracks, reconstruct_tracks
+from na64mu.tracking.transport import crossed
 
 
 def detector() -> Detector:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from na64mu.reconstruction.finding import Candidates, Origin, find_candidates
-from na64mu.reconstruction.fit import FittedTracks, fit_tracks
-from na64mu.reconstruction.hits import Hits
-from na64mu.reconstruction.projection import projection, track_model
-from na64mu.reconstruction.spectrometer import Spectrometer, bending_integral
+from na64mu.tracking.finding import Candidates, Origin, find_candidates
+from na64mu.tracking.fit import FittedTracks, fit_tracks
+from na64mu.tracking.hits import Hits
+from na64mu.tracking.projection import projection, track_model
+from na64mu.tracking.spectrometer import Spectrometer, bending_integral
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("EntryPoint", "Tracks", "reconstruct_tracks")

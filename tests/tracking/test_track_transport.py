@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from na64mu.reconstruction.spectrometer import C_FIELD
-from na64mu.reconstruction.transport import cross_box, crossed
+from na64mu.tracking.spectrometer import C_FIELD
+from na64mu.tracking.transport import cross_box, crossed
 
 slopes = st.floats(-0.1, 0.1)
 curvatures = st.one_of(st.floats(0.002, 0.3), st.floats(-0.3, -0.002), st.floats(-1e-9, 1e-9))

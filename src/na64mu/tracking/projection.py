@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.reconstruction.spectrometer import Plane, Spectrometer, bending_integral, highland_angle
+from na64mu.tracking.spectrometer import Plane, Spectrometer, bending_integral, highland_angle
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("Projection", "projection", "track_model")

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from na64mu.reconstruction.hits import Hits
-from na64mu.reconstruction.projection import Projection
+from na64mu.tracking.hits import Hits
+from na64mu.tracking.projection import Projection
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("MAX_TRACKS", "Candidates", "Origin", "find_candidates")

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from na64mu.reconstruction.fit import fit_tracks
-from na64mu.reconstruction.hits import Hits
-from na64mu.reconstruction.spectrometer import Plane, Spectrometer
+from na64mu.tracking.fit import fit_tracks
+from na64mu.tracking.hits import Hits
+from na64mu.tracking.spectrometer import Plane, Spectrometer
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from na64mu.reconstruction.hits import Hits
-from na64mu.reconstruction.spectrometer import Spectrometer, highland_angle
-from na64mu.reconstruction.transport import cross_box
+from na64mu.tracking.hits import Hits
+from na64mu.tracking.spectrometer import Spectrometer, highland_angle
+from na64mu.tracking.transport import cross_box
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ("FittedTracks", "fit_tracks")

@@ -6,6 +6,7 @@ of the views bends.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -13,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from na64mu.detector import Detector
+from na64mu.detector.elements import BmsStation, Gem, Micromegas, Straw
 from na64mu.errors import DetectorError
 from na64mu.typing import FloatArray
 
@@ -20,6 +22,12 @@ __all__ = ("C_FIELD", "Plane", "Spectrometer", "bending_integral", "highland_ang
 
 #: Curvature of unit charge: dp = C_FIELD [GeV/c per T m] x field x path (c = 0.299792458 m/ns).
 C_FIELD = 0.299792458
+
+#: Mean energy loss of a 160 GeV/c muon per radiation length [GeV]: air, 2.4 MeV cm2/g (Groom, Mokhov, Striganov, At. Data
+#: Nucl. Data Tables 78 (2001) 183, ionisation) times 36.6 g/cm2. Inferred for the planes, whose materials are of light elements too.
+LOSS_PER_X0 = 0.088
+
+Tracker = BmsStation | Micromegas | Gem | Straw
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,12 @@ class Plane:
         Layer of a straw chamber, else 0.
     reach : float
         Distance of its farther edge from the zero-line [mm]: tracks that leave the narrow planes still meet the wide ones.
+    rotation : float
+        Rotation of the module about z through its centre, from x to y [rad].
+    offset : float
+        What a coordinate of the module's own frame needs to be the coordinate along `direction` [mm]; 0 without rotation.
+    energy_loss : float
+        Mean energy loss in the material of the plane [GeV].
     """
 
     station: str
@@ -49,6 +63,15 @@ class Plane:
     x_over_x0: float
     layer: int
     reach: float
+    rotation: float = 0.0
+    offset: float = 0.0
+    energy_loss: float = 0.0
+
+    @property
+    def direction(self) -> tuple[float, float]:
+        """Direction (x, y) in the plane along which it measures: a hit is u = direction . (x, y)."""
+        c, s = math.cos(self.rotation), math.sin(self.rotation)
+        return (c, s) if self.view == 0 else (-s, c)
 
 
 @dataclass(frozen=True, eq=False)  # one object per description, compared by identity
@@ -169,20 +192,25 @@ def _bend_view(detector: Detector, number: int) -> int:
     return views.pop()
 
 
+def _plane(station: str, view: int, z: float, thickness: float, layer: int, reach: float, module: Tracker) -> Plane:
+    c, s = math.cos(module.rotation), math.sin(module.rotation)
+    along = (c, s) if view == 0 else (-s, c)
+    offset = along[0] * module.centre[0] + along[1] * module.centre[1] - module.centre[view] if module.rotation else 0.0
+    return Plane(station, view, z, module.sigma, thickness, layer, reach, module.rotation, offset, LOSS_PER_X0 * thickness)
+
+
 def _planes(detector: Detector, number: int) -> list[Plane]:
     planes = []
     if number == 1:
-        planes += [Plane(f"bms{b.station}", 1, b.z, b.sigma, b.x_over_x0, 0, abs(b.centre[1]) + b.half[1]) for b in detector.bms]
+        planes += [_plane(f"bms{b.station}", 1, b.z, b.x_over_x0, 0, abs(b.centre[1]) + b.half[1], b) for b in detector.bms]
     strips = [(f"mm{m.module}", m) for m in detector.micromegas] + [(f"gem{g.module}", g) for g in detector.gem]
     for name, module in strips:
         if module.spectrometer == number:
-            planes += [
-                Plane(name, v, module.z, module.sigma, 0.5 * module.x_over_x0, 0, abs(module.centre[v]) + module.half[v]) for v in (0, 1)
-            ]
+            planes += [_plane(name, v, module.z, 0.5 * module.x_over_x0, 0, abs(module.centre[v]) + module.half[v], module) for v in (0, 1)]
     for s in detector.straws:
         if s.spectrometer == number:
             planes += [
-                Plane(f"st{s.module}", v, s.layer_z(v, layer), s.sigma, 0.25 * s.x_over_x0, layer, 0.5 * s.wires[v] * s.pitch)
+                _plane(f"st{s.module}", v, s.layer_z(v, layer), 0.25 * s.x_over_x0, layer, 0.5 * s.wires[v] * s.pitch, s)
                 for v in (0, 1)
                 for layer in (0, 1)
             ]

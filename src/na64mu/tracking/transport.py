@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from na64mu.reconstruction.spectrometer import C_FIELD
+from na64mu.tracking.spectrometer import C_FIELD
 from na64mu.typing import FloatArray
 
 __all__ = ("cross_box", "mean_inverse_cosine")
