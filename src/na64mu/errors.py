@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = (
+    "BackgroundError",
     "BlindedError",
     "CalibrationError",
     "CutFlowMismatchError",
@@ -11,6 +12,7 @@ __all__ = (
     "LayoutError",
     "Na64muError",
     "SelectionError",
+    "StatisticsError",
     "WorkerError",
 )
 
@@ -47,6 +49,14 @@ class CutFlowMismatchError(Na64muError):
 
 class BlindedError(Na64muError):
     """Something asked for events of the signal box before they were unblinded."""
+
+
+class BackgroundError(Na64muError):
+    """A background cannot be estimated from what was given."""
+
+
+class StatisticsError(Na64muError):
+    """A statistical model is inconsistent, or a limit cannot be computed from it."""
 
 
 class WorkerError(Na64muError):
