@@ -2,109 +2,174 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
+import numba
 import numpy as np
 
 from na64mu.detector import Detector
-from na64mu.events.batch import Jagged, RawBatch
-from na64mu.reconstruction.strips import Clusters
+from na64mu.events.batch import RawBatch
+from na64mu.reconstruction.channels import TIME_WINDOW, channel_map
+from na64mu.reconstruction.strips import Clusters, raw_columns
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.spectrometer import Spectrometer
-from na64mu.typing import BoolArray, FloatArray, IntArray
+from na64mu.typing import AnyArray, FloatArray, IntArray
 
-__all__ = ("in_time_slabs", "in_time_wires", "spectrometer_hits")
+__all__ = ("is_drift_time", "spectrometer_hits")
 
-TIME_WINDOW = 4.0  # standard deviations around the trigger time (NA64 analysis drivers cut at 4)
 SHARED_ERROR = 2.0  # a cluster with channels of a larger one is pulled by up to a strip: its error is doubled
 
 
-def in_time_wires(straw: Jagged, detector: Detector) -> BoolArray:
-    """Wires whose drift time lies between wire and wall, with a margin of TIME_WINDOW resolutions.
+@numba.njit(cache=True, nogil=True)
+def is_drift_time(time: float, sigma: float, radius: float, drift: float) -> bool:
+    """Whether a time [ns] lies between wire and wall, with a margin of TIME_WINDOW resolutions.
 
     Parameters
     ----------
-    straw : Jagged
-        The `straw` collection.
-    detector : Detector
-        The description.
+    time : float
+        Drift time [ns].
+    sigma, radius : float
+        Resolution and inner radius of the straw [mm].
+    drift : float
+        Drift time per distance [ns/mm].
 
     Returns
     -------
-    BoolArray
-        Shape (n_rows,).
+    bool
+        True for a wire in time.
     """
-    good = np.zeros(len(straw["time"]), dtype=np.bool_)
-    for s in detector.straws:
-        margin = TIME_WINDOW * s.sigma * s.drift_ns_per_mm
-        mine = straw["module"] == s.module
-        good |= mine & (straw["time"] > -margin) & (straw["time"] < s.inner_radius * s.drift_ns_per_mm + margin)
-    return good
+    margin = TIME_WINDOW * sigma * drift
+    return -margin < time < radius * drift + margin
 
 
-def in_time_slabs(bms: Jagged, detector: Detector) -> BoolArray:
-    """Slabs of the beam momentum stations within TIME_WINDOW of their time resolution.
+class _Slabs(NamedTuple):
+    """Rows of the `bms` collection in the types of the raw tree."""
 
-    Parameters
-    ----------
-    bms : Jagged
-        The `bms` collection.
-    detector : Detector
-        The description.
-
-    Returns
-    -------
-    BoolArray
-        Shape (n_rows,).
-    """
-    good = np.zeros(len(bms["time"]), dtype=np.bool_)
-    for station in detector.bms:
-        good |= (bms["station"] == station.station) & (np.abs(bms["time"]) < TIME_WINDOW * station.sigma_t)
-    return good
+    offsets: IntArray
+    station: AnyArray
+    channel: AnyArray
+    time: AnyArray
 
 
-Column = tuple[IntArray, IntArray, FloatArray, FloatArray, IntArray]  # event, plane, u, sigma, source
+class _Wires(NamedTuple):
+    """Rows of the `straw` collection in the types of the raw tree; axis is its view (a name that kernels cannot have)."""
+
+    offsets: IntArray
+    module: AnyArray
+    axis: AnyArray
+    layer: AnyArray
+    wire: AnyArray
+    time: AnyArray
 
 
-def _slab_hits(digits: Jagged, detector: Detector, planes: dict[tuple[str, int, int], int]) -> list[Column]:
-    good, event = in_time_slabs(digits, detector), digits.event_index
-    columns = []
-    for station in detector.bms:
-        rows = np.flatnonzero(good & (digits["station"] == station.station) & (digits["channel"] < len(station.channel_row)))
-        row = station.channel_row[digits["channel"][rows]]
-        _, first = np.unique(event[rows] * 100_000 + row, return_index=True)  # slabs of one row measure the same y
-        rows, row = rows[first], row[first]
-        plane = planes[f"bms{station.station}", 1, 0]
-        columns.append((event[rows], np.full(len(rows), plane), station.row_y[row], np.full(len(rows), station.sigma), rows))
-    return columns
+class _Columns(NamedTuple):
+    """Hits of one event in any order."""
+
+    plane: IntArray
+    u: FloatArray
+    sigma: FloatArray
+    source: IntArray
 
 
-def _wire_hits(digits: Jagged, detector: Detector, planes: dict[tuple[str, int, int], int]) -> list[Column]:
-    good, event = in_time_wires(digits, detector), digits.event_index
-    columns = []
-    for s in detector.straws:
-        for view in (0, 1):
-            for layer in (0, 1):
-                plane = planes.get((f"st{s.module}", view, layer))
-                if plane is None:
-                    continue
-                mine = (digits["module"] == s.module) & (digits["view"] == view) & (digits["layer"] == layer)
-                rows = np.flatnonzero(good & mine & (digits["wire"] < s.wires[view]))
-                radius = np.clip(digits["time"][rows] / s.drift_ns_per_mm, 0.0, s.inner_radius)
-                wire = s.wire_position(view, layer)[digits["wire"][rows]]
-                for side in (-1.0, 1.0):
-                    u = wire + side * radius
-                    columns.append((event[rows], np.full(len(rows), plane), u, np.full(len(rows), s.sigma), rows))
-    return columns
+@numba.njit(cache=True, nogil=True)
+def _put(hits, n, plane, u, sigma, source):  # type: ignore[no-untyped-def] # kernel
+    hits.plane[n], hits.u[n], hits.sigma[n], hits.source[n] = plane, u, sigma, source
+    return n + 1
 
 
-def _cluster_hits(clusters: Clusters, station: str, modules: dict[int, float], planes: dict[tuple[str, int, int], int]) -> list[Column]:
-    columns = []
-    for module, sigma in modules.items():
-        for view in (0, 1):
-            rows = np.flatnonzero(clusters.in_time & (clusters.plane == 2 * (module - 1) + view))
-            error = sigma * np.where(clusters.shared[rows] > 0.0, SHARED_ERROR, 1.0)
-            plane = planes[f"{station}{module}", view, 0]
-            columns.append((clusters.event[rows], np.full(len(rows), plane), clusters.position[rows], error, rows))
-    return columns
+@numba.njit(cache=True, nogil=True)
+def _put_slabs(slabs, event, channels, hits, n):  # type: ignore[no-untyped-def] # kernel
+    """Slabs in time; slabs of one row measure the same y and count once."""
+    begin = n
+    for row in range(slabs.offsets[event], slabs.offsets[event + 1]):
+        s, c = np.int64(slabs.station[row]), np.int64(slabs.channel[row])
+        if s >= len(channels.slab_plane) or c >= channels.slab_u.shape[1] or math.isnan(channels.slab_u[s, c]):
+            continue
+        p = channels.slab_plane[s]
+        if p < 0 or abs(slabs.time[row]) >= channels.slab_window[s]:
+            continue
+        u, known = channels.slab_u[s, c] + channels.offset[p], False
+        for i in range(begin, n):
+            known |= hits.plane[i] == p and hits.u[i] == u
+        if not known:
+            n = _put(hits, n, p, u, channels.slab_sigma[s], row)
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _put_wires(wires, event, channels, hits, n):  # type: ignore[no-untyped-def] # kernel
+    """Both sides of the wires in time."""
+    for row in range(wires.offsets[event], wires.offsets[event + 1]):
+        m, wire = np.int64(wires.module[row]), np.int64(wires.wire[row])
+        if m >= len(channels.wire_sigma) or wire >= channels.wire_u.shape[3]:
+            continue
+        p = channels.wire_plane[m, wires.axis[row], wires.layer[row]]
+        centre = channels.wire_u[m, wires.axis[row], wires.layer[row], wire]
+        if (
+            p < 0
+            or math.isnan(centre)
+            or not is_drift_time(wires.time[row], channels.wire_sigma[m], channels.wire_radius[m], channels.wire_drift[m])
+        ):
+            continue
+        radius = min(max(wires.time[row] / channels.wire_drift[m], 0.0), channels.wire_radius[m])
+        for side in (-1.0, 1.0):
+            n = _put(hits, n, p, centre + side * radius + channels.offset[p], channels.wire_sigma[m], row)
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _put_clusters(clusters, event, planes, channels, hits, n):  # type: ignore[no-untyped-def] # kernel
+    """Clusters in time; one that shares channels with a larger one has no hit of its own: it counts as the larger one's."""
+    for i in range(clusters.offsets[event], clusters.offsets[event + 1]):
+        p = planes[clusters.plane[i]]
+        if p >= 0 and clusters.in_time[i]:
+            sigma = channels.sigma[p] * (SHARED_ERROR if clusters.shared[i] > 0.0 else 1.0)
+            n = _put(hits, n, p, clusters.position[i] + channels.offset[p], sigma, clusters.lender[i])
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _sort(hits, n, begin, offsets, filled, out):  # type: ignore[no-untyped-def] # kernel
+    """Write the n hits of an event from `begin` on, by plane and in a plane by coordinate; offsets of shape (n_planes + 1,)."""
+    offsets[0], offsets[1:], filled[:] = begin, 0, 0
+    for i in range(n):
+        offsets[hits.plane[i] + 1] += 1
+    for p in range(len(filled)):
+        offsets[p + 1] += offsets[p]
+    for i in range(n):
+        p = hits.plane[i]
+        at = offsets[p] + filled[p]
+        while at > offsets[p] and out.u[at - 1] > hits.u[i]:
+            out.u[at], out.sigma[at], out.source[at] = out.u[at - 1], out.sigma[at - 1], out.source[at - 1]
+            at -= 1
+        out.u[at], out.sigma[at], out.source[at] = hits.u[i], hits.sigma[i], hits.source[i]
+        filled[p] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _hits_of_events(slabs, wires, mm, gem, channels, hits, out):  # type: ignore[no-untyped-def] # kernel
+    """Hits of all events, sorted; returns their number."""
+    n_planes = len(channels.sigma)
+    filled = np.empty(n_planes, dtype=np.int64)
+    total = 0
+    for event in range(len(slabs.offsets) - 1):
+        n = _put_slabs(slabs, event, channels, hits, 0)
+        n = _put_wires(wires, event, channels, hits, n)
+        n = _put_clusters(mm, event, channels.mm_plane, channels, hits, n)
+        n = _put_clusters(gem, event, channels.gem_plane, channels, hits, n)
+        _sort(hits, n, total, out.offsets[event * n_planes : (event + 1) * n_planes + 1], filled, out)
+        total += n
+    return total
+
+
+class _Sorted(NamedTuple):
+    """Arrays of Hits to fill."""
+
+    offsets: IntArray
+    u: FloatArray
+    sigma: FloatArray
+    source: IntArray
 
 
 def spectrometer_hits(batch: RawBatch, mm: Clusters, gem: Clusters, detector: Detector, spectrometer: Spectrometer) -> Hits:
@@ -124,20 +189,15 @@ def spectrometer_hits(batch: RawBatch, mm: Clusters, gem: Clusters, detector: De
     Returns
     -------
     Hits
-        Sorted by event and plane.
+        Sorted by event and plane, in a plane by coordinate: the order of the rows in the file does not matter.
     """
-    planes = {(p.station, p.view, p.layer): i for i, p in enumerate(spectrometer.planes)}
-    stations = {p.station for p in spectrometer.planes}
-    columns = _wire_hits(batch.collections["straw"], detector, planes)
-    if "bms1" in stations:
-        columns += _slab_hits(batch.collections["bms"], detector, planes)
-    columns += _cluster_hits(mm, "mm", {m.module: m.sigma for m in detector.micromegas if f"mm{m.module}" in stations}, planes)
-    columns += _cluster_hits(gem, "gem", {g.module: g.sigma for g in detector.gem if f"gem{g.module}" in stations}, planes)
-    event, plane, u, sigma, source = (np.concatenate(c) for c in zip(*columns, strict=True))
-    u = u + np.array([p.offset for p in spectrometer.planes])[plane]
-    n_planes = len(spectrometer.planes)
-    key = event * n_planes + plane
-    order = np.lexsort((u, key))  # by coordinate inside a plane: the order of the rows in the file does not matter
-    offsets = np.zeros(len(batch) * n_planes + 1, dtype=np.int64)
-    np.cumsum(np.bincount(key, minlength=len(batch) * n_planes), out=offsets[1:])
-    return Hits(offsets, u[order].astype(np.float64), sigma[order].astype(np.float64), source[order].astype(np.int64))
+    bms, straw = batch.collections["bms"], batch.collections["straw"]
+    slabs = _Slabs(bms.offsets, *raw_columns(bms, "station", "channel", "time"))
+    wires = _Wires(straw.offsets, *raw_columns(straw, "module", "view", "layer", "wire", "time"))
+    rows = bms.offsets + 2 * straw.offsets + mm.offsets + gem.offsets  # a wire makes two hits
+    most, one = int(rows[-1]), int(np.diff(rows).max(initial=0))
+    scratch = _Columns(np.empty(one, dtype=np.int64), np.empty(one), np.empty(one), np.empty(one, dtype=np.int64))
+    offsets = np.zeros(len(batch) * len(spectrometer.planes) + 1, dtype=np.int64)
+    out = _Sorted(offsets, np.empty(most), np.empty(most), np.empty(most, dtype=np.int64))
+    n = _hits_of_events(slabs, wires, mm, gem, channel_map(detector, spectrometer), scratch, out)
+    return Hits(offsets, out.u[:n], out.sigma[:n], out.source[:n])

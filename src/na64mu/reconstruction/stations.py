@@ -7,11 +7,55 @@ import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.reconstruction.hits import in_time_slabs, in_time_wires
+from na64mu.reconstruction.channels import TIME_WINDOW
 from na64mu.reconstruction.strips import Clusters
 from na64mu.typing import BoolArray, IntArray
 
 __all__ = ("count_doublets", "station_hits")
+
+
+def in_time_wires(straw: Jagged, detector: Detector) -> BoolArray:
+    """Wires whose drift time lies between wire and wall, with a margin of TIME_WINDOW resolutions.
+
+    Parameters
+    ----------
+    straw : Jagged
+        The `straw` collection.
+    detector : Detector
+        The description.
+
+    Returns
+    -------
+    BoolArray
+        Shape (n_rows,).
+    """
+    good = np.zeros(len(straw["time"]), dtype=np.bool_)
+    for s in detector.straws:
+        margin = TIME_WINDOW * s.sigma * s.drift_ns_per_mm
+        mine = straw["module"] == s.module
+        good |= mine & (straw["time"] > -margin) & (straw["time"] < s.inner_radius * s.drift_ns_per_mm + margin)
+    return good
+
+
+def in_time_slabs(bms: Jagged, detector: Detector) -> BoolArray:
+    """Slabs of the beam momentum stations within TIME_WINDOW of their time resolution.
+
+    Parameters
+    ----------
+    bms : Jagged
+        The `bms` collection.
+    detector : Detector
+        The description.
+
+    Returns
+    -------
+    BoolArray
+        Shape (n_rows,).
+    """
+    good = np.zeros(len(bms["time"]), dtype=np.bool_)
+    for station in detector.bms:
+        good |= (bms["station"] == station.station) & (np.abs(bms["time"]) < TIME_WINDOW * station.sigma_t)
+    return good
 
 
 @numba.njit(cache=True, nogil=True)

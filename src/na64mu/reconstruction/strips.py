@@ -7,35 +7,36 @@ same channels the one with the larger charge wins (ghosts).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from na64mu.detector import Detector
-from na64mu.detector.elements import Gem, Micromegas
 from na64mu.events.batch import Jagged
-from na64mu.typing import AnyArray, FloatArray, IntArray
+from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray
 
-__all__ = ("Clusters", "StripMap", "find_clusters", "gem_map", "micromegas_map")
+__all__ = ("Clusters", "StripMap", "find_clusters", "gem_clusters", "gem_map", "micromegas_clusters", "micromegas_map", "raw_columns")
 
 MIN_STRIPS = 2  # smallest cluster (NA64 Micromegas clustering; E. Depero, thesis, chapter 2)
-MAX_CLUSTERS = 64  # per plane and event; a plane has at most 960 strips and a cluster at least 2
 SHARED_FRACTION = (
     0.5  # a run that owes more of its charge to a larger cluster's channels is a ghost, as is one without MIN_STRIPS of its own
 )
 
 
-@dataclass(frozen=True)
-class StripMap:
-    """Strips of the planes of one kind of detector; plane index = 2 * (module - 1) + view.
+class StripMap(NamedTuple):
+    """Strips of the planes of one kind of detector; plane index = 2 * (module - 1) + view (a tuple: kernels take it).
 
     Attributes
     ----------
     channel : IntArray
-        Electronics channel of every strip, shape (n_planes, n_strips_max), -1 beyond the last strip.
-    n_channels : int
-        Largest number of channels of a plane.
+        Electronics channel of every strip, shape (n_planes, n_strips + 2): strip s stands at s + 1, and n_channels,
+        which never fires, where there is no strip.
+    strips : IntArray
+        Strips of every channel, shape (n_planes, n_channels, multiplexing), -1 beyond its last one.
+    left, right : IntArray
+        Channel of the strips beside each of them, n_channels where there is none, of the same shape.
     origin : FloatArray
         Coordinate of the centre of strip 0 [mm], shape (n_planes,).
     pitch : FloatArray
@@ -43,17 +44,20 @@ class StripMap:
     """
 
     channel: IntArray
-    n_channels: int
+    strips: IntArray
+    left: IntArray
+    right: IntArray
     origin: FloatArray
     pitch: FloatArray
 
 
-@dataclass(frozen=True)
-class Clusters:
-    """Clusters of a batch in order of event and plane; every array has shape (n_clusters,).
+class Clusters(NamedTuple):
+    """Clusters of a batch in order of event and plane, larger charge first; arrays but offsets have shape (n_clusters,).
 
     Attributes
     ----------
+    offsets : IntArray
+        Clusters of event e: offsets[e] : offsets[e + 1], shape (n_events + 1,).
     event, plane : IntArray
         Event of the batch; plane index = 2 * (module - 1) + view.
     position : FloatArray
@@ -64,124 +68,163 @@ class Clusters:
         Number of strips.
     shared : FloatArray
         Fraction of its charge on channels that a larger cluster uses too.
-    in_time : AnyArray
+    lender : IntArray
+        The larger cluster whose channels it shares, its own number where it shares none.
+    in_time : BoolArray
         True where the central sample is the largest of the three.
     """
 
+    offsets: IntArray
     event: IntArray
     plane: IntArray
     position: FloatArray
     charge: FloatArray
     size: IntArray
     shared: FloatArray
-    in_time: AnyArray
+    lender: IntArray
+    in_time: BoolArray
 
 
 def _strip_map(planes: list[tuple[int, IntArray, float, float]]) -> StripMap:
     n_planes = max(p[0] for p in planes) + 1
-    channel = np.full((n_planes, max(len(p[1]) for p in planes)), -1, dtype=np.int64)
+    n_strips = max(len(p[1]) for p in planes)
+    n_channels = 1 + max(int(p[1].max()) for p in planes)
+    multiplexing = max(int(np.bincount(p[1]).max()) for p in planes)
+    channel = np.full((n_planes, n_strips + 2), n_channels, dtype=np.int64)
+    strips = np.full((n_planes, n_channels, multiplexing), -1, dtype=np.int64)
     origin, pitch = np.zeros(n_planes), np.ones(n_planes)
     for index, strip_channel, centre, strip_pitch in planes:
-        channel[index, : len(strip_channel)] = strip_channel
+        channel[index, 1 : len(strip_channel) + 1] = strip_channel
+        for c in np.unique(strip_channel):
+            mine = np.flatnonzero(strip_channel == c)
+            strips[index, c, : len(mine)] = mine
         origin[index] = centre - 0.5 * (len(strip_channel) - 1) * strip_pitch
         pitch[index] = strip_pitch
-    return StripMap(channel, int(channel.max()) + 1, origin, pitch)
+    plane = np.arange(n_planes)[:, None, None]
+    left, right = (np.where(strips >= 0, channel[plane, strips + beside], n_channels) for beside in (0, 2))
+    return StripMap(channel, strips, left, right, origin, pitch)
 
 
-def micromegas_map(modules: tuple[Micromegas, ...]) -> StripMap:
+@lru_cache(maxsize=8)
+def micromegas_map(detector: Detector) -> StripMap:
     """Strips of all Micromegas planes, from the multiplexing multipliers of the description."""
-    return _strip_map([(2 * (m.module - 1) + v, m.strip_channel(v), m.centre[v], m.pitch) for m in modules for v in (0, 1)])
+    return _strip_map([(2 * (m.module - 1) + v, m.strip_channel(v), m.centre[v], m.pitch) for m in detector.micromegas for v in (0, 1)])
 
 
-def gem_map(modules: tuple[Gem, ...]) -> StripMap:
+@lru_cache(maxsize=8)
+def gem_map(detector: Detector) -> StripMap:
     """Strips of all GEM planes: every strip is its own channel."""
-    return _strip_map([(2 * (m.module - 1) + v, np.arange(m.strips), m.centre[v], m.pitch) for m in modules for v in (0, 1)])
+    return _strip_map([(2 * (m.module - 1) + v, np.arange(m.strips), m.centre[v], m.pitch) for m in detector.gem for v in (0, 1)])
+
+
+def raw_columns(digits: Jagged, *fields: str) -> list[AnyArray]:
+    """Columns of a collection as kernels take them: contiguous, writable, in their own types."""
+    return [np.require(digits[f], requirements=["C", "W"]) for f in fields]
+
+
+class _Digits(NamedTuple):
+    """Rows of the `mm` or `gem` collection in the types of the raw tree; axis is its view (a name that kernels cannot have)."""
+
+    module: AnyArray
+    axis: AnyArray
+    channel: AnyArray
+    q0: AnyArray
+    q1: AnyArray
+    q2: AnyArray
 
 
 @numba.njit(cache=True, nogil=True)
-def _find_runs(fired: FloatArray, strip_channel: IntArray, first: IntArray, last: IntArray, total: FloatArray) -> int:
-    """Runs of at least MIN_STRIPS neighbouring fired strips: their first and last strip and their charge."""
+def _sort_by_plane(digits, begin, end, threshold, strips, row_of, fired, n_fired):  # type: ignore[no-untyped-def] # kernel
+    """Note the row of every channel above threshold of one event: row_of (n_planes, n_channels + 1), fired and n_fired."""
+    for row in range(begin, end):
+        p, c = 2 * (np.int64(digits.module[row]) - 1) + np.int64(digits.axis[row]), np.int64(digits.channel[row])
+        if 0 <= p < strips.shape[0] and c < strips.shape[1] and digits.q1[row] > threshold:
+            if row_of[p, c] < 0:
+                fired[p, n_fired[p]] = c
+                n_fired[p] += 1
+            row_of[p, c] = row
+
+
+@numba.njit(cache=True, nogil=True)
+def _find_runs(p, fired, row_of, q1, strip_map, first, last, total):  # type: ignore[no-untyped-def] # kernel
+    """Runs of at least MIN_STRIPS neighbouring fired strips, larger charge first: their first and last strip and charge.
+
+    Only the strips of fired channels are looked at: one whose left neighbour did not fire starts a run.
+    """
     n = 0
-    start = -1
-    charge = 0.0
-    for strip in range(len(strip_channel) + 1):
-        channel = strip_channel[strip] if strip < len(strip_channel) else -1
-        q = fired[channel] if channel >= 0 else 0.0
-        if q > 0.0:
-            if start < 0:
-                start, charge = strip, 0.0
-            charge += q
-        elif start >= 0:
-            if strip - start >= MIN_STRIPS and n < MAX_CLUSTERS:
-                first[n], last[n], total[n] = start, strip - 1, charge
-                n += 1
-            start = -1
-        if channel < 0:
-            break
+    for c in fired:
+        for copy in range(strip_map.strips.shape[2]):
+            if row_of[strip_map.right[p, c, copy]] < 0 or row_of[strip_map.left[p, c, copy]] >= 0:
+                continue
+            start = end = strip_map.strips[p, c, copy]
+            charge = 0.0
+            while row_of[strip_map.channel[p, end + 1]] >= 0:
+                charge += q1[row_of[strip_map.channel[p, end + 1]]]
+                end += 1
+            at = n
+            while at > 0 and (total[at - 1] < charge or (total[at - 1] == charge and first[at - 1] > start)):
+                first[at], last[at], total[at] = first[at - 1], last[at - 1], total[at - 1]
+                at -= 1
+            first[at], last[at], total[at] = start, end - 1, charge
+            n += 1
     return n
 
 
 @numba.njit(cache=True, nogil=True)
-def _cluster_events(  # type: ignore[no-untyped-def] # kernel over raw buffers; types stand in find_clusters
-    offsets, plane, channel, q0, q1, q2, strip_channel, origin, pitch, n_channels, threshold, out_index, out
-):
-    """Fill out_index (event, plane, size) and out (position, charge, shared, early, late); return the number of clusters."""
-    n_planes = strip_channel.shape[0]
-    charge = np.zeros((n_planes, n_channels))
-    early = np.zeros((n_planes, n_channels))
-    late = np.zeros((n_planes, n_channels))
-    rows = np.zeros(n_planes, dtype=np.int64)
-    used = np.zeros(n_channels, dtype=np.bool_)
-    first = np.empty(MAX_CLUSTERS, dtype=np.int64)
-    last = np.empty(MAX_CLUSTERS, dtype=np.int64)
-    total = np.empty(MAX_CLUSTERS)
-    n_out = 0
+def _cluster(first, last, p, digits, row_of, strip_map, user, n, out):  # type: ignore[no-untyped-def] # kernel
+    """Make cluster n of a run unless it is a ghost of larger clusters; user holds the cluster of every channel, or -1."""
+    charge, moment, early, late, shared, own, lender = 0.0, 0.0, 0.0, 0.0, 0.0, 0, n
+    for strip in range(first, last + 1):
+        c = strip_map.channel[p, strip + 1]
+        row = row_of[c]
+        q = np.float64(digits.q1[row])
+        charge += q
+        moment += q * strip
+        early += digits.q0[row]
+        late += digits.q2[row]
+        if user[c] >= 0:
+            shared += q
+            lender = user[c]
+        else:
+            own += 1
+    if own < MIN_STRIPS or shared > SHARED_FRACTION * charge:
+        return n
+    for strip in range(first, last + 1):
+        user[strip_map.channel[p, strip + 1]] = n
+    out.plane[n], out.size[n], out.lender[n] = p, last - first + 1, lender
+    out.position[n] = strip_map.origin[p] + strip_map.pitch[p] * moment / charge
+    out.charge[n], out.shared[n] = charge, shared / charge
+    out.in_time[n] = charge >= early and charge >= late
+    return n + 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _cluster_events(offsets, digits, strip_map, threshold, out):  # type: ignore[no-untyped-def] # kernel
+    """Clusters of all events; returns their number."""
+    n_planes, n_channels, _ = strip_map.strips.shape
+    row_of = np.full((n_planes, n_channels + 1), -1, dtype=np.int64)  # the last one stands for no strip
+    user = np.full(n_channels + 1, -1, dtype=np.int64)
+    fired = np.empty((n_planes, n_channels), dtype=np.int64)
+    n_fired = np.zeros(n_planes, dtype=np.int64)
+    most = strip_map.channel.shape[1] // 2
+    first, last, total = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64), np.empty(most)
+    n = 0
     for event in range(len(offsets) - 1):
-        for row in range(offsets[event], offsets[event + 1]):
-            p, c = plane[row], channel[row]
-            if p < n_planes and c < n_channels and q1[row] > threshold:
-                charge[p, c] = q1[row]
-                early[p, c] = q0[row]
-                late[p, c] = q2[row]
-                rows[p] += 1
+        _sort_by_plane(digits, offsets[event], offsets[event + 1], threshold, strip_map.strips, row_of, fired, n_fired)
         for p in range(n_planes):
-            if rows[p] == 0:
+            if n_fired[p] == 0:
                 continue
-            n = _find_runs(charge[p], strip_channel[p], first, last, total)
-            used[:] = False
-            for _ in range(n):
-                best = 0
-                for i in range(1, n):
-                    if total[i] > total[best]:
-                        best = i
-                q_sum, q_used, moment, q_early, q_late, own = 0.0, 0.0, 0.0, 0.0, 0.0, 0
-                for strip in range(first[best], last[best] + 1):
-                    c = strip_channel[p, strip]
-                    q = charge[p, c]
-                    q_sum += q
-                    moment += q * strip
-                    q_early += early[p, c]
-                    q_late += late[p, c]
-                    if used[c]:
-                        q_used += q
-                    else:
-                        own += 1
-                total[best] = -1.0
-                if own < MIN_STRIPS or q_used > SHARED_FRACTION * q_sum or n_out == len(out):
-                    continue
-                for strip in range(first[best], last[best] + 1):
-                    used[strip_channel[p, strip]] = True
-                out_index[n_out, 0], out_index[n_out, 1] = event, p
-                out_index[n_out, 2] = last[best] - first[best] + 1
-                out[n_out, 0] = origin[p] + pitch[p] * moment / q_sum
-                out[n_out, 1], out[n_out, 2] = q_sum, q_used / q_sum
-                out[n_out, 3], out[n_out, 4] = q_early, q_late
-                n_out += 1
-            rows[p] = 0
-            charge[p, :] = 0.0
-            early[p, :] = 0.0
-            late[p, :] = 0.0
-    return n_out
+            n_runs = _find_runs(p, fired[p, : n_fired[p]], row_of[p], digits.q1, strip_map, first, last, total)
+            for i in range(n_runs):
+                n_before = n
+                n = _cluster(first[i], last[i], p, digits, row_of[p], strip_map, user, n, out)
+                out.event[n_before:n] = event
+            for k in range(n_fired[p]):
+                row_of[p, fired[p, k]] = -1
+                user[fired[p, k]] = -1
+            n_fired[p] = 0
+        out.offsets[event + 1] = n
+    return n
 
 
 def find_clusters(digits: Jagged, strips: StripMap, noise: float, channel_field: str) -> Clusters:
@@ -203,36 +246,21 @@ def find_clusters(digits: Jagged, strips: StripMap, noise: float, channel_field:
     Clusters
         In order of event and plane, larger charge first.
     """
-    n_rows = len(digits[channel_field])
-    plane = 2 * (digits["module"].astype(np.int64) - 1) + digits["view"].astype(np.int64)
-    # a cluster has two strips or more, but one channel can serve several runs
-    capacity = 5 * n_rows
-    index, values = np.empty((capacity, 3), dtype=np.int64), np.empty((capacity, 5))
-    n = _cluster_events(
-        digits.offsets,
-        plane,
-        digits[channel_field].astype(np.int64),
-        digits["q0"].astype(np.float64),
-        digits["q1"].astype(np.float64),
-        digits["q2"].astype(np.float64),
-        strips.channel,
-        strips.origin,
-        strips.pitch,
-        strips.n_channels,
-        2.0 * noise,
-        index,
-        values,
-    )
-    index, values = index[:n], values[:n]
-    in_time = (values[:, 1] >= values[:, 3]) & (values[:, 1] >= values[:, 4])
-    return Clusters(index[:, 0], index[:, 1], values[:, 0], values[:, 1], index[:, 2], values[:, 2], in_time)
+    columns = _Digits(*raw_columns(digits, "module", "view", channel_field, "q0", "q1", "q2"))
+    most = len(columns.q1) // MIN_STRIPS  # every cluster has as many channels that no larger one uses
+    offsets = np.zeros(len(digits.offsets), dtype=np.int64)
+    event, plane, size, lender = np.empty((4, most), dtype=np.int64)
+    position, charge, shared = np.empty((3, most))
+    out = Clusters(offsets, event, plane, position, charge, size, shared, lender, np.empty(most, dtype=np.bool_))
+    n = _cluster_events(digits.offsets, columns, strips, 2.0 * noise, out)
+    return Clusters(offsets, event[:n], plane[:n], position[:n], charge[:n], size[:n], shared[:n], lender[:n], out.in_time[:n])
 
 
 def micromegas_clusters(digits: Jagged, detector: Detector) -> Clusters:
     """Clusters of the `mm` collection; see find_clusters."""
-    return find_clusters(digits, micromegas_map(detector.micromegas), detector.micromegas_response.noise, "channel")
+    return find_clusters(digits, micromegas_map(detector), detector.micromegas_response.noise, "channel")
 
 
 def gem_clusters(digits: Jagged, detector: Detector) -> Clusters:
     """Clusters of the `gem` collection; see find_clusters."""
-    return find_clusters(digits, gem_map(detector.gem), detector.gem_response.noise, "strip")
+    return find_clusters(digits, gem_map(detector), detector.gem_response.noise, "strip")

@@ -23,7 +23,8 @@ class Hits:
     sigma : FloatArray
         Its standard deviation [mm], shape (n_hits,).
     source : IntArray
-        Number of the digit or cluster, shape (n_hits,); the two sides of a wire share it.
+        Number of the digit or cluster, shape (n_hits,); the two sides of a wire share it, and a cluster that borrows channels
+        from a larger one of its plane has the number of that one.
     """
 
     offsets: IntArray
