@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from na64mu.detector.alignment import Alignment, ModuleCorrection, is_alignment
 from na64mu.detector.elements import (
     Beam,
     BmsStation,
@@ -22,6 +24,7 @@ from na64mu.detector.elements import (
     Source,
     Straw,
     StripResponse,
+    Tracker,
     Veto,
     Vhcal,
 )
@@ -82,11 +85,72 @@ class Detector(BaseModel):
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the whole description: two detectors are the same if and only if their digests are."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        # of a field map the content counts (map_hash), not where its file lies
+        return hashlib.sha256(self.model_dump_json(exclude={"magnets": {"__all__": {"map"}}}).encode()).hexdigest()
 
     def __hash__(self) -> int:
         """Hash of the digest, so that what is compiled from a description can be kept."""
         return hash(self.digest)
+
+    @property
+    def trackers(self) -> dict[str, Tracker]:
+        """Every tracker module by name: bms1, mm5, gem2, st4 ..."""
+        named: dict[str, Tracker] = {f"bms{b.station}": b for b in self.bms}
+        named |= {f"mm{m.module}": m for m in self.micromegas} | {f"gem{g.module}": g for g in self.gem}
+        return named | {f"st{s.module}": s for s in self.straws}
+
+    def replaced(self, modules: Mapping[str, Tracker]) -> Self:
+        """The same set-up with other tracker modules in the place of some.
+
+        Parameters
+        ----------
+        modules : mapping of str to BmsStation, Micromegas, Gem or Straw
+            Name as in `trackers` -> the new module.
+
+        Returns
+        -------
+        Detector
+            A new description, with its own digest.
+        """
+        named = self.trackers | dict(modules)
+        kinds = {"bms": self.bms, "micromegas": self.micromegas, "gem": self.gem, "straws": self.straws}
+        names, ends, fields = list(self.trackers), 0, {name: getattr(self, name) for name in type(self).model_fields}
+        for kind, elements in kinds.items():
+            fields[kind] = tuple(named[name] for name in names[ends : ends + len(elements)])
+            ends += len(elements)
+        return type(self)(**fields)
+
+    def aligned(self, alignment: Alignment) -> Self:
+        """The description with measured positions, resolutions and drift relations.
+
+        Parameters
+        ----------
+        alignment : Alignment
+            Made for exactly this description.
+
+        Returns
+        -------
+        Detector
+            The corrected description; it keeps its tag.
+
+        Raises
+        ------
+        DetectorError
+            If the alignment was made for another description.
+        """
+        if alignment.digest != self.digest:
+            msg = (
+                f"the alignment was made for detector {alignment.detector!r} with digest {alignment.digest[:12]}, this description of "
+                f"{self.tag!r} has {self.digest[:12]}: take the description it was made for, or make it again with `na64mu align`"
+            )
+            raise DetectorError(msg)
+        trackers = self.trackers
+        names = [m.name for m in alignment.modules] + [s.name for s in alignment.straws]
+        unknown = sorted(set(names) - set(trackers))
+        if unknown:
+            msg = f"the alignment names the module {unknown[0]!r}, detector {self.tag!r} has {', '.join(trackers)}"
+            raise DetectorError(msg)
+        return self.replaced({name: _corrected(name, trackers[name], alignment) for name in set(names)})
 
     def counter(self, name: str) -> Counter:
         """The counter called S0, S1, V1, S4 or S_mu."""
@@ -95,6 +159,23 @@ class Detector(BaseModel):
     def magnets_of(self, spectrometer: int) -> tuple[Magnet, ...]:
         """The magnets of MS1 or MS2, in order of z."""
         return tuple(sorted((m for m in self.magnets if m.spectrometer == spectrometer), key=lambda m: m.z))
+
+
+def _corrected(name: str, module: Tracker, alignment: Alignment) -> Tracker:
+    move = next((m for m in alignment.modules if m.name == name), ModuleCorrection(name=name))
+    update: dict[str, Any] = {
+        "centre": (module.centre[0] + move.dx, module.centre[1] + move.dy),
+        "rotation": module.rotation + move.drotation,
+    }
+    resolutions = [p.resolution for p in alignment.planes if p.name.partition("_")[0] == name]
+    if resolutions and not isinstance(module, BmsStation):  # a slab measures with its width
+        update["sigma"] = sum(resolutions) / len(resolutions)
+    drift = next((s for s in alignment.straws if s.name == name), None)
+    if drift is not None:
+        update |= {"t0": drift.t0, "drift_ns_per_mm": drift.drift_ns_per_mm}
+    tracks = ", ".join(f"{n} tracks in {ms}" for ms, n in alignment.n_tracks.items())
+    update["sources"] = module.sources | dict.fromkeys(update, f"inferred: aligned and calibrated with {tracks}")
+    return module.model_copy(update=update)
 
 
 def known_detectors() -> list[str]:
@@ -127,19 +208,53 @@ def read_detector(path: Path) -> Detector:
     Parameters
     ----------
     path : Path
-        A TOML file.
+        A TOML file: a description, or an alignment (made by `na64mu align`) of one.
 
     Returns
     -------
     Detector
-        The frozen description.
+        The frozen description, with the corrections of the alignment.
 
     Raises
     ------
     DetectorError
         With one line per wrong key: the file, the key, what was expected and what was found.
     """
-    return validate(Detector, read_toml(path, DetectorError), str(path), DetectorError)
+    content = read_toml(path, DetectorError)
+    if is_alignment(content):
+        return _read_aligned(content, path)
+    _find_field_maps(content, path)
+    return validate(Detector, content, str(path), DetectorError)
+
+
+def _read_aligned(content: dict[str, Any], path: Path) -> Detector:
+    """The description that an alignment was made for, with its corrections."""
+    alignment = validate(Alignment, content, str(path), DetectorError)
+    beside = path.parent / alignment.detector
+    description = read_detector(detector_path(beside if beside.suffix == ".toml" else alignment.detector))
+    try:
+        return description.aligned(alignment)
+    except DetectorError as error:
+        msg = f"{path}: {error}"
+        raise DetectorError(msg) from error
+
+
+def _find_field_maps(content: dict[str, Any], path: Path) -> None:
+    """Resolve the field maps of a description against its folder and hash them, in place."""
+    magnets = content.get("magnets")
+    for i, magnet in enumerate(magnets if isinstance(magnets, list) else []):
+        if not (isinstance(magnet, dict) and isinstance(magnet.get("map"), str)):
+            continue
+        field_map = (path.parent / magnet["map"]).resolve()
+        if not field_map.is_file():
+            msg = f"{path}: magnets[{i}].map: there is no file {field_map}; the path of a field map is relative to the description"
+            raise DetectorError(msg)
+        digest = hashlib.sha256(field_map.read_bytes()).hexdigest()
+        stated = magnet.setdefault("map_hash", digest)
+        if stated != digest:
+            msg = f"{path}: magnets[{i}].map: {field_map} has the SHA-256 {digest}, map_hash says {stated}; correct one of them"
+            raise DetectorError(msg)
+        magnet["map"] = str(field_map)
 
 
 @lru_cache(maxsize=16)
@@ -149,7 +264,7 @@ def load_detector(name: str) -> Detector:
     Parameters
     ----------
     name : str
-        Tag (for example "na64mu-2022") or path of a TOML file.
+        Tag (for example "na64mu-2022") or path of a TOML file: a description, or an alignment, whose corrections are then applied.
 
     Returns
     -------

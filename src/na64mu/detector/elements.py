@@ -6,6 +6,7 @@ all in the frame of the raw tree: z along the zero-line, z = 0 at the ECAL front
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = (
+    "FRINGE_REACH",
     "Beam",
     "BmsStation",
     "Counter",
@@ -26,9 +28,13 @@ __all__ = (
     "Micromegas",
     "Straw",
     "StripResponse",
+    "Tracker",
     "Veto",
     "Vhcal",
 )
+
+#: A tanh fringe field is used up to this many of its lengths off the middle plane; its pole is at pi / 2.
+FRINGE_REACH = 1.4
 
 SOURCE_KINDS = ("published", "thesis", "inferred", "simulated")
 
@@ -107,7 +113,12 @@ class Beam(Element):
 
 
 class Magnet(Element):
-    """A dipole as a hard-edged box of uniform field: centre z and length [mm], field (Bx, By) [T]."""
+    """A dipole: centre z and length [mm], field (Bx, By) [T].
+
+    Without `fringe` and `map` it is a hard-edged box of uniform field. With `fringe` the field falls off at both edges as
+    (1 - tanh(d / fringe)) / 2 at a distance d outside them, so that its integral is that of the box. With `map` the field is
+    read from a file, in the frame of the aperture's centre; `field` and `length` are then the nominal ones.
+    """
 
     name: str
     spectrometer: Literal[1, 2]
@@ -117,6 +128,31 @@ class Magnet(Element):
     polarity: Literal[-1, 1] = 1
     half_aperture: PositivePair
     aperture_centre: Pair = (0.0, 0.0)
+    fringe: NonNegative = 0.0  # length of the edges [mm]
+    map: Path | None = None  # file of the field map, relative to the description
+    map_units: tuple[Literal["mm", "cm", "m"], Literal["T", "kG", "G"]] | None = None  # where the file does not state them
+    map_hash: str = ""  # SHA-256 of the map, filled in when the description is read
+
+    @model_validator(mode="after")
+    def _edges_fit(self) -> Self:
+        if self.fringe and self.map is not None:
+            msg = f"magnet {self.name}: it has a fringe and a map; a map holds its own edges, so give one of them"
+            raise ValueError(msg)
+        if self.map is None and (self.map_units is not None or self.map_hash):
+            msg = f"magnet {self.name}: map_units and map_hash belong to a map, and there is none"
+            raise ValueError(msg)
+        # tanh has a pole at pi / 2 fringe lengths off the middle plane: there stand the poles of the magnet
+        shortest = self.gap_half / FRINGE_REACH
+        if 0.0 < self.fringe < shortest:
+            msg = f"magnet {self.name}: a fringe of {self.fringe:g} mm is too short for an aperture of {self.gap_half:g} mm along the field; give at least {shortest:.0f} mm, or 0 for a hard edge"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def gap_half(self) -> float:
+        """Half aperture along the field [mm]."""
+        strength = max(float(np.hypot(*self.field)), 1e-12)
+        return (abs(self.field[0]) * self.half_aperture[0] + abs(self.field[1]) * self.half_aperture[1]) / strength
 
     @property
     def z_range(self) -> Pair:
@@ -266,6 +302,7 @@ class Straw(Element):
     wires: tuple[Count, Count]
     inner_radius: Positive
     drift_ns_per_mm: Positive
+    t0: float = 0.0  # drift time of a particle at the wire, as the digits count it [ns]
     sigma: Positive
     efficiency: Fraction
     x_over_x0: NonNegative
@@ -292,6 +329,10 @@ class Straw(Element):
     def layer_z(self, view: int, layer: int) -> float:
         """Position of one layer along z [mm]."""
         return self.view_z[view] + (layer - 0.5) * self.layer_spacing
+
+
+#: A module that measures where a track passes.
+Tracker = BmsStation | Micromegas | Gem | Straw
 
 
 class Counter(Element):
