@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from na64mu.errors import Na64muError
 
-__all__ = ("content_hash", "key_of", "read_toml", "validate")
+__all__ = ("content_hash", "key_of", "read_toml", "toml_lines", "validate")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -79,3 +79,37 @@ def validate(model: type[Model], content: dict[str, Any], where: str, error: typ
 def content_hash(content: Any) -> str:
     """SHA-256 of the canonical JSON (sorted keys, no blanks) of plain values."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def toml_lines(table: dict[str, Any], prefix: tuple[str, ...] = ()) -> list[str]:
+    """Plain values as lines of TOML, values before tables.
+
+    Parameters
+    ----------
+    table : dict
+        Strings, numbers, lists and tables; no None.
+    prefix : tuple of str
+        Where the table stands.
+
+    Returns
+    -------
+    list of str
+        Without line ends; `read_toml` gives the same table back.
+    """
+    lines = [f"{key} = {_toml_value(value)}" for key, value in table.items() if not _is_table(value)]
+    for key, value in table.items():
+        name = (*prefix, key)
+        if isinstance(value, dict):
+            lines += ["", f"[{'.'.join(name)}]", *toml_lines(value, name)]
+        elif _is_table(value):
+            for entry in value:
+                lines += ["", f"[[{'.'.join(name)}]]", *toml_lines(entry, name)]
+    return lines
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and len(value) > 0 and isinstance(value[0], dict))
+
+
+def _toml_value(value: Any) -> str:
+    return repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)  # strings, integers, lists read the same
