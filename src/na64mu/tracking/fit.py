@@ -1,25 +1,34 @@
-"""Kalman filter of a track over (x, y, tx, ty, q/p), downstream and upstream, with multiple scattering.
+"""Fit of tracks over (x, y, tx, ty, q/p): Kalman filter, smoother, and the residual of every hit.
 
-Every measurement is one coordinate on one plane; field boxes are crossed exactly (transport.py). The two filters give the
-parameters with all hits at both ends of the spectrometer: downstream for S4 and the HCAL, upstream for the ECAL.
+The formulas stand in kalman.py; a spectrometer's fit is written out and compiled once (source.py, engine.py) and
+then runs on several tracks at a time. The charge is free: q/p may change its sign in the fit.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
-import numba
 import numpy as np
 
+from na64mu.tracking.engine import Kernel, kernel
 from na64mu.tracking.hits import Hits
-from na64mu.tracking.spectrometer import Spectrometer, highland_angle
-from na64mu.tracking.transport import cross_box
+from na64mu.tracking.route import Scattering, route
+from na64mu.tracking.source import Kind
+from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
-__all__ = ("FittedTracks", "fit_tracks")
+__all__ = ("FittedTracks", "fit_measurements", "fit_tracks", "unpacked_covariance")
 
-#: Standard deviations of the start of a filter, wide against every measurement: mm, mm, rad, rad, c/GeV.
-PRIOR = np.array([200.0, 200.0, 0.1, 0.1, 0.3])
+#: Standard deviations of a start that knows nothing, wide against every measurement: mm, mm, rad, rad, c/GeV.
+WIDE = np.array([200.0, 200.0, 0.1, 0.1, 0.3])
+
+#: The smoother starts from the result of the filter with its errors this many times larger: its formula loses digits when the
+#: start is wider than needed by many orders of magnitude, and this start weighs 1 / 2500 of the measurements.
+LOOSE = 50.0
+
+#: Place of covariance (i, j) in the lower triangle.
+_TRIANGLE = np.array([[max(i, j) * (max(i, j) + 1) // 2 + min(i, j) for j in range(5)] for i in range(5)])
 
 
 @dataclass(frozen=True)
@@ -35,9 +44,17 @@ class FittedTracks:
     ndf : IntArray
         Measurements minus five, shape (n,).
     upstream, downstream : FloatArray
-        Parameters at the first and the last plane, shape (n, 5).
+        Parameters at the first and behind the last plane, shape (n, 5).
     upstream_covariance, downstream_covariance : FloatArray
         Their covariances, shape (n, 5, 5).
+    weight : FloatArray
+        1 / sigma^2 of every measurement in the fit [1/mm2], 0 for none, shape (n, n_planes).
+    score : FloatArray
+        Unbiased residual over its variance [1/mm], shape (n, n_planes).
+    information : FloatArray
+        1 / variance of the unbiased residual [1/mm2], shape (n, n_planes).
+    removed : BoolArray
+        Measurements that were taken out as outliers, shape (n, n_planes).
     """
 
     good: BoolArray
@@ -47,130 +64,139 @@ class FittedTracks:
     downstream: FloatArray
     upstream_covariance: FloatArray
     downstream_covariance: FloatArray
+    weight: FloatArray
+    score: FloatArray
+    information: FloatArray
+    removed: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.good)
+
+    def __getitem__(self, rows: slice | IntArray | BoolArray) -> Self:
+        """Some of the tracks."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
+    def _where_measured(self, numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+        present = (self.weight > 0.0) & self.good[:, None]
+        return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=present & (denominator > 0.0))
+
+    @property
+    def biased_residual(self) -> FloatArray:
+        """Hit minus the track with all hits [mm], NaN where there is none, shape (n, n_planes)."""
+        return self._where_measured(self.score, self.weight)
+
+    @property
+    def unbiased_residual(self) -> FloatArray:
+        """Hit minus the track of all other hits [mm], NaN where there is none, shape (n, n_planes)."""
+        return self._where_measured(self.score, self.information)
+
+    @property
+    def unbiased_sigma(self) -> FloatArray:
+        """Standard deviation of the unbiased residual [mm], shape (n, n_planes)."""
+        return self._where_measured(np.ones_like(self.weight), np.sqrt(self.information))
+
+    @property
+    def pull(self) -> FloatArray:
+        """Residual over its standard deviation, the same biased or unbiased, shape (n, n_planes)."""
+        return self._where_measured(self.score, np.sqrt(self.information))
+
+    @property
+    def hit_chi2(self) -> FloatArray:
+        """Leave-one-out chi2 of every hit: its distance from the track of all others, one degree of freedom, shape (n, n_planes)."""
+        return self.pull**2
 
 
-@numba.njit(cache=True, nogil=True)
-def update(state: FloatArray, cov: FloatArray, cx: float, cy: float, u: float, variance: float) -> float:
-    """Kalman update with one coordinate u = cx x + cy y, in place; returns its chi2.
+def unpacked_covariance(packed: FloatArray) -> FloatArray:
+    """Full matrices of lower triangles.
 
     Parameters
     ----------
-    state, cov : FloatArray
-        Parameters, shape (5,), and covariance, shape (5, 5).
-    cx, cy : float
-        Direction of the measurement in the plane.
-    u, variance : float
-        Measured coordinate [mm] and its variance [mm2].
+    packed : FloatArray
+        c00, c10, c11, c20, ..., shape (n, 15).
 
     Returns
     -------
-    float
-        Squared residual over its predicted variance.
-
-    References
-    ----------
-    R. Fruehwirth, Nucl. Instrum. Meth. A 262 (1987) 444, section 3.
+    FloatArray
+        Shape (n, 5, 5).
     """
-    residual = u - cx * state[0] - cy * state[1]
-    projected = np.empty(5)
-    for i in range(5):
-        projected[i] = cov[i, 0] * cx + cov[i, 1] * cy
-    total = variance + cx * projected[0] + cy * projected[1]
-    for i in range(5):
-        state[i] += projected[i] / total * residual
-        for j in range(i + 1):
-            cov[i, j] -= projected[i] * projected[j] / total
-            cov[j, i] = cov[i, j]
-    return residual * residual / total
+    return packed[:, _TRIANGLE]
 
 
-@numba.njit(cache=True, nogil=True)
-def drift(state: FloatArray, cov: FloatArray, length: float) -> None:
-    """Straight step of a given length along z [mm], in place."""
-    state[0] += length * state[2]
-    state[1] += length * state[3]
-    for j in range(5):
-        cov[0, j] += length * cov[2, j]
-        cov[1, j] += length * cov[3, j]
-    for j in range(5):
-        cov[j, 0] += length * cov[j, 2]
-        cov[j, 1] += length * cov[j, 3]
+def _read(fitted: Kernel, blocks: FloatArray, n: int, weight: FloatArray, enough: BoolArray) -> FittedTracks:
+    """Tracks from filled blocks."""
+    rows = fitted.rows
+    down, up = fitted.unpack(blocks, rows.downstream, 20, n), fitted.unpack(blocks, rows.upstream, 20, n)
+    variances = [5, 7, 10, 14, 19]
+    good = enough & np.isfinite(down).all(axis=1) & np.isfinite(up).all(axis=1)
+    good &= (down[:, variances] > 0.0).all(axis=1) & (up[:, variances] > 0.0).all(axis=1)
+    down[~good], up[~good] = np.nan, np.nan
+    chi2 = np.where(good, fitted.unpack(blocks, rows.chi2, 1, n)[:, 0], np.nan)
+    if rows.kind == "filter":
+        score = information = np.full_like(weight, np.nan)
+    else:
+        score, information = (fitted.unpack(blocks, row, rows.n_planes, n) for row in (rows.score, rows.information))
+    ndf = np.where(good, (weight > 0.0).sum(axis=1) - 5, 0)
+    return FittedTracks(
+        good, chi2, ndf, up[:, :5], down[:, :5], unpacked_covariance(up[:, 5:]), unpacked_covariance(down[:, 5:]),
+        weight, score, information, np.zeros(weight.shape, dtype=np.bool_),
+    )  # fmt: skip
 
 
-@numba.njit(cache=True, nogil=True)
-def scatter(state: FloatArray, cov: FloatArray, angle2: float, length: float) -> None:
-    """Multiple scattering over a step of a given length [mm]; angle2 is the squared angle at 1 GeV/c, in place."""
-    theta2 = angle2 * state[4] * state[4]
-    for i in range(2):
-        cov[2 + i, 2 + i] += theta2
-        cov[i, i] += theta2 * length * length / 3.0
-        cov[i, 2 + i] += 0.5 * theta2 * length
-        cov[2 + i, i] += 0.5 * theta2 * length
+def _first_look(
+    seed: FloatArray, u: FloatArray, weight: FloatArray, spectrometer: Spectrometer, scattering: Scattering
+) -> tuple[FloatArray, FloatArray]:
+    """Parameters at the first plane and a loose standard deviation of them, from the two filters; outliers widen it."""
+    first = _run(seed, WIDE, u, weight, spectrometer, scattering, "filter")
+    spread = np.sqrt(np.maximum(1.0, first.chi2 / np.maximum(first.ndf, 1)))
+    sigma = LOOSE * spread[:, None] * np.sqrt(first.upstream_covariance[:, range(5), range(5)])
+    start = np.where(first.good[:, None], first.upstream, seed)
+    return start, np.where(first.good[:, None], np.minimum(sigma, WIDE), WIDE)
 
 
-@numba.njit(cache=True, nogil=True)
-def _transport(cov: FloatArray, jacobian: FloatArray, work: FloatArray) -> None:
-    """Covariance through a box: J C J^T, in place."""
-    for i in range(5):
-        for j in range(5):
-            total = 0.0
-            for k in range(5):
-                total += jacobian[i, k] * cov[k, j]
-            work[i, j] = total
-    for i in range(5):
-        for j in range(i + 1):
-            total = 0.0
-            for k in range(5):
-                total += work[i, k] * jacobian[j, k]
-            cov[i, j] = total
-            cov[j, i] = total
+def _run(
+    seed: FloatArray, prior: FloatArray, u: FloatArray, weight: FloatArray, spectrometer: Spectrometer, scattering: Scattering, kind: Kind
+) -> FittedTracks:
+    fitted = kernel(route(spectrometer, scattering), kind)
+    blocks = fitted.pack(seed, prior, u, weight)
+    fitted.fit_blocks(blocks)
+    return _read(fitted, blocks, len(seed), weight, (weight > 0.0).sum(axis=1) > 5)
 
 
-@numba.njit(cache=True, nogil=True)
-def _filter(u, sigma, view, plane_angle2, node_planes, steps, step_angle2, downstream, state, cov, jacobian, work):  # type: ignore[no-untyped-def] # kernel
-    """One filter over all nodes; node n lies at the start of step n. Returns chi2, or -1 if the track turns around."""
-    n_steps = len(steps)
-    chi2 = 0.0
-    for index in range(n_steps + 1):
-        node = index if downstream else n_steps - index
-        for position in range(node_planes[node + 1] - node_planes[node]):
-            p = node_planes[node] + position if downstream else node_planes[node + 1] - 1 - position
-            if sigma[p] > 0.0:
-                chi2 += update(state, cov, 1.0 - view[p], float(view[p]), u[p], sigma[p] ** 2)
-            scatter(state, cov, plane_angle2[p], 0.0)
-        if index == n_steps:
-            break
-        step = node if downstream else node - 1
-        length = steps[step, 1] - steps[step, 0]
-        if not downstream:
-            length = -length
-        bx, by = steps[step, 2], steps[step, 3]
-        if bx == 0.0 and by == 0.0:
-            drift(state, cov, length)
-        else:
-            if not cross_box(state, length, bx, by, jacobian):
-                return -1.0
-            _transport(cov, jacobian, work)
-        scatter(state, cov, step_angle2[step], length)
-    return chi2
+def fit_measurements(
+    seed: FloatArray,
+    u: FloatArray,
+    weight: FloatArray,
+    spectrometer: Spectrometer,
+    *,
+    prior: FloatArray | None = None,
+    scattering: Scattering = "highland",
+) -> FittedTracks:
+    """Fit tracks with the given measurements.
 
+    Parameters
+    ----------
+    seed : FloatArray
+        Parameters at the first plane to start from, shape (n, 5); its q/p sets the width of the scattering.
+    u : FloatArray
+        Measured coordinate of every plane, along its direction [mm], shape (n, n_planes).
+    weight : FloatArray
+        1 / sigma^2 [1/mm2], 0 for no measurement, shape (n, n_planes).
+    spectrometer : Spectrometer
+        MS1, MS2 or any other.
+    prior : FloatArray, optional
+        Standard deviations of the seed, shape (n, 5) or (5,); without them a first fit makes a better seed, and the
+        fit is repeated about it.
+    scattering : Scattering
+        Model of multiple scattering.
 
-@numba.njit(cache=True, nogil=True)
-def _fit_tracks(u, sigma, view, plane_angle2, node_planes, steps, step_angle2, prior, seed, good, chi2, up, up_cov, down, down_cov):  # type: ignore[no-untyped-def] # kernel
-    jacobian, work = np.empty((5, 5)), np.empty((5, 5))
-    for t in range(len(good)):
-        if not good[t]:
-            continue
-        down[t] = seed[t]
-        down_cov[t] = np.diag(prior * prior)
-        chi2[t] = _filter(u[t], sigma[t], view, plane_angle2, node_planes, steps, step_angle2, True, down[t], down_cov[t], jacobian, work)
-        if chi2[t] < 0.0 or not np.all(np.isfinite(down[t])):
-            good[t] = False
-            continue
-        up[t] = down[t]
-        up_cov[t] = np.diag(prior * prior)
-        back = _filter(u[t], sigma[t], view, plane_angle2, node_planes, steps, step_angle2, False, up[t], up_cov[t], jacobian, work)
-        good[t] = back >= 0.0 and np.all(np.isfinite(up[t]))
+    Returns
+    -------
+    FittedTracks
+        One per row; `good` is False with less than six measurements or where the particle turns around in the field.
+    """
+    if prior is None:
+        seed, prior = _first_look(seed, u, weight, spectrometer, scattering)
+    return _run(seed, prior, u, weight, spectrometer, scattering, "smooth")
 
 
 def fit_tracks(hits: Hits, chosen: IntArray, seed: FloatArray, spectrometer: Spectrometer) -> FittedTracks:
@@ -190,25 +216,10 @@ def fit_tracks(hits: Hits, chosen: IntArray, seed: FloatArray, spectrometer: Spe
     Returns
     -------
     FittedTracks
-        One per row; `good` is False where there was nothing to fit or the particle turns around in the field.
+        One per row; see fit_measurements.
     """
-    n = len(chosen)
-    safe = np.clip(chosen, 0, None)
     present = chosen >= 0
-    u = np.where(present, hits.u[safe] if len(hits.u) else 0.0, 0.0)
-    sigma = np.where(present, hits.sigma[safe] if len(hits.u) else 0.0, 0.0)
-    steps = spectrometer.steps()
-    nodes = np.append(steps[:, 0], steps[-1, 1])
-    node_planes = np.searchsorted(spectrometer.z, np.append(nodes, np.inf), side="left")
-    thickness = np.array([p.x_over_x0 for p in spectrometer.planes])
-    good = present.sum(axis=1) > 5
-    chi2 = np.full(n, np.nan)
-    up, down = np.full((n, 5), np.nan), np.full((n, 5), np.nan)
-    up_cov, down_cov = np.full((n, 5, 5), np.nan), np.full((n, 5, 5), np.nan)
-    _fit_tracks(
-        u, sigma, np.array([p.view for p in spectrometer.planes], dtype=np.int64),
-        highland_angle(thickness, spectrometer.total_x0) ** 2, node_planes, steps,
-        highland_angle(steps[:, 4], spectrometer.total_x0) ** 2, PRIOR, np.ascontiguousarray(seed, dtype=np.float64), good, chi2, up, up_cov, down, down_cov,
-    )  # fmt: skip
-    ndf = np.where(good, present.sum(axis=1) - 5, 0)
-    return FittedTracks(good, chi2, ndf, up, down, up_cov, down_cov)
+    u, weight = np.zeros(chosen.shape), np.zeros(chosen.shape)
+    u[present] = hits.u[chosen[present]]
+    weight[present] = hits.sigma[chosen[present]] ** -2.0
+    return fit_measurements(seed, u, weight, spectrometer)

@@ -1,0 +1,154 @@
+"""Compiled fits: the source of a spectrometer's fit is written once to a folder of the user, imported, and cached by numba."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from na64mu.tracking import kalman
+from na64mu.tracking.route import Route
+from na64mu.tracking.source import LANES, Kind, Rows, kernel_source
+from na64mu.typing import FloatArray
+
+__all__ = ("Kernel", "kernel", "kernel_folder")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A compiled fit.
+
+    Attributes
+    ----------
+    rows : Rows
+        Rows of its blocks.
+    fit_blocks : Callable
+        Fills blocks of shape (n_blocks, rows.total * LANES) in place.
+    fit_block : Callable
+        The same for one block: the function whose instructions are vectorised.
+    """
+
+    rows: Rows
+    fit_blocks: Callable[[FloatArray], None]
+    fit_block: Any
+
+    def pack(self, seed: FloatArray, prior: FloatArray, u: FloatArray, weight: FloatArray) -> FloatArray:
+        """Blocks for tracks.
+
+        Parameters
+        ----------
+        seed : FloatArray
+            Parameters at the first plane to start from, shape (n, 5).
+        prior : FloatArray
+            Their standard deviations, shape (n, 5) or (5,) for all tracks alike.
+        u, weight : FloatArray
+            Measured coordinates [mm] and 1 / sigma^2 [1/mm2], 0 for none, shape (n, n_planes).
+
+        Returns
+        -------
+        FloatArray
+            Shape (n_blocks, rows.total * LANES); the last block is filled up with tracks without hits.
+        """
+        n_blocks = -(-len(seed) // LANES)
+        blocks = np.zeros((n_blocks, self.rows.total * LANES))
+        wide = np.broadcast_to(prior, seed.shape)
+        _pack(*(np.require(column, np.float64, ["C", "W"]) for column in (seed, wide, u, weight)), blocks)
+        return blocks
+
+    def unpack(self, blocks: FloatArray, row: int, n_rows: int, n: int) -> FloatArray:
+        """Some rows of the first n tracks, shape (n, n_rows)."""
+        out = np.empty((n, n_rows))
+        _unpack(blocks, row, out)
+        return out
+
+
+@numba.njit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", cache=True, nogil=True)
+def _pack(seed: FloatArray, prior: FloatArray, u: FloatArray, weight: FloatArray, blocks: FloatArray) -> None:
+    n_planes = u.shape[1]
+    for t in range(len(seed)):
+        block, lane = blocks[t // LANES], t % LANES
+        for i in range(5):
+            block[i * LANES + lane] = seed[t, i]
+            block[(5 + i) * LANES + lane] = prior[t, i]
+        for p in range(n_planes):
+            block[(10 + p) * LANES + lane] = u[t, p]
+            block[(10 + n_planes + p) * LANES + lane] = weight[t, p]
+
+
+@numba.njit("void(float64[:, ::1], int64, float64[:, ::1])", cache=True, nogil=True)
+def _unpack(blocks: FloatArray, row: int, out: FloatArray) -> None:
+    for t in range(len(out)):
+        block, lane = blocks[t // LANES], t % LANES
+        for i in range(out.shape[1]):
+            out[t, i] = block[(row + i) * LANES + lane]
+
+
+def kernel_folder() -> Path:
+    """Folder of the written kernels: $NA64MU_CACHE, else na64mu in the user's cache folder, else a temporary one.
+
+    Returns
+    -------
+    Path
+        An existing folder that can be written.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    for folder in (os.environ.get("NA64MU_CACHE"), Path(home) / "na64mu", Path(tempfile.gettempdir()) / f"na64mu-{os.getuid()}"):
+        if folder is None:
+            continue
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return Path(folder)
+    return Path(tempfile.mkdtemp(prefix="na64mu-"))
+
+
+def _written(source: str) -> Path:
+    """File with exactly this source; its name changes with the formulas, because numba's cache looks at this file only."""
+    formulas = Path(kalman.__file__).read_bytes()
+    name = hashlib.sha256(source.encode() + formulas + numba.__version__.encode()).hexdigest()[:20]
+    path = kernel_folder() / f"na64mu_fit_{name}.py"
+    if not path.is_file() or path.read_text(encoding="utf-8") != source:
+        # several processes may write at once: each its own file, then renamed
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".py", delete=False) as part:
+            part.write(source)
+        Path(part.name).replace(path)
+    return path
+
+
+@lru_cache(maxsize=64)
+def kernel(path: Route, kind: Kind) -> Kernel:
+    """Compile the fit of a spectrometer; some ten seconds the first time, from numba's cache afterwards.
+
+    Parameters
+    ----------
+    path : Route
+        The spectrometer; see route.route.
+    kind : Kind
+        "filter", "smooth" or "states".
+
+    Returns
+    -------
+    Kernel
+        The compiled fit.
+    """
+    file = _written(kernel_source(path, kind))
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        msg = f"{file}: cannot be imported; remove it, it is written again"
+        raise ImportError(msg)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # numba's cache finds a function by the name of its module
+    spec.loader.exec_module(module)
+    return Kernel(Rows(path.n_planes, kind), module.fit_blocks, module.fit_block)
