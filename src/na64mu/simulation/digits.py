@@ -144,7 +144,7 @@ def _digitise_straw(
         if wire < 0 or wire >= n_wires or distance >= view[7] or rng.random() >= view[10]:
             continue
         rows[n, 0], rows[n, 1], rows[n, 2], rows[n, 3] = view[0], view[1], layer, wire
-        rows[n, 4] = drift * (distance + sigma * rng.standard_normal())
+        rows[n, 4] = view[13] + drift * (distance + sigma * rng.standard_normal())
         n += 1
     return n
 
@@ -154,7 +154,7 @@ def _noise_straw(r: Readout, k: int, rows: FloatArray, n: int, rng: np.random.Ge
     view = r.straw[k]
     for _ in range(rng.poisson(r.noise_hits)):
         rows[n, 0], rows[n, 1], rows[n, 2] = view[0], view[1], int(rng.random() * 2.0)
-        rows[n, 3], rows[n, 4] = int(rng.random() * view[6]), rng.random() * view[7] * view[8]
+        rows[n, 3], rows[n, 4] = int(rng.random() * view[6]), view[13] + rng.random() * view[7] * view[8]
         n += 1
     return n
 
@@ -197,6 +197,19 @@ def _digitise_cells(response: FloatArray, cells: FloatArray, first: int, rows: F
 
 
 @njit(cache=True, nogil=True)
+def _to_module(r: Readout, surface: int, hit: FloatArray, local: FloatArray) -> None:
+    """A crossing (surface, x, y, tx, ty) as the module sees it, which may be turned about its centre."""
+    local[:] = hit
+    x, y, c, s = r.turn[surface]
+    if s == 0.0:
+        return
+    local[1] = x + c * (hit[1] - x) + s * (hit[2] - y)
+    local[2] = y - s * (hit[1] - x) + c * (hit[2] - y)
+    local[3] = c * hit[3] + s * hit[4]
+    local[4] = -s * hit[3] + c * hit[4]
+
+
+@njit(cache=True, nogil=True)
 def _digitise_trackers(
     r: Readout,
     s: Surfaces,
@@ -208,18 +221,22 @@ def _digitise_trackers(
     rng: np.random.Generator,
 ) -> None:
     """Trackers of one event; hits are rows (surface, x, y, tx, ty) of the muon and of secondaries."""
+    local = np.empty(hits.shape[1])
     for h in range(len(hits)):
         surface = int(hits[h, 0])
+        if surface >= s.first_counter:
+            continue
+        _to_module(r, surface, hits[h], local)
         if surface < s.first_mm:
-            used[0] = _digitise_bms(r, hits[h, 1], hits[h, 2], surface, bms, used[0], rng)
+            used[0] = _digitise_bms(r, local[1], local[2], surface, bms, used[0], rng)
         elif surface < s.first_straw:
             k = 2 * (surface - s.first_mm)
-            _share_charge(r, k, hits[h, 1], hits[h, 2], charges[k], rng)
-            _share_charge(r, k + 1, hits[h, 2], hits[h, 1], charges[k + 1], rng)
-        elif surface < s.first_counter:
+            _share_charge(r, k, local[1], local[2], charges[k], rng)
+            _share_charge(r, k + 1, local[2], local[1], charges[k + 1], rng)
+        else:
             k = surface - s.first_straw
             v = k % 2
-            used[3] = _digitise_straw(r, k, hits[h, 1 + v], hits[h, 3 + v], hits[h, 2 - v], straws, used[3], rng)
+            used[3] = _digitise_straw(r, k, local[1 + v], local[3 + v], local[2 - v], straws, used[3], rng)
     for i in range(len(r.bms)):
         used[0] = _noise_bms(r, i, bms, used[0], rng)
     for k in range(len(r.straw)):

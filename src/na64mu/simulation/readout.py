@@ -5,6 +5,7 @@ Lengths mm, times ns, charges ADC counts, energies as in the raw tree.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +34,9 @@ class Readout(NamedTuple):
         (charge mode, charge width, cluster sigma, its spread, noise, threshold) of Micromegas and GEM, shape (2, 6).
     straw : FloatArray
         Per straw view (module, view, first wire of layer 0, pitch, layer shift, layer spacing, n_wires, inner radius,
-        drift ns per mm, sigma, efficiency, half length of the wire, its centre).
+        drift ns per mm, sigma, efficiency, half length of the wire, its centre, t0).
+    turn : FloatArray
+        Per tracker surface (see line.Surfaces) centre x, y [mm], cosine and sine of the rotation of the module.
     counter : FloatArray
         Per counter (energy resolution, sigma_t).
     veto : FloatArray
@@ -51,6 +54,7 @@ class Readout(NamedTuple):
     channel: IntArray
     response: FloatArray
     straw: FloatArray
+    turn: FloatArray
     counter: FloatArray
     veto: FloatArray
     calorimeter: FloatArray
@@ -81,6 +85,12 @@ def _padded(lists: list[IntArray]) -> IntArray:
     return table
 
 
+def _turns(detector: Detector) -> FloatArray:
+    """One row per surface: a straw chamber has two, one for each view."""
+    modules = [*detector.bms, *detector.micromegas, *detector.gem, *(s for s in detector.straws for _ in (0, 1))]
+    return np.array([[*m.centre, math.cos(m.rotation), math.sin(m.rotation)] for m in modules])
+
+
 def build_readout(detector: Detector) -> Readout:
     """The read-out of a set-up for the digitisation kernel.
 
@@ -101,7 +111,7 @@ def build_readout(detector: Detector) -> Readout:
     for s in detector.straws:
         for view in (0, 1):
             wire0 = float(s.wire_position(view, 0)[0])
-            tube = [s.inner_radius, s.drift_ns_per_mm, s.sigma, s.efficiency, 0.5 * s.wires[1 - view] * s.pitch, s.centre[1 - view]]
+            tube = [s.inner_radius, s.drift_ns_per_mm, s.sigma, s.efficiency, 0.5 * s.wires[1 - view] * s.pitch, s.centre[1 - view], s.t0]
             straw.append([s.module, view, wire0, s.pitch, s.layer_shift, s.layer_spacing, s.wires[view], *tube])
     responses = [
         [r.charge_mode, r.charge_width, r.cluster_sigma, r.cluster_sigma_spread, r.noise, r.threshold]
@@ -116,6 +126,7 @@ def build_readout(detector: Detector) -> Readout:
         channel=_padded(channels),
         response=np.array(responses, dtype=np.float64),
         straw=np.array(straw, dtype=np.float64),
+        turn=_turns(detector),
         counter=np.array([[c.energy_resolution, c.sigma_t] for c in sorted(detector.counters, key=lambda c: c.id)]),
         veto=np.array([detector.veto.threshold, detector.veto.end_resolution, detector.veto.sigma_t]),
         calorimeter=np.array([[c.cell_resolution, c.threshold, c.sigma_t] for c in calorimeters]),
