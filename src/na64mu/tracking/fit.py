@@ -18,14 +18,14 @@ from na64mu.tracking.source import Kind
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
-__all__ = ("FittedTracks", "fit_measurements", "fit_tracks", "unpacked_covariance")
+__all__ = ("WIDE", "FittedTracks", "first_look", "fit_measurements", "fit_tracks", "read_tracks", "unpacked_covariance")
 
 #: Standard deviations of a start that knows nothing, wide against every measurement: mm, mm, rad, rad, c/GeV.
 WIDE = np.array([200.0, 200.0, 0.1, 0.1, 0.3])
 
 #: The smoother starts from the result of the filter with its errors this many times larger: its formula loses digits when the
-#: start is wider than needed by many orders of magnitude, and this start weighs 1 / 2500 of the measurements.
-LOOSE = 50.0
+#: start is wider than needed by many orders of magnitude, and this start weighs 1 / 40 000 of the measurements.
+LOOSE = 200.0
 
 #: Place of covariance (i, j) in the lower triangle.
 _TRIANGLE = np.array([[max(i, j) * (max(i, j) + 1) // 2 + min(i, j) for j in range(5)] for i in range(5)])
@@ -122,12 +122,29 @@ def unpacked_covariance(packed: FloatArray) -> FloatArray:
     return packed[:, _TRIANGLE]
 
 
-def _read(fitted: Kernel, blocks: FloatArray, n: int, weight: FloatArray, enough: BoolArray) -> FittedTracks:
-    """Tracks from filled blocks."""
+def read_tracks(fitted: Kernel, blocks: FloatArray, n: int, weight: FloatArray) -> FittedTracks:
+    """Tracks of filled blocks.
+
+    Parameters
+    ----------
+    fitted : Kernel
+        The fit that filled them.
+    blocks : FloatArray
+        Shape (n_blocks, rows.total * LANES).
+    n : int
+        Number of tracks.
+    weight : FloatArray
+        The weights in the fit, shape (n, n_planes).
+
+    Returns
+    -------
+    FittedTracks
+        One per track.
+    """
     rows = fitted.rows
     down, up = fitted.unpack(blocks, rows.downstream, 20, n), fitted.unpack(blocks, rows.upstream, 20, n)
     variances = [5, 7, 10, 14, 19]
-    good = enough & np.isfinite(down).all(axis=1) & np.isfinite(up).all(axis=1)
+    good = ((weight > 0.0).sum(axis=1) > 5) & np.isfinite(down).all(axis=1) & np.isfinite(up).all(axis=1)
     good &= (down[:, variances] > 0.0).all(axis=1) & (up[:, variances] > 0.0).all(axis=1)
     down[~good], up[~good] = np.nan, np.nan
     chi2 = np.where(good, fitted.unpack(blocks, rows.chi2, 1, n)[:, 0], np.nan)
@@ -142,10 +159,21 @@ def _read(fitted: Kernel, blocks: FloatArray, n: int, weight: FloatArray, enough
     )  # fmt: skip
 
 
-def _first_look(
-    seed: FloatArray, u: FloatArray, weight: FloatArray, spectrometer: Spectrometer, scattering: Scattering
+def first_look(
+    seed: FloatArray, u: FloatArray, weight: FloatArray, spectrometer: Spectrometer, scattering: Scattering = "highland"
 ) -> tuple[FloatArray, FloatArray]:
-    """Parameters at the first plane and a loose standard deviation of them, from the two filters; outliers widen it."""
+    """A better seed and loose standard deviations of it, from the two filters; outliers widen them.
+
+    Parameters
+    ----------
+    seed, u, weight, spectrometer, scattering
+        As in fit_measurements.
+
+    Returns
+    -------
+    tuple of FloatArray
+        Parameters at the first plane and their standard deviations, each of shape (n, 5).
+    """
     first = _run(seed, WIDE, u, weight, spectrometer, scattering, "filter")
     spread = np.sqrt(np.maximum(1.0, first.chi2 / np.maximum(first.ndf, 1)))
     sigma = LOOSE * spread[:, None] * np.sqrt(first.upstream_covariance[:, range(5), range(5)])
@@ -159,7 +187,7 @@ def _run(
     fitted = kernel(route(spectrometer, scattering), kind)
     blocks = fitted.pack(seed, prior, u, weight)
     fitted.fit_blocks(blocks)
-    return _read(fitted, blocks, len(seed), weight, (weight > 0.0).sum(axis=1) > 5)
+    return read_tracks(fitted, blocks, len(seed), weight)
 
 
 def fit_measurements(
@@ -195,7 +223,7 @@ def fit_measurements(
         One per row; `good` is False with less than six measurements or where the particle turns around in the field.
     """
     if prior is None:
-        seed, prior = _first_look(seed, u, weight, spectrometer, scattering)
+        seed, prior = first_look(seed, u, weight, spectrometer, scattering)
     return _run(seed, prior, u, weight, spectrometer, scattering, "smooth")
 
 
