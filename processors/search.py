@@ -18,6 +18,7 @@ from na64mu.analysis.result import Counts, Timing
 from na64mu.detector import Detector
 from na64mu.events.batch import RawBatch
 from na64mu.processors.clock import Clock
+from na64mu.processors.tail import TAIL, momentum_tail
 from na64mu.reconstruction import summary as reconstruction
 from na64mu.selections.cuts import in_box, in_region
 from na64mu.selections.working_point import WorkingPoint
@@ -47,6 +48,7 @@ class SearchProcessor(ProcessorABC):
     def __init__(self, detectors: Mapping[str, Detector], windows: Windows, working_point: WorkingPoint) -> None:
         self.detectors = dict(detectors)
         self.working_point = working_point
+        self.windows = {tag: windows[tag] for tag in detectors}
         self.cuts = {tag: working_point.bind(windows[tag]) for tag in detectors}
         self.labels = {cut.name: cut.label for cut in working_point.cuts}
 
@@ -90,6 +92,8 @@ class SearchProcessor(ProcessorABC):
         outside: dict[str, int] = {}
         for name, mask in (("plane_before", before), ("plane_after", after)):
             histograms[name], outside[name] = self._plane(summary, mask, weights)
+        if "e_ecal" in self.windows[tag]:
+            histograms[TAIL], outside[TAIL] = momentum_tail(summary, masks, visible, weights, self.windows[tag])
         for spectrum in self.working_point.spectra:
             h = hist.Hist(
                 hist.axis.StrCategory(STAGES, name="stage", label="stage"),

@@ -1,0 +1,64 @@
+"""The sample for background (I): p_out of muons that only ionise in the ECAL, with p_in close to the beam momentum.
+
+Momenta GeV/c, energies GeV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import hist
+import numpy as np
+
+from na64mu.selections.cuts import MipWindows, MomentumWindow, TriggerBits, mip_everywhere, momentum_in_window, trigger
+from na64mu.typing import BoolArray, FloatArray, Summary
+
+__all__ = ("P_IN", "TAIL", "momentum_tail")
+
+#: Name of the histogram.
+TAIL = "momentum_tail"
+#: Published (PRL 132, 211803): p_in = 160 +- 2 sigma; sigma = 3.8 % of 160 GeV/c = 6.1 GeV/c.
+P_IN = MomentumWindow(centre=160.0, half_width=2 * 6.1)
+#: Fine enough that the bins can be read in momentum as in curvature: a tenth of the resolution of 7 GeV/c.
+BINS, LOW, HIGH = 500, 0.0, 250.0
+
+
+def momentum_tail(
+    summary: Summary, masks: Mapping[str, BoolArray], visible: BoolArray, weights: FloatArray, windows: Mapping[str, tuple[float, float]]
+) -> tuple[Any, int]:
+    """Fill p_out of the MIP-tagged muons, by trigger.
+
+    Parameters
+    ----------
+    summary : Summary
+        Columns of shape (n_events,).
+    masks : mapping of str to BoolArray
+        Cut name -> events that pass; one track in each spectrometer (cut (ii)) is asked for.
+    visible : BoolArray
+        Events that are not blinded, shape (n_events,).
+    weights : FloatArray
+        Shape (n_events,).
+    windows : mapping of str to (float, float)
+        Energy -> window of a MIP.
+
+    Returns
+    -------
+    histogram : hist.Hist
+        Axes trigger ("calibration", "physics"; an event can stand in both) and p_out, storage Weight.
+    outside : int
+        Selected events without p_out.
+    """
+    triggers: tuple[Literal["calibration"], Literal["physics"]] = ("calibration", "physics")
+    histogram = hist.Hist(
+        hist.axis.StrCategory(triggers, name="trigger", label="trigger"),
+        hist.axis.Regular(BINS, LOW, HIGH, name="p_out", label="$p_{out}$ [GeV/c]"),
+        storage=hist.storage.Weight(),
+    )
+    mip = mip_everywhere(summary, MipWindows(mip=("e_ecal",), windows={"e_ecal": windows["e_ecal"]}))
+    sample = visible & mip & momentum_in_window(summary, P_IN) & masks.get("single_tracks", np.ones_like(visible))
+    exists = np.isfinite(summary["p_out"])
+    for name in triggers:
+        chosen = sample & exists & trigger(summary, TriggerBits(bits=(name,)))
+        histogram.fill(name, summary["p_out"][chosen], weight=weights[chosen])
+    return histogram, int(np.count_nonzero(sample & ~exists))

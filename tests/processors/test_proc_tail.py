@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from test_proc_search import WINDOWS, process, summary_of
+
+from na64mu.processors.tail import P_IN, momentum_tail
+
+
+def fill(**columns):
+    n = len(columns["p_out"])
+    summary = summary_of(n, truth=True, **columns)
+    masks = {"single_tracks": summary["n_tracks_ms2"] == 1}
+    return momentum_tail(summary, masks, np.ones(n, bool), np.full(n, 0.5), WINDOWS)
+
+
+def test_the_window_is_two_standard_deviations_of_the_beam():
+    assert (P_IN.centre, P_IN.half_width) == (160.0, pytest.approx(2 * 0.038 * 160, abs=0.05))
+
+
+def test_muons_that_ionise_and_only_these_are_counted_by_trigger():
+    histogram, outside = fill(
+        p_out=[100.2, 100.2, 100.2, 100.2, np.nan, 100.2],
+        p_in=[160, 173, 160, 160, 160, 150],
+        e_ecal=[2, 2, 9, 2, 2, 2],
+        n_tracks_ms2=[1, 1, 1, 2, 1, 1],
+        trigger=[3, 3, 3, 3, 3, 1],
+    )
+    assert histogram["calibration", 100.2j].value == 1.0
+    assert histogram["physics", 100.2j].value == 0.5
+    assert histogram.values(flow=True).sum() == 1.5
+    assert outside == 1
+
+
+def test_the_search_fills_it(monkeypatch):
+    found = process(monkeypatch, summary_of(3, truth=True, p_out=[150, 120, 90]))["datasets"]["d"]
+    assert found["histograms"]["momentum_tail"]["physics", :].values().sum() == 1.5
+    assert found["outside"]["momentum_tail"] == 0
+
+
+def test_blinded_events_are_not_in_it(monkeypatch):
+    found = process(monkeypatch, summary_of(3, truth=False, p_out=[150, 79, 81]))["datasets"]["d"]
+    assert found["histograms"]["momentum_tail"].values(flow=True).sum() == 2
