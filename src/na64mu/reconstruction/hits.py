@@ -9,14 +9,14 @@ import numba
 import numpy as np
 
 from na64mu.detector import Detector
-from na64mu.events.batch import RawBatch
+from na64mu.events.batch import Jagged, RawBatch
 from na64mu.reconstruction.channels import TIME_WINDOW, channel_map
 from na64mu.reconstruction.strips import Clusters, raw_columns
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import AnyArray, FloatArray, IntArray
 
-__all__ = ("is_drift_time", "spectrometer_hits")
+__all__ = ("drift_time", "is_drift_time", "spectrometer_hits")
 
 SHARED_ERROR = 2.0  # a cluster with channels of a larger one is pulled by up to a strip: its error is doubled
 
@@ -41,6 +41,28 @@ def is_drift_time(time: float, sigma: float, radius: float, drift: float) -> boo
     """
     margin = TIME_WINDOW * sigma * drift
     return -margin < time < radius * drift + margin
+
+
+def drift_time(straw: Jagged, detector: Detector) -> AnyArray:
+    """Time from the passage of a particle to its signal on the wire [ns].
+
+    Parameters
+    ----------
+    straw : Jagged
+        The `straw` collection.
+    detector : Detector
+        The description, with the t0 of every chamber.
+
+    Returns
+    -------
+    AnyArray
+        Shape (n_rows,), in the type of the raw tree.
+    """
+    (time,) = raw_columns(straw, "time")
+    t0 = np.zeros(256, dtype=time.dtype)  # modules are 8-bit numbers in the raw tree
+    for s in detector.straws:
+        t0[s.module] = s.t0
+    return time - t0[straw["module"]] if t0.any() else time
 
 
 class _Slabs(NamedTuple):
@@ -193,7 +215,7 @@ def spectrometer_hits(batch: RawBatch, mm: Clusters, gem: Clusters, detector: De
     """
     bms, straw = batch.collections["bms"], batch.collections["straw"]
     slabs = _Slabs(bms.offsets, *raw_columns(bms, "station", "channel", "time"))
-    wires = _Wires(straw.offsets, *raw_columns(straw, "module", "view", "layer", "wire", "time"))
+    wires = _Wires(straw.offsets, *raw_columns(straw, "module", "view", "layer", "wire"), drift_time(straw, detector))
     rows = bms.offsets + 2 * straw.offsets + mm.offsets + gem.offsets  # a wire makes two hits
     most, one = int(rows[-1]), int(np.diff(rows).max(initial=0))
     scratch = _Columns(np.empty(one, dtype=np.int64), np.empty(one), np.empty(one), np.empty(one, dtype=np.int64))

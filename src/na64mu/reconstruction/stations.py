@@ -8,6 +8,7 @@ import numpy as np
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.reconstruction.channels import TIME_WINDOW
+from na64mu.reconstruction.hits import drift_time
 from na64mu.reconstruction.strips import Clusters
 from na64mu.typing import BoolArray, IntArray
 
@@ -29,11 +30,12 @@ def in_time_wires(straw: Jagged, detector: Detector) -> BoolArray:
     BoolArray
         Shape (n_rows,).
     """
-    good = np.zeros(len(straw["time"]), dtype=np.bool_)
+    time = drift_time(straw, detector)
+    good = np.zeros(len(time), dtype=np.bool_)
     for s in detector.straws:
         margin = TIME_WINDOW * s.sigma * s.drift_ns_per_mm
         mine = straw["module"] == s.module
-        good |= mine & (straw["time"] > -margin) & (straw["time"] < s.inner_radius * s.drift_ns_per_mm + margin)
+        good |= mine & (time > -margin) & (time < s.inner_radius * s.drift_ns_per_mm + margin)
     return good
 
 
