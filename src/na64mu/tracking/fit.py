@@ -18,7 +18,7 @@ from na64mu.tracking.source import Kind
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
-__all__ = ("WIDE", "FittedTracks", "first_look", "fit_measurements", "fit_tracks", "read_tracks", "unpacked_covariance")
+__all__ = ("WIDE", "FittedTracks", "first_look", "fit_measurements", "fit_tracks", "loose_prior", "read_tracks", "unpacked_covariance")
 
 #: Standard deviations of a start that knows nothing, wide against every measurement: mm, mm, rad, rad, c/GeV.
 WIDE = np.array([200.0, 200.0, 0.1, 0.1, 0.3])
@@ -179,6 +179,25 @@ def first_look(
     sigma = LOOSE * spread[:, None] * np.sqrt(first.upstream_covariance[:, range(5), range(5)])
     start = np.where(first.good[:, None], first.upstream, seed)
     return start, np.where(first.good[:, None], np.minimum(sigma, WIDE), WIDE)
+
+
+def loose_prior(
+    seed: FloatArray, u: FloatArray, weight: FloatArray, spectrometer: Spectrometer, scattering: Scattering = "highland"
+) -> FloatArray:
+    """Standard deviations of a seed that hold the track loosely where outliers may draw it away.
+
+    Parameters
+    ----------
+    seed, u, weight, spectrometer, scattering
+        As in fit_measurements.
+
+    Returns
+    -------
+    FloatArray
+        Shape (n, 5).
+    """
+    first, loose = first_look(seed, u, weight, spectrometer, scattering)
+    return np.minimum(loose + 10.0 * np.abs(first - seed), WIDE)
 
 
 def _run(

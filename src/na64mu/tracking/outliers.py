@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import chi2 as chi2_distribution
 
 from na64mu.tracking.engine import Kernel, kernel
-from na64mu.tracking.fit import FittedTracks, first_look, read_tracks
+from na64mu.tracking.fit import FittedTracks, loose_prior, read_tracks
 from na64mu.tracking.route import Scattering, route
 from na64mu.tracking.source import LANES
 from na64mu.tracking.spectrometer import Spectrometer
@@ -157,7 +157,8 @@ def fit_without_outliers(
         `removed` marks the measurements that were taken out; their weight is 0.
     """
     if prior is None:
-        seed, prior = first_look(seed, u, weight, spectrometer, scattering)
+        # the seed itself is kept: a track drawn away by its outliers would have the wrong scattering
+        prior = loose_prior(seed, u, weight, spectrometer, scattering)
     fitted = kernel(route(spectrometer, scattering), "smooth")
     blocks = fitted.pack(seed, prior, u, weight)
     fitted.fit_blocks(blocks)
