@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged, RawBatch
+from na64mu.kernel import kernel
 from na64mu.reconstruction.channels import TIME_WINDOW, channel_map
 from na64mu.reconstruction.strips import Clusters, raw_columns
 from na64mu.tracking.hits import Hits
@@ -21,7 +21,7 @@ __all__ = ("drift_time", "is_drift_time", "spectrometer_hits")
 SHARED_ERROR = 2.0  # a cluster with channels of a larger one is pulled by up to a strip: its error is doubled
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def is_drift_time(time: float, sigma: float, radius: float, drift: float) -> bool:
     """Whether a time [ns] lies between wire and wall, with a margin of TIME_WINDOW resolutions.
 
@@ -94,13 +94,13 @@ class _Columns(NamedTuple):
     source: IntArray
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _put(hits, n, plane, u, sigma, source):  # type: ignore[no-untyped-def] # kernel
     hits.plane[n], hits.u[n], hits.sigma[n], hits.source[n] = plane, u, sigma, source
     return n + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _put_slabs(slabs, event, channels, hits, n):  # type: ignore[no-untyped-def] # kernel
     """Slabs in time; slabs of one row measure the same y and count once."""
     begin = n
@@ -119,7 +119,7 @@ def _put_slabs(slabs, event, channels, hits, n):  # type: ignore[no-untyped-def]
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _put_wires(wires, event, channels, hits, n):  # type: ignore[no-untyped-def] # kernel
     """Both sides of the wires in time."""
     for row in range(wires.offsets[event], wires.offsets[event + 1]):
@@ -140,7 +140,7 @@ def _put_wires(wires, event, channels, hits, n):  # type: ignore[no-untyped-def]
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _put_clusters(clusters, event, planes, channels, hits, n):  # type: ignore[no-untyped-def] # kernel
     """Clusters in time; one that shares channels with a larger one has no hit of its own: it counts as the larger one's."""
     for i in range(clusters.offsets[event], clusters.offsets[event + 1]):
@@ -151,7 +151,7 @@ def _put_clusters(clusters, event, planes, channels, hits, n):  # type: ignore[n
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _sort(hits, n, begin, offsets, filled, out):  # type: ignore[no-untyped-def] # kernel
     """Write the n hits of an event from `begin` on, by plane and in a plane by coordinate; offsets of shape (n_planes + 1,)."""
     offsets[0], offsets[1:], filled[:] = begin, 0, 0
@@ -169,11 +169,10 @@ def _sort(hits, n, begin, offsets, filled, out):  # type: ignore[no-untyped-def]
         filled[p] += 1
 
 
-@numba.njit(cache=True, nogil=True)
-def _hits_of_events(slabs, wires, mm, gem, channels, hits, out):  # type: ignore[no-untyped-def] # kernel
+@kernel
+def _hits_of_events(slabs, wires, mm, gem, channels, hits, filled, out):  # type: ignore[no-untyped-def] # kernel
     """Hits of all events, sorted; returns their number."""
     n_planes = len(channels.sigma)
-    filled = np.empty(n_planes, dtype=np.int64)
     total = 0
     for event in range(len(slabs.offsets) - 1):
         n = _put_slabs(slabs, event, channels, hits, 0)
@@ -214,12 +213,15 @@ def spectrometer_hits(batch: RawBatch, mm: Clusters, gem: Clusters, detector: De
         Sorted by event and plane, in a plane by coordinate: the order of the rows in the file does not matter.
     """
     bms, straw = batch.collections["bms"], batch.collections["straw"]
-    slabs = _Slabs(bms.offsets, *raw_columns(bms, "station", "channel", "time"))
-    wires = _Wires(straw.offsets, *raw_columns(straw, "module", "view", "layer", "wire"), drift_time(straw, detector))
+    station, channel, time = raw_columns(bms, "station", "channel", "time")
+    slabs = _Slabs(bms.offsets, station, channel, time)
+    module, view, layer, wire = raw_columns(straw, "module", "view", "layer", "wire")
+    wires = _Wires(straw.offsets, module, view, layer, wire, drift_time(straw, detector))
     rows = bms.offsets + 2 * straw.offsets + mm.offsets + gem.offsets  # a wire makes two hits
     most, one = int(rows[-1]), int(np.diff(rows).max(initial=0))
     scratch = _Columns(np.empty(one, dtype=np.int64), np.empty(one), np.empty(one), np.empty(one, dtype=np.int64))
     offsets = np.zeros(len(batch) * len(spectrometer.planes) + 1, dtype=np.int64)
     out = _Sorted(offsets, np.empty(most), np.empty(most), np.empty(most, dtype=np.int64))
-    n = _hits_of_events(slabs, wires, mm, gem, channel_map(detector, spectrometer), scratch, out)
+    filled = np.empty(len(spectrometer.planes), dtype=np.int64)
+    n = _hits_of_events(slabs, wires, mm, gem, channel_map(detector, spectrometer), scratch, filled, out)
     return Hits(offsets, out.u[:n], out.sigma[:n], out.source[:n])

@@ -8,13 +8,13 @@ same channels the one with the larger charge wins (ghosts).
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-import numba
 import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged
+from na64mu.kernel import kernel
 from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 __all__ = ("Clusters", "StripMap", "find_clusters", "gem_clusters", "gem_map", "micromegas_clusters", "micromegas_map", "raw_columns")
@@ -133,26 +133,78 @@ class _Digits(NamedTuple):
     q2: AnyArray
 
 
-@numba.njit(cache=True, nogil=True)
-def _sort_by_plane(digits, begin, end, threshold, strips, row_of, fired, n_fired):  # type: ignore[no-untyped-def] # kernel
-    """Note the row of every channel above threshold of one event: row_of (n_planes, n_channels + 1), fired and n_fired."""
+class _Event(NamedTuple):
+    """What the clustering of one event works on; cleared before the next.
+
+    Attributes
+    ----------
+    row_of : IntArray
+        Row of every channel that fired, else -1, shape (n_planes, n_channels + 1); the last channel stands for no strip.
+    fired : IntArray
+        Channels that fired, shape (n_planes, n_channels).
+    n_fired : IntArray
+        Their number, shape (n_planes,).
+    user : IntArray
+        Cluster that uses a channel of the plane at hand, else -1, shape (n_channels + 1,).
+    first, last, total : IntArray and FloatArray
+        Runs of the plane at hand: strips and charge, shape (n_strips // 2,).
+    """
+
+    row_of: IntArray
+    fired: IntArray
+    n_fired: IntArray
+    user: IntArray
+    first: IntArray
+    last: IntArray
+    total: FloatArray
+
+    @classmethod
+    def of(cls, strips: StripMap) -> Self:
+        """Cleared arrays for a kind of detector."""
+        n_planes, n_channels, _ = strips.strips.shape
+        most = strips.channel.shape[1] // 2
+        return cls(
+            np.full((n_planes, n_channels + 1), -1, dtype=np.int64),
+            np.empty((n_planes, n_channels), dtype=np.int64),
+            np.zeros(n_planes, dtype=np.int64),
+            np.full(n_channels + 1, -1, dtype=np.int64),
+            np.empty(most, dtype=np.int64),
+            np.empty(most, dtype=np.int64),
+            np.empty(most),
+        )
+
+
+@kernel
+def _sort_by_plane(digits, begin, end, threshold, strip_map, event):  # type: ignore[no-untyped-def] # kernel
+    """Note the row of every channel above threshold of one event."""
+    n_planes, n_channels, _ = strip_map.strips.shape
     for row in range(begin, end):
         p, c = 2 * (np.int64(digits.module[row]) - 1) + np.int64(digits.axis[row]), np.int64(digits.channel[row])
-        if 0 <= p < strips.shape[0] and c < strips.shape[1] and digits.q1[row] > threshold:
-            if row_of[p, c] < 0:
-                fired[p, n_fired[p]] = c
-                n_fired[p] += 1
-            row_of[p, c] = row
+        if 0 <= p < n_planes and c < n_channels and digits.q1[row] > threshold:
+            if event.row_of[p, c] < 0:
+                event.fired[p, event.n_fired[p]] = c
+                event.n_fired[p] += 1
+            event.row_of[p, c] = row
 
 
-@numba.njit(cache=True, nogil=True)
-def _find_runs(p, fired, row_of, q1, strip_map, first, last, total):  # type: ignore[no-untyped-def] # kernel
-    """Runs of at least MIN_STRIPS neighbouring fired strips, larger charge first: their first and last strip and charge.
+@kernel
+def _clear(p, event):  # type: ignore[no-untyped-def] # kernel
+    for k in range(event.n_fired[p]):
+        event.row_of[p, event.fired[p, k]] = -1
+        event.user[event.fired[p, k]] = -1
+    event.n_fired[p] = 0
+
+
+@kernel
+def _find_runs(p, q1, strip_map, event):  # type: ignore[no-untyped-def] # kernel
+    """Runs of at least MIN_STRIPS neighbouring fired strips, larger charge first; returns their number.
 
     Only the strips of fired channels are looked at: one whose left neighbour did not fire starts a run.
     """
+    row_of, first, last, total = event.row_of[p], event.first, event.last, event.total
     n = 0
-    for c in fired:
+    for k in range(event.n_fired[p]):
+        c = event.fired[p, k]
         for copy in range(strip_map.strips.shape[2]):
             if row_of[strip_map.right[p, c, copy]] < 0 or row_of[strip_map.left[p, c, copy]] >= 0:
                 continue
@@ -170,27 +222,28 @@ def _find_runs(p, fired, row_of, q1, strip_map, first, last, total):  # type: ig
     return n
 
 
-@numba.njit(cache=True, nogil=True)
-def _cluster(first, last, p, digits, row_of, strip_map, user, n, out):  # type: ignore[no-untyped-def] # kernel
-    """Make cluster n of a run unless it is a ghost of larger clusters; user holds the cluster of every channel, or -1."""
+@kernel
+def _cluster(run, p, digits, strip_map, event, n, out):  # type: ignore[no-untyped-def] # kernel
+    """Make cluster n of a run unless it is a ghost of larger clusters; returns the number of clusters."""
+    first, last = event.first[run], event.last[run]
     charge, moment, early, late, shared, own, lender = 0.0, 0.0, 0.0, 0.0, 0.0, 0, n
     for strip in range(first, last + 1):
         c = strip_map.channel[p, strip + 1]
-        row = row_of[c]
+        row = event.row_of[p, c]
         q = np.float64(digits.q1[row])
         charge += q
         moment += q * strip
         early += digits.q0[row]
         late += digits.q2[row]
-        if user[c] >= 0:
+        if event.user[c] >= 0:
             shared += q
-            lender = user[c]
+            lender = event.user[c]
         else:
             own += 1
     if own < MIN_STRIPS or shared > SHARED_FRACTION * charge:
         return n
     for strip in range(first, last + 1):
-        user[strip_map.channel[p, strip + 1]] = n
+        event.user[strip_map.channel[p, strip + 1]] = n
     out.plane[n], out.size[n], out.lender[n] = p, last - first + 1, lender
     out.position[n] = strip_map.origin[p] + strip_map.pitch[p] * moment / charge
     out.charge[n], out.shared[n] = charge, shared / charge
@@ -198,32 +251,22 @@ def _cluster(first, last, p, digits, row_of, strip_map, user, n, out):  # type: 
     return n + 1
 
 
-@numba.njit(cache=True, nogil=True)
-def _cluster_events(offsets, digits, strip_map, threshold, out):  # type: ignore[no-untyped-def] # kernel
+@kernel
+def _cluster_events(offsets, digits, strip_map, threshold, event, out):  # type: ignore[no-untyped-def] # kernel
     """Clusters of all events; returns their number."""
-    n_planes, n_channels, _ = strip_map.strips.shape
-    row_of = np.full((n_planes, n_channels + 1), -1, dtype=np.int64)  # the last one stands for no strip
-    user = np.full(n_channels + 1, -1, dtype=np.int64)
-    fired = np.empty((n_planes, n_channels), dtype=np.int64)
-    n_fired = np.zeros(n_planes, dtype=np.int64)
-    most = strip_map.channel.shape[1] // 2
-    first, last, total = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64), np.empty(most)
     n = 0
-    for event in range(len(offsets) - 1):
-        _sort_by_plane(digits, offsets[event], offsets[event + 1], threshold, strip_map.strips, row_of, fired, n_fired)
-        for p in range(n_planes):
-            if n_fired[p] == 0:
+    for e in range(len(offsets) - 1):
+        _sort_by_plane(digits, offsets[e], offsets[e + 1], threshold, strip_map, event)
+        for p in range(len(event.n_fired)):
+            if event.n_fired[p] == 0:
                 continue
-            n_runs = _find_runs(p, fired[p, : n_fired[p]], row_of[p], digits.q1, strip_map, first, last, total)
-            for i in range(n_runs):
-                n_before = n
-                n = _cluster(first[i], last[i], p, digits, row_of[p], strip_map, user, n, out)
-                out.event[n_before:n] = event
-            for k in range(n_fired[p]):
-                row_of[p, fired[p, k]] = -1
-                user[fired[p, k]] = -1
-            n_fired[p] = 0
-        out.offsets[event + 1] = n
+            before = n
+            for run in range(_find_runs(p, digits.q1, strip_map, event)):
+                n = _cluster(run, p, digits, strip_map, event, n, out)
+            for i in range(before, n):
+                out.event[i] = e
+            _clear(p, event)
+        out.offsets[e + 1] = n
     return n
 
 
@@ -252,7 +295,7 @@ def find_clusters(digits: Jagged, strips: StripMap, noise: float, channel_field:
     event, plane, size, lender = np.empty((4, most), dtype=np.int64)
     position, charge, shared = np.empty((3, most))
     out = Clusters(offsets, event, plane, position, charge, size, shared, lender, np.empty(most, dtype=np.bool_))
-    n = _cluster_events(digits.offsets, columns, strips, 2.0 * noise, out)
+    n = _cluster_events(digits.offsets, columns, strips, 2.0 * noise, _Event.of(strips), out)
     return Clusters(offsets, event[:n], plane[:n], position[:n], charge[:n], size[:n], shared[:n], lender[:n], out.in_time[:n])
 
 

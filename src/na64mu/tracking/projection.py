@@ -30,7 +30,7 @@ class Projection(NamedTuple):
     planes : IntArray
         Index of each plane in the spectrometer, shape (n,).
     model : FloatArray
-        d u / d parameters, shape (n, p): columns 1, z [m], G(z) [mm GeV/c].
+        d u / d parameters, shape (n, 3): columns 1, z [m], G(z) [mm GeV/c]; G is zero in a straight view.
     sigma : FloatArray
         Resolution of each plane [mm], shape (n,).
     scattering : FloatArray
@@ -124,12 +124,10 @@ def track_model(z: FloatArray, spectrometer: Spectrometer, view: int) -> FloatAr
     Returns
     -------
     FloatArray
-        Columns 1, z [m] and, in the bending view, G(z) [mm GeV/c]; shape (n, 2 or 3).
+        Columns 1, z [m] and G(z) [mm GeV/c], which is zero in a straight view; shape (n, 3).
     """
-    columns = [np.ones_like(z), z * 1e-3]
-    if view == spectrometer.bend_view:
-        columns.append(bending_integral(z, spectrometer))
-    return np.column_stack(columns)
+    bending = bending_integral(z, spectrometer) if view == spectrometer.bend_view else np.zeros_like(z)
+    return np.column_stack([np.ones_like(z), z * 1e-3, bending])
 
 
 @lru_cache(maxsize=32)
@@ -151,7 +149,8 @@ def projection(spectrometer: Spectrometer, view: int) -> Projection:
     planes = np.array(spectrometer.view(view))
     z = spectrometer.z[planes]
     sigma = np.array([spectrometer.planes[i].sigma for i in planes])
-    model = track_model(z, spectrometer, view)
+    padded = track_model(z, spectrometer, view)
+    model = padded if view == spectrometer.bend_view else padded[:, :2]
 
     scatterer_z, angle2 = _scatterers(spectrometer)
     lever = np.clip(z[:, None] - scatterer_z[None, :], 0.0, None)  # deflection at a scatterer moves all planes behind it
@@ -164,4 +163,4 @@ def projection(spectrometer: Spectrometer, view: int) -> Projection:
     weights = np.stack([model @ np.linalg.inv(model[s]) for s in seeds])
     variance = np.stack([w**2 @ sigma[s] ** 2 for w, s in zip(weights, seeds, strict=True)])
     seed_scattering = np.stack([((lever - w @ lever[s]) ** 2) @ angle2 for w, s in zip(weights, seeds, strict=True)])
-    return Projection(planes, model, sigma, scattering, seeds, len(first), weights, variance, seed_scattering)
+    return Projection(planes, padded, sigma, scattering, seeds, len(first), weights, variance, seed_scattering)

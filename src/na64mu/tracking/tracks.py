@@ -1,4 +1,4 @@
-"""Tracks of one spectrometer, event by event: candidates of both views, counted, and the best one fitted."""
+"""Tracks of one spectrometer, event by event: candidates of both views, joined, counted and fitted."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from na64mu.tracking.finding import Candidates, Origin, find_candidates
+from na64mu.tracking.finding import Origin, find_candidates
 from na64mu.tracking.fit import FittedTracks, fit_tracks
 from na64mu.tracking.hits import Hits
+from na64mu.tracking.joining import join
 from na64mu.tracking.projection import projection, track_model
 from na64mu.tracking.spectrometer import Spectrometer, bending_integral
 from na64mu.typing import FloatArray, IntArray
@@ -31,11 +32,20 @@ class Tracks:
         The best candidate of every event (least chi2 with missing hits counted), fitted.
     hits : IntArray
         Its hit on every plane of the spectrometer, -1 for none, shape (n_events, n_planes).
+    all : FittedTracks
+        All candidates, fitted, best first in their event; shape (n_tracks,).
+    all_hits : IntArray
+        Their hits, shape (n_tracks, n_planes).
+    offsets : IntArray
+        The candidates of event e are offsets[e] : offsets[e + 1], shape (n_events + 1,).
     """
 
     n: IntArray
     best: FittedTracks
     hits: IntArray
+    all: FittedTracks
+    all_hits: IntArray
+    offsets: IntArray
 
     @property
     def momentum(self) -> FloatArray:
@@ -54,14 +64,14 @@ class Tracks:
         return np.where(self.best.good, np.sign(np.nan_to_num(self.best.downstream[:, 4])), 0).astype(np.int32)
 
 
-def _seed(bend: Candidates, straight: Candidates, spectrometer: Spectrometer) -> FloatArray:
-    """Parameters at the first plane from the best candidates of both views, shape (n_events, 5)."""
+def _seed(bend: FloatArray, straight: FloatArray, spectrometer: Spectrometer) -> FloatArray:
+    """Parameters at the first plane of tracks from those of both views, shape (n, 5)."""
     z0 = spectrometer.z[0]
     g0 = bending_integral(np.array([z0]), spectrometer)[0]
-    seed = np.zeros((len(bend.n), 5))
+    seed = np.zeros((len(bend), 5))
     v = spectrometer.bend_view
-    for view, candidates in ((v, bend), (1 - v, straight)):
-        u0, slope, k = candidates.parameters[:, 0].T
+    for view, parameters in ((v, bend), (1 - v, straight)):
+        u0, slope, k = parameters.T
         seed[:, view] = u0 + 1e-3 * slope * z0 + k * g0
         seed[:, 2 + view] = 1e-3 * slope
         if view == v:
@@ -79,7 +89,7 @@ class EntryPoint:
 
 
 def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint | None = None) -> Tracks:
-    """Find the tracks of every event and fit the best one.
+    """Find and fit the tracks of every event.
 
     Parameters
     ----------
@@ -107,9 +117,15 @@ def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint
     bend = find_candidates(hits, bend_view, n_planes, np.zeros(n_events), origin(spectrometer.bend_view))
     curvature = np.where(bend.n > 0, bend.parameters[:, 0, 2], STRAIGHT_GUESS)
     straight = find_candidates(hits, straight_view, n_planes, curvature, origin(1 - spectrometer.bend_view))
-    both = (bend.n > 0) & (straight.n > 0)
-    chosen = np.full((n_events, n_planes), -1, dtype=np.int64)
-    chosen[:, bend_view.planes] = np.where(both[:, None], bend.hits[:, 0], -1)
-    chosen[:, straight_view.planes] = np.where(both[:, None], straight.hits[:, 0], -1)
-    best = fit_tracks(hits, chosen, _seed(bend, straight, spectrometer), spectrometer)
-    return Tracks(np.where(both, np.maximum(bend.n, straight.n), 0), best, chosen)
+    pairs = join(bend, straight, spectrometer)
+    n = np.diff(pairs.offsets)
+    event = np.repeat(np.arange(n_events), n)
+    n_tracks = len(event)
+    chosen = np.full((n_tracks + 1, n_planes), -1, dtype=np.int64)  # the last row is no track: the best of events without one
+    chosen[:-1, bend_view.planes] = bend.hits[event, pairs.bend]
+    chosen[:-1, straight_view.planes] = straight.hits[event, pairs.straight]
+    seed = np.zeros((n_tracks + 1, 5))
+    seed[:-1] = _seed(bend.parameters[event, pairs.bend], straight.parameters[event, pairs.straight], spectrometer)
+    fitted = fit_tracks(hits, chosen, seed, spectrometer)
+    best = np.where(n > 0, pairs.offsets[:-1], n_tracks)
+    return Tracks(n, fitted[best], chosen[best], fitted[:n_tracks], chosen[:-1], pairs.offsets)
