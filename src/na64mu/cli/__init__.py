@@ -24,6 +24,7 @@ VERBS = {
     "check": "Read files against the raw-tree form; say what is wrong and where.",
     "reconstruct": "Turn raw trees into event summaries, one row per event.",
     "calibrate": "Fit MIP peaks of a calibration sample; record the thresholds.",
+    "align": "Align and calibrate the trackers with beam muons.",
     "run": "The main job: raw trees in, cut-flow and (p_out, E_CAL) plane out.",
     "display": "Draw one event: hits, tracks and calorimeter cells.",
     "report": "Make plane and HTML report of an output folder again.",

@@ -97,6 +97,7 @@ class Alignment(_Model):
     digest: str  # of the description that the corrections are added to
     version: str
     n_tracks: dict[str, int]
+    chi2_ndf: dict[str, float] = {}
     fixed: tuple[str, ...] = ()
     survey_shift: float
     survey_rotation: float

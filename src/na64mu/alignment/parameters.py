@@ -1,0 +1,171 @@
+"""The parameters of an alignment: shift and rotation of every module of a spectrometer, and their common modes.
+
+A module is rigid: all its planes move with its centre (dx, dy) [mm] and turn about it (drotation [rad], from x to y).
+A slab station measures y only, so it has no dx.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from na64mu.detector import Detector
+from na64mu.detector.elements import BmsStation, Tracker
+from na64mu.tracking.spectrometer import Spectrometer, bending_integral
+from na64mu.typing import FloatArray, IntArray
+
+__all__ = ("COMPONENTS", "FreeParameters", "Mode", "moved")
+
+COMPONENTS = ("dx", "dy", "drotation")
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A common movement: name, unit of its amplitude, and change of every parameter per unit, shape (n_parameters,)."""
+
+    name: str
+    unit: str
+    vector: FloatArray
+
+
+@dataclass(frozen=True)
+class FreeParameters:
+    """Free parameters of one spectrometer.
+
+    Attributes
+    ----------
+    modules : tuple of str
+        Modules in the order of the beam.
+    free : tuple of (int, str)
+        Module and component of every parameter.
+    survey : FloatArray
+        How well the description is believed: standard deviation of every parameter [mm or rad], shape (n_parameters,).
+    """
+
+    modules: tuple[str, ...]
+    free: tuple[tuple[int, str], ...]
+    survey: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.free)
+
+    @classmethod
+    def of(
+        cls, spectrometer: Spectrometer, detector: Detector, fixed: tuple[str, ...], survey_shift: float, survey_rotation: float
+    ) -> FreeParameters:
+        """All parameters of a spectrometer except those of the fixed modules.
+
+        Parameters
+        ----------
+        spectrometer : Spectrometer
+            MS1 or MS2.
+        detector : Detector
+            Its description.
+        fixed : tuple of str
+            Modules that stay where the description has them.
+        survey_shift, survey_rotation : float
+            How well the description is believed [mm, rad].
+
+        Returns
+        -------
+        FreeParameters
+            In the order of the beam.
+        """
+        modules = tuple(dict.fromkeys(p.station for p in spectrometer.planes))
+        free = []
+        for i, name in enumerate(modules):
+            if name not in fixed:
+                slabs = isinstance(detector.trackers[name], BmsStation)
+                free += [(i, c) for c in COMPONENTS if not (slabs and c == "dx")]
+        survey = np.array([survey_rotation if c == "drotation" else survey_shift for _, c in free])
+        return cls(modules, tuple(free), survey)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Parameters by name: "mm1 dx" ..."""
+        return [f"{self.modules[i]} {c}" for i, c in self.free]
+
+    def columns(self, spectrometer: Spectrometer) -> IntArray:
+        """Parameter of every plane and component, -1 where it is not free, shape (n_planes, 3)."""
+        index = {key: j for j, key in enumerate(self.free)}
+        return np.array([[index.get((self.modules.index(p.station), c), -1) for c in COMPONENTS] for p in spectrometer.planes])
+
+    def modes(self, spectrometer: Spectrometer, detector: Detector) -> list[Mode]:
+        """Movements of all modules together that tracks can follow: they hardly change any chi2.
+
+        Shift and shear of both views, rotation and twist, and in the bending view a movement along the bent path,
+        which makes all q/p wrong by the same amount. Amplitudes: mm (shear and bend: at the farthest plane) and mrad.
+
+        Parameters
+        ----------
+        spectrometer : Spectrometer
+            The planes with their field.
+        detector : Detector
+            Where the modules stand.
+
+        Returns
+        -------
+        list of Mode
+            As far as they move a free parameter.
+        """
+        z = np.array([np.mean([p.z for p in spectrometer.planes if p.station == name]) for name in self.modules])
+        centre = np.array([detector.trackers[name].centre for name in self.modules])
+        lever = (z - z.mean()) / np.abs(z - z.mean()).max()
+        one, zero = np.ones_like(z), np.zeros_like(z)
+        beam = _beam_path(z, spectrometer, detector)
+        # tracks do not notice when modules turn together about the points where the beam crosses them
+        turn = 1e-3 * np.column_stack([beam[:, 1] - centre[:, 1], centre[:, 0] - beam[:, 0], one])
+        named = {("shift in x", "mm"): (one, zero, zero), ("shift in y", "mm"): (zero, one, zero)}
+        named |= {("shear in x", "mm"): (lever, zero, zero), ("shear in y", "mm"): (zero, lever, zero)}
+        named |= {("rotation", "mrad"): tuple(turn.T), ("twist", "mrad"): tuple((lever[:, None] * turn).T)}
+        if spectrometer.bend_view in (0, 1):
+            path = bending_integral(z, spectrometer)
+            path = path / np.abs(path).max()
+            named["bend", "mm"] = (path, zero, zero) if spectrometer.bend_view == 0 else (zero, path, zero)
+        modes = [
+            Mode(name, unit, np.array([movement[COMPONENTS.index(c)][i] for i, c in self.free])) for (name, unit), movement in named.items()
+        ]
+        return [m for m in modes if np.any(m.vector != 0.0)]
+
+
+def _beam_path(z: FloatArray, spectrometer: Spectrometer, detector: Detector) -> FloatArray:
+    """x, y [mm] of the beam at its nominal momentum, on the axis at the ECAL, shape (n, 2)."""
+    path = np.zeros((len(z), 2))
+    if spectrometer.bend_view in (0, 1):
+        at = bending_integral(np.array([-1.0, 0.0]), spectrometer)
+        bend = bending_integral(z, spectrometer) - at[1] - (at[1] - at[0]) * z
+        path[:, spectrometer.bend_view] = detector.beam.charge / detector.beam.momentum * bend
+    return path
+
+
+def moved(detector: Detector, parameters: FreeParameters, values: FloatArray) -> Detector:
+    """A description with moved modules.
+
+    Parameters
+    ----------
+    detector : Detector
+        The description to start from.
+    parameters : FreeParameters
+        Which module and component each value belongs to.
+    values : FloatArray
+        What is added to them [mm or rad], shape (n_parameters,).
+
+    Returns
+    -------
+    Detector
+        With the new centres and rotations.
+    """
+    changed: dict[str, Tracker] = {}
+    for (i, component), value in zip(parameters.free, values.tolist(), strict=True):
+        name = parameters.modules[i]
+        module = changed.get(name, detector.trackers[name])
+        x, y = module.centre
+        update = {
+            "dx": {"centre": (x + value, y)},
+            "dy": {"centre": (x, y + value)},
+            "drotation": {"rotation": module.rotation + value},
+        }[component]
+        changed[name] = module.model_copy(update=update)
+    return detector.replaced(changed)

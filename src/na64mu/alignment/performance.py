@@ -1,0 +1,216 @@
+"""What the planes do: resolution, efficiency and noise of every measuring plane, from tracks that do not use it.
+
+Lengths mm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import beta
+
+from na64mu.alignment.align import AlignedSpectrometer, chunks
+from na64mu.alignment.residuals import TrackHits
+from na64mu.alignment.sample import Sample, nearest_wire, rounded
+from na64mu.detector import Detector
+from na64mu.detector.alignment import PlanePerformance
+from na64mu.detector.elements import BmsStation, Straw
+from na64mu.tracking.spectrometer import Plane
+from na64mu.typing import BoolArray, FloatArray, IntArray
+
+__all__ = ("clopper_pearson", "measure_planes", "plane_name", "resolutions")
+
+LEVEL = 0.682689492137086  # confidence level of the intervals: one standard deviation
+WINDOW = 5.0  # a hit belongs to a track within this many standard deviations
+EDGE = 3.0  # a track counts for a plane if it passes it this many of its standard deviations inside the edge
+ROUNDS = 6  # of the resolutions: each changes the weights of the others
+MIN_OTHERS = 0.55  # fraction of the planes of a view that must have hits besides the one that is probed
+NO_HIT = 20.0  # standard deviation of a measurement that has no weight beside a hit [mm]
+
+
+def clopper_pearson(n_found: int, n_all: int) -> tuple[float, float]:
+    """Central confidence interval of a binomial fraction, 68.3 %.
+
+    Parameters
+    ----------
+    n_found, n_all : int
+        Successes and trials.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper limit.
+
+    References
+    ----------
+    C. J. Clopper, E. S. Pearson, Biometrika 26 (1934) 404.
+    """
+    tail = 0.5 * (1.0 - LEVEL)
+    low = 0.0 if n_found == 0 else float(beta.ppf(tail, n_found, n_all - n_found + 1))
+    high = 1.0 if n_found == n_all else float(beta.ppf(1.0 - tail, n_found + 1, n_all - n_found))
+    return low, high
+
+
+def plane_name(plane: Plane) -> str:
+    """Name of a plane: mm5_x, st4_y0."""
+    layer = str(plane.layer) if plane.station.startswith("st") else ""
+    return f"{plane.station}_{'xy'[plane.view]}{layer}"
+
+
+def resolutions(aligned: AlignedSpectrometer, samples: list[Sample], n_tracks: int = 20_000) -> tuple[FloatArray, FloatArray]:
+    """Resolution of every plane: the number that makes its residuals as wide as they are.
+
+    The geometric mean of biased and unbiased residual, both over their expected widths, is the pull; a resolution times the
+    width of its pulls is a better one, and a few rounds of all planes together end at pulls of 1.
+
+    Parameters
+    ----------
+    aligned : AlignedSpectrometer
+        Tracks and positions.
+    samples : list of Sample
+        What it was made of.
+    n_tracks : int
+        Tracks used of each sample.
+
+    Returns
+    -------
+    sigma, error : FloatArray
+        Resolution and its error [mm], shape (n_planes,); as the description has it where there are no hits.
+
+    References
+    ----------
+    R. K. Carnegie et al., Nucl. Instrum. Meth. A 538 (2005) 372 (geometric mean of the two residuals).
+    """
+    planes = samples[0].planes(aligned.detector).planes
+    nominal = np.array([p.sigma for p in planes])
+    factor = np.ones(len(planes))
+    n_hits = np.zeros(len(planes))
+    share = np.ones(len(planes))
+    for _ in range(ROUNDS):
+        squares, n_hits, freedom = (np.zeros(len(planes)) for _ in range(3))
+        for tracks, sample in zip(aligned.tracks, samples, strict=True):
+            part = tracks[slice(0, n_tracks)]
+            part = replace(part, sigma=part.sigma * factor)
+            for rows, fitted in chunks(part, sample, aligned.detector):
+                usual = fitted.used & (np.abs(fitted.pull) < WINDOW)
+                squares += np.sum(np.where(usual, fitted.pull, 0.0) ** 2, axis=0)
+                freedom += np.sum(np.where(usual, fitted.freedom * part.sigma[rows] ** 2, 0.0), axis=0)
+                n_hits += usual.sum(axis=0)
+        pull = np.sqrt(np.divide(squares, n_hits, out=np.ones_like(squares), where=n_hits > 0))
+        # the part of a residual's variance that is the hit's own: where it is small the pull changes slowly with the resolution
+        share = np.clip(np.divide(freedom, n_hits, out=np.ones_like(freedom), where=n_hits > 0), 0.1, 1.0)
+        factor *= np.clip(1.0 + (pull - 1.0) / share, 0.5, 2.0)
+    return nominal * factor, nominal * factor / np.sqrt(2.0 * np.maximum(n_hits, 1.0)) / share
+
+
+@dataclass
+class _Counts:
+    """Probes, hits found for them, and hits away from tracks of every plane, shape (n_planes,); events."""
+
+    probes: IntArray
+    found: IntArray
+    away: IntArray
+    events: int = 0
+
+
+def _inside(plane: Plane, crossing: FloatArray, across: FloatArray, margin: FloatArray, detector: Detector) -> BoolArray:
+    """Whether tracks pass the live area of a plane; crossing and across in the frame of the module, from its centre."""
+    module = detector.trackers[plane.station]
+    if isinstance(module, BmsStation):
+        rows = module.row_y - module.centre[1]
+        half = 0.5 * module.row_pitch
+        inside = (crossing > rows[0] - half + margin) & (crossing < rows[-1] + half - margin)
+        return inside & (np.abs(across) < module.half[0] - margin)
+    if isinstance(module, Straw):
+        wire, distance = nearest_wire(crossing, plane, module)
+        inside = (wire >= 0) & (wire < module.wires[plane.view]) & (np.abs(across) < 0.5 * module.wires[1 - plane.view] * module.pitch)
+        return inside & (distance < module.inner_radius - margin)
+    return (np.abs(crossing) < module.half[plane.view] - margin) & (np.abs(across) < module.half[1 - plane.view] - margin)
+
+
+def _nearest(sample: Sample, events: IntArray, plane: int, crossing: FloatArray) -> FloatArray:
+    """Distance of the nearest hit of a plane to every track [mm], infinite without hits."""
+    n_planes = len(sample.planes(sample.detector).planes)
+    nearest = np.full(len(events), np.inf)
+    first, last = sample.hits.offsets[events * n_planes + plane], sample.hits.offsets[events * n_planes + plane + 1]
+    for k in range(int((last - first).max(initial=0))):
+        hit = sample.local[np.minimum(first + k, len(sample.local) - 1)]
+        nearest = np.where(first + k < last, np.minimum(nearest, np.abs(hit - crossing)), nearest)
+    return nearest
+
+
+def _with_all_planes(tracks: TrackHits, sample: Sample, detector: Detector) -> TrackHits:
+    """Tracks with a measurement of hardly any weight where they have no hit: so every plane gets a prediction and its error."""
+    filled = tracks.u.copy()
+    for rows, fitted in chunks(tracks, sample, detector):
+        filled[rows] = np.where(fitted.used, tracks.u[rows], fitted.crossing)
+    return replace(tracks, u=filled, sigma=np.where(tracks.used, tracks.sigma, NO_HIT), used=np.ones_like(tracks.used))
+
+
+def _count(tracks: TrackHits, sample: Sample, detector: Detector, counts: _Counts) -> None:
+    """Probe every plane with the tracks that would have been found without it."""
+    spectrometer = sample.planes(detector)
+    views = np.array([p.view for p in spectrometer.planes])
+    per_event = np.diff(sample.hits.offsets).reshape(-1, len(views))
+    in_view = np.stack([tracks.used[:, views == v].sum(axis=1) for v in (0, 1)], axis=1)
+    filled = _with_all_planes(tracks, sample, detector)
+    for rows, fitted in chunks(filled, sample, detector):
+        variance = np.clip(1.0 / fitted.freedom - filled.sigma[rows] ** 2, 0.0, None)  # of the track without the hit
+        crossing = filled.u[rows] - fitted.unbiased
+        for p, plane in enumerate(spectrometer.planes):
+            others = in_view[rows, plane.view] - tracks.used[rows, p]
+            margin = EDGE * np.sqrt(variance[:, p])
+            inside = _inside(plane, crossing[:, p], fitted.across[:, p], margin, detector)
+            probe = inside & (others >= MIN_OTHERS * np.count_nonzero(views == plane.view))
+            near = _nearest(sample, tracks.event[rows], p, crossing[:, p]) < WINDOW * np.sqrt(variance[:, p] + plane.sigma**2)
+            sides = 2 if plane.station.startswith("st") else 1  # a wire makes two hits
+            counts.probes[p] += np.count_nonzero(probe)
+            counts.found[p] += np.count_nonzero(probe & near)
+            counts.away[p] += np.sum(per_event[tracks.event[rows], p] // sides - near)
+        counts.events += len(fitted.r)
+
+
+def measure_planes(aligned: AlignedSpectrometer, samples: list[Sample], n_tracks: int = 20_000) -> list[PlanePerformance]:
+    """Resolution, efficiency and noise of every plane of a spectrometer.
+
+    Parameters
+    ----------
+    aligned : AlignedSpectrometer
+        Tracks and positions.
+    samples : list of Sample
+        What it was made of.
+    n_tracks : int
+        Tracks used of each sample.
+
+    Returns
+    -------
+    list of PlanePerformance
+        In the order of the beam; planes that no track probes are left out.
+    """
+    sigma, error = resolutions(aligned, samples, n_tracks)
+    planes = samples[0].planes(aligned.detector).planes
+    none = np.zeros(len(planes), dtype=np.int64)
+    counts = _Counts(none.copy(), none.copy(), none.copy())
+    for tracks, sample in zip(aligned.tracks, samples, strict=True):
+        _count(tracks[slice(0, n_tracks)], sample, aligned.detector, counts)
+    measured = []
+    for p, plane in enumerate(planes):
+        n, found, away = int(counts.probes[p]), int(counts.found[p]), int(counts.away[p])
+        if n == 0:
+            continue
+        low, high = clopper_pearson(found, n)
+        measured.append(
+            PlanePerformance(
+                name=plane_name(plane),
+                resolution=rounded(sigma[p]),
+                resolution_error=rounded(error[p]),
+                efficiency=rounded(found / n),
+                efficiency_low=rounded(low),
+                efficiency_high=rounded(high),
+                n_probes=n,
+                noise=rounded(away / counts.events),
+                noise_error=rounded(np.sqrt(max(away, 1)) / counts.events),
+            )
+        )
+    return measured

@@ -1,0 +1,182 @@
+"""Hits for an alignment: made once with the description that the files are read with, carried along when modules move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from na64mu.alignment.trajectory import without_field
+from na64mu.detector import Detector
+from na64mu.detector.elements import Straw
+from na64mu.events.batch import RawBatch
+from na64mu.reconstruction.hits import drift_time, spectrometer_hits
+from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
+from na64mu.tracking.hits import Hits
+from na64mu.tracking.spectrometer import Plane, Spectrometer, spectrometer
+from na64mu.typing import FloatArray, IntArray
+
+__all__ = ("Sample", "concatenated", "hit_planes", "nearest_wire", "read_samples", "rounded")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Hits of one spectrometer in many events.
+
+    Attributes
+    ----------
+    detector : Detector
+        The description that the hits were made with.
+    number : int
+        1 or 2: MS1 or MS2.
+    field : bool
+        Whether the magnets were on.
+    hits : Hits
+        The hits.
+    time : FloatArray
+        Drift time of a wire [ns], NaN for other hits, shape (n_hits,).
+    """
+
+    detector: Detector
+    number: int
+    field: bool
+    hits: Hits
+    time: FloatArray
+
+    @property
+    def n_events(self) -> int:
+        """Number of events."""
+        return (len(self.hits.offsets) - 1) // len(spectrometer(self.detector, self.number).planes)
+
+    def planes(self, detector: Detector) -> Spectrometer:
+        """The spectrometer of another description of the same modules, with the field of this sample."""
+        ms = spectrometer(detector, self.number)
+        return ms if self.field else without_field(ms)
+
+    def first(self, n_events: int) -> Sample:
+        """The first events."""
+        if n_events >= self.n_events:
+            return self
+        end = n_events * len(spectrometer(self.detector, self.number).planes)
+        n = int(self.hits.offsets[end])
+        h = self.hits
+        hits = replace(h, offsets=h.offsets[: end + 1], u=h.u[:n], sigma=h.sigma[:n], source=h.source[:n])
+        return replace(self, hits=hits, time=self.time[:n])
+
+    @cached_property
+    def local(self) -> FloatArray:
+        """Coordinate of every hit in the frame of its module, from the centre [mm], shape (n_hits,)."""
+        return self.hits.u - _origins(self.detector, self.number)[self.plane]
+
+    @cached_property
+    def plane(self) -> IntArray:
+        """Plane of every hit, shape (n_hits,)."""
+        return hit_planes(self.hits, len(spectrometer(self.detector, self.number).planes))
+
+    def hits_of(self, detector: Detector, spread: float = 0.0) -> Hits:
+        """The hits as another description of the same modules places them.
+
+        Parameters
+        ----------
+        detector : Detector
+            With moved modules.
+        spread : float
+            Added to the resolutions in quadrature [mm]: what the positions of the modules are not known by.
+
+        Returns
+        -------
+        Hits
+            In the same order.
+        """
+        u = self.local + _origins(detector, self.number)[self.plane]
+        return replace(self.hits, u=u, sigma=np.hypot(self.hits.sigma, spread))
+
+
+def _origins(detector: Detector, number: int) -> FloatArray:
+    """Coordinate of the centre of its module along the direction of every plane [mm], shape (n_planes,)."""
+    return np.array([np.dot(p.direction, detector.trackers[p.station].centre) for p in spectrometer(detector, number).planes])
+
+
+def nearest_wire(u: FloatArray, plane: Plane, straw: Straw) -> tuple[IntArray, FloatArray]:
+    """Number of the nearest wire of a layer, and its distance [mm].
+
+    A tube is narrower than the pitch, so the nearest wire of a hit is its own.
+
+    Parameters
+    ----------
+    u : FloatArray
+        Coordinates in the frame of the module, from its centre [mm], shape (n,).
+    plane : Plane
+        The layer.
+    straw : Straw
+        Its chamber.
+
+    Returns
+    -------
+    tuple of IntArray and FloatArray
+        Shape (n,); numbers beyond the ends of the layer are not cut off.
+    """
+    first = straw.wire_position(plane.view, plane.layer)[0] - straw.centre[plane.view]
+    wire = np.rint((u - first) / straw.pitch)
+    return wire.astype(np.int64), np.abs(u - first - wire * straw.pitch)
+
+
+def rounded(value: float) -> float:
+    """Seven significant digits: more than any error, and files stay readable and alike on all machines."""
+    return float(f"{value:.7g}")
+
+
+def hit_planes(hits: Hits, n_planes: int) -> IntArray:
+    """Plane of every hit, shape (n_hits,)."""
+    n_events = (len(hits.offsets) - 1) // n_planes
+    return np.repeat(np.tile(np.arange(n_planes), n_events), np.diff(hits.offsets))
+
+
+def read_samples(batch: RawBatch, detector: Detector, *, field: bool) -> tuple[Sample, Sample]:
+    """Hits of MS1 and MS2 in a batch.
+
+    Parameters
+    ----------
+    batch : RawBatch
+        Raw events.
+    detector : Detector
+        The description.
+    field : bool
+        Whether the magnets were on.
+
+    Returns
+    -------
+    tuple of Sample
+        MS1 and MS2.
+    """
+    mm, gem = micromegas_clusters(batch.collections["mm"], detector), gem_clusters(batch.collections["gem"], detector)
+    times = drift_time(batch.collections["straw"], detector).astype(np.float64)
+    samples = []
+    for number in (1, 2):
+        ms = spectrometer(detector, number)
+        hits = spectrometer_hits(batch, mm, gem, detector, ms)
+        wires = np.array([p.station.startswith("st") for p in ms.planes])[hit_planes(hits, len(ms.planes))]
+        time = np.full(len(hits.u), np.nan)
+        time[wires] = times[hits.source[wires]]
+        samples.append(Sample(detector, number, field, hits, time))
+    return samples[0], samples[1]
+
+
+def concatenated(samples: list[Sample]) -> Sample:
+    """Samples of the same spectrometer, description and field, one behind the other."""
+    offsets, n, number = [np.zeros(1, dtype=np.int64)], 0, 0
+    sources = []
+    for s in samples:
+        offsets.append(s.hits.offsets[1:] + n)
+        sources.append(s.hits.source + number)
+        n += len(s.hits.u)
+        number += int(s.hits.source.max(initial=-1)) + 1
+    hits = replace(
+        samples[0].hits,
+        offsets=np.concatenate(offsets),
+        u=np.concatenate([s.hits.u for s in samples]),
+        sigma=np.concatenate([s.hits.sigma for s in samples]),
+        source=np.concatenate(sources),
+    )
+    return replace(samples[0], hits=hits, time=np.concatenate([s.time for s in samples]))
