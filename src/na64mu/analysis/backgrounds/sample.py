@@ -1,0 +1,95 @@
+"""The momentum spectrum of MIP-tagged muons, as the tail estimate takes it from an output folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from na64mu.analysis.result import RunResult
+from na64mu.errors import BackgroundError
+from na64mu.typing import FloatArray
+
+__all__ = ("TailSample", "tail_sample")
+
+#: Histogram of an output folder that holds the spectrum (see na64mu.processors.tail).
+HISTOGRAM = "momentum_tail"
+
+
+@dataclass(frozen=True)
+class TailSample:
+    """A binned p_out spectrum.
+
+    Attributes
+    ----------
+    edges : FloatArray
+        Bin edges [GeV/c], shape (n_bins + 1,).
+    counts : FloatArray
+        Events per bin, shape (n_bins,); of a weighted simulation, the effective number (sum of weights squared over sum of squared weights).
+    scale : float
+        Weighted events per effective one; 1 in data.
+    n_mot : float
+        Muons on target that the sample stands for; 0 if not known.
+    """
+
+    edges: FloatArray
+    counts: FloatArray
+    scale: float = 1.0
+    n_mot: float = 0.0
+
+    def quantile(self, probability: float) -> float:
+        """Momentum below which this fraction of the events lies."""
+        cumulative = np.concatenate([[0.0], np.cumsum(self.counts)])
+        return float(np.interp(probability * cumulative[-1], cumulative, self.edges))
+
+    @property
+    def centre(self) -> float:
+        """Median momentum: the centre of the peak."""
+        return self.quantile(0.5)
+
+    @property
+    def sigma(self) -> float:
+        """Half of the central 68.27 %: the width of the peak, which the tails hardly touch."""
+        return 0.5 * (self.quantile(0.84135) - self.quantile(0.15865))
+
+    def edge_near(self, p: float) -> int:
+        """Index of the bin edge nearest to a momentum."""
+        return int(np.argmin(np.abs(self.edges - p)))
+
+    def __repr__(self) -> str:
+        return f"TailSample of {self.counts.sum():.0f} muons, p_out {self.centre:.1f} +- {self.sigma:.1f} GeV/c, from {self.n_mot:.4g} muons on target"
+
+
+def tail_sample(result: RunResult, *, trigger: str = "physics", dataset: str | None = None) -> TailSample:
+    """Take the spectrum from the result of a run.
+
+    Parameters
+    ----------
+    result : RunResult
+        `RunResult.read(folder)` reads an output folder of `na64mu run`.
+    trigger : "physics" or "calibration"
+        Trigger that recorded the muons. Only the physics trigger counts what could reach the signal box; the calibration trigger has more muons and shows the shape.
+    dataset : str, optional
+        One dataset; by default all together.
+
+    Returns
+    -------
+    TailSample
+
+    Raises
+    ------
+    BackgroundError
+        If the histogram is missing or empty.
+    """
+    try:
+        histogram = result.histogram(HISTOGRAM, dataset)
+        spectrum = histogram[{"trigger": trigger}]
+    except KeyError as error:
+        msg = f"the output folder has no histogram {HISTOGRAM!r} of trigger {trigger!r} (dataset {dataset!r}; there are {list(result.datasets)}): make it again with `na64mu run`"
+        raise BackgroundError(msg) from error
+    values, variances = spectrum.values(), spectrum.variances()
+    if not values.sum() > 0:
+        msg = f"no MIP-tagged muon of the {trigger} trigger in {dataset or 'any dataset'}: run over files with beam muons"
+        raise BackgroundError(msg)
+    scale = float(variances.sum() / values.sum())
+    return TailSample(np.asarray(spectrum.axes[0].edges, dtype=np.float64), values / scale, scale, result.exposure.n_mot(dataset))

@@ -1,0 +1,175 @@
+"""Table I: the three backgrounds as published and as estimated, side by side. All numbers are events of one exposure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+
+from na64mu.analysis.backgrounds.abcd import AbcdEstimate
+from na64mu.analysis.backgrounds.decays import DecayEstimate
+from na64mu.analysis.backgrounds.tail import TailEstimate
+from na64mu.errors import BackgroundError
+
+__all__ = ("PUBLISHED", "PUBLISHED_EXPOSURE", "BackgroundTable", "Entry", "Row", "background_table")
+
+#: Muons on target of the Letter.
+PUBLISHED_EXPOSURE = 1.98e10
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A number of events: value and error, or an upper limit.
+
+    Attributes
+    ----------
+    value : float
+        Events; of an upper limit, the limit.
+    error : float
+        Symmetric error; 0 for an upper limit.
+    is_upper : bool
+    note : str
+        How it was found.
+    """
+
+    value: float
+    error: float = 0.0
+    is_upper: bool = False
+    note: str = ""
+
+    def __str__(self) -> str:
+        if math.isnan(self.value):
+            return "not estimated"
+        return f"< {self.value:.2g}" if self.is_upper else f"{self.value:.3g} +- {self.error:.2g}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One background: name in a model, title in the table, published and our numbers."""
+
+    name: str
+    title: str
+    published: Entry
+    ours: Entry
+
+
+#: Table I of PRL 132, 211803 (arXiv:2401.01708).
+PUBLISHED = {
+    "momentum": ("(I) momentum mis-reconstruction in MS2", Entry(0.05, 0.03)),
+    "decays": ("(II) decays in flight", Entry(0.010, 0.001)),
+    "hadrons": ("(III) calorimeter non-hermeticity", Entry(0.01, is_upper=True)),
+    "total": ("total (conservative)", Entry(0.07, 0.03)),
+}
+
+
+@dataclass(frozen=True)
+class BackgroundTable:
+    """Rows of Table I.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        Three backgrounds and their total.
+    n_mot : float
+        Muons on target of our numbers.
+    """
+
+    rows: tuple[Row, ...]
+    n_mot: float
+
+    def expected(self) -> dict[str, float]:
+        """Background -> events, as a counting model takes them; an upper limit counts with its full size."""
+        return {row.name: row.ours.value for row in self.rows if row.name != "total" and not math.isnan(row.ours.value)}
+
+    def errors(self) -> dict[str, float]:
+        """Background -> error; an upper limit has 100 %."""
+        found = {row.name: row.ours for row in self.rows if row.name in self.expected()}
+        return {name: entry.value if entry.is_upper else entry.error for name, entry in found.items()}
+
+    def to_csv(self) -> str:
+        """One line per background: source, published value and error, our value and error, how it was found."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(["source", "published", "published_error", "published_is_upper", "ours", "ours_error", "ours_is_upper", "method"])
+        for row in self.rows:
+            numbers = [v for e in (row.published, row.ours) for v in (f"{e.value:.6g}", f"{e.error:.6g}", int(e.is_upper))]
+            writer.writerow([row.title, *numbers, row.ours.note])
+        return buffer.getvalue()
+
+    def to_latex(self) -> str:
+        """A tabular environment."""
+
+        def cell(entry: Entry) -> str:
+            return str(entry) if math.isnan(entry.value) else f"${str(entry).replace('+-', chr(92) + 'pm')}$"
+
+        body = [f"{row.title} & {cell(row.published)} & {cell(row.ours)} \\\\" for row in self.rows]
+        head = ["\\begin{tabular}{lcc}", "\\hline", "Source & published & this analysis \\\\", "\\hline"]
+        return "\n".join([*head, *body[:-1], "\\hline", body[-1], "\\hline", "\\end{tabular}"]) + "\n"
+
+    def __repr__(self) -> str:
+        head = f"{'background events':<40} {'published':>16} {'ours':>22}   for {self.n_mot:.3g} muons on target (published: {PUBLISHED_EXPOSURE:.3g})"
+        return "\n".join([head, *(f"{r.title:<40} {r.published!s:>16} {r.ours!s:>22}   {r.ours.note}".rstrip() for r in self.rows)])
+
+
+def _tail_entry(tail: TailEstimate) -> Entry:
+    if tail.nominal is None:
+        return Entry(tail.upper, is_upper=True, note=f"{tail.n_tail:.0f} events in the tail, too few for a fit: 95 % upper limit")
+    low, high = tail.statistical
+    model = f"{tail.nominal.name}; with the model error {tail.envelope[0]:.2g} to {tail.envelope[1]:.2g}, < {tail.upper:.2g} (95 %)"
+    return Entry(tail.value, 0.5 * (high - low), note=model)
+
+
+def _abcd_entry(abcd: AbcdEstimate | None) -> Entry:
+    if abcd is None:
+        return Entry(float("nan"), note="no events next to the signal box")
+    d, x, y = (region.n for region in abcd.regions)
+    return Entry(abcd.upper_90, is_upper=True, note=f"{d} x {x} / {y} = {abcd.value:.2g}; 90 % upper limit")
+
+
+def _decay_entry(decays: DecayEstimate | None) -> Entry:
+    if decays is None:
+        return Entry(float("nan"), note="no simulated hadrons")
+    if decays.n_selected == 0:
+        return Entry(decays.high, is_upper=True, note="no simulated event selected: upper end of the 68 % interval")
+    return Entry(decays.value, decays.error, note=f"{decays.n_selected} simulated events; error of the simulation's statistics alone")
+
+
+def background_table(
+    tail: TailEstimate, decays: DecayEstimate | None, abcd: AbcdEstimate | None, *, n_mot: float = PUBLISHED_EXPOSURE
+) -> BackgroundTable:
+    """Put our estimates beside Table I.
+
+    Parameters
+    ----------
+    tail : TailEstimate
+        Background (I); scaled to the exposure here.
+    decays : DecayEstimate, optional
+        Background (II), made for this exposure.
+    abcd : AbcdEstimate, optional
+        Background (III); scaled to the exposure here.
+    n_mot : float
+        Muons on target.
+
+    Returns
+    -------
+    BackgroundTable
+
+    Raises
+    ------
+    BackgroundError
+        If the decays were made for another exposure, or an estimate cannot be scaled.
+    """
+    if decays is not None and not math.isclose(decays.n_mot, n_mot, rel_tol=1e-6):
+        msg = f"the decays were estimated for {decays.n_mot:.4g} muons on target, the table is for {n_mot:.4g}: estimate them for the same exposure"
+        raise BackgroundError(msg)
+    ours = {
+        "momentum": _tail_entry(tail.scaled(n_mot)),
+        "decays": _decay_entry(decays),
+        "hadrons": _abcd_entry(None if abcd is None else abcd.scaled(n_mot)),
+    }
+    known = [entry for entry in ours.values() if not math.isnan(entry.value)]
+    missing = "" if len(known) == len(ours) else " of the estimated ones"
+    error = math.sqrt(sum(e.error**2 for e in known))
+    ours["total"] = Entry(sum(e.value for e in known), error, all(e.is_upper for e in known), f"sum{missing}; upper limits count in full")
+    return BackgroundTable(tuple(Row(name, title, published, ours[name]) for name, (title, published) in PUBLISHED.items()), n_mot)
