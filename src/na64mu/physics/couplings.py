@@ -1,0 +1,92 @@
+r"""Other readings of a limit on g: dark photon mixing eps and the thermal-target variable y (dimensionless)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from na64mu.physics.constants import ELECTRON_CHARGE
+from na64mu.typing import FloatArray
+
+__all__ = ("coupling_from_mixing", "coupling_from_y", "mixing", "y_parameter")
+
+
+def mixing(coupling: FloatArray | float) -> FloatArray:
+    """Kinetic mixing of a dark photon that couples to the muon as a Z' of coupling g, eps = g / e.
+
+    The production is the same (a vector); the reading is valid where the dark photon decays invisibly, alpha_D >> alpha eps^2.
+    arXiv:2409.10128; e at Q = 0.
+
+    Parameters
+    ----------
+    coupling : FloatArray or float
+        g.
+
+    Returns
+    -------
+    FloatArray
+        eps.
+    """
+    return np.asarray(coupling, dtype=np.float64) / ELECTRON_CHARGE
+
+
+def coupling_from_mixing(epsilon: FloatArray | float) -> FloatArray:
+    """The inverse of `mixing`, g = eps e.
+
+    Parameters
+    ----------
+    epsilon : FloatArray or float
+        Kinetic mixing.
+
+    Returns
+    -------
+    FloatArray
+        g.
+    """
+    return np.asarray(epsilon, dtype=np.float64) * ELECTRON_CHARGE
+
+
+def y_parameter(
+    coupling: FloatArray | float, dark_coupling: FloatArray | float, m_chi: FloatArray | float, mass: FloatArray | float
+) -> FloatArray:
+    """The combination that sets the relic abundance far from resonance, y = (g g_chi)^2 (m_chi / M)^4.
+
+    Letter, arXiv:2401.01708, text at Fig. 4; Berlin et al., arXiv:1807.01730. For a dark photon, whose y is written
+    eps^2 alpha_D (m_chi / M)^4, divide by 4 pi e^2.
+
+    Parameters
+    ----------
+    coupling, dark_coupling : FloatArray or float
+        g and g_chi.
+    m_chi, mass : FloatArray or float
+        Masses of chi and of the mediator, in the same unit.
+
+    Returns
+    -------
+    FloatArray
+        y.
+    """
+    ratio = np.asarray(m_chi, dtype=np.float64) / np.asarray(mass, dtype=np.float64)
+    return (np.asarray(coupling, dtype=np.float64) * dark_coupling) ** 2 * ratio**4
+
+
+def coupling_from_y(
+    y: FloatArray | float, dark_coupling: FloatArray | float, m_chi: FloatArray | float, mass: FloatArray | float
+) -> FloatArray:
+    """The inverse of `y_parameter`, g = y^(1/2) (M / m_chi)^2 / g_chi.
+
+    Parameters
+    ----------
+    y : FloatArray or float
+        As in `y_parameter`.
+    dark_coupling : FloatArray or float
+        g_chi.
+    m_chi, mass : FloatArray or float
+        Masses of chi and of the mediator, in the same unit.
+
+    Returns
+    -------
+    FloatArray
+        g.
+    """
+    ratio = np.asarray(mass, dtype=np.float64) / np.asarray(m_chi, dtype=np.float64)
+    return np.sqrt(np.asarray(y, dtype=np.float64)) * ratio**2 / dark_coupling
