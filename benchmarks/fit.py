@@ -193,7 +193,7 @@ def main(arguments: list[str]) -> None:
         table, clean, start = speed_table(ms)
         console.print(table)
         if ms.name == "telescope":
-            few = Sample(*(getattr(clean, name)[: options.acts] for name in ("first", "last", "u", "weight", "bad")))
+            few = Sample(*(getattr(clean, name)[: options.acts] for name in ("first", "last", "u", "weight", "moved", "bad")))
             peer = acts_table(few, start[: options.acts], fit_measurements(start[: options.acts], few.u, few.weight, ms))
             if peer is not None:
                 console.print(peer)

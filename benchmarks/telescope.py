@@ -17,7 +17,7 @@ import numpy as np
 
 from na64mu.detector import load_detector
 from na64mu.tracking.spectrometer import C_FIELD, LOSS_PER_X0, Plane, Spectrometer, highland_angle, spectrometer
-from na64mu.typing import FloatArray, IntArray
+from na64mu.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ("TELESCOPE_HIT", "Sample", "Table", "gls_sigma", "layout", "make", "moved", "real", "seeds", "telescope")
 
@@ -57,6 +57,8 @@ class Sample:
         Truth before the first plane and behind the last, (x, y, tx, ty, q/p), shape (n, 5).
     u, weight : FloatArray
         Measured coordinates and 1 / sigma^2, shape (n, n_planes).
+    moved : BoolArray
+        Coordinates that are not where the track left them, shape (n, n_planes).
     bad : IntArray
         Number of moved hits of each track, shape (n,).
     """
@@ -65,6 +67,7 @@ class Sample:
     last: FloatArray
     u: FloatArray
     weight: FloatArray
+    moved: BoolArray
     bad: IntArray
 
 
@@ -224,7 +227,7 @@ def make(
     last, u = np.empty((n, 5)), np.empty((n, table.n_planes))
     _generate(first, table.rows, np.empty((0, 4)) if kinks is None else kinks, rng, last, u)
     weight = np.broadcast_to(np.array([p.sigma for p in ms.planes]) ** -2.0, u.shape).copy()
-    return Sample(first, last, u, weight, np.zeros(n, dtype=np.int64))
+    return Sample(first, last, u, weight, np.zeros(u.shape, dtype=np.bool_), np.zeros(n, dtype=np.int64))
 
 
 def moved(sample: Sample, seed: int, hit_of: IntArray, fraction: float = 0.05, missing: float = 0.03, reach: float = 20.0) -> Sample:
@@ -235,7 +238,7 @@ def moved(sample: Sample, seed: int, hit_of: IntArray, fraction: float = 0.05, m
     bad, lost = kind < fraction, (kind >= fraction) & (kind < fraction + missing)
     u = np.where(bad[:, hit_of], sample.u + rng.uniform(-reach, reach, sample.u.shape), sample.u)
     weight = np.where(lost[:, hit_of], 0.0, sample.weight)
-    return Sample(sample.first, sample.last, np.where(weight > 0.0, u, 0.0), weight, bad.sum(axis=1))
+    return Sample(sample.first, sample.last, np.where(weight > 0.0, u, 0.0), weight, bad[:, hit_of], bad.sum(axis=1))
 
 
 def seeds(sample: Sample, seed: int) -> FloatArray:
