@@ -83,7 +83,7 @@ class BackgroundTable:
         return {row.name: row.ours.value for row in self.rows if row.name != "total" and not math.isnan(row.ours.value)}
 
     def errors(self) -> dict[str, float]:
-        """Background -> error; an upper limit has 100 %."""
+        """Background -> error, of (I) the statistical part as in the Letter (its model error stands in the note); an upper limit has 100 %."""
         found = {row.name: row.ours for row in self.rows if row.name in self.expected()}
         return {name: entry.value if entry.is_upper else entry.error for name, entry in found.items()}
 
