@@ -30,6 +30,8 @@ from na64mu.tracking.source import LANES
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
+LOG = logging.getLogger(__name__)
+
 BEAM, BELOW = 160.0, 80.0
 CHUNK = 400 * LANES
 STAGES = (
@@ -107,7 +109,7 @@ def simulate(ms: Spectrometer, n: int, seed: int, what: Readout, offset: FloatAr
         cause = first_cause(tags)
         count.n += CHUNK
         if chunk % 400 == 399:
-            logging.info("%.3g muons, %s below %.0f GeV/c", count.n, count.tail.sum(axis=1).astype(int).tolist(), BELOW)
+            LOG.info("%.3g muons, %s below %.0f GeV/c", count.n, count.tail.sum(axis=1).astype(int).tolist(), BELOW)
         count.tagged += np.bincount(cause, minlength=NO_CAUSE + 1)
         for i, (ok, value) in enumerate(zip(kept, k, strict=True)):
             with np.errstate(invalid="ignore"):
@@ -177,7 +179,7 @@ def worst_table(count: Count) -> Table:
         "chi2 / ndf",
         "hits (removed)",
         "accidents",
-        title="the ten worst",
+        title="the ten worst; decays and radiation, whose momentum is truly low, left out",
     )
     for i, e in enumerate(count.worst):
         removed = int(((e["before"] > 0.0) & (e["after"] == 0.0)).sum())
