@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from na64mu.simulation.losses import CUT, build_losses, mean_loss, rate, sample_loss, sample_process
+from na64mu.simulation.losses import CUT, build_losses, fluctuated, mean_loss, rate, sample_loss, sample_process
 from na64mu.simulation.materials import COPPER, IRON, LEAD, SCINTILLATOR, Layer, Substance
 from na64mu.simulation.spectra import (
     BREMSSTRAHLUNG,
@@ -18,11 +18,15 @@ from na64mu.simulation.spectra import (
     upper_limit,
 )
 
-# Mean loss of muons of 100 and 200 GeV kinetic energy [MeV cm2/g]: ionisation, bremsstrahlung, pairs, nuclear, total. PUMAS tables
-# of dE/dx (V. Niess et al., Comput. Phys. Commun. 229 (2018) 54), which follow Groom, Mokhov and Striganov (2001) = PDG.
+# Mean loss of muons by kinetic energy [MeV cm2/g]: ionisation, bremsstrahlung, pairs, nuclear, total. PUMAS tables of dE/dx
+# (V. Niess et al., Comput. Phys. Commun. 229 (2018) 54; repository niess/pumas-materials, dedx/muon), the engine of `mulder`.
 PUMAS = [
+    (LEAD, 10.0, 1.614, 0.03359, 0.03857, 0.002923, 1.690),
+    (LEAD, 40.0, 1.774, 0.1835, 0.2567, 0.01255, 2.227),
     (LEAD, 100.0, 1.860, 0.5366, 0.7905, 0.03053, 3.218),
     (LEAD, 200.0, 1.919, 1.180, 1.762, 0.06024, 4.922),
+    (IRON, 10.0, 1.942, 0.01401, 0.01490, 0.003109, 1.974),
+    (IRON, 40.0, 2.112, 0.07591, 0.1011, 0.01371, 2.303),
     (IRON, 100.0, 2.207, 0.2218, 0.3158, 0.03384, 2.778),
     (IRON, 200.0, 2.273, 0.4885, 0.7114, 0.06734, 3.541),
     (COPPER, 100.0, 2.155, 0.2400, 0.3427, 0.03349, 2.771),
@@ -40,21 +44,37 @@ def loss_of(process: int, energy: float, substance: Substance) -> float:
 @pytest.mark.parametrize(("substance", "kinetic", "ion", "brems", "pair", "nuclear", "total"), PUMAS)
 def test_mean_losses(substance: Substance, kinetic: float, ion: float, brems: float, pair: float, nuclear: float, total: float) -> None:
     energy = kinetic + 0.10566
-    # the tables add radiative corrections of up to 3 % to the ionisation
-    assert restricted_ionisation(energy, 1e9, substance)[0] * 1e4 / substance.density == pytest.approx(ion, rel=0.035)
-    assert loss_of(BREMSSTRAHLUNG, energy, substance) == pytest.approx(brems, rel=0.04)
-    assert loss_of(PAIR, energy, substance) == pytest.approx(pair, rel=0.03)
-    # another photon-nucleon cross-section and shadowing: 10 %
-    assert loss_of(NUCLEAR, energy, substance) == pytest.approx(nuclear, rel=0.12)
+    assert restricted_ionisation(energy, 1e9, substance)[0] * 1e4 / substance.density == pytest.approx(ion, rel=0.003)
+    assert loss_of(BREMSSTRAHLUNG, energy, substance) == pytest.approx(brems, rel=0.03)
+    assert loss_of(PAIR, energy, substance) == pytest.approx(pair, rel=0.005)
+    # PUMAS takes the photonuclear cross-section of Dutta et al. (2001), which has no nuclear resonances below 1 GeV
+    assert nuclear < loss_of(NUCLEAR, energy, substance) < 1.12 * nuclear + 0.0012
     tables = build_losses((Layer(substance, 1.0),))
     energies, hard = mean_loss(tables)
     mean = np.interp(math.log(energy), np.log(energies), tables.continuous + hard.sum(axis=0))
-    assert mean * 1e4 / substance.density == pytest.approx(total, rel=0.025)
+    assert mean * 1e4 / substance.density == pytest.approx(total, rel=0.01)
+
+
+# Standard rock, Groom, Mokhov and Striganov (2001) as in the PDG Review (table "Average muon range R and energy loss parameters",
+# section on cosmic rays): energy [GeV], a [MeV cm2/g] and b of bremsstrahlung, pairs and nuclear interactions [1e-6 cm2/g], which are
+# printed to 0.01: 1.5 to 2.5 % of the nuclear ones.
+ROCK = Substance("standard rock", ((11.0, 22.0, 1.0),), 2.65, 136.4, (3.7738, 0.0492, 3.0549, 0.08301, 3.4120), 100.0, 0.05)
+GROOM = [(10.0, 2.17, 0.70, 0.70, 0.50), (100.0, 2.44, 1.10, 1.53, 0.41), (1000.0, 2.68, 1.44, 2.07, 0.41)]
+
+
+@pytest.mark.parametrize(("energy", "a", "brems", "pair", "nuclear"), GROOM)
+def test_published_rock(energy: float, a: float, brems: float, pair: float, nuclear: float) -> None:
+    assert restricted_ionisation(energy, 1e9, ROCK)[0] * 1e4 / ROCK.density == pytest.approx(a, abs=0.006)
+    assert loss_of(BREMSSTRAHLUNG, energy, ROCK) / energy * 1e3 == pytest.approx(brems, rel=0.03)
+    assert loss_of(PAIR, energy, ROCK) / energy * 1e3 == pytest.approx(pair, rel=0.03)
+    # at 10 GeV the formula of Borog and Petrukhin gives 6 % less than that of Bezrukov and Bugaev in the table
+    tolerance = 0.07 if energy < 50.0 else 0.035
+    assert loss_of(NUCLEAR, energy, ROCK) / energy * 1e3 == pytest.approx(nuclear, rel=tolerance)
 
 
 def test_ionisation_does_not_depend_on_the_cut() -> None:
-    low, _ = restricted_ionisation(160.0, CUT, IRON)
-    high, _ = restricted_ionisation(160.0, 1.0, IRON)
+    low = restricted_ionisation(160.0, CUT, IRON)[0]
+    high = restricted_ionisation(160.0, 1.0, IRON)[0]
     t = np.geomspace(CUT, 1.0, 4000)
     assert low + np.trapezoid(spectrum(DELTA, 160.0, t, IRON) * t, t) == pytest.approx(high, rel=1e-3)
 
@@ -65,12 +85,12 @@ def _through(tables, n, length, rng):
     for i in range(n):
         energy, z = 160.0, 0.0
         while True:
-            per_length, continuous, straggling = rate(tables, energy)
+            per_length, continuous, straggling, third = rate(tables, energy)
             step = rng.standard_exponential() / per_length
             last = z + step >= length
             step = length - z if last else step
             z += step
-            energy -= max(0.0, continuous * step + math.sqrt(straggling * step) * rng.standard_normal())
+            energy -= fluctuated(continuous * step, straggling * step, third * step, rng)
             if last or energy < 1.0:
                 break
             energy -= sample_loss(tables, sample_process(tables, energy, rng), energy, 1.0, rng)
@@ -111,3 +131,35 @@ def test_quantile_picks_the_hardest() -> None:
     share = math.exp(tables.log_survival[BREMSSTRAHLUNG, j, 100])
     threshold = math.exp(math.log(CUT) + (tables.log_max[BREMSSTRAHLUNG, j] - math.log(CUT)) * 100 / 199)
     assert min(sample_loss(tables, BREMSSTRAHLUNG, energy, share, rng) for _ in range(500)) > 0.99 * threshold
+
+
+def test_fluctuations_have_their_cumulants() -> None:
+    rng = np.random.default_rng(11)
+    mean, variance, third = 0.05, 4e-5, 2e-7
+    drawn = np.array([fluctuated(mean, variance, third, rng) for _ in range(60_000)])
+    assert drawn.mean() == pytest.approx(mean, abs=4.0 * math.sqrt(variance / 60_000))
+    assert drawn.var() == pytest.approx(variance, rel=0.03)
+    assert np.mean((drawn - mean) ** 3) == pytest.approx(third, rel=0.1)
+    assert fluctuated(mean, 0.0, 0.0, rng) == mean
+    gaussian = np.array([fluctuated(mean, variance, 0.0, rng) for _ in range(20_000)])
+    assert abs(np.mean((gaussian - mean) ** 3)) < 0.1 * third
+
+
+def test_fluctuations_are_those_of_delta_rays() -> None:
+    # restricted ionisation of one medium against delta rays drawn one by one from 1 MeV to the cut, in 30 mm of lead
+    mean, variance, third = (30.0 * value for value in restricted_ionisation(160.0, CUT, LEAD))
+    t = np.geomspace(1e-3, CUT, 4001)
+    density = spectrum(DELTA, 160.0, t, LEAD) * 30.0
+    cumulative = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(t))])
+    rng = np.random.default_rng(12)
+    n = rng.poisson(cumulative[-1], 30_000)
+    drawn = np.interp(rng.random(n.sum()) * cumulative[-1], cumulative, t)
+    rest = restricted_ionisation(160.0, 1e-3, LEAD)
+    exact = (
+        30.0 * rest[0]
+        + math.sqrt(30.0 * rest[1]) * rng.standard_normal(len(n))
+        + np.bincount(np.repeat(np.arange(len(n)), n), drawn, len(n))
+    )
+    ours = np.array([fluctuated(mean, variance, third, rng) for _ in range(30_000)])
+    for q in (5.0, 25.0, 50.0, 75.0, 95.0, 99.0):
+        assert np.percentile(ours, q) == pytest.approx(np.percentile(exact, q), abs=0.06 * math.sqrt(variance))

@@ -58,8 +58,8 @@ def _hard_losses(tables: LossTables, length: float, energy: float, stochastic: f
     return np.exp((np.exp(exponent) - 1.0) @ counts)
 
 
-def most_probable(hard: ComplexArray, ionisation: float, relative_variance: float) -> float:
-    """Most probable signal of a muon: Gaussian ionisation below the cut plus the compound Poisson sum of hard losses.
+def most_probable(hard: ComplexArray, ionisation: float, relative_variance: float, relative_third: float) -> float:
+    """Most probable signal of a muon: ionisation below the cut (see `losses.fluctuated`) plus the compound Poisson sum of hard losses.
 
     The distribution is computed by Fourier transform, so nothing is sampled.
 
@@ -71,6 +71,8 @@ def most_probable(hard: ComplexArray, ionisation: float, relative_variance: floa
         Mean signal of the ionisation below the cut [GeV].
     relative_variance : float
         Variance of that signal over its square.
+    relative_third : float
+        Its third cumulant over its cube.
 
     Returns
     -------
@@ -78,14 +80,16 @@ def most_probable(hard: ComplexArray, ionisation: float, relative_variance: floa
         Position of the maximum [GeV].
     """
     omega = 2.0 * math.pi * np.fft.rfftfreq(N_BINS, BIN)
-    soft = np.exp(-1j * omega * ionisation - 0.5 * (omega * ionisation) ** 2 * relative_variance)
+    skewness = relative_third / relative_variance**1.5
+    shape, scale = 4.0 / skewness**2, 0.5 * skewness * math.sqrt(relative_variance) * ionisation
+    soft = np.exp(-1j * omega * (ionisation - shape * scale) - shape * np.log1p(1j * omega * scale))
     density = np.fft.irfft(hard * soft, N_BINS)
     k = int(np.argmax(density[1:-1])) + 1
     left, middle, right = density[k - 1], density[k], density[k + 1]
     return float(BIN * (k + 0.5 * (left - right) / (left - 2.0 * middle + right)))
 
 
-def mip_scale(tables: LossTables, length: float, energy: float, mip: float, relative_variance: float, stochastic: float) -> float:
+def mip_scale(tables: LossTables, length: float, energy: float, mip: float, fluctuations: tuple[float, float], stochastic: float) -> float:
     """Scale of the ionisation that puts the most probable muon signal where the description has it.
 
     Parameters
@@ -98,8 +102,8 @@ def mip_scale(tables: LossTables, length: float, energy: float, mip: float, rela
         Muon energy [GeV].
     mip : float
         Most probable signal of the description [GeV].
-    relative_variance : float
-        Of the ionisation below the cut.
+    fluctuations : tuple of float
+        Relative variance and third cumulant of the ionisation below the cut.
     stochastic : float
         Resolution term for the hard losses [sqrt(GeV)].
 
@@ -110,13 +114,13 @@ def mip_scale(tables: LossTables, length: float, energy: float, mip: float, rela
     """
     hard = _hard_losses(tables, length, energy, stochastic)
     loss = rate(tables, energy)[1] * length
-    return float(brentq(lambda k: most_probable(hard, k * loss, relative_variance) - mip, 0.2 * mip / loss, 1.2 * mip / loss, xtol=1e-5))
+    return float(brentq(lambda k: most_probable(hard, k * loss, *fluctuations) - mip, 0.2 * mip / loss, 1.2 * mip / loss, xtol=1e-5))
 
 
-def _sampling_variance(scintillator: float, energy: float) -> float:
-    """Relative variance of the ionisation below the cut in a thickness of scintillator [mm]."""
-    mean, variance = restricted_ionisation(energy, CUT, SCINTILLATOR)
-    return variance / (mean * mean * scintillator)
+def _sampling(scintillator: float, energy: float) -> tuple[float, float]:
+    """Relative variance and third cumulant of the ionisation below the cut in a thickness of scintillator [mm]."""
+    mean, variance, third = restricted_ionisation(energy, CUT, SCINTILLATOR)
+    return variance / (mean * mean * scintillator), third / (mean**3 * scintillator**2)
 
 
 def _stack(
@@ -153,8 +157,9 @@ def _build(
         visible = restricted_ionisation(energy, CUT, SCINTILLATOR)[0] * scintillator
         fraction = visible / (visible + restricted_ionisation(energy, CUT, absorber)[0] * thickness)
         stochastic, constant = 0.027 * math.sqrt(scintillator / fraction), 0.0
-    variance = _sampling_variance(layers * scintillator, energy)
-    scale = mip_scale(losses, length, energy, calorimeter.mip, variance, stochastic)
+    fluctuations = _sampling(layers * scintillator, energy)
+    scale = mip_scale(losses, length, energy, calorimeter.mip, fluctuations, stochastic)
+    ionisation = rate(losses, energy)[1] * length * scale
     moliere = x0 * 0.0212 / critical
     n = calorimeter.cells
     return Calorimeter(
@@ -178,7 +183,8 @@ def _build(
         hadron_constant=0.06 if isinstance(calorimeter, Ecal) else calorimeter.constant,
         h_over_e=ECAL_H_OVER_E if isinstance(calorimeter, Ecal) else 1.0,
         mip_scale=scale,
-        mip_variance=variance * rate(losses, energy)[1] * length * scale,
+        mip_variance=fluctuations[0] * ionisation,
+        mip_third=fluctuations[1] * ionisation**2,
         z_nucleus=absorber.elements[0][0],
         losses=losses,
     )

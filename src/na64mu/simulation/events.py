@@ -15,7 +15,7 @@ from na64mu.simulation.beam import carry_back, sample_beam
 from na64mu.simulation.hadrons import nuclear_shower
 from na64mu.simulation.leakage import electromagnetic_shower, leak_electrons
 from na64mu.simulation.line import DRIFT, ECAL, FIELD, HCAL, PLANE, VHCAL
-from na64mu.simulation.losses import rate, sample_loss, sample_process
+from na64mu.simulation.losses import fluctuated, rate, sample_loss, sample_process
 from na64mu.simulation.recoil import deflect, recoil_angle
 from na64mu.simulation.secondaries import delta_rays, record
 from na64mu.simulation.setup import Scratch, Setup, new_scratch
@@ -131,7 +131,7 @@ def _cross_stack(
         while section < len(c.ends) - 1 and z >= c.ends[section]:
             section += 1
         energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
-        per_length, continuous, straggling = rate(c.losses, energy)
+        per_length, continuous, straggling, third = rate(c.losses, energy)
         length = rng.standard_exponential() / per_length
         stop = min(z_out, c.ends[section])
         at_plan = planned < min(z + length, stop)
@@ -142,9 +142,9 @@ def _cross_stack(
         scatter(state, length, length / c.x0, total, c.z_nucleus, rng)
         mean = continuous * length
         visible = c.mip_scale * mean
-        visible += math.sqrt(c.mip_variance * visible) * rng.standard_normal()
-        deposit_point(c, cells, section, 0.5 * (before_x + state[0]), 0.5 * (before_y + state[1]), max(0.0, visible))
-        energy -= max(0.0, mean + math.sqrt(straggling * length) * rng.standard_normal())
+        visible = fluctuated(visible, c.mip_variance * visible, c.mip_third * visible, rng)
+        deposit_point(c, cells, section, 0.5 * (before_x + state[0]), 0.5 * (before_y + state[1]), visible)
+        energy -= fluctuated(mean, straggling * length, third * length, rng)
         if energy < SLOWEST:
             return False
         state[4] = math.sqrt(energy * energy - MUON_MASS**2)

@@ -47,6 +47,8 @@ class Calorimeter(NamedTuple):
         Energy scale of ionisation by muons relative to that of showers.
     mip_variance : float
         Variance of the visible ionisation per mean [GeV]: sampling of delta rays in the scintillator.
+    mip_third : float
+        Its third cumulant per mean [GeV^2].
     z_nucleus : float
         Nuclear charge of the absorber, for scattering.
     losses : LossTables
@@ -74,6 +76,7 @@ class Calorimeter(NamedTuple):
     h_over_e: float
     mip_scale: float
     mip_variance: float
+    mip_third: float
     z_nucleus: float
     losses: LossTables
 
