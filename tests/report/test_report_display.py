@@ -1,17 +1,26 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 
+from na64mu.analysis.blinding import in_box
 from na64mu.cli import main
 from na64mu.detector import load_detector
+from na64mu.errors import BlindedError
+from na64mu.events.batch import RawBatch
+from na64mu.events.nano import open_events
 from na64mu.events.reader import read_batch
 from na64mu.reconstruction.event import event_tracks, trajectory
-from na64mu.report.display import draw_event
+from na64mu.reconstruction.summary import reconstruct
+from na64mu.report.apparatus import draw_cells, draw_line, event_cells
+from na64mu.report.display import display_event, draw_event
+from na64mu.selections.working_point import load_working_point
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 
@@ -20,29 +29,121 @@ def any_file() -> Path:
     return next(p for p in sorted(SAMPLE.glob("*.root")) if "zprime" in p.name)
 
 
-def test_track_passes_through_its_hits() -> None:
-    batch = read_batch(any_file(), 0, 40)
+def one(path: Path, entry: int) -> RawBatch:
+    return read_batch(path, entry, entry + 1)
+
+
+def test_tracks_pass_through_their_hits() -> None:
     detector = load_detector("na64mu-2022")
     seen = 0
-    for entry in range(len(batch)):
-        for tracks in event_tracks(read_batch(any_file(), entry, entry + 1), detector):
-            if not tracks.tracks.best.good[0]:
-                continue
-            path = trajectory(tracks.tracks.best.upstream[0], tracks.spectrometer)
-            for view in (0, 1):
-                z, u, on_track = tracks.points(view)
-                distance = np.abs(u - np.interp(z, path[:, 0], path[:, 1 + view]))[on_track > 0]
-                assert np.all(distance < 10.0), "beam station slabs are 5 mm wide, all else is finer"
-                seen += len(distance)
-    assert seen > 200
+    for entry in range(25):
+        for tracks in event_tracks(one(any_file(), entry), detector):
+            assert len(tracks.fits) <= tracks.n
+            for t in range(len(tracks.fits)):
+                path = trajectory(tracks.fits.upstream[t], tracks.spectrometer)
+                for view in (0, 1):
+                    points = tracks.points(view)
+                    assert np.array_equal(points.z, tracks.spectrometer.z[points.plane])
+                    on = points.track == t
+                    distance = np.abs(points.u - np.interp(points.z, path[:, 0], path[:, 1 + view]))[on]
+                    assert np.all(distance < 10.0), "beam station slabs are 5 mm wide, all else is finer"
+                    seen += int(on.sum())
+    assert seen > 500
 
 
-def test_drawing_has_tracks_and_calorimeters() -> None:
-    figure, axes = draw_event(read_batch(any_file(), 0, 1), load_detector("na64mu-2022"))
+def test_all_tracks_are_drawn() -> None:
+    path, detector = SAMPLE / "nuclear_1.root", load_detector("na64mu-2022")
+    batch, entry = next((b, e) for e in range(20) if len(event_tracks(b := one(path, e), detector)[1].fits) > 1)
+    ms1, ms2 = event_tracks(batch, detector)
+    _, axes = draw_event(batch, detector)
+    first, last = 1e-3 * ms2.spectrometer.z[[0, -1]]
+    for view, ax in ((0, axes[1]), (1, axes[3])):
+        lines = [
+            line
+            for line in ax.lines
+            if line.get_linestyle() != "None"
+            and len(line.get_xdata()) > 10
+            and (line.get_xdata()[0], line.get_xdata()[-1]) == (first, last)
+        ]
+        assert sorted(line.get_ydata()[0] for line in lines) == sorted(ms2.fits.upstream[:, view].tolist()), entry
+    assert len(ms1.fits) == 1
+
+
+def test_panels_and_their_contents() -> None:
+    batch, detector = one(any_file(), 1), load_detector("na64mu-2022")
+    figure, axes = draw_event(batch, detector)
     titles = [ax.get_title() for ax in axes]
-    assert titles[:2] == ["MS1", "MS2"]
-    assert [t.partition(":")[0] for t in titles[4:]] == ["preshower", "ECAL main", "VHCAL", "HCAL1", "HCAL2"]
-    plt.close(figure)
+    assert titles[4:8] == ["MS1, x", "MS1, y", "MS2, x", "MS2, y"]
+    assert [t.partition(":")[0] for t in titles[8:]] == ["preshower", "ECAL", "VHCAL", "HCAL1", "HCAL2"]
+    row = reconstruct(batch, detector)
+    energies = [float(t.partition(": ")[2].partition(" GeV")[0]) for t in titles[8:]]
+    assert sum(energies) == pytest.approx(row["e_cal"][0], abs=0.03)
+    heading = figure.get_suptitle()
+    assert f"{row['p_in'][0]:.1f} $\\pm$ {row['p_in_error'][0]:.1f}" in heading
+    assert "kink" in heading
+    names = [t.get_text() for t in axes[1].texts]
+    assert {"ECAL", "VHCAL", "HCAL1", "MS2", "GEM1", "MM7", "S4", "VETO"} <= set(names)
+    assert {"BMS1", "MS1_2", "MM1", "ST4"} <= {t.get_text() for t in axes[0].texts}
+    assert "ECAL" not in {t.get_text() for t in axes[0].texts}, "outside the frame"
+
+
+def test_elements_are_drawn_to_scale() -> None:
+    batch, detector = one(any_file(), 1), load_detector("na64mu-2022")
+    figure, (ax, lower) = Figure(), Figure().subplots(2, 1)
+    for view, frame in ((0, ax), (1, lower)):
+        draw_line(frame, detector, view, 2, event_cells(batch, detector))
+    boxes = {tuple(np.round(p.get_bbox().extents, 4)) for p in ax.patches}
+    assert (2.3, -250.0, 4.3, 250.0) in boxes, "MS2: 2 m long, aperture 50 cm"
+    assert {b[2] for b in boxes if abs(b[0] - 0.0502) < 1e-3} == {0.471}, "the ECAL behind its preshower"
+    hole = [(b[1], b[3]) for b in boxes if b[0] == 0.9]
+    assert max(b for _, b in hole if b < 0) == -60.0, "the hole of the VHCAL is free"
+    assert min(a for a, _ in hole if a > 0) == 60.0
+    s_mu = [line.get_ydata() for line in ax.lines if line.get_xdata()[0] == pytest.approx(11.3)]
+    assert tuple(s_mu[0]) == (-417.0, -117.0), "configuration 2"
+    assert sum(p.get_bbox().x0 == 0.9 for p in lower.patches) >= 4
+    assert figure is not None
+
+
+def test_cells_out_of_time_stand_aside() -> None:
+    batch, detector = one(any_file(), 0), load_detector("na64mu-2022")
+    times = batch.collections["hcal"].fields["time"]
+    module = batch.collections["hcal"]["module"]
+    times[module == 1] += 100.0
+    hcal1 = event_cells(batch, detector)[3]
+    assert hcal1.energy.sum() == 0.0
+    assert hcal1.late.sum() > 1.0
+    ax = Figure().subplots()
+    draw_cells(ax, hcal1)
+    assert "late" in ax.get_title()
+    assert all(t.get_text().startswith("(") for t in ax.texts)
+
+
+def test_event_without_a_track_is_drawn() -> None:
+    figure, _ = draw_event(one(any_file(), 0), load_detector("na64mu-2022"))
+    assert "$p_{out}$: no track" in figure.get_suptitle()
+
+
+def test_notebook_shows_a_picture() -> None:
+    detector = load_detector("na64mu-2022")
+    events = open_events(any_file())
+    shown = display_event(events[1], detector)
+    figure, axes = shown
+    assert isinstance(figure, Figure)
+    assert len(axes) == 13
+    assert shown._repr_png_().startswith(b"\x89PNG")
+    again = display_event(events[1:2], detector)
+    assert again.figure.get_suptitle() == figure.get_suptitle() == display_event(one(any_file(), 1), detector).figure.get_suptitle()
+
+
+def test_data_in_the_signal_box_is_not_drawn() -> None:
+    detector = load_detector("na64mu-2022")
+    summary = reconstruct(read_batch(any_file(), 0, 60), detector)
+    entry = int(np.flatnonzero(in_box(summary, load_working_point("prl2024").box))[0])
+    simulated = one(any_file(), entry)
+    display_event(simulated, detector)
+    data = replace(simulated, scalars={name: column for name, column in simulated.scalars.items() if not name.startswith("mc_")})
+    with pytest.raises(BlindedError, match="lies in the signal box, which is blinded in data; choose another event"):
+        display_event(data, detector)
 
 
 def test_only_one_event_is_drawn() -> None:

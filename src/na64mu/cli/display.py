@@ -15,7 +15,7 @@ __all__ = ("command",)
 @click.option("--detector", metavar="TAG|FILE", help="Detector description that stands for the tag in the file.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("event.png"), show_default=True, help="PNG, PDF or SVG.")
 def command(file: Path, event: int, detector: str | None, output: Path) -> None:
-    """Draw one event of FILE: both projections of MS1 and MS2 with hits and tracks, and the cells of the calorimeters.
+    """Draw one event of FILE: the apparatus to scale with all tracks, residuals of the hits, and the cells of the calorimeters.
 
     In data an event of the signal box is not drawn before the box is opened.
 

@@ -1,9 +1,10 @@
-"""One event in detail: the hits of both spectrometers and the path of their tracks, for displays and for looking closely."""
+"""One event in detail: hits and tracks of both spectrometers and how they join, for displays and for looking closely."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,13 +13,34 @@ from na64mu.events.batch import RawBatch
 from na64mu.reconstruction.hits import spectrometer_hits
 from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
 from na64mu.reconstruction.summary import middle_of_ecal
+from na64mu.tracking.fit import FittedTracks
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.spectrometer import Spectrometer, spectrometer
 from na64mu.tracking.tracks import Tracks, reconstruct_tracks
 from na64mu.tracking.transport import cross_box
-from na64mu.typing import FloatArray
+from na64mu.tracking.vertex import Junction, join_fits
+from na64mu.typing import FloatArray, IntArray
 
-__all__ = ("EventTracks", "event_tracks", "trajectory")
+__all__ = ("EventTracks", "Points", "event_junction", "event_tracks", "trajectory")
+
+
+class Points(NamedTuple):
+    """Hits of one view; every array has shape (n_hits,).
+
+    Attributes
+    ----------
+    z, u : FloatArray
+        Position along z and measured coordinate [mm].
+    plane : IntArray
+        Index of the plane in the spectrometer.
+    track : IntArray
+        Number of the track that uses the hit, -1 for none.
+    """
+
+    z: FloatArray
+    u: FloatArray
+    plane: IntArray
+    track: IntArray
 
 
 @dataclass(frozen=True)
@@ -31,36 +53,29 @@ class EventTracks:
         MS1 or MS2.
     hits : Hits
         Its hits.
-    tracks : Tracks
-        Its tracks (arrays of one event).
+    n : int
+        Number of track candidates.
+    fits : FittedTracks
+        Its fitted tracks, the best one first.
+    chosen : IntArray
+        Hit of every plane on every track, -1 for none, shape (n_tracks, n_planes).
     """
 
     spectrometer: Spectrometer
     hits: Hits
-    tracks: Tracks
+    n: int
+    fits: FittedTracks
+    chosen: IntArray
 
-    def points(self, view: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Hits of one view.
-
-        Parameters
-        ----------
-        view : int
-            0 (x) or 1 (y).
-
-        Returns
-        -------
-        tuple of FloatArray
-            z [mm], coordinate [mm] and 1.0 where the hit is on the best track, else 0.0; each of shape (n_hits,).
-        """
-        chosen = set(self.tracks.hits[0].tolist())
-        rows = [
-            (plane.z, self.hits.u[i], float(i in chosen))
-            for p, plane in enumerate(self.spectrometer.planes)
-            if plane.view == view
-            for i in range(self.hits.offsets[p], self.hits.offsets[p + 1])
-        ]
-        z, u, on_track = np.array(rows).reshape(-1, 3).T
-        return z, u, on_track
+    def points(self, view: int) -> Points:
+        """Hits of one view, 0 (x) or 1 (y), and the tracks that they are on."""
+        plane = np.repeat(np.arange(len(self.spectrometer.planes)), np.diff(self.hits.offsets))
+        track = np.full(len(plane), -1)
+        for t in reversed(range(len(self.chosen))):  # a hit of several tracks belongs to the best of them
+            kept = (self.chosen[t] >= 0) & ~self.fits.removed[t]
+            track[self.chosen[t][kept]] = t
+        own = np.isin(plane, self.spectrometer.view(view))
+        return Points(self.spectrometer.z[plane[own]], self.hits.u[own], plane[own], track[own])
 
 
 def trajectory(parameters: FloatArray, ms: Spectrometer, n_box: int = 10) -> FloatArray:
@@ -93,6 +108,11 @@ def trajectory(parameters: FloatArray, ms: Spectrometer, n_box: int = 10) -> Flo
     return np.array(points)
 
 
+def _of_event(ms: Spectrometer, hits: Hits, tracks: Tracks) -> EventTracks:
+    found = np.flatnonzero(tracks.all.good)
+    return EventTracks(ms, hits, int(tracks.n[0]), tracks.all[found], tracks.all_hits[found])
+
+
 def event_tracks(batch: RawBatch, detector: Detector) -> tuple[EventTracks, EventTracks]:
     """Hits and tracks of one event.
 
@@ -121,4 +141,24 @@ def event_tracks(batch: RawBatch, detector: Detector) -> tuple[EventTracks, Even
     hits1, hits2 = (spectrometer_hits(batch, mm, gem, detector, ms) for ms in (ms1, ms2))
     tracks1 = reconstruct_tracks(hits1, ms1)
     tracks2 = reconstruct_tracks(hits2, ms2, middle_of_ecal(tracks1, detector))
-    return EventTracks(ms1, hits1, tracks1), EventTracks(ms2, hits2, tracks2)
+    return _of_event(ms1, hits1, tracks1), _of_event(ms2, hits2, tracks2)
+
+
+def event_junction(ms1: EventTracks, ms2: EventTracks, detector: Detector) -> Junction | None:
+    """How the best tracks of both spectrometers join in the ECAL.
+
+    Parameters
+    ----------
+    ms1, ms2 : EventTracks
+        Tracks of MS1 and MS2.
+    detector : Detector
+        The description.
+
+    Returns
+    -------
+    Junction or None
+        Arrays of one event; None where a spectrometer has no track.
+    """
+    if not (len(ms1.fits) and len(ms2.fits)):
+        return None
+    return join_fits(ms1.fits[:1], ms2.fits[:1], detector)

@@ -1,82 +1,219 @@
-"""One event drawn: both projections of MS1 and MS2 with hits and tracks, and the cells of the calorimeters.
+"""One event drawn: the apparatus to scale with hits and all tracks, residuals of the hits, and the cells of the calorimeters.
 
-Lengths along the beam are m, across it mm; energies GeV.
+Lengths along the beam are m, across it mm; energies GeV. In Jupyter `display_event(events[i], detector)` shows the picture.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+import awkward as ak
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import patheffects
+from matplotlib.figure import Figure
 
+from na64mu.analysis.blinding import visible_events
 from na64mu.detector import Detector
-from na64mu.events.batch import Jagged, RawBatch
-from na64mu.reconstruction.event import EventTracks, event_tracks, trajectory
+from na64mu.errors import BlindedError
+from na64mu.events.batch import RawBatch
+from na64mu.reconstruction.event import EventTracks, event_junction, event_tracks, trajectory
 from na64mu.reconstruction.summary import reconstruct
-from na64mu.report.style import BLUE, GREY, ORANGE, STYLE, VERMILLION
-from na64mu.typing import FloatArray
+from na64mu.report.apparatus import ENERGY_MAP, ENERGY_SCALE, Cells, draw_cells, draw_line, draw_names, event_cells
+from na64mu.report.style import BLUE, GREY, ORANGE, PURPLE, STYLE, VERMILLION
+from na64mu.selections.working_point import load_working_point
+from na64mu.tracking.vertex import Junction
+from na64mu.typing import FloatArray, Summary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-__all__ = ("draw_event",)
+__all__ = ("EventDisplay", "display_event", "draw_event")
 
 VIEWS = ("x", "y")
+#: Colours and dashes of the tracks of a spectrometer, best first; colour and line both tell them apart.
+LINES = {1: BLUE, 2: VERMILLION}
+OTHERS = (PURPLE, "#00755a", ORANGE)
+DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (5, 1, 1, 1)))
+PULL_RANGE = 5.0  # standard deviations shown; hits of the plane farther off than that are no neighbours of the track
+HCAL_SHOWN = 1.0  # GeV: rows of HCAL cells with at least half a muon's energy are inside the frame
+KINK_SHOWN = 3.0  # a vertex is drawn where the kink is so many times the width of the scattering
 
 
-def _projection(ax: Axes, tracks: EventTracks, detector: Detector, number: int, view: int) -> None:
-    for magnet in detector.magnets_of(number):
-        ax.axvspan(*(1e-3 * z for z in magnet.z_range), color=ORANGE, alpha=0.2, lw=0)
-    for plane in tracks.spectrometer.planes:
-        if plane.view == view:
-            ax.axvline(1e-3 * plane.z, color=GREY, lw=0.4, alpha=0.5)
-    z, u, on_track = tracks.points(view)
-    used = on_track > 0
-    ax.plot(1e-3 * z[~used], u[~used], "o", ms=3, mfc="none", mec=GREY, label="hit")
-    ax.plot(1e-3 * z[used], u[used], "o", ms=4, color=BLUE, label="hit on track")
-    if tracks.tracks.best.good[0]:
-        path = trajectory(tracks.tracks.best.upstream[0], tracks.spectrometer)
-        ax.plot(1e-3 * path[:, 0], path[:, 1 + view], color=VERMILLION, lw=1.2, label="track")
-    if view == 0 and number == 2:
-        s4 = detector.counter("S4")
-        ax.plot([1e-3 * s4.z] * 2, s4.x_range(1), color="black", lw=2.5, label="S4")
-    ax.set_xlabel("z [m]")
-    ax.set_ylabel(f"{VIEWS[view]} [mm]")
-    ax.margins(y=0.15)
+def _colour(number: int, track: int) -> str:
+    return LINES[number] if track == 0 else OTHERS[(track - 1) % len(OTHERS)]
 
 
-def _cells(digits: Jagged, shape: tuple[int, int], selected: FloatArray | None = None) -> FloatArray:
-    """Energies of the cells of one event, shape (n_x, n_y)."""
-    energy = np.zeros(shape)
-    weights = digits["energy"].astype(np.float64)
-    np.add.at(energy, (digits["ix"].astype(int), digits["iy"].astype(int)), weights if selected is None else weights * selected)
-    return energy
+def _path(event: EventTracks, track: int, z_from: float, z_to: float) -> tuple[FloatArray, FloatArray]:
+    """Path of a track inside its spectrometer, and the straight ways before and behind it: z, x, y [mm], shapes (n, 3), (2, 2, 3)."""
+    fits, z = event.fits, event.spectrometer.z
+    ends = []
+    for parameters, here, to in ((fits.upstream[track], z[0], min(z_from, z[0])), (fits.downstream[track], z[-1], max(z_to, z[-1]))):
+        ends.append([[at, *(parameters[:2] + (at - here) * parameters[2:4])] for at in (here, to)])
+    return trajectory(fits.upstream[track], event.spectrometer), np.array(ends)
 
 
-def _calorimeter(ax: Axes, energy: FloatArray, title: str) -> None:
-    highest = max(float(energy.max()), 1e-3)
-    ax.pcolormesh(np.ma.masked_equal(energy.T, 0.0), cmap="viridis", vmin=0.0, vmax=highest, edgecolors="white", lw=0.5)
-    for (ix, iy), value in np.ndenumerate(energy):
-        if value > 0.0:
-            text = f"{value:.2g}"
-            ax.text(ix + 0.5, iy + 0.5, text, ha="center", va="center", fontsize=7, color="white" if value < 0.6 * highest else "black")
-    ax.set(title=f"{title}: {energy.sum():.2f} GeV", xlabel="cell x", ylabel="cell y", xlim=(0, energy.shape[0]), ylim=(0, energy.shape[1]))
-    ax.title.set_fontsize(10)
-    ax.set_aspect("equal")
-    ax.minorticks_off()
-    ax.set_xticks(range(energy.shape[0] + 1))
-    ax.set_yticks(range(energy.shape[1] + 1))
+def _draw_tracks(ax: Axes, event: EventTracks, number: int, view: int, ends: tuple[float, float]) -> list[float]:
+    """Hits, tracks and their straight continuation to `ends` [mm]; returns the coordinates of what was drawn [mm]."""
+    points = event.points(view)
+    free = points.track < 0
+    ax.plot(1e-3 * points.z[free], points.u[free], "o", ms=3, mfc="none", mec=GREY, mew=0.6, alpha=0.55, zorder=3)
+    seen = list(points.u[~free])
+    for t in reversed(range(len(event.fits))):
+        colour, dash = _colour(number, t), DASHES[t % len(DASHES)]
+        path, ways = _path(event, t, *ends)
+        ax.plot(1e-3 * path[:, 0], path[:, 1 + view], color=colour, ls=dash, lw=1.4, zorder=4)
+        for way in ways:
+            ax.plot(
+                1e-3 * way[:, 0],
+                way[:, 1 + view],
+                color=colour,
+                lw=1.1,
+                ls=":",
+                zorder=4,
+                path_effects=[patheffects.withStroke(linewidth=2.4, foreground="white", alpha=0.7)],
+            )
+        on = points.track == t
+        ax.plot(1e-3 * points.z[on], points.u[on], "o", ms=3.8, color=colour, mec="white", mew=0.4, zorder=5)
+        seen += [*path[:, 1 + view], *ways[:, :, 1 + view].ravel()]
+    return seen
 
 
-def _title(batch: RawBatch, detector: Detector) -> str:
-    row = {name: column[0] for name, column in reconstruct(batch, detector).items()}
-    tracks = f"MS1 {row['n_tracks_ms1']} track(s), $p_{{in}}$ = {row['p_in']:.1f} $\\pm$ {row['p_in_error']:.1f} GeV/c"
-    tracks += f"   |   MS2 {row['n_tracks_ms2']} track(s), $p_{{out}}$ = {row['p_out']:.1f} $\\pm$ {row['p_out_error']:.1f} GeV/c"
-    truth = f"   |   truth {row['mc_p_in']:.1f} and {row['mc_p_out']:.1f} GeV/c" if "mc_p_out" in row else ""
-    return f"run {row['run']}, event {row['event']}, configuration {row['config']}   ({detector.tag})\n{tracks}{truth}"
+def _fit_text(event: EventTracks, track: int, number: int) -> str:
+    """Parameters of a track with their errors, at the end that looks at the ECAL."""
+    fits = event.fits
+    state = (fits.downstream if number == 1 else fits.upstream)[track]
+    sigma = np.sqrt(np.diagonal((fits.downstream_covariance if number == 1 else fits.upstream_covariance)[track]))
+    k = fits.downstream[track, 4]
+    p, error = 1.0 / abs(k), np.sqrt(fits.downstream_covariance[track, 4, 4]) / k**2
+    chi2 = f"$\\chi^2$/ndf {fits.chi2[track]:.1f}/{fits.ndf[track]}"
+    removed = f", {fits.removed[track].sum()} hit(s) removed" if fits.removed[track].any() else ""
+    end = event.spectrometer.z[-1 if number == 1 else 0]
+    values = [f"{name} = {scale * state[i]:.{digits}f} $\\pm$ {scale * sigma[i]:.{digits}f} {unit}" for i, (name, scale, digits, unit) in enumerate(
+        (("x", 1.0, 2, "mm"), ("y", 1.0, 2, "mm"), ("$t_x$", 1e3, 2, "mrad"), ("$t_y$", 1e3, 2, "mrad"))
+    )]  # fmt: skip
+    head = f"MS{number} track{f' {track + 1}' if len(fits) > 1 else ''}: p = {p:.1f} $\\pm$ {error:.1f} GeV/c, q = {'+' if k > 0 else '$-$'}1, {chi2}{removed}"
+    place = f"at z = {1e-3 * end:.2f} m: {', '.join(values)}".replace("-", "$-$")
+    return f"{head}\n{place}"
+
+
+def _legend(ax: Axes, events: dict[int, EventTracks]) -> None:
+    handles: list[mpl.lines.Line2D] = []
+    for number, event in events.items():
+        for t in range(len(event.fits)):
+            style: dict[str, Any] = {"color": _colour(number, t), "ls": DASHES[t % len(DASHES)], "marker": "o", "ms": 3.8, "lw": 1.4}
+            handles.append(mpl.lines.Line2D([], [], label=_fit_text(event, t, number), **style))
+        if not len(event.fits):
+            text = f"MS{number}: no track" if not event.n else f"MS{number}: {event.n} candidate(s), no fit converged"
+            handles.append(mpl.lines.Line2D([], [], ls="", label=text))
+    handles.append(
+        mpl.lines.Line2D([], [], ls="", marker="o", ms=3, mfc="none", mec=GREY, label="hit on no track (both sides of a wire are drawn)")
+    )
+    ax.legend(
+        handles=handles,
+        fontsize=8,
+        loc="center left",
+        bbox_to_anchor=(0.0, 0.5),
+        labelspacing=0.6,
+        columnspacing=2.0,
+        ncols=1 if len(handles) < 4 else 2,
+        borderaxespad=0.0,
+    )
+
+
+def _draw_residuals(ax: Axes, event: EventTracks, number: int, view: int) -> None:
+    """Pulls of the hits on the tracks, plane by plane, and the neighbouring hits of the best track."""
+    planes = event.spectrometer.view(view)
+    names = []
+    for p in planes:
+        plane = event.spectrometer.planes[p]
+        layer = "ab"[plane.layer] if plane.station.startswith("st") else ""
+        width = f"{1e3 * plane.sigma:.0f} µm" if plane.sigma < 1.0 else f"{plane.sigma:.1f} mm"
+        names.append(f"{plane.station.upper()}{layer}  {width}")
+    ax.axhspan(-1.0, 1.0, color=GREY, alpha=0.15, lw=0.0)
+    ax.axhline(0.0, color=GREY, lw=0.6)
+    if len(event.fits):
+        path = trajectory(event.fits.upstream[0], event.spectrometer)
+        points = event.points(view)
+        sigma = np.array([event.spectrometer.planes[p].sigma for p in points.plane])
+        off = (points.u - np.interp(points.z, path[:, 0], path[:, 1 + view])) / sigma
+        near = (points.track < 0) & (np.abs(off) < PULL_RANGE)
+        ax.plot(np.searchsorted(planes, points.plane[near]), off[near], "o", ms=3, mfc="none", mec=GREY, mew=0.6, alpha=0.55)
+    for t in reversed(range(len(event.fits))):
+        pull = event.fits.pull[t][planes]
+        shift = 0.16 * (t - 0.5 * (len(event.fits) - 1))
+        ax.errorbar(
+            np.arange(len(planes)) + shift,
+            pull,
+            np.where(np.isfinite(pull), 1.0, np.nan),
+            fmt="o",
+            ms=3.5,
+            lw=1.0,
+            color=_colour(number, t),
+        )
+    ax.set(ylim=(-PULL_RANGE, PULL_RANGE), xlim=(-0.7, len(planes) - 0.3))
+    ax.set_xticks(range(len(planes)), names, rotation=90, fontsize=6.5)
+    ax.tick_params(axis="x", which="both", top=False, bottom=False)
+    ax.tick_params(axis="y", labelsize=7)
+    ax.set_title(f"MS{number}, {VIEWS[view]}", fontsize=9)
+
+
+def _limits(ax: Axes, seen: list[float], at_least: tuple[float, float]) -> None:
+    low, high = min([*seen, at_least[0]]), max([*seen, at_least[1]])
+    margin = 0.06 * (high - low)
+    ax.set_ylim(low - margin, high + margin)
+
+
+def _draw_vertex(axes: tuple[Axes, Axes], junction: Junction) -> None:
+    for ax, u, error in zip(axes, (junction.x[0], junction.y[0]), (junction.x_error[0], junction.y_error[0]), strict=True):
+        ax.errorbar(1e-3 * junction.z[0], u, error, 1e-3 * junction.z_error[0], fmt="*", ms=9, color="black", mfc="white", lw=1.0, zorder=6)
+
+
+def _title(row: Summary, detector: Detector, junction: Junction | None) -> str:
+    p = [f"$p_{{{side}}}$ = {row[f'p_{side}'][0]:.1f} $\\pm$ {row[f'p_{side}_error'][0]:.1f} GeV/c" if row[f"n_tracks_ms{i}"][0] else f"$p_{{{side}}}$: no track" for i, side in ((1, "in"), (2, "out"))]  # fmt: skip
+    text = f"run {row['run'][0]}, event {row['event'][0]}, trigger configuration {row['config'][0]}   ({detector.tag})"
+    if "mc_p_out" in row:
+        text += f"   simulated: $p_{{in}}$ {row['mc_p_in'][0]:.1f}, $p_{{out}}$ {row['mc_p_out'][0]:.1f} GeV/c"
+    text += f"\n{p[0]},  {p[1]},  $E_{{CAL}}$ = {row['e_cal'][0]:.2f} GeV,  $E_{{VETO}}$ = {row['e_veto'][0]:.1f} MeV"
+    if junction is not None:
+        text += f",  kink {1e3 * junction.kink[0]:.2f} mrad (scattering {1e3 * junction.scattering[0]:.2f}), $\\chi^2$/ndf {junction.chi2[0]:.1f}/4"
+        if junction.kink[0] > KINK_SHOWN * junction.scattering[0]:
+            text += f", vertex z = {junction.z[0]:.0f} $\\pm$ {junction.z_error[0]:.0f} mm"
+    return text
+
+
+def _draw_projections(
+    axes: Any, events: dict[int, EventTracks], detector: Detector, cells: list[Cells], config: int, junction: Junction | None
+) -> None:
+    last = max(detector.counter("S_mu").z, detector.hcal.front[-1] + detector.hcal.length)
+    ecal_end = detector.ecal.z + detector.ecal.length
+    first = events[1].spectrometer.z[0]
+    smu = detector.counter("S_mu").x_range(config)[1]
+    for view in (0, 1):
+        left, right = axes[view]
+        for ax in (left, right):
+            draw_line(ax, detector, view, config, cells)
+        seen = _draw_tracks(left, events[1], 1, view, (first, detector.ecal.z))
+        _limits(left, seen, (-20.0, 20.0))
+        left.set_xlim(1e-3 * first - 2.0, 1e-3 * events[1].spectrometer.z[-1] + 0.4)
+        beyond = _draw_tracks(right, events[2], 2, view, (detector.ecal.z, last))
+        _draw_tracks(right, events[1], 1, view, (first, ecal_end))
+        near = seen[-2:] if len(events[1].fits) else []  # where MS1 points to
+        rows = [u for c in cells[3:] for u in 0.5 * (c.edges[view][1:] + c.edges[view][:-1])[c.energy.sum(axis=1 - view) > HCAL_SHOWN]]
+        _limits(right, [*near, *beyond, *rows], (smu - 30.0, 120.0) if view == 0 else (-110.0, 110.0))
+        right.set_xlim(-2.4, 1e-3 * last + 0.15)
+        left.set_ylabel(f"{VIEWS[view]} [mm]")
+        for ax in (left, right):
+            if view == 0:
+                draw_names(ax, detector, cells)
+                ax.tick_params(labelbottom=False)
+            else:
+                ax.set_xlabel("z [m]")
+    if junction is not None and junction.kink[0] > KINK_SHOWN * junction.scattering[0]:
+        _draw_vertex((axes[0, 1], axes[1, 1]), junction)
 
 
 def draw_event(batch: RawBatch, detector: Detector) -> tuple[Figure, FloatArray]:
@@ -92,30 +229,96 @@ def draw_event(batch: RawBatch, detector: Detector) -> tuple[Figure, FloatArray]
     Returns
     -------
     tuple of Figure and array of Axes
-        x of MS1 and MS2, y of MS1 and MS2, then the calorimeters.
+        x and y of the beam line and of everything behind it (four), pulls of MS1 and MS2 in x and y (four), then the calorimeters.
     """
     ms1, ms2 = event_tracks(batch, detector)
-    with mpl.rc_context(STYLE | {"font.size": 10, "axes.labelsize": 11}):
-        figure = plt.figure(figsize=(14, 10), layout="constrained")
-        parts: Any = figure.subfigures(2, 1, height_ratios=(2.0, 1.0))  # an array, whatever its stub says
-        upper, lower = parts
-        views = upper.subplots(2, 2, sharex="col")
-        for number, tracks in ((1, ms1), (2, ms2)):
-            for view in (0, 1):
-                _projection(views[view, number - 1], tracks, detector, number, view)
-            views[0, number - 1].set_title(f"MS{number}", fontsize=11)
-            views[0, number - 1].set_xlabel("")
-            views[0, number - 1].legend(fontsize=8, loc="best")
-        ecal, vhcal, hcal = (batch.collections[name] for name in ("ecal", "vhcal", "hcal"))
-        maps = [
-            ("preshower", _cells(ecal, detector.ecal.cells, ecal["section"] == 0)),
-            ("ECAL main", _cells(ecal, detector.ecal.cells, ecal["section"] == 1)),
-            ("VHCAL", _cells(vhcal, detector.vhcal.cells)),
-            ("HCAL1", _cells(hcal, detector.hcal.cells, hcal["module"] == 1)),
-            ("HCAL2", _cells(hcal, detector.hcal.cells, hcal["module"] == 2)),
-        ]
-        calorimeters = lower.subplots(1, len(maps), width_ratios=[energy.shape[0] + 2 for _, energy in maps])
-        for ax, (name, energy) in zip(calorimeters, maps, strict=True):
-            _calorimeter(ax, energy, name)
-        figure.suptitle(_title(batch, detector), fontsize=12)
-    return figure, np.array([*views.ravel(), *calorimeters])
+    events = {1: ms1, 2: ms2}
+    junction = event_junction(ms1, ms2, detector)
+    row = reconstruct(batch, detector)
+    cells = event_cells(batch, detector)
+    with mpl.rc_context(STYLE | {"font.size": 9, "axes.labelsize": 10, "xtick.labelsize": 8, "ytick.labelsize": 8}):
+        figure = Figure(figsize=(16, 12))
+        frames = figure.add_gridspec(2, 2, left=0.045, right=0.985, top=0.9, bottom=0.53, wspace=0.09, hspace=0.06, width_ratios=(1.0, 1.9))
+        axes = np.array([[figure.add_subplot(frames[i, j]) for j in (0, 1)] for i in (0, 1)])
+        _draw_projections(axes, events, detector, cells, int(row["config"][0]), junction)
+        text = figure.add_axes((0.045, 0.415, 0.7, 0.065))
+        text.axis("off")
+        _legend(text, events)
+        scale = figure.add_axes((0.78, 0.45, 0.205, 0.012))
+        bar = figure.colorbar(mpl.cm.ScalarMappable(ENERGY_SCALE, ENERGY_MAP), cax=scale, orientation="horizontal")
+        bar.set_label("energy of a cell, or of a row of cells [GeV]", fontsize=8)
+        widths = [len(e.spectrometer.view(v)) + 1 for e in events.values() for v in (0, 1)]
+        row3 = figure.add_gridspec(1, 4, left=0.045, right=0.985, top=0.395, bottom=0.285, wspace=0.06, width_ratios=widths)
+        pulls = [figure.add_subplot(row3[i]) for i in range(4)]
+        for i, (number, view) in enumerate(((1, 0), (1, 1), (2, 0), (2, 1))):
+            _draw_residuals(pulls[i], events[number], number, view)
+        pulls[0].set_ylabel("unbiased residual / $\\sigma$", fontsize=8, loc="center")
+        sizes = [float(np.ptp(c.edges[0]) / np.ptp(c.edges[1])) for c in cells]
+        row4 = figure.add_gridspec(1, len(cells), left=0.045, right=0.985, top=0.195, bottom=0.04, wspace=0.14, width_ratios=sizes)
+        maps = [figure.add_subplot(row4[i]) for i in range(len(cells))]
+        for ax, section in zip(maps, cells, strict=True):
+            draw_cells(ax, section)
+        maps[0].set_ylabel("y [mm]", fontsize=8)
+        if len(ms1.fits):
+            for ax in maps[:2]:
+                ax.plot(row["x_ecal"], row["y_ecal"], "+", ms=9, mew=1.6, color=LINES[1])
+        if len(ms2.fits):
+            for ax in maps[3:]:
+                ax.plot(row["x_hcal"], row["y_hcal"], "+", ms=9, mew=1.6, color=LINES[2])
+        figure.suptitle(_title(row, detector, junction), fontsize=11, y=0.99)
+    return figure, np.array([*axes.ravel(), *pulls, *maps])
+
+
+@dataclass(frozen=True)
+class EventDisplay:
+    """A drawn event: Jupyter shows it, `figure, axes = display` unpacks it.
+
+    Attributes
+    ----------
+    figure : Figure
+        The picture.
+    axes : array of Axes
+        Its panels, see draw_event.
+    """
+
+    figure: Figure
+    axes: FloatArray
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.figure, self.axes))
+
+    def _repr_png_(self) -> bytes:
+        """PNG for Jupyter."""
+        buffer = BytesIO()
+        self.figure.savefig(buffer, format="png", dpi=80)
+        return buffer.getvalue()
+
+
+def display_event(event: Any, detector: Detector) -> EventDisplay:
+    """Draw one event of an array of raw events, as in a notebook; in data an event of the signal box is not drawn.
+
+    Parameters
+    ----------
+    event : ak.Record, ak.Array or RawBatch
+        One event: `events[i]`, `events[i : i + 1]`, or a batch of one.
+    detector : Detector
+        The description it was taken with.
+
+    Returns
+    -------
+    EventDisplay
+        The picture.
+
+    Raises
+    ------
+    BlindedError
+        If it is data and lies in the signal box.
+    """
+    if isinstance(event, ak.Record):
+        layout = ak.to_layout(event)
+        event = ak.Array(layout.array[layout.at : layout.at + 1], behavior=event.behavior)
+    batch = event if isinstance(event, RawBatch) else RawBatch.from_events(event)
+    if len(batch) == 1 and not visible_events(reconstruct(batch, detector), load_working_point("prl2024").box).all():
+        msg = f"run {batch.scalars['run'][0]}, event {batch.scalars['event'][0]} lies in the signal box, which is blinded in data; choose another event"
+        raise BlindedError(msg)
+    return EventDisplay(*draw_event(batch, detector))
