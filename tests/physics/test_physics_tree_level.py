@@ -87,3 +87,9 @@ def test_protons_add_to_the_nucleus() -> None:
 def test_wrong_nucleus() -> None:
     with pytest.raises(ValueError, match="there is no nucleus"):
         dsigma_dx_dcos_muon(np.array([0.5]), np.array([1e-3]), 160.0, 0.1, 1.0, 82.0, 20.0)
+
+
+def test_forward_is_the_limit_of_small_angles() -> None:
+    for function in (dsigma_dx_dcos_mediator, dsigma_dx_dcos_muon):
+        forward, small = function(np.array([0.5, 0.5]), np.array([0.0, 1e-7]), 160.0, 0.1, 1.0, *LEAD)
+        assert forward == pytest.approx(small, rel=1e-4)

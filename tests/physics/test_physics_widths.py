@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from na64mu.physics.constants import MUON_MASS, TAU_MASS
+from na64mu.physics.mediator import Mediator
 from na64mu.physics.widths import (
     DarkMatter,
     dark_width,
@@ -71,3 +72,14 @@ def test_couplings_enter_squared_and_the_total_is_the_sum(mass: float, share: fl
     parts = neutrino_width(mass, 1e-3) + visible_width(mass, 1e-3) + dark_width(mass, 0.1, m_chi, kind)
     assert one == pytest.approx(float(parts), rel=1e-14)
     assert 0.0 < float(invisible_fraction(mass, 1e-3, 0.1, m_chi, kind)) <= 1.0
+
+
+def test_other_bosons_to_muons() -> None:
+    mass = 0.5
+    beta = math.sqrt(1.0 - 4.0 * (MUON_MASS / mass) ** 2)
+    unit = 1e-6 * mass / math.pi
+    assert float(lepton_width(mass, 1e-3, MUON_MASS, Mediator.SCALAR)) == pytest.approx(unit / 8.0 * beta**3, rel=1e-12)
+    assert float(lepton_width(mass, 1e-3, MUON_MASS, Mediator.PSEUDOSCALAR)) == pytest.approx(unit / 8.0 * beta, rel=1e-12)
+    assert float(lepton_width(mass, 1e-3, MUON_MASS, Mediator.AXIAL)) == pytest.approx(unit / 12.0 * beta**3, rel=1e-12)
+    vector = unit / 12.0 * (1.0 + 2.0 * (MUON_MASS / mass) ** 2) * beta
+    assert float(lepton_width(mass, 1e-3)) == pytest.approx(vector, rel=1e-12)

@@ -16,7 +16,16 @@ from numba import njit
 from na64mu.physics.constants import ATOMIC_MASS, ELECTRON_MASS, PROTON_MASS, PROTON_MOMENT
 from na64mu.typing import FloatArray
 
-__all__ = ("FormFactor", "check_nucleus", "flux", "form_factor_squared", "mass_of", "momentum_scales")
+__all__ = (
+    "FormFactor",
+    "check_nucleus",
+    "flux",
+    "flux_at",
+    "form_factor_at",
+    "form_factor_squared",
+    "mass_of",
+    "momentum_scales",
+)
 
 DIPOLE = 0.71  # GeV^2, of the proton
 MAGNETIC = (PROTON_MOMENT**2 - 1.0) / (4.0 * PROTON_MASS**2)
@@ -99,7 +108,23 @@ def momentum_scales(z: float, a: float) -> tuple[float, float, float]:
 
 
 @njit(cache=True, nogil=True)
-def _form_factor_squared(t: float, z: float, a: float, kind: int) -> float:
+def form_factor_at(t: float, z: float, a: float, kind: int) -> float:
+    """F^2 of one t, for kernels; see `form_factor_squared`.
+
+    Parameters
+    ----------
+    t : float
+        [GeV^2].
+    z, a : float
+        Of the nucleus.
+    kind : int
+        A `FormFactor`.
+
+    Returns
+    -------
+    float
+        Dimensionless.
+    """
     screening, size, inner = momentum_scales(z, a)
     value = (z * t / (t + screening) * size / (size + t)) ** 2
     if kind != 0:
@@ -130,15 +155,13 @@ def form_factor_squared(t: FloatArray, z: float, a: float, kind: FormFactor = Fo
         Dimensionless, Z^2 between the two scales.
     """
     check_nucleus(z, a)
-    out = np.empty(np.shape(t))
     flat = np.ravel(np.asarray(t, dtype=np.float64))
-    out.ravel()[:] = [_form_factor_squared(value, z, a, int(kind)) for value in flat]
-    return out
+    return np.array([form_factor_at(value, z, a, int(kind)) for value in flat]).reshape(np.shape(t))
 
 
 @njit(cache=True, nogil=True)
 def _elastic_flux(t_min: float, t_max: float, z: float, a: float) -> float:
-    """Chi of the elastic form factor; written in 1 - t_a/t_d so that nothing cancels."""
+    """Chi of the elastic form factor in closed form."""
     if t_min >= t_max:
         return 0.0
     ta, td, _ = momentum_scales(z, a)
@@ -161,7 +184,7 @@ def _numeric_flux(t_min: float, t_max: float, z: float, a: float, kind: int) -> 
             continue
         for j in range(NODES.size):
             t = math.exp(edges[i] + half * (1.0 + NODES[j]))
-            total += half * WEIGHTS[j] * (1.0 - t_min / t) * _form_factor_squared(t, z, a, kind)
+            total += half * WEIGHTS[j] * (1.0 - t_min / t) * form_factor_at(t, z, a, kind)
     return total
 
 

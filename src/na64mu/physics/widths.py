@@ -1,4 +1,4 @@
-r"""Decay widths and branching ratios of the Z' of L_mu - L_tau with a dark current (tree level, masses and widths GeV).
+r"""Decay widths and branching ratios, above all of the Z' of L_mu - L_tau with a dark current (tree level, masses and widths GeV).
 
 L = g Z'_a (mubar gamma^a mu - taubar gamma^a tau + nubar_mu gamma^a P_L nu_mu - nubar_tau gamma^a P_L nu_tau) + g_chi Z'_a J^a;
 Letter (arXiv:2401.01708) eqs. 1 and 2; Kahn, Krnjaic, Tran and Whitbeck, arXiv:1804.03144; Berlin, Blinov, Krnjaic, Schuster
@@ -13,6 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from na64mu.physics.constants import MUON_MASS, TAU_MASS
+from na64mu.physics.mediator import Mediator
 from na64mu.typing import FloatArray
 
 __all__ = ("DarkMatter", "dark_width", "invisible_fraction", "lepton_width", "neutrino_width", "total_width", "visible_width")
@@ -64,8 +65,11 @@ def neutrino_width(mass: FloatArray | float, coupling: float, flavours: int = 2)
     return flavours * coupling**2 * np.asarray(mass, dtype=np.float64) / (24.0 * math.pi)
 
 
-def lepton_width(mass: FloatArray | float, coupling: float, lepton: float = MUON_MASS) -> FloatArray:
-    """Width to l+ l-, g^2 M / 12 pi (1 + 2r) (1 - 4r)^(1/2), r = m^2 / M^2; zero below threshold.
+def lepton_width(mass: FloatArray | float, coupling: float, lepton: float = MUON_MASS, mediator: Mediator = Mediator.VECTOR) -> FloatArray:
+    """Width to l+ l-, r = m^2 / M^2; zero below threshold.
+
+    Vector g^2 M / 12 pi (1 + 2r) (1 - 4r)^(1/2); axial vector g^2 M / 12 pi (1 - 4r)^(3/2); scalar g^2 M / 8 pi (1 - 4r)^(3/2);
+    pseudoscalar g^2 M / 8 pi (1 - 4r)^(1/2).
 
     Parameters
     ----------
@@ -75,6 +79,8 @@ def lepton_width(mass: FloatArray | float, coupling: float, lepton: float = MUON
         g.
     lepton : float
         Mass of the lepton [GeV].
+    mediator : Mediator
+        Spin and parity of what decays.
 
     Returns
     -------
@@ -83,7 +89,10 @@ def lepton_width(mass: FloatArray | float, coupling: float, lepton: float = MUON
     """
     masses = np.asarray(mass, dtype=np.float64)
     beta2 = _beta_squared(masses, lepton)
-    return coupling**2 * masses / (12.0 * math.pi) * (1.5 - 0.5 * beta2) * np.sqrt(beta2)
+    beta = np.sqrt(beta2)
+    if mediator in (Mediator.SCALAR, Mediator.PSEUDOSCALAR):
+        return coupling**2 * masses / (8.0 * math.pi) * (beta * beta2 if mediator is Mediator.SCALAR else beta)
+    return coupling**2 * masses / (12.0 * math.pi) * (beta * beta2 if mediator is Mediator.AXIAL else beta * (1.5 - 0.5 * beta2))
 
 
 def dark_width(mass: FloatArray | float, dark_coupling: float, m_chi: float, kind: DarkMatter) -> FloatArray:
