@@ -16,7 +16,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from na64mu.tracking import kalman
+from na64mu.tracking import field, follow, kalman, nystrom
 from na64mu.tracking.route import Route
 from na64mu.tracking.source import LANES, Kind, Rows, kernel_source
 from na64mu.typing import FloatArray
@@ -33,13 +33,13 @@ class Kernel:
     rows : Rows
         Rows of its blocks.
     fit_blocks : Callable
-        Fills blocks of shape (n_blocks, rows.total * LANES) in place.
+        Fills blocks of shape (n_blocks, rows.total * LANES) in place; takes the field regions too where the route has any.
     fit_block : Callable
         The same for one block: the function whose instructions are vectorised.
     """
 
     rows: Rows
-    fit_blocks: Callable[[FloatArray], None]
+    fit_blocks: Callable[..., None]
     fit_block: Any
 
     def pack(self, seed: FloatArray, prior: FloatArray, u: FloatArray, weight: FloatArray) -> FloatArray:
@@ -116,7 +116,7 @@ def kernel_folder() -> Path:
 
 def _written(source: str) -> Path:
     """File with exactly this source; its name changes with the formulas, because numba's cache looks at this file only."""
-    formulas = Path(kalman.__file__).read_bytes()
+    formulas = b"".join(Path(str(module.__file__)).read_bytes() for module in (kalman, follow, nystrom, field))
     name = hashlib.sha256(source.encode() + formulas + numba.__version__.encode()).hexdigest()[:20]
     path = kernel_folder() / f"na64mu_fit_{name}.py"
     if not path.is_file() or path.read_text(encoding="utf-8") != source:

@@ -18,10 +18,23 @@ from na64mu.tracking.source import Kind
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
-__all__ = ("WIDE", "FittedTracks", "first_look", "fit_measurements", "fit_tracks", "loose_prior", "read_tracks", "unpacked_covariance")
+__all__ = (
+    "WIDE",
+    "FittedTracks",
+    "first_look",
+    "fit_kernel",
+    "fit_measurements",
+    "fit_tracks",
+    "loose_prior",
+    "read_tracks",
+    "unpacked_covariance",
+)
 
 #: Standard deviations of a start that knows nothing, wide against every measurement: mm, mm, rad, rad, c/GeV.
 WIDE = np.array([200.0, 200.0, 0.1, 0.1, 0.3])
+
+#: A seed's q/p is believed to its own size and this much more [c/GeV].
+MARGIN = 0.01
 
 #: The smoother starts from the result of the filter with its errors this many times larger: its formula loses digits when the
 #: start is wider than needed by many orders of magnitude, and this start weighs 1 / 40 000 of the measurements.
@@ -122,6 +135,29 @@ def unpacked_covariance(packed: FloatArray) -> FloatArray:
     return packed[:, _TRIANGLE]
 
 
+def fit_kernel(spectrometer: Spectrometer, scattering: Scattering = "highland", kind: Kind = "smooth") -> Kernel:
+    """Compiled fit of a spectrometer, with its fields.
+
+    Parameters
+    ----------
+    spectrometer : Spectrometer
+        MS1, MS2 or any other.
+    scattering : Scattering
+        Model of multiple scattering.
+    kind : Kind
+        "filter", "smooth" or "states"; see source.py.
+
+    Returns
+    -------
+    Kernel
+        Its fit_blocks takes blocks alone.
+    """
+    fitted = kernel(route(spectrometer, scattering), kind)
+    if not spectrometer.regions:
+        return fitted
+    return replace(fitted, fit_blocks=lambda blocks: fitted.fit_blocks(blocks, spectrometer.regions))
+
+
 def read_tracks(fitted: Kernel, blocks: FloatArray, n: int, weight: FloatArray) -> FittedTracks:
     """Tracks of filled blocks.
 
@@ -174,7 +210,9 @@ def first_look(
     tuple of FloatArray
         Parameters at the first plane and their standard deviations, each of shape (n, 5).
     """
-    first = _run(seed, WIDE, u, weight, spectrometer, scattering, "filter")
+    # planes in a weak fringe field would draw a free q/p far off before the magnet fixes it, beyond what is linear
+    wide = np.where(np.arange(5) == 4, np.minimum(np.abs(seed) + MARGIN, WIDE), WIDE)
+    first = _run(seed, wide, u, weight, spectrometer, scattering, "filter")
     spread = np.sqrt(np.maximum(1.0, first.chi2 / np.maximum(first.ndf, 1)))
     sigma = LOOSE * spread[:, None] * np.sqrt(first.upstream_covariance[:, range(5), range(5)])
     start = np.where(first.good[:, None], first.upstream, seed)
@@ -203,7 +241,7 @@ def loose_prior(
 def _run(
     seed: FloatArray, prior: FloatArray, u: FloatArray, weight: FloatArray, spectrometer: Spectrometer, scattering: Scattering, kind: Kind
 ) -> FittedTracks:
-    fitted = kernel(route(spectrometer, scattering), kind)
+    fitted = fit_kernel(spectrometer, scattering, kind)
     blocks = fitted.pack(seed, prior, u, weight)
     fitted.fit_blocks(blocks)
     return read_tracks(fitted, blocks, len(seed), weight)

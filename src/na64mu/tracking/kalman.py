@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import numba
 
 __all__ = (
-    "cross", "cross_back", "drift", "drift_back", "lose", "lose_back", "measure_along", "measure_along_back",
+    "carry", "carry_back", "cross", "cross_back", "drift", "drift_back", "lose", "lose_back", "measure_along", "measure_along_back",
     "measure_x", "measure_x_back", "measure_y", "measure_y_back", "scatter", "smoothed", "start", "swap",
 )
 
@@ -326,6 +326,48 @@ def cross_back(adjoint: Track, j: Jacobian) -> Track:
             m03, m13, j03 * m02 + j13 * m12 + j23 * m22 + j33 * m32, j03 * m03 + j13 * m13 + j23 * m23 + j33 * m33,
             m04, m14, j04 * m02 + j14 * m12 + j24 * m22 + j34 * m32 + m42, j04 * m03 + j14 * m13 + j24 * m23 + j34 * m33 + m43,
             j04 * m04 + j14 * m14 + j24 * m24 + j34 * m34 + m44)
+
+
+@formula
+def carry(t: Track, after: tuple[float, ...], j: tuple[float, ...]) -> Track:
+    """Track with the parameters `after` behind any field and the derivatives j (rows x, y, tx, ty by all five parameters)."""
+    k, c00, c10, c11, c20, c21, c22, c30, c31, c32, c33, c40, c41, c42, c43, c44 = t[4:]
+    c0, c1, c2, c3, c4 = (c00, c10, c20, c30, c40), (c10, c11, c21, c31, c41), (c20, c21, c22, c32, c42), (c30, c31, c32, c33, c43), (c40, c41, c42, c43, c44)
+    j0, j1, j2, j3 = j[0:5], j[5:10], j[10:15], j[15:20]
+    # rows of J C
+    m0 = (_dot(j0, c0), _dot(j0, c1), _dot(j0, c2), _dot(j0, c3), _dot(j0, c4))
+    m1 = (_dot(j1, c0), _dot(j1, c1), _dot(j1, c2), _dot(j1, c3), _dot(j1, c4))
+    m2 = (_dot(j2, c0), _dot(j2, c1), _dot(j2, c2), _dot(j2, c3), _dot(j2, c4))
+    m3 = (_dot(j3, c0), _dot(j3, c1), _dot(j3, c2), _dot(j3, c3), _dot(j3, c4))
+    return (after[0], after[1], after[2], after[3], k,
+            _dot(m0, j0),
+            _dot(m1, j0), _dot(m1, j1),
+            _dot(m2, j0), _dot(m2, j1), _dot(m2, j2),
+            _dot(m3, j0), _dot(m3, j1), _dot(m3, j2), _dot(m3, j3),
+            m0[4], m1[4], m2[4], m3[4], c44)
+
+
+@formula
+def carry_back(adjoint: Track, j: tuple[float, ...]) -> Track:
+    """Adjoint of `carry`."""
+    q0, q1, q2, q3, q4, n00, n10, n11, n20, n21, n22, n30, n31, n32, n33, n40, n41, n42, n43, n44 = adjoint
+    n0, n1, n2, n3, n4 = (n00, n10, n20, n30, n40), (n10, n11, n21, n31, n41), (n20, n21, n22, n32, n42), (n30, n31, n32, n33, n43), (n40, n41, n42, n43, n44)
+    q = (q0, q1, q2, q3, q4)
+    # columns of J
+    j0, j1, j2, j3 = (j[0], j[5], j[10], j[15], 0.0), (j[1], j[6], j[11], j[16], 0.0), (j[2], j[7], j[12], j[17], 0.0), (j[3], j[8], j[13], j[18], 0.0)
+    j4 = (j[4], j[9], j[14], j[19], 1.0)
+    # rows of J^T N
+    m0 = (_dot(j0, n0), _dot(j0, n1), _dot(j0, n2), _dot(j0, n3), _dot(j0, n4))
+    m1 = (_dot(j1, n0), _dot(j1, n1), _dot(j1, n2), _dot(j1, n3), _dot(j1, n4))
+    m2 = (_dot(j2, n0), _dot(j2, n1), _dot(j2, n2), _dot(j2, n3), _dot(j2, n4))
+    m3 = (_dot(j3, n0), _dot(j3, n1), _dot(j3, n2), _dot(j3, n3), _dot(j3, n4))
+    m4 = (_dot(j4, n0), _dot(j4, n1), _dot(j4, n2), _dot(j4, n3), _dot(j4, n4))
+    return (_dot(j0, q), _dot(j1, q), _dot(j2, q), _dot(j3, q), _dot(j4, q),
+            _dot(m0, j0),
+            _dot(m1, j0), _dot(m1, j1),
+            _dot(m2, j0), _dot(m2, j1), _dot(m2, j2),
+            _dot(m3, j0), _dot(m3, j1), _dot(m3, j2), _dot(m3, j3),
+            _dot(m4, j0), _dot(m4, j1), _dot(m4, j2), _dot(m4, j3), _dot(m4, j4))
 
 
 @formula

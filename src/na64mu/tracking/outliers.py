@@ -11,9 +11,9 @@ import numba
 import numpy as np
 from scipy.stats import chi2 as chi2_distribution
 
-from na64mu.tracking.engine import Kernel, kernel
-from na64mu.tracking.fit import FittedTracks, loose_prior, read_tracks
-from na64mu.tracking.route import Scattering, route
+from na64mu.tracking.engine import Kernel
+from na64mu.tracking.fit import FittedTracks, fit_kernel, loose_prior, read_tracks
+from na64mu.tracking.route import Scattering
 from na64mu.tracking.source import LANES
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import FloatArray, IntArray
@@ -159,7 +159,7 @@ def fit_without_outliers(
     if prior is None:
         # the seed itself is kept: a track drawn away by its outliers would have the wrong scattering
         prior = loose_prior(seed, u, weight, spectrometer, scattering)
-    fitted = kernel(route(spectrometer, scattering), "smooth")
+    fitted = fit_kernel(spectrometer, scattering)
     blocks = fitted.pack(seed, prior, u, weight)
     fitted.fit_blocks(blocks)
     remove_outliers(fitted, blocks, len(seed), np.arange(u.shape[1]) if hit_of is None else hit_of, removal or Removal())

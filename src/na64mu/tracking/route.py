@@ -10,7 +10,7 @@ import numpy as np
 from na64mu.errors import DetectorError
 from na64mu.tracking.spectrometer import C_FIELD, Spectrometer, highland_angle
 
-__all__ = ("Cross", "Drift", "Lose", "Measure", "Route", "Scatter", "Scattering", "route")
+__all__ = ("Cross", "Drift", "Follow", "Lose", "Measure", "Route", "Scatter", "Scattering", "route")
 
 #: How wide multiple scattering is: Highland's formula with the logarithm of the whole spectrometer ("highland", widths add in
 #: quadrature), with that of each scatterer alone ("highland-each", as GenFit), without logarithm ("rossi"), or not at all ("none").
@@ -51,7 +51,15 @@ class Cross(NamedTuple):
     bend: float
 
 
-Step = Measure | Scatter | Lose | Drift | Cross
+class Follow(NamedTuple):
+    """Part of a fringe field or map: its number, start z and length along z [mm]."""
+
+    region: int
+    z: float
+    length: float
+
+
+Step = Measure | Scatter | Lose | Drift | Cross | Follow
 
 
 class Route(NamedTuple):
@@ -108,7 +116,7 @@ def route(spectrometer: Spectrometer, scattering: Scattering = "highland") -> Ro
         raise ValueError(msg)
     total = spectrometer.total_x0
     steps: list[Step] = []
-    legs = spectrometer.steps()
+    legs = spectrometer.legs()
     borders = np.append(legs[:, 0], legs[-1, 1])
     first = np.searchsorted(spectrometer.z, np.append(borders, np.inf), side="left")
     for i in range(len(borders)):
@@ -120,8 +128,9 @@ def route(spectrometer: Spectrometer, scattering: Scattering = "highland") -> Ro
             if plane.energy_loss > 0.0:
                 steps.append(Lose(plane.energy_loss))
         if i < len(legs):
-            start, end, bx, by, thickness = (float(v) for v in legs[i])
-            steps.append(_field_step(end - start, bx, by, spectrometer.name))
+            start, end, bx, by, thickness, region = (float(v) for v in legs[i])
+            field = _field_step(end - start, bx, by, spectrometer.name)
+            steps.append(Follow(int(region), start, end - start) if region >= 0 else field)
             if (angle2 := _angle2(thickness, total, scattering)) > 0.0:
                 steps.append(Scatter(angle2, end - start))
     return Route(len(spectrometer.planes), tuple(steps))

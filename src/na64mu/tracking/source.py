@@ -7,11 +7,11 @@ LANES numbers (rows: see Rows), one lane a track, read and written in place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from na64mu.tracking.route import Cross, Drift, Lose, Measure, Route, Scatter, Step
+from na64mu.tracking.route import Cross, Drift, Follow, Lose, Measure, Route, Scatter, Step
 
 __all__ = ("LANES", "Kind", "Rows", "kernel_source")
 
@@ -113,6 +113,8 @@ def _forward(step: Step, number: int, rows: Rows, keep: bool) -> Iterator[str]:
             yield f"t, j{number} = {inner}"
             if view == 1:
                 yield "t = swap(t)"
+        case Follow(region, z, length):
+            yield f"t, j{number} = follow(t, state, jacobian, {z!r}, {length!r}, regions[{region}])"
 
 
 def _reverse(step: Step) -> Step:
@@ -126,8 +128,22 @@ def _reverse(step: Step) -> Step:
             return Drift(-length)
         case Cross(length, view, bend):
             return Cross(-length, view, -bend)
+        case Follow(region, z, length):
+            return Follow(region, z + length, -length)
         case _:
             return step
+
+
+def _upstream(steps: Iterable[Step]) -> Iterator[tuple[int, Step]]:
+    """Steps as a filter that runs upstream meets them, with their numbers; scattering on the way is felt at the way's other end."""
+    felt: list[tuple[int, Step]] = []
+    for number, step in reversed(list(enumerate(steps))):
+        if isinstance(step, Scatter) and step.length != 0.0:
+            felt = [(number, _reverse(step))]
+        else:
+            yield number, _reverse(step)
+            yield from felt
+            felt = []
 
 
 def _smooth(step: Step, number: int, rows: Rows) -> Iterator[str]:
@@ -149,6 +165,8 @@ def _smooth(step: Step, number: int, rows: Rows) -> Iterator[str]:
             yield f"a = cross_back({'swap(a)' if view == 1 else 'a'}, j{number})"
             if view == 1:
                 yield "a = swap(a)"
+        case Follow():
+            yield f"a = carry_back(a, j{number})"
         case _:
             pass  # noise does not enter the adjoint
 
@@ -170,8 +188,8 @@ def _body(path: Route, rows: Rows) -> Iterator[str]:
     yield f"{_at(rows.chi2)} = chi2"
     if rows.kind == "filter":
         yield f"t = start(t[0], t[1], t[2], t[3], t[4], {prior})"
-        for number, step in reversed(list(enumerate(path.steps))):
-            yield from _forward(_reverse(step), number, rows, keep=False)
+        for number, step in _upstream(path.steps):
+            yield from _forward(step, number, rows, keep=False)
     else:
         yield f"a = ({', '.join(['0.0'] * 20)})"
         for number, step in reversed(list(enumerate(path.steps))):
@@ -193,25 +211,34 @@ def kernel_source(path: Route, kind: Kind) -> str:
     Returns
     -------
     str
-        Python source; `fit_blocks` takes an array of shape (n_blocks, Rows.total * LANES) and fills it in place.
+        Python source; `fit_blocks` takes an array of shape (n_blocks, Rows.total * LANES) and fills it in place; with
+        fringe fields or maps also the tuple of their regions.
     """
     rows = Rows(path.n_planes, kind)
     body = "\n".join(f"        {line}" for line in _body(path, rows))
+    if any(isinstance(step, Follow) for step in path.steps):
+        # a field map is looked up track by track: its fit is not vectorised, and its types are known at the first call only
+        block, blocks, fields = "", "", ", regions"
+        scratch = "    state, jacobian = np.empty(5), np.empty((5, 5))\n"
+    else:
+        block, blocks, fields, scratch = '"void(float64[::1])", ', '"void(float64[:, ::1])", ', "", ""
     return f'''"""Written by na64mu.tracking.source: a track fit of {path.n_planes} planes, kind {kind!r}."""
 import numba
+import numpy as np
 
+from na64mu.tracking.follow import follow
 from na64mu.tracking.kalman import *
 from na64mu.tracking.kalman import FASTMATH
 
 
-@numba.njit("void(float64[::1])", cache=True, nogil=True, error_model="numpy", fastmath=FASTMATH)
-def fit_block(block):
-    for lane in range({LANES}):
+@numba.njit({block}cache=True, nogil=True, error_model="numpy", fastmath=FASTMATH)
+def fit_block(block{fields}):
+{scratch}    for lane in range({LANES}):
 {body}
 
 
-@numba.njit("void(float64[:, ::1])", cache=True, nogil=True)
-def fit_blocks(blocks):
+@numba.njit({blocks}cache=True, nogil=True)
+def fit_blocks(blocks{fields}):
     for i in range(len(blocks)):
-        fit_block(blocks[i])
+        fit_block(blocks[i]{fields})
 '''

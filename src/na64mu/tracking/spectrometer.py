@@ -7,6 +7,7 @@ of the views bends.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -16,6 +17,7 @@ import numpy as np
 from na64mu.detector import Detector
 from na64mu.detector.elements import BmsStation, Gem, Micromegas, Straw
 from na64mu.errors import DetectorError
+from na64mu.tracking.field import FieldRegion, field_regions
 from na64mu.typing import FloatArray
 
 __all__ = ("C_FIELD", "Plane", "Spectrometer", "bending_integral", "highland_angle", "spectrometer")
@@ -54,6 +56,8 @@ class Plane:
         What a coordinate of the module's own frame needs to be the coordinate along `direction` [mm]; 0 without rotation.
     energy_loss : float
         Mean energy loss in the material of the plane [GeV].
+    half : float
+        Half of its width along the coordinate it measures [mm].
     """
 
     station: str
@@ -66,6 +70,7 @@ class Plane:
     rotation: float = 0.0
     offset: float = 0.0
     energy_loss: float = 0.0
+    half: float = 100.0
 
     @property
     def direction(self) -> tuple[float, float]:
@@ -87,11 +92,13 @@ class Spectrometer:
     planes : tuple of Plane
         All planes of both views in order of z.
     boxes : FloatArray
-        Shape (n_boxes, 4): entrance z, exit z [mm], Bx, By [T].
+        Shape (n_boxes, 4): entrance z, exit z [mm], Bx, By [T]; for a magnet with fringe field or map the box of the same integral.
     vacuum_until, air_x0 : float
         Medium between the planes [mm].
     total_x0 : float
         Radiation lengths of all planes and air together, for Highland's logarithm.
+    regions : tuple of FieldRegion
+        Fringe fields and maps; there they stand in place of the boxes.
     """
 
     name: str
@@ -101,6 +108,7 @@ class Spectrometer:
     vacuum_until: float
     air_x0: float
     total_x0: float
+    regions: tuple[FieldRegion, ...] = ()
 
     def view(self, view: int) -> list[int]:
         """Indices of the planes of one view."""
@@ -122,19 +130,34 @@ class Spectrometer:
         Returns
         -------
         FloatArray
-            Shape (n_steps, 5): start z, end z [mm], Bx, By [T], thickness in radiation lengths. Steps
-            between planes end at the next plane; the last column spreads over the step.
+            Shape (n_steps, 5): start z, end z [mm], Bx, By [T], thickness in radiation lengths. Steps between planes end at
+            the next plane; the thickness spreads over the step. Fringe fields and maps stand here as their boxes, see `legs`.
         """
-        borders = sorted(
-            {*self.z, *self.boxes[:, :2].ravel(), *([self.vacuum_until] if self.z[0] < self.vacuum_until < self.z[-1] else [])}
-        )
+        return self._cut(self.boxes, ())[:, :5]
+
+    def legs(self) -> FloatArray:
+        """Steps with the regions of fringe fields and maps in place of their boxes.
+
+        Returns
+        -------
+        FloatArray
+            Shape (n_steps, 6): as `steps`, and the number of the region or -1.
+        """
+        spans = [(r.z_in, r.z_out) for r in self.regions]
+        hard = [b for b in self.boxes if not any(low <= 0.5 * (b[0] + b[1]) <= high for low, high in spans)]
+        return self._cut(hard, spans)
+
+    def _cut(self, boxes: Iterable[Sequence[float]], spans: Sequence[tuple[float, float]]) -> FloatArray:
+        fields = [tuple(float(v) for v in b) for b in boxes]
+        ends = {*self.z.tolist(), *(edge for b in fields for edge in b[:2])}
+        inner = [self.vacuum_until, *(edge for span in spans for edge in span)]
+        borders = sorted(ends | {edge for edge in inner if min(ends) < edge < max(ends)})
         rows = []
         for start, end in pairwise(borders):
             middle = 0.5 * (start + end)
-            inside = [box for box in self.boxes if box[0] < middle < box[1]]
-            field = (inside[0][2], inside[0][3]) if inside else (0.0, 0.0)
-            thickness = 0.0 if middle < self.vacuum_until else (end - start) / self.air_x0
-            rows.append((start, end, *field, thickness))
+            field = next(((b[2], b[3]) for b in fields if b[0] < middle < b[1]), (0.0, 0.0))
+            region = next((i for i, (low, high) in enumerate(spans) if low < middle < high), -1)
+            rows.append((start, end, *field, 0.0 if middle < self.vacuum_until else (end - start) / self.air_x0, region))
         return np.array(rows)
 
 
@@ -192,21 +215,22 @@ def _bend_view(detector: Detector, number: int) -> int:
     return views.pop()
 
 
-def _plane(station: str, view: int, z: float, thickness: float, layer: int, reach: float, module: Tracker) -> Plane:
+def _plane(station: str, view: int, z: float, thickness: float, layer: int, half: float, module: Tracker) -> Plane:
     c, s = math.cos(module.rotation), math.sin(module.rotation)
     along = (c, s) if view == 0 else (-s, c)
     offset = along[0] * module.centre[0] + along[1] * module.centre[1] - module.centre[view] if module.rotation else 0.0
-    return Plane(station, view, z, module.sigma, thickness, layer, reach, module.rotation, offset, LOSS_PER_X0 * thickness)
+    reach = abs(module.centre[view]) + half
+    return Plane(station, view, z, module.sigma, thickness, layer, reach, module.rotation, offset, LOSS_PER_X0 * thickness, half)
 
 
 def _planes(detector: Detector, number: int) -> list[Plane]:
     planes = []
     if number == 1:
-        planes += [_plane(f"bms{b.station}", 1, b.z, b.x_over_x0, 0, abs(b.centre[1]) + b.half[1], b) for b in detector.bms]
+        planes += [_plane(f"bms{b.station}", 1, b.z, b.x_over_x0, 0, b.half[1], b) for b in detector.bms]
     strips = [(f"mm{m.module}", m) for m in detector.micromegas] + [(f"gem{g.module}", g) for g in detector.gem]
     for name, module in strips:
         if module.spectrometer == number:
-            planes += [_plane(name, v, module.z, 0.5 * module.x_over_x0, 0, abs(module.centre[v]) + module.half[v], module) for v in (0, 1)]
+            planes += [_plane(name, v, module.z, 0.5 * module.x_over_x0, 0, module.half[v], module) for v in (0, 1)]
     for s in detector.straws:
         if s.spectrometer == number:
             planes += [
@@ -243,4 +267,7 @@ def spectrometer(detector: Detector, number: int) -> Spectrometer:
     bend_view = _bend_view(detector, number)
     air = max(0.0, planes[-1].z - max(planes[0].z, detector.medium.vacuum_until))
     total = sum(p.x_over_x0 for p in planes) + air / detector.medium.air_x0
-    return Spectrometer(f"ms{number}", bend_view, tuple(planes), boxes, detector.medium.vacuum_until, detector.medium.air_x0, total)
+    regions = field_regions(detector.magnets_of(number))
+    return Spectrometer(
+        f"ms{number}", bend_view, tuple(planes), boxes, detector.medium.vacuum_until, detector.medium.air_x0, total, regions
+    )
