@@ -8,7 +8,7 @@ from __future__ import annotations
 from na64mu.kernel import kernel
 from na64mu.typing import FloatArray, IntArray
 
-__all__ = ("MAX_SHARED", "insert", "remove_clones", "shared_fraction")
+__all__ = ("MAX_SHARED", "insert", "move", "remove_clones", "shared_fraction")
 
 MAX_SHARED = 0.5  # candidates that share a larger fraction of their hits are one track
 
@@ -44,7 +44,8 @@ def shared_fraction(hits: IntArray, others: IntArray, source: IntArray) -> float
 
 
 @kernel
-def _move(i: int, to: int, hits: IntArray, parameters: FloatArray, chi2: FloatArray, score: FloatArray) -> None:
+def move(i: int, to: int, hits: IntArray, parameters: FloatArray, chi2: FloatArray, score: FloatArray) -> None:
+    """Copy candidate i over candidate `to`; arrays as in insert."""
     for j in range(hits.shape[1]):
         hits[to, j] = hits[i, j]
     for a in range(3):
@@ -79,14 +80,14 @@ def insert(n: int, hits: IntArray, parameters: FloatArray, chi2: FloatArray, sco
     kept = rank
     for i in range(rank, n):
         if shared_fraction(hits[i], hits[new:], source) <= MAX_SHARED:
-            _move(i, kept, hits, parameters, chi2, score)
+            move(i, kept, hits, parameters, chi2, score)
             kept += 1
     if rank == new:  # the list is full of better ones
         return n
     kept = min(kept, new - 1)
     for i in range(kept, rank, -1):
-        _move(i - 1, i, hits, parameters, chi2, score)
-    _move(new, rank, hits, parameters, chi2, score)
+        move(i - 1, i, hits, parameters, chi2, score)
+    move(new, rank, hits, parameters, chi2, score)
     return kept + 1
 
 
@@ -96,6 +97,6 @@ def remove_clones(n: int, hits: IntArray, parameters: FloatArray, chi2: FloatArr
     kept = 1
     for i in range(1, n):
         if shared_fraction(hits[i], hits[:kept], source) <= MAX_SHARED:
-            _move(i, kept, hits, parameters, chi2, score)
+            move(i, kept, hits, parameters, chi2, score)
             kept += 1
     return min(n, kept)

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.kernel import kernel
-from na64mu.tracking.clones import MAX_SHARED, insert, remove_clones
+from na64mu.tracking.chance import CHANCE, accidentals
+from na64mu.tracking.clones import MAX_SHARED, insert, move, remove_clones
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.linear import fit_hits, fitted_coordinate
 from na64mu.tracking.projection import Projection
@@ -261,6 +262,18 @@ def _seed_curvature(model: FloatArray, seed: IntArray, u: FloatArray, hits: IntA
 
 
 @kernel
+def _remove_accidentals(event, view, n):  # type: ignore[no-untyped-def] # kernel
+    """Drop the candidates beside the best one that may be chance; returns how many are left."""
+    kept = 1
+    for i in range(1, n):
+        if kept < i:
+            move(i, kept, event.hits, event.parameters, event.chi2, event.score)
+        expected = accidentals(kept, event.hits, event.parameters, event.start, event.stop, event.u, event.sigma, event.source, view)
+        kept += expected < CHANCE
+    return kept
+
+
+@kernel
 def _find_events(offsets, n_all, event, view, k, origin, least, out):  # type: ignore[no-untyped-def] # kernel
     n_planes = len(view.planes)
     for e in range(len(out.n)):
@@ -270,6 +283,7 @@ def _find_events(offsets, n_all, event, view, k, origin, least, out):  # type: i
         n = _find_event(event, view, k[e], origin.model, origin.u[e], origin.sigma, least)
         if n > 1:
             n = remove_clones(n, event.hits, event.parameters, event.chi2, event.score, event.source)
+            n = _remove_accidentals(event, view, n)
         for i in range(n):
             for j in range(n_planes):
                 out.hits[e, i, j] = event.hits[i, j]

@@ -31,8 +31,8 @@ class Projection(NamedTuple):
         Index of each plane in the spectrometer, shape (n,).
     model : FloatArray
         d u / d parameters, shape (n, 3): columns 1, z [m], G(z) [mm GeV/c]; G is zero in a straight view.
-    sigma : FloatArray
-        Resolution of each plane [mm], shape (n,).
+    sigma, half : FloatArray
+        Resolution and half width of each plane [mm], shape (n,).
     scattering : FloatArray
         Variance that scattering adds to the residuals of a fit to all planes [mm2] at 1 GeV/c, shape (n,).
     seeds : IntArray
@@ -50,6 +50,7 @@ class Projection(NamedTuple):
     planes: IntArray
     model: FloatArray
     sigma: FloatArray
+    half: FloatArray
     scattering: FloatArray
     seeds: IntArray
     n_first: int
@@ -148,7 +149,7 @@ def projection(spectrometer: Spectrometer, view: int) -> Projection:
     """
     planes = np.array(spectrometer.view(view))
     z = spectrometer.z[planes]
-    sigma = np.array([spectrometer.planes[i].sigma for i in planes])
+    sigma, half = (np.array([getattr(spectrometer.planes[i], name) for i in planes]) for name in ("sigma", "half"))
     padded = track_model(z, spectrometer, view)
     model = padded if view == spectrometer.bend_view else padded[:, :2]
 
@@ -163,4 +164,4 @@ def projection(spectrometer: Spectrometer, view: int) -> Projection:
     weights = np.stack([model @ np.linalg.inv(model[s]) for s in seeds])
     variance = np.stack([w**2 @ sigma[s] ** 2 for w, s in zip(weights, seeds, strict=True)])
     seed_scattering = np.stack([((lever - w @ lever[s]) ** 2) @ angle2 for w, s in zip(weights, seeds, strict=True)])
-    return Projection(planes, padded, sigma, scattering, seeds, len(first), weights, variance, seed_scattering)
+    return Projection(planes, padded, sigma, half, scattering, seeds, len(first), weights, variance, seed_scattering)
