@@ -20,6 +20,7 @@ from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("Removal", "fit_without_outliers", "remove_outliers")
 
+BATCH = 32  # blocks cleaned together: what stays in the cache of a core
 MIN_FREEDOM = 1e-3  # a hit that determines itself to more than 1 - this has no leave-one-out chi2 worth the name
 
 
@@ -95,6 +96,24 @@ def _take_out(blocks: FloatArray, weight_row: int, hit_of: IntArray, worst: IntA
                 blocks[i // LANES, (weight_row + p) * LANES + i % LANES] = 0.0
 
 
+def _remove(fitted: Kernel, blocks: FloatArray, n: int, hit_of: IntArray, cuts: FloatArray, removal: Removal) -> None:
+    """Rounds of removal; every round fits only the tracks that lost a hit in it."""
+    rows = fitted.rows
+    part, tracks = blocks, np.arange(n)
+    for _ in range(removal.max_removed):
+        worst = np.empty(len(tracks), dtype=np.int64)
+        _worst(part, rows.weight, rows.score, rows.n_planes, hit_of, cuts, removal.min_ndf, worst)
+        bad = np.flatnonzero(worst >= 0)
+        if len(bad) == 0:
+            break
+        smaller = np.zeros((-(-len(bad) // LANES), part.shape[1]))
+        _copy(part, bad, smaller, 0, rows.downstream)
+        part, tracks = smaller, tracks[bad]
+        _take_out(part, rows.weight, hit_of, worst[bad])
+        fitted.fit_blocks(part)
+        _put_back(part, tracks, blocks, rows.weight, rows.total)
+
+
 def remove_outliers(fitted: Kernel, blocks: FloatArray, n: int, hit_of: IntArray, removal: Removal) -> None:
     """Take out the outliers of fitted blocks, in place.
 
@@ -111,21 +130,9 @@ def remove_outliers(fitted: Kernel, blocks: FloatArray, n: int, hit_of: IntArray
     removal : Removal
         When a hit is taken out.
     """
-    rows = fitted.rows
     cuts = removal.cuts(int(np.bincount(hit_of).max()))
-    part, tracks = blocks, np.arange(n)
-    for _ in range(removal.max_removed):
-        worst = np.empty(len(tracks), dtype=np.int64)
-        _worst(part, rows.weight, rows.score, rows.n_planes, hit_of, cuts, removal.min_ndf, worst)
-        bad = np.flatnonzero(worst >= 0)
-        if len(bad) == 0:
-            break
-        smaller = np.zeros((-(-len(bad) // LANES), part.shape[1]))
-        _copy(part, bad, smaller, 0, rows.downstream)
-        part, tracks = smaller, tracks[bad]
-        _take_out(part, rows.weight, hit_of, worst[bad])
-        fitted.fit_blocks(part)
-        _put_back(part, tracks, blocks, rows.weight, rows.total)
+    for first in range(0, len(blocks), BATCH):
+        _remove(fitted, blocks[first : first + BATCH], min(n - first * LANES, BATCH * LANES), hit_of, cuts, removal)
 
 
 def fit_without_outliers(
