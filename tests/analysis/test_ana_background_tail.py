@@ -141,6 +141,25 @@ def test_equal_seeds_give_equal_estimates_and_scale_with_exposure():
     assert "nominal" in repr(more)
 
 
+def test_soft_muons_do_not_move_the_peak():
+    sample = spectrum(2)
+    counts = sample.counts.copy()
+    counts[20:200] += 5000.0  # as many below 100 GeV/c as in the peak
+    other = TailSample(EDGES, counts)
+    assert (other.centre, other.sigma) == (sample.centre, sample.sigma)
+    assert sample.sigma == pytest.approx(7.04, rel=0.02)
+
+
+def test_the_tail_of_one_trigger_is_normalised_to_another():
+    shape = spectrum(4)
+    rate = TailSample(EDGES, np.round(shape.counts / 1000.0), n_mot=5e8)
+    one = estimate_tail(shape, seed=7, threshold=U, n_bootstrap=50, n_toys=20)
+    other = one.normalised_to(shape, rate)
+    assert other.n_mot == 5e8
+    assert other.value == pytest.approx(one.value * rate.n_core / shape.n_core)
+    assert other.upper / one.upper == pytest.approx(1e-3, rel=0.02)
+
+
 def test_weights_scale_the_estimate_and_not_its_relative_error():
     sample = spectrum(4)
     one = estimate_tail(sample, seed=7, threshold=U, n_bootstrap=100, n_toys=20)
@@ -215,7 +234,7 @@ def test_the_sample_is_taken_from_an_output_folder():
     [
         (None, "physics", r"no histogram 'momentum_tail' of trigger 'physics' .* make it again with `na64mu run`"),
         (filled(1.0), "random", "no histogram 'momentum_tail' of trigger 'random'"),
-        (filled(1.0), "calibration", "no MIP-tagged muon of the calibration trigger in any dataset"),
+        (filled(1.0), "calibration", "no MIP-tagged muon of the calibration trigger above 120 GeV/c in any dataset"),
     ],
 )
 def test_a_missing_or_empty_spectrum_is_named(histogram, trigger, message):

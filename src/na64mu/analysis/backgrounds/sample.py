@@ -14,6 +14,8 @@ __all__ = ("TailSample", "tail_sample")
 
 #: Histogram of an output folder that holds the spectrum (see na64mu.processors.tail).
 HISTOGRAM = "momentum_tail"
+#: The peak is what lies above three quarters of the beam momentum [GeV/c] (inferred): soft muons that fire the physics trigger do not move it.
+CORE_FROM = 120.0
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,24 @@ class TailSample:
     n_mot: float = 0.0
 
     def quantile(self, probability: float) -> float:
-        """Momentum below which this fraction of the events lies."""
-        cumulative = np.concatenate([[0.0], np.cumsum(self.counts)])
-        return float(np.interp(probability * cumulative[-1], cumulative, self.edges))
+        """Momentum below which this fraction of the peak lies."""
+        first = self.edge_near(CORE_FROM)
+        cumulative = np.concatenate([[0.0], np.cumsum(self.counts[first:])])
+        return float(np.interp(probability * cumulative[-1], cumulative, self.edges[first:]))
+
+    @property
+    def n_core(self) -> float:
+        """Weighted muons in the peak."""
+        return self.scale * float(self.counts[self.edge_near(CORE_FROM) :].sum())
 
     @property
     def centre(self) -> float:
-        """Median momentum: the centre of the peak."""
+        """Median momentum of the peak."""
         return self.quantile(0.5)
 
     @property
     def sigma(self) -> float:
-        """Half of the central 68.27 %: the width of the peak, which the tails hardly touch."""
+        """Half of the central 68.27 % of the peak, which the tails hardly touch."""
         return 0.5 * (self.quantile(0.84135) - self.quantile(0.15865))
 
     def edge_near(self, p: float) -> int:
@@ -57,7 +65,7 @@ class TailSample:
         return int(np.argmin(np.abs(self.edges - p)))
 
     def __repr__(self) -> str:
-        return f"TailSample of {self.counts.sum():.0f} muons, p_out {self.centre:.1f} +- {self.sigma:.1f} GeV/c, from {self.n_mot:.4g} muons on target"
+        return f"TailSample of {self.counts.sum():.0f} muons, peak at {self.centre:.1f} +- {self.sigma:.1f} GeV/c, from {self.n_mot:.4g} muons on target"
 
 
 def tail_sample(result: RunResult, *, trigger: str = "physics", dataset: str | None = None) -> TailSample:
@@ -68,7 +76,8 @@ def tail_sample(result: RunResult, *, trigger: str = "physics", dataset: str | N
     result : RunResult
         `RunResult.read(folder)` reads an output folder of `na64mu run`.
     trigger : "physics" or "calibration"
-        Trigger that recorded the muons. Only the physics trigger counts what could reach the signal box; the calibration trigger has more muons and shows the shape.
+        Trigger that recorded the muons. Only the physics trigger counts what could reach the signal box; the calibration trigger has more muons
+        and shows the shape (see `TailEstimate.normalised_to`).
     dataset : str, optional
         One dataset; by default all together.
 
@@ -88,8 +97,8 @@ def tail_sample(result: RunResult, *, trigger: str = "physics", dataset: str | N
         msg = f"the output folder has no histogram {HISTOGRAM!r} of trigger {trigger!r} (dataset {dataset!r}; there are {list(result.datasets)}): make it again with `na64mu run`"
         raise BackgroundError(msg) from error
     values, variances = spectrum.values(), spectrum.variances()
-    if not values.sum() > 0:
-        msg = f"no MIP-tagged muon of the {trigger} trigger in {dataset or 'any dataset'}: run over files with beam muons"
+    if not values[np.asarray(spectrum.axes[0].edges)[:-1] >= CORE_FROM].sum() > 0:
+        msg = f"no MIP-tagged muon of the {trigger} trigger above {CORE_FROM:g} GeV/c in {dataset or 'any dataset'}: run over files with beam muons"
         raise BackgroundError(msg)
     scale = float(variances.sum() / values.sum())
     return TailSample(np.asarray(spectrum.axes[0].edges, dtype=np.float64), values / scale, scale, result.exposure.n_mot(dataset))

@@ -80,6 +80,24 @@ class TailEstimate:
             raise BackgroundError(msg)
         return replace(self._times(n_mot / self.n_mot), n_mot=n_mot)
 
+    def normalised_to(self, shape: TailSample, rate: TailSample) -> TailEstimate:
+        """The same tail for the muons of another trigger: shape from many calibration triggers, rate from the physics trigger.
+
+        That momentum is mis-measured independently of how the muon fired the trigger is inferred; compare the two spectra where both have muons.
+
+        Parameters
+        ----------
+        shape : TailSample
+            The sample of this estimate.
+        rate : TailSample
+            Its peak sets the number of muons, its muons on target the exposure.
+
+        Returns
+        -------
+        TailEstimate
+        """
+        return replace(self._times(rate.n_core / shape.n_core), n_mot=rate.n_mot)
+
     def _times(self, factor: float) -> TailEstimate:
         return replace(
             self,
