@@ -108,15 +108,17 @@ def momentum_scales(z: float, a: float) -> tuple[float, float, float]:
 
 
 @njit(cache=True, nogil=True)
-def form_factor_at(t: float, z: float, a: float, kind: int) -> float:
+def form_factor_at(t: float, z: float, screening: float, size: float, inner: float, kind: int) -> float:
     """F^2 of one t, for kernels; see `form_factor_squared`.
 
     Parameters
     ----------
     t : float
         [GeV^2].
-    z, a : float
-        Of the nucleus.
+    z : float
+        Charge of the nucleus.
+    screening, size, inner : float
+        From `momentum_scales`.
     kind : int
         A `FormFactor`.
 
@@ -125,7 +127,6 @@ def form_factor_at(t: float, z: float, a: float, kind: int) -> float:
     float
         Dimensionless.
     """
-    screening, size, inner = momentum_scales(z, a)
     value = (z * t / (t + screening) * size / (size + t)) ** 2
     if kind != 0:
         bracket = (1.0 + MAGNETIC * t) / (1.0 + t / DIPOLE) ** 4
@@ -156,7 +157,8 @@ def form_factor_squared(t: FloatArray, z: float, a: float, kind: FormFactor = Fo
     """
     check_nucleus(z, a)
     flat = np.ravel(np.asarray(t, dtype=np.float64))
-    return np.array([form_factor_at(value, z, a, int(kind)) for value in flat]).reshape(np.shape(t))
+    scales = momentum_scales(float(z), float(a))
+    return np.array([form_factor_at(value, float(z), *scales, int(kind)) for value in flat]).reshape(np.shape(t))
 
 
 @njit(cache=True, nogil=True)
@@ -177,6 +179,7 @@ def _numeric_flux(t_min: float, t_max: float, z: float, a: float, kind: int) -> 
     if t_min >= top:
         return 0.0
     edges = (math.log(t_min), math.log(min(max(1e-6, t_min), top)), math.log(min(max(1e-2, t_min), top)), math.log(top))
+    screening, size, inner = momentum_scales(z, a)
     total = 0.0
     for i in range(3):
         half = 0.5 * (edges[i + 1] - edges[i])
@@ -184,7 +187,7 @@ def _numeric_flux(t_min: float, t_max: float, z: float, a: float, kind: int) -> 
             continue
         for j in range(NODES.size):
             t = math.exp(edges[i] + half * (1.0 + NODES[j]))
-            total += half * WEIGHTS[j] * (1.0 - t_min / t) * form_factor_at(t, z, a, kind)
+            total += half * WEIGHTS[j] * (1.0 - t_min / t) * form_factor_at(t, z, screening, size, inner, kind)
     return total
 
 

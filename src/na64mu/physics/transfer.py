@@ -114,8 +114,10 @@ def node(place: float, origin: float, length: float, width: float) -> tuple[floa
         t = math.exp(origin + length * place * place)
         return t, 2.0 * t * length * place
     reach = math.asinh(abs(length) / width)
-    t = math.exp(origin + math.copysign(width * math.sinh(reach * place), length))
-    return t, t * width * reach * math.cosh(reach * place)
+    up = math.exp(reach * place)
+    sinh, cosh = 0.5 * (up - 1.0 / up), 0.5 * (up + 1.0 / up)
+    t = math.exp(origin + math.copysign(width * sinh, length))
+    return t, t * width * reach * cosh
 
 
 @njit(cache=True, nogil=True)

@@ -19,7 +19,7 @@ from numba import njit
 
 from na64mu.physics.constants import ALPHA, MUON_MASS, PB_PER_GEV2
 from na64mu.physics.mediator import Mediator, exact
-from na64mu.physics.nucleus import FormFactor, check_nucleus, form_factor_at, mass_of
+from na64mu.physics.nucleus import FormFactor, check_nucleus, form_factor_at, mass_of, momentum_scales
 from na64mu.physics.transfer import N_PANELS, NODES, WEIGHTS, longest_transfer, node, panel, t_range
 from na64mu.typing import FloatArray
 
@@ -120,6 +120,7 @@ def tree_mediator(
     t_max = longest_transfer(t_max, z, a, form_factor)
     if t_min <= 0.0 or t_min >= t_max:
         return 0.0
+    screening, size, inner = momentum_scales(z, a)
     total = 0.0
     chord = max(2.0 * math.sin(0.5 * theta), SMALLEST_CHORD)
     width = 2.0 * math.sqrt(x2 * (1.0 - x) + M2 * x * x) / (x * p * chord)
@@ -140,7 +141,7 @@ def tree_mediator(
         before = 2.0 * nucleus * energy - 0.5 * t
         after = 2.0 * nucleus * left - t + 0.5 * (t + u)
         amplitude = _with_fixed_u(mediator, nucleus, t, x2, u, c, d, before, after)
-        total += weight * form_factor_at(t, z, a, form_factor) / (t * t) * amplitude
+        total += weight * form_factor_at(t, z, screening, size, inner, form_factor) / (t * t) * amplitude
     return max(ALPHA * ALPHA * ALPHA_X * energy * k / (8.0 * nucleus * nucleus * p * v) * total, 0.0)
 
 
@@ -181,6 +182,7 @@ def tree_muon(
     t_max = longest_transfer(t_max, z, a, form_factor)
     if t_min <= 0.0 or t_min >= t_max:
         return 0.0
+    screening, size, inner = momentum_scales(z, a)
     total = 0.0
     chord = max(2.0 * math.sin(0.5 * psi), SMALLEST_CHORD)
     width = 2.0 * math.sqrt(x2 * (1.0 - x) + M2 * x * x) / (p * chord)
@@ -201,7 +203,7 @@ def tree_muon(
         before = 2.0 * nucleus * energy - 0.5 * t
         after = 2.0 * nucleus * out + 0.5 * t
         amplitude = _with_fixed_sum(mediator, nucleus, t, x2, -tt - t, c1, d, before, after)
-        total += weight * form_factor_at(t, z, a, form_factor) / (t * t) * amplitude
+        total += weight * form_factor_at(t, z, screening, size, inner, form_factor) / (t * t) * amplitude
     return max(ALPHA * ALPHA * ALPHA_X * energy * l / (8.0 * nucleus * nucleus * p * v) * total, 0.0)
 
 
