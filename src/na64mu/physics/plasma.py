@@ -85,7 +85,7 @@ def _clipped(temperature: FloatArray | float) -> FloatArray:
 def energy_freedom(temperature: FloatArray | float) -> FloatArray:
     """Effective number of degrees of freedom of the energy density, g = 30 rho / (pi^2 T^4).
 
-    arXiv:1803.01038 eqs. C.1 (above 120 MeV) and C.3.
+    arXiv:1803.01038 appendix C: a ratio of polynomials in ln T above 120 MeV, eq. C.3 below.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def energy_freedom(temperature: FloatArray | float) -> FloatArray:
 def entropy_freedom(temperature: FloatArray | float) -> FloatArray:
     """Effective number of degrees of freedom of the entropy density, h = 45 s / (2 pi^2 T^3).
 
-    arXiv:1803.01038 eqs. C.2 (above 120 MeV) and C.4.
+    arXiv:1803.01038 appendix C: a ratio of polynomials in ln T above 120 MeV, eq. C.4 below.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def entropy_freedom(temperature: FloatArray | float) -> FloatArray:
 def root_freedom(temperature: FloatArray | float) -> FloatArray:
     """The combination g_*^(1/2) = h / g^(1/2) [1 + (1/3) dln h / dln T] of the Boltzmann equation.
 
-    Gondolo and Gelmini, Nucl. Phys. B 360 (1991) 145, eq. 3.17. The derivative is a central difference over 2 % in T.
+    Gondolo and Gelmini, Nucl. Phys. B 360 (1991) 145. The derivative is a central difference over 2 % in T.
 
     Parameters
     ----------

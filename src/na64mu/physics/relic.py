@@ -1,6 +1,6 @@
 r"""Relic abundance of chi from freeze-out through the Z', and the coupling that gives the observed one.
 
-Boltzmann equation of Gondolo and Gelmini, Nucl. Phys. B 360 (1991) 145, eq. 3.16, with `plasma` for the degrees of freedom and the
+Boltzmann equation of Gondolo and Gelmini, Nucl. Phys. B 360 (1991) 145, with `plasma` for the degrees of freedom and the
 thermal average of `annihilation`. chi is in kinetic equilibrium with the photons' temperature throughout: for m_chi below about
 20 MeV, which freezes out near the decoupling of neutrinos, this and the missing feedback on N_eff are an approximation.
 """

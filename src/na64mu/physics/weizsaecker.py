@@ -126,8 +126,8 @@ def dsigma_dx_dcos_mediator(
     r"""d^2 sigma / dx dcos(theta) with the angle theta of X.
 
     2 alpha^2 alpha_X E^2 sqrt(x^2 - M^2/E^2) (1 - x) chi / u^2 {a + b [u x + M^2 (1 - x) + m^2 x^2] / u^2}, u = -x E^2 theta^2
-    - M^2 (1 - x) / x - m^2 x, t_min = [u / (2 E (1 - x))]^2, t_max = E^2; a and b of `mediator.reduced`. Equation 22 of
-    arXiv:2107.13297; small angles (theta < 0.3).
+    - M^2 (1 - x) / x - m^2 x, t_min = [u / (2 E (1 - x))]^2, t_max = E^2; a and b of `mediator.reduced`.
+    arXiv:2107.13297 (vector), arXiv:2305.09015 (scalar); small angles (theta < 0.3).
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def dsigma_dx_dcos_muon(
 
     2 alpha^2 alpha_X E^2 sqrt(y^2 - m^2/E^2) x chi / T^2 {a + b [u x + M^2 (1 - x) + m^2 x^2] / u^2}, y = 1 - x, u = -T y / x,
     T = M^2 - m^2 + y E^2 psi^2 + m^2 (1 - y) / y + m^2 y, t_min = [T / (2 E x)]^2, t_max = E^2; a and b of `mediator.reduced`.
-    Section IV of arXiv:2107.13297; small angles.
+    arXiv:2107.13297 (vector); small angles.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def dsigma_dx_dcos_muon(
 
 @njit(cache=True, nogil=True)
 def _improved(x: float, energy: float, x2: float, chi: float, mediator: int) -> float:
-    """d sigma / dx of IWW for g = 1 [GeV^-2]."""
+    """Spectrum of IWW for g = 1 [GeV^-2]."""
     square = x * x - x2 / (energy * energy)
     if square <= 0.0 or x >= 1.0:
         return 0.0

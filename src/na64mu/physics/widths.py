@@ -1,7 +1,7 @@
 r"""Decay widths and branching ratios, above all of the Z' of L_mu - L_tau with a dark current (tree level, masses and widths GeV).
 
 L = g Z'_a (mubar gamma^a mu - taubar gamma^a tau + nubar_mu gamma^a P_L nu_mu - nubar_tau gamma^a P_L nu_tau) + g_chi Z'_a J^a;
-Letter (arXiv:2401.01708) eqs. 1 and 2; Kahn, Krnjaic, Tran and Whitbeck, arXiv:1804.03144; Berlin, Blinov, Krnjaic, Schuster
+Letter (arXiv:2401.01708); Kahn, Krnjaic, Tran and Whitbeck, arXiv:1804.03144; Berlin, Blinov, Krnjaic, Schuster
 and Toro, arXiv:1807.01730. Kinetic mixing, hence electrons and quarks, is neglected.
 """
 
