@@ -21,6 +21,7 @@ from na64mu.reconstruction.summary import reconstruct
 from na64mu.report.apparatus import draw_cells, draw_line, event_cells
 from na64mu.report.display import display_event, draw_event
 from na64mu.selections.working_point import load_working_point
+from na64mu.tracking.spectrometer import spectrometer
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 
@@ -49,6 +50,19 @@ def test_tracks_pass_through_their_hits() -> None:
                     assert np.all(distance < 10.0), "beam station slabs are 5 mm wide, all else is finer"
                     seen += int(on.sum())
     assert seen > 500
+
+
+def test_trajectory_follows_a_fringe_field() -> None:
+    detector = load_detector("na64mu-2022")
+    ms2 = detector.magnets_of(2)[0]
+    others = tuple(m for m in detector.magnets if m.name != ms2.name)
+    soft = detector.model_copy(update={"magnets": (*others, ms2.model_copy(update={"fringe": 150.0})), "tag": "soft"})
+    state = np.array([0.0, 0.0, 0.0, 0.0, -1 / 20.0])
+    box, fringe = (trajectory(state, spectrometer(d, 2)) for d in (detector, soft))
+    assert fringe[-1, 1] == pytest.approx(box[-1, 1], abs=0.5), "the same integral"
+    at = [np.interp(2250.0, path[:, 0], path[:, 1]) for path in (box, fringe)]
+    assert at[0] == 0.0
+    assert at[1] < -0.001, "bends before the edge of the box"
 
 
 def test_all_tracks_are_drawn() -> None:

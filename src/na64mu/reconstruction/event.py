@@ -15,6 +15,7 @@ from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
 from na64mu.reconstruction.summary import middle_of_ecal
 from na64mu.tracking.fit import FittedTracks
 from na64mu.tracking.hits import Hits
+from na64mu.tracking.nystrom import cross_map
 from na64mu.tracking.spectrometer import Spectrometer, spectrometer
 from na64mu.tracking.tracks import Tracks, reconstruct_tracks
 from na64mu.tracking.transport import cross_box
@@ -88,7 +89,7 @@ def trajectory(parameters: FloatArray, ms: Spectrometer, n_box: int = 10) -> Flo
     ms : Spectrometer
         MS1 or MS2.
     n_box : int
-        Points inside every field box.
+        Points inside every leg of a field.
 
     Returns
     -------
@@ -97,10 +98,12 @@ def trajectory(parameters: FloatArray, ms: Spectrometer, n_box: int = 10) -> Flo
     """
     state, jacobian = np.array(parameters, dtype=np.float64), np.empty((5, 5))
     points = [(ms.z[0], state[0], state[1])]
-    for start, end, bx, by, _ in ms.steps():
-        edges = np.linspace(start, end, n_box + 1 if bx or by else 2)
-        for low, high in pairwise(edges):
-            if bx or by:
+    for start, end, bx, by, _, region in ms.legs():
+        inside = bx != 0.0 or by != 0.0 or region >= 0
+        for low, high in pairwise(np.linspace(start, end, n_box + 1 if inside else 2)):
+            if region >= 0:
+                cross_map(state, low, high - low, ms.regions[int(region)], jacobian)
+            elif inside:
                 cross_box(state, high - low, bx, by, jacobian)
             else:
                 state[:2] += (high - low) * state[2:4]

@@ -194,6 +194,10 @@ def draw_names(ax: Axes, detector: Detector, cells: list[Cells]) -> None:
         ax.text(place, 1.02, name, transform=ax.get_xaxis_transform(), fontsize=7.5, color=colour, ha="center", va="bottom", rotation=90)
 
 
+def _energy_text(energy: float) -> str:
+    return f"{energy:.3f}" if energy < 0.1 else f"{energy:.2f}" if energy < 1.0 else f"{energy:.1f}" if energy < 10.0 else f"{energy:.0f}"
+
+
 def draw_cells(ax: Axes, cells: Cells) -> None:
     """The cells of a calorimeter as the beam sees them, with their energies [GeV]; out of time in brackets.
 
@@ -219,10 +223,16 @@ def draw_cells(ax: Axes, cells: Cells) -> None:
         v += height * (0.25 if v > 0.0 else -0.25)  # the middle is left to the track
         if energy > 0.0:
             ax.text(
-                u, v, f"{energy:.2g}", ha="center", va="center", fontsize=size, color="black" if ENERGY_SCALE(energy) < 0.6 else "white"
+                u,
+                v,
+                _energy_text(energy),
+                ha="center",
+                va="center",
+                fontsize=size,
+                color="black" if ENERGY_SCALE(energy) < 0.6 else "white",
             )
         elif cells.late[i, j] > 0.0:
-            ax.text(u, v, f"({cells.late[i, j]:.2g})", ha="center", va="center", fontsize=size, color=GREY, style="italic")
+            ax.text(u, v, f"({_energy_text(cells.late[i, j])})", ha="center", va="center", fontsize=size, color=GREY, style="italic")
     late = f" (+{cells.late.sum():.2g} late)" if cells.late.sum() > 0.0 else ""
     ax.set_title(f"{cells.name}: {cells.energy.sum():.2f} GeV{late}", fontsize=9)
     ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), aspect="equal")
