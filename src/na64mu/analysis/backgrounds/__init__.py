@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from na64mu.analysis.backgrounds.abcd import AbcdEstimate, abcd_estimate, closure_test, regions_of
 from na64mu.analysis.backgrounds.decays import DecayEstimate, decay_estimate
+from na64mu.analysis.backgrounds.estimate import Backgrounds, estimate_backgrounds
 from na64mu.analysis.backgrounds.sample import TailSample, tail_sample
 from na64mu.analysis.backgrounds.table import BackgroundTable, background_table
 from na64mu.analysis.backgrounds.tail import TailEstimate, estimate_tail, threshold_scan
@@ -11,6 +12,7 @@ from na64mu.analysis.backgrounds.tail import TailEstimate, estimate_tail, thresh
 __all__ = (
     "AbcdEstimate",
     "BackgroundTable",
+    "Backgrounds",
     "DecayEstimate",
     "TailEstimate",
     "TailSample",
@@ -18,6 +20,7 @@ __all__ = (
     "background_table",
     "closure_test",
     "decay_estimate",
+    "estimate_backgrounds",
     "estimate_tail",
     "regions_of",
     "tail_sample",

@@ -168,8 +168,13 @@ class DecayEstimate:
         return f"decays in flight: {self.value:.3g} [{self.low:.3g}, {self.high:.3g}] from {self.n_selected} simulated events"
 
 
-def decay_estimate(selected: Counts, n_hadrons: float, *, n_mot: float, contamination: float = HADRON_CONTAMINATION) -> DecayEstimate:
+def decay_estimate(
+    selected: Counts, n_hadrons: float, *, n_mot: float, contamination: float = HADRON_CONTAMINATION, mean_weight: float = 1.0
+) -> DecayEstimate:
     """Scale a simulation of beam hadrons to an exposure.
+
+    Files of `na64mu simulate` carry the contamination in their weights, which count events per beam muon: give the muons on target of the file as
+    `n_hadrons`, and 1 as `contamination`.
 
     Parameters
     ----------
@@ -181,6 +186,8 @@ def decay_estimate(selected: Counts, n_hadrons: float, *, n_mot: float, contamin
         Muons on target of the exposure.
     contamination : float
         Hadrons per muon on target.
+    mean_weight : float
+        Weight of a generated event, for the upper end of the interval if none is selected.
 
     Returns
     -------
@@ -198,7 +205,7 @@ def decay_estimate(selected: Counts, n_hadrons: float, *, n_mot: float, contamin
     if not 0 <= selected.sumw <= n_hadrons:
         msg = f"weights of {selected.sumw:g} selected of {n_hadrons:g} simulated hadrons: give the sum of weights of all generated events"
         raise BackgroundError(msg)
-    weight = selected.sumw2 / selected.sumw if selected.n else 1.0
+    weight = selected.sumw2 / selected.sumw if selected.n else mean_weight
     tried = max(round(n_hadrons / weight), 1)
     fraction = clopper_pearson(round(selected.sumw / weight), tried)
     scale = n_mot * contamination
