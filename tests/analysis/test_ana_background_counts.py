@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import gamma
 
-from na64mu.analysis.backgrounds.abcd import Regions, abcd_estimate, closure_test, coverage, regions_of, upper_limit
+from na64mu.analysis.backgrounds.abcd import abcd_estimate, coverage, upper_limit
 from na64mu.analysis.backgrounds.decays import KAON, PION, decay_estimate, expected_decays, fraction_below, muon_energy_range
+from na64mu.analysis.backgrounds.regions import Regions, closure_test, regions_of
 from na64mu.analysis.backgrounds.sample import TailSample
 from na64mu.analysis.backgrounds.table import background_table
 from na64mu.analysis.backgrounds.tail import estimate_tail

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from na64mu.analysis.backgrounds.abcd import AbcdEstimate, abcd_estimate, closure_test, regions_of
+from na64mu.analysis.backgrounds.abcd import AbcdEstimate, abcd_estimate
 from na64mu.analysis.backgrounds.decays import DecayEstimate, decay_estimate
 from na64mu.analysis.backgrounds.estimate import Backgrounds, estimate_backgrounds
+from na64mu.analysis.backgrounds.regions import closure_test, regions_of
 from na64mu.analysis.backgrounds.sample import TailSample, tail_sample
 from na64mu.analysis.backgrounds.table import BackgroundTable, background_table
 from na64mu.analysis.backgrounds.tail import TailEstimate, estimate_tail, threshold_scan

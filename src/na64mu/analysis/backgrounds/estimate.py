@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from na64mu.analysis.backgrounds.abcd import AbcdEstimate, abcd_estimate, regions_of
+from na64mu.analysis.backgrounds.abcd import AbcdEstimate, abcd_estimate
 from na64mu.analysis.backgrounds.decays import DecayEstimate, decay_estimate
+from na64mu.analysis.backgrounds.regions import regions_of
 from na64mu.analysis.backgrounds.sample import tail_sample
 from na64mu.analysis.backgrounds.table import PUBLISHED_EXPOSURE, BackgroundTable, background_table
 from na64mu.analysis.backgrounds.tail import TailEstimate, estimate_tail
