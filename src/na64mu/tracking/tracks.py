@@ -12,6 +12,7 @@ from na64mu.tracking.hits import Hits
 from na64mu.tracking.joining import join
 from na64mu.tracking.projection import projection, track_model
 from na64mu.tracking.spectrometer import Spectrometer, bending_integral
+from na64mu.tracking.views import hits_in_views
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("EntryPoint", "Tracks", "reconstruct_tracks")
@@ -114,9 +115,10 @@ def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint
     n_planes = len(spectrometer.planes)
     n_events = (len(hits.offsets) - 1) // n_planes
     bend_view, straight_view = (projection(spectrometer, v) for v in (spectrometer.bend_view, 1 - spectrometer.bend_view))
-    bend = find_candidates(hits, bend_view, n_planes, np.zeros(n_events), origin(spectrometer.bend_view))
+    seen = hits_in_views(hits, spectrometer)
+    bend = find_candidates(seen, bend_view, n_planes, np.zeros(n_events), origin(spectrometer.bend_view))
     curvature = np.where(bend.n > 0, bend.parameters[:, 0, 2], STRAIGHT_GUESS)
-    straight = find_candidates(hits, straight_view, n_planes, curvature, origin(1 - spectrometer.bend_view))
+    straight = find_candidates(seen, straight_view, n_planes, curvature, origin(1 - spectrometer.bend_view))
     pairs = join(bend, straight, spectrometer)
     n = np.diff(pairs.offsets)
     event = np.repeat(np.arange(n_events), n)
