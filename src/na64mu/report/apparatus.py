@@ -198,7 +198,7 @@ def _energy_text(energy: float) -> str:
     return f"{energy:.3f}" if energy < 0.1 else f"{energy:.2f}" if energy < 1.0 else f"{energy:.1f}" if energy < 10.0 else f"{energy:.0f}"
 
 
-def draw_cells(ax: Axes, cells: Cells) -> None:
+def draw_cells(ax: Axes, cells: Cells, mark: tuple[float, float] | None = None, colour: str = GREY) -> None:
     """The cells of a calorimeter as the beam sees them, with their energies [GeV]; out of time in brackets.
 
     Parameters
@@ -207,34 +207,35 @@ def draw_cells(ax: Axes, cells: Cells) -> None:
         Where to draw.
     cells : Cells
         One section.
+    mark : tuple of float, optional
+        Where a track points to: x, y [mm].
+    colour : str
+        Colour of the mark.
     """
     x, y = cells.edges
     shown = np.ma.masked_equal(cells.energy.T, 0.0)
     ax.pcolormesh(x, y, np.ma.zeros(shown.shape), cmap=mpl.colors.ListedColormap([EMPTY]), edgecolors="#c4c4c4", lw=0.5)
     ax.pcolormesh(x, y, shown, cmap=ENERGY_MAP, norm=ENERGY_SCALE, edgecolors="#c4c4c4", lw=0.5)
-    if cells.hole[0]:
-        ax.add_patch(
-            Rectangle((-cells.hole[0], -cells.hole[1]), 2 * cells.hole[0], 2 * cells.hole[1], facecolor="white", edgecolor=FRAME, lw=0.6)
-        )
+    half_x, half_y = cells.hole
+    if half_x:
+        ax.add_patch(Rectangle((-half_x, -half_y), 2 * half_x, 2 * half_y, facecolor="white", edgecolor=FRAME, lw=0.6))
     middle, height = [0.5 * (e[1:] + e[:-1]) for e in cells.edges], float(y[1] - y[0])
-    size = 7.5 if max(cells.energy.shape) < 6 else 6.5
-    for (i, j), energy in np.ndenumerate(cells.energy):
+    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7.5 if max(cells.energy.shape) < 6 else 6.5}
+    for (i, j), in_time in np.ndenumerate(cells.energy):
+        energy, late = float(in_time), float(cells.late[i, j])
         u, v = float(middle[0][i]), float(middle[1][j])
-        v += height * (0.25 if v > 0.0 else -0.25)  # the middle is left to the track
+        if half_x and abs(u) < half_x + 0.5 * height and abs(v) < half_y + 0.5 * height:
+            v += height * (0.25 if v > 0.0 else -0.25)  # beside the hole
+        elif mark is not None and abs(u - mark[0]) < 0.6 * height and abs(v - mark[1]) < 0.5 * height:
+            v += height * (0.28 if v > mark[1] else -0.28)  # beside the mark
         if energy > 0.0:
-            ax.text(
-                u,
-                v,
-                _energy_text(energy),
-                ha="center",
-                va="center",
-                fontsize=size,
-                color="black" if ENERGY_SCALE(energy) < 0.6 else "white",
-            )
-        elif cells.late[i, j] > 0.0:
-            ax.text(u, v, f"({_energy_text(cells.late[i, j])})", ha="center", va="center", fontsize=size, color=GREY, style="italic")
-    late = f" (+{cells.late.sum():.2g} late)" if cells.late.sum() > 0.0 else ""
-    ax.set_title(f"{cells.name}: {cells.energy.sum():.2f} GeV{late}", fontsize=9)
+            ax.text(u, v, _energy_text(energy), color="black" if ENERGY_SCALE(energy) < 0.6 else "white", **style)
+        elif late > 0.0:
+            ax.text(u, v, f"({_energy_text(late)})", color=GREY, style="italic", **style)
+    if mark is not None:
+        ax.plot(*mark, "+", ms=9, mew=1.6, color=colour)
+    out_of_time = f" (+{cells.late.sum():.2g} late)" if cells.late.sum() > 0.0 else ""
+    ax.set_title(f"{cells.name}: {cells.energy.sum():.2f} GeV{out_of_time}", fontsize=9)
     ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), aspect="equal")
     ax.set_xlabel("x [mm]", fontsize=8)
     ax.tick_params(labelsize=7, direction="out", top=False, right=False, length=3)

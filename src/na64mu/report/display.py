@@ -112,14 +112,15 @@ def _legend(ax: Axes, events: dict[int, EventTracks]) -> None:
     handles.append(
         mpl.lines.Line2D([], [], ls="", marker="o", ms=3, mfc="none", mec=GREY, label="hit on no track (both sides of a wire are drawn)")
     )
+    many = len(handles) > 6
+    columns = 1 if len(handles) < 4 else 2
     ax.legend(
         handles=handles,
-        fontsize=8,
+        fontsize=6.5 if many else 8,
         loc="center left",
-        bbox_to_anchor=(0.0, 0.5),
+        ncols=columns,
         labelspacing=0.6,
-        columnspacing=2.0,
-        ncols=1 if len(handles) < 4 else 2,
+        columnspacing=3.0,
         borderaxespad=0.0,
     )
 
@@ -241,30 +242,28 @@ def draw_event(batch: RawBatch, detector: Detector) -> tuple[Figure, FloatArray]
         frames = figure.add_gridspec(2, 2, left=0.045, right=0.985, top=0.9, bottom=0.53, wspace=0.09, hspace=0.06, width_ratios=(1.0, 1.9))
         axes = np.array([[figure.add_subplot(frames[i, j]) for j in (0, 1)] for i in (0, 1)])
         _draw_projections(axes, events, detector, cells, int(row["config"][0]), junction)
-        text = figure.add_axes((0.045, 0.415, 0.7, 0.065))
+        text = figure.add_axes((0.045, 0.41, 0.94, 0.083))
         text.axis("off")
         _legend(text, events)
-        scale = figure.add_axes((0.78, 0.45, 0.205, 0.012))
-        bar = figure.colorbar(mpl.cm.ScalarMappable(ENERGY_SCALE, ENERGY_MAP), cax=scale, orientation="horizontal")
-        bar.set_label("energy of a cell, or of a row of cells [GeV]", fontsize=8)
         widths = [len(e.spectrometer.view(v)) + 1 for e in events.values() for v in (0, 1)]
-        row3 = figure.add_gridspec(1, 4, left=0.045, right=0.985, top=0.395, bottom=0.285, wspace=0.06, width_ratios=widths)
+        row3 = figure.add_gridspec(1, 4, left=0.045, right=0.985, top=0.385, bottom=0.278, wspace=0.06, width_ratios=widths)
         pulls = [figure.add_subplot(row3[i]) for i in range(4)]
         for i, (number, view) in enumerate(((1, 0), (1, 1), (2, 0), (2, 1))):
             _draw_residuals(pulls[i], events[number], number, view)
         pulls[0].set_ylabel("unbiased residual / $\\sigma$", fontsize=8, loc="center")
         sizes = [float(np.ptp(c.edges[0]) / np.ptp(c.edges[1])) for c in cells]
-        row4 = figure.add_gridspec(1, len(cells), left=0.045, right=0.985, top=0.195, bottom=0.04, wspace=0.14, width_ratios=sizes)
+        row4 = figure.add_gridspec(1, len(cells), left=0.045, right=0.95, top=0.195, bottom=0.04, wspace=0.14, width_ratios=sizes)
         maps = [figure.add_subplot(row4[i]) for i in range(len(cells))]
+        marks = {"preshower": (1, "ecal"), "ECAL": (1, "ecal")} | {f"HCAL{i + 1}": (2, "hcal") for i in range(len(detector.hcal.front))}
         for ax, section in zip(maps, cells, strict=True):
-            draw_cells(ax, section)
+            number, face = marks.get(section.name, (0, ""))
+            found = number > 0 and len(events[number].fits) > 0
+            draw_cells(ax, section, (float(row[f"x_{face}"][0]), float(row[f"y_{face}"][0])) if found else None, LINES.get(number, GREY))
         maps[0].set_ylabel("y [mm]", fontsize=8)
-        if len(ms1.fits):
-            for ax in maps[:2]:
-                ax.plot(row["x_ecal"], row["y_ecal"], "+", ms=9, mew=1.6, color=LINES[1])
-        if len(ms2.fits):
-            for ax in maps[3:]:
-                ax.plot(row["x_hcal"], row["y_hcal"], "+", ms=9, mew=1.6, color=LINES[2])
+        scale = mpl.cm.ScalarMappable(ENERGY_SCALE, ENERGY_MAP)
+        bar = figure.colorbar(scale, cax=figure.add_axes((0.96, 0.04, 0.007, 0.155)))
+        bar.set_label("energy of a cell or a row of cells [GeV]", fontsize=7)
+        bar.ax.tick_params(labelsize=7)
         figure.suptitle(_title(row, detector, junction), fontsize=11, y=0.99)
     return figure, np.array([*axes.ravel(), *pulls, *maps])
 
