@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import awkward as ak
 import hist
 import numpy as np
 from coffea.processor import ProcessorABC
@@ -17,12 +18,13 @@ from na64mu.analysis.cutflow import CutFlow
 from na64mu.analysis.result import Counts, Timing
 from na64mu.detector import Detector
 from na64mu.events.batch import RawBatch
+from na64mu.events.checksums import verify_batch
 from na64mu.processors.clock import Clock
 from na64mu.processors.tail import TAIL, momentum_tail
 from na64mu.reconstruction import summary as reconstruction
 from na64mu.selections.cuts import in_box, in_region
 from na64mu.selections.working_point import WorkingPoint
-from na64mu.typing import AnyArray, BoolArray, FloatArray, Summary
+from na64mu.typing import BoolArray, FloatArray, Summary
 
 __all__ = ("STAGES", "SearchProcessor", "quantity")
 
@@ -43,13 +45,27 @@ class SearchProcessor(ProcessorABC):
         Tag -> energy -> window of a MIP, from the calibration of that detector.
     working_point : WorkingPoint
         The selection.
+    excluded : mapping of str to Excluded, optional
+        File -> entries that stand twice and are left out.
+    unblinded : bool
+        Whether the box of data is open (`na64mu unblind`).
     """
 
-    def __init__(self, detectors: Mapping[str, Detector], windows: Windows, working_point: WorkingPoint) -> None:
+    def __init__(
+        self,
+        detectors: Mapping[str, Detector],
+        windows: Windows,
+        working_point: WorkingPoint,
+        excluded: Mapping[str, Any] | None = None,
+        *,
+        unblinded: bool = False,
+    ) -> None:
         self.detectors = dict(detectors)
         self.working_point = working_point
         self.windows = {tag: windows[tag] for tag in detectors}
         self.cuts = {tag: working_point.bind(windows[tag]) for tag in detectors}
+        self.excluded = dict(excluded or {})
+        self.unblinded = unblinded
         self.labels = {cut.name: cut.label for cut in working_point.cuts}
 
     def process(self, events: Any) -> dict[str, Any]:
@@ -65,22 +81,48 @@ class SearchProcessor(ProcessorABC):
         dict
             "datasets": dataset -> cutflow, histograms, outside, regions; "events": (dataset, file, run, config) -> events; "timing".
         """
-        dataset, tag = events.metadata["dataset"], events.metadata["detector"]
+        where = events.metadata
         clock = Clock()
         with clock("read"):
             batch = RawBatch.from_events(events)  # reads everything now: damaged bytes show here and nowhere later
+            if ak.parameters(events).get("layout") is None:
+                verify_batch(batch, where["filename"], where["entrystart"])
         with clock("reconstruct"):
-            summary = reconstruction.reconstruct(batch, self.detectors[tag])
+            summary = reconstruction.reconstruct(batch, self.detectors[where["detector"]])
+        return self.analyse(summary, where, clock)
+
+    def analyse(self, summary: Summary, where: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
+        """Select and fill the events of one chunk, freshly reconstructed or from a file of event summaries.
+
+        Parameters
+        ----------
+        summary : Summary
+            Columns of shape (n_events,).
+        where : mapping
+            dataset, filename, detector and entrystart of the chunk.
+        clock : Clock
+            Goes on counting.
+
+        Returns
+        -------
+        dict
+            As of `process`.
+        """
+        dataset, tag = where["dataset"], where["detector"]
+        if where["filename"] in self.excluded:
+            start = int(where["entrystart"])
+            keep = self.excluded[where["filename"]].mask(start, start + len(summary["run"]))
+            summary = {name: column[keep] for name, column in summary.items()}
         with clock("select"):
             masks = {cut.name: cut(summary) for cut in self.cuts[tag]}
-            visible = visible_events(summary, self.working_point.box)
+            visible = visible_events(summary, self.working_point.box, unblinded=self.unblinded)
             weights = event_weights(summary)
             cutflow = CutFlow.from_masks(masks, weights, labels=self.labels, visible=visible, hidden_at=self.working_point.blind_at)
         with clock("fill"):
             filled = self.fill(summary, masks, visible, weights, tag)
         return {
             "datasets": {dataset: {"cutflow": cutflow, **filled}},
-            "events": run_counts(summary, (dataset, events.metadata["filename"])),
+            "events": run_counts(summary, (dataset, where["filename"])),
             "timing": Timing(**clock.seconds, events=len(weights), chunks=1),
         }
 
@@ -122,7 +164,7 @@ class SearchProcessor(ProcessorABC):
 
     def _regions(self, summary: Summary, before: BoolArray, after: BoolArray, weights: FloatArray) -> dict[str, Counts]:
         regions = {region.name: counts(before & in_region(summary, region), weights) for region in self.working_point.regions}
-        if not is_data(summary):
+        if self.unblinded or not is_data(summary):
             inside = in_box(summary, self.working_point.box)
             regions |= {"box": counts(before & inside, weights), "box_after": counts(after & inside, weights)}
         return regions
@@ -160,6 +202,6 @@ def quantity(summary: Summary, name: str) -> FloatArray:
 
 def run_counts(summary: Summary, where: tuple[str, str]) -> dict[tuple[str, str, int, int], int]:
     """Events per (run, config): what the exposure is reconciled with."""
-    pairs: AnyArray = np.stack([summary["run"], summary["config"]], axis=1).astype(np.int64)
-    keys, n = np.unique(pairs, axis=0, return_counts=True)
-    return {(*where, int(run), int(config)): int(count) for (run, config), count in zip(keys, n, strict=True)}
+    code = summary["run"].astype(np.int64) * 256 + summary["config"]
+    keys, n = np.unique(code, return_counts=True)
+    return {(*where, int(key) // 256, int(key) % 256): int(count) for key, count in zip(keys, n, strict=True)}

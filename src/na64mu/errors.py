@@ -6,6 +6,7 @@ __all__ = (
     "BackgroundError",
     "BlindedError",
     "CalibrationError",
+    "CheckpointError",
     "CutFlowMismatchError",
     "DetectorError",
     "InputError",
@@ -29,6 +30,10 @@ class DetectorError(Na64muError):
 
 class CalibrationError(Na64muError):
     """A calibration file is missing or wrong, or a fit to make one failed."""
+
+
+class CheckpointError(Na64muError):
+    """What an interrupted run has finished belongs to something else, or cannot be read."""
 
 
 class InputError(Na64muError):

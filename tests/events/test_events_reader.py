@@ -110,7 +110,7 @@ def test_truncated_file(tmp_path, kind, share):
 
 
 @pytest.mark.parametrize("kind", ["ttree", "rntuple"])
-@pytest.mark.parametrize("begin", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("begin", [0.3, 0.5, 0.7])
 def test_file_overwritten_to_its_end(tmp_path, kind, begin):
     path = tmp_path / "f.root"
     with RawTreeWriter(path, kind) as writer:

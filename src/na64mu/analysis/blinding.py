@@ -21,7 +21,7 @@ def is_data(columns: Iterable[str]) -> bool:
     return "mc_process" not in set(columns)
 
 
-def visible_events(summary: Summary, box: Box) -> BoolArray:
+def visible_events(summary: Summary, box: Box, *, unblinded: bool = False) -> BoolArray:
     """Events that may be seen.
 
     Parameters
@@ -30,12 +30,14 @@ def visible_events(summary: Summary, box: Box) -> BoolArray:
         Columns of shape (n_events,).
     box : Box
         The signal box.
+    unblinded : bool
+        Whether a frozen selection was unblinded by its hash (`na64mu unblind`).
 
     Returns
     -------
     BoolArray
         Shape (n_events,); in data False for every event of the box, all True in simulation.
     """
-    if is_data(summary):
+    if is_data(summary) and not unblinded:
         return ~in_box(summary, box)
     return np.ones(len(summary["p_out"]), dtype=np.bool_)

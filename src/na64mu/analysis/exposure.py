@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-__all__ = ("Exposure", "RunExposure", "reconcile")
+__all__ = ("Exposure", "FileBook", "RunExposure", "SummaryBook", "bookkeeping_problems", "reconcile", "reconcile_summaries", "rows_once")
 
 #: Events per (run, config).
 RunCounts = Mapping[tuple[int, int], int]
@@ -132,6 +132,61 @@ class FileBook:
         return n_read / total if total else 1.0
 
 
+#: How the sentence about events without bookkeeping ends.
+ORPHANS = "without a row in 'runs'"
+
+
+def bookkeeping_problems(books: Iterable[FileBook]) -> list[tuple[FileBook, str]]:
+    """Files with events that no muons on target stand behind.
+
+    Parameters
+    ----------
+    books : iterable of FileBook
+        One per file that could be opened.
+
+    Returns
+    -------
+    list of (FileBook, str)
+        The file, and one sentence about it.
+    """
+    problems = []
+    for book in books:
+        if not book.rows:
+            problem = book.problem or f"{book.file}: the tree 'runs' has no rows"
+            problems.append((book, f"{problem}: its events count in the cut-flow but no muons on target stand behind them"))
+            continue
+        keys = {(int(row["run"]), int(row["config"])) for row in book.rows}
+        orphans = [f"{n} events of run {r}, config {c}" for (r, c), n in sorted(book.read.items()) if (r, c) not in keys]
+        if orphans:
+            problems.append((book, f"{book.file}: {', '.join(orphans)} {ORPHANS}"))
+    return problems
+
+
+def rows_once(rows: Iterable[dict[str, Any]], doubled: Iterable[tuple[int, int]]) -> tuple[dict[str, Any], ...]:
+    """Bookkeeping of a file without rows that stand twice because its events do (two copies of a file joined to one).
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        Rows of the `runs` tree.
+    doubled : iterable of (int, int)
+        (run, config) of which events stand twice in this file.
+
+    Returns
+    -------
+    tuple of dict
+        The rows that count.
+    """
+    again, seen, kept = set(doubled), set(), []
+    for row in rows:
+        key = (int(row["run"]), int(row["config"]))
+        same = (*key, int(row["n_mot"]), int(row["n_generated"]), float(row["sum_weights"]), int(row["seed"]))
+        if key not in again or same not in seen:
+            kept.append(row)
+        seen.add(same)
+    return tuple(kept)
+
+
 def reconcile(books: Iterable[FileBook]) -> Exposure:
     """Exposure of what was read.
 
@@ -147,12 +202,10 @@ def reconcile(books: Iterable[FileBook]) -> Exposure:
     """
     sums: dict[tuple[str, int, int], dict[str, float]] = {}
     seen: dict[tuple[str, tuple[Any, ...]], str] = {}
-    orphans: dict[tuple[str, str], list[str]] = defaultdict(list)
-    warnings: list[str] = []
+    books = list(books)
+    warnings = [sentence for _, sentence in bookkeeping_problems(books) if not sentence.endswith(ORPHANS)]
     for book in books:
         if not book.rows:
-            problem = book.problem or f"{book.file}: the tree 'runs' has no rows"
-            warnings.append(f"{problem}: its events count in the cut-flow but no muons on target stand behind them")
             continue
         keys = {(int(row["run"]), int(row["config"])) for row in book.rows}
         for row in book.rows:
@@ -168,11 +221,79 @@ def reconcile(books: Iterable[FileBook]) -> Exposure:
         for key in keys:
             sums[book.dataset, *key]["events_read"] += book.read.get(key, 0)
             sums[book.dataset, *key]["events_lost"] += 0 if book.unread is None else book.unread.get(key, 0)
-        orphans[book.dataset, book.file] += [
-            f"{n} events of run {r}, config {c}" for (r, c), n in sorted(book.read.items()) if (r, c) not in keys
-        ]
-    warnings += [f"{file}: {', '.join(what)} without a row in 'runs'" for (_, file), what in orphans.items() if what]
+    warnings += [sentence for _, sentence in bookkeeping_problems(books) if sentence.endswith(ORPHANS)]
     return Exposure(tuple(_run_exposure(key, values) for key, values in sorted(sums.items())), tuple(warnings))
+
+
+@dataclass(frozen=True)
+class SummaryBook:
+    """A file of event summaries, its own exposure, and what was read of it: the input of `reconcile_summaries`.
+
+    Attributes
+    ----------
+    file : str
+    exposure : Exposure
+        As it was written: what its events stood for.
+    read : mapping of (dataset, run, config) to int
+        Rows processed.
+    unread : mapping of (dataset, run, config) to int, or None
+        Rows that were not processed; None if their run numbers cannot be read.
+    n_unread : int
+        Number of these rows.
+    """
+
+    file: str
+    exposure: Exposure
+    read: Mapping[tuple[str, int, int], int]
+    unread: Mapping[tuple[str, int, int], int] | None
+    n_unread: int
+
+    def reduced(self, run: RunExposure) -> RunExposure:
+        """One run with what was not read of it taken out."""
+        key = (run.dataset, run.run, run.config)
+        if self.n_unread == 0 or (self.unread is not None and key not in self.unread):
+            return run
+        read, unread = self.read.get(key, 0), 0 if self.unread is None else self.unread[key]
+        if self.unread is None:  # all runs of the file lose alike
+            total = sum(self.read.values())
+            part = total / (total + self.n_unread)
+        else:
+            part = read / (read + unread)
+        return replace(
+            run,
+            n_mot_read=run.n_mot_read * part,
+            sum_weights_read=run.sum_weights_read * part,
+            events_read=run.events_read - unread,
+            events_lost=run.events_lost + unread,
+        )
+
+
+def reconcile_summaries(books: Iterable[SummaryBook]) -> Exposure:
+    """Exposure of event summaries: what their events stood for when they were written, less what was not read now.
+
+    Parameters
+    ----------
+    books : iterable of SummaryBook
+        One per file.
+
+    Returns
+    -------
+    Exposure
+        One row per dataset, run and config, sorted.
+    """
+    runs: dict[tuple[str, int, int], RunExposure] = {}
+    warnings: list[str] = []
+    for book in books:
+        warnings += [f"{book.file}: {warning}" for warning in book.exposure.warnings]
+        for run in map(book.reduced, book.exposure.runs):
+            key = (run.dataset, run.run, run.config)
+            runs[key] = run if key not in runs else _joined(runs[key], run)
+    return Exposure(tuple(sorted(runs.values())), tuple(warnings))
+
+
+def _joined(a: RunExposure, b: RunExposure) -> RunExposure:
+    sums = ("n_mot", "n_mot_read", "n_generated", "sum_weights", "sum_weights_read", "events_read", "events_lost")
+    return replace(a, **{name: getattr(a, name) + getattr(b, name) for name in sums})
 
 
 def _add_row(total: dict[str, float], row: Mapping[str, Any], fraction: float) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 __all__ = ("Loss",)
 
-LossKind = Literal["file", "chunk", "skipped", "note"]
+LossKind = Literal["file", "chunk", "duplicate", "bookkeeping", "skipped", "note"]
 
 
 @dataclass(frozen=True, order=True)
@@ -19,7 +19,8 @@ class Loss:
     dataset, file : str
         Where it happened.
     kind : str
-        "file": a whole file could not be used; "chunk": a range of entries could not be read; "skipped": the user asked not to read it
+        "file": a whole file could not be used; "chunk": a range of entries could not be read; "duplicate": events (or a whole
+        file) stand twice and count once; "bookkeeping": no muons on target stand behind some events; "skipped": the user asked not to read it
         (`maxchunks`); "note": nothing was lost, but it is worth knowing (no events in the file).
     reason : str
         One sentence: what, where, what was expected, what to do.
@@ -36,8 +37,8 @@ class Loss:
 
     @property
     def is_damage(self) -> bool:
-        """Whether input was lost that the user asked for (then the exit code is 3)."""
-        return self.kind in ("file", "chunk")
+        """Whether the input is not what the user asked for (then the exit code is 3)."""
+        return self.kind in ("file", "chunk", "duplicate", "bookkeeping")
 
     @property
     def n_entries(self) -> int | None:

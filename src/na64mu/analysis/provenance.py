@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -14,9 +15,34 @@ from typing import Any
 
 import na64mu
 
-__all__ = ("InputFile", "Provenance", "merged_ranges", "package_versions", "repository_state")
+__all__ = ("InputFile", "Provenance", "file_hash", "merged_ranges", "package_versions", "repository_state", "source_hash")
 
 PACKAGES = ("numpy", "awkward", "uproot", "numba", "coffea", "hist", "boost-histogram", "scipy", "iminuit", "dask", "distributed")
+
+
+#: Files of the package that can change a result.
+SOURCES = (".py", ".toml", ".csv")
+
+
+def source_hash() -> str:
+    """SHA-256 of every file of the installed package that can change a result: code, working points, descriptions."""
+    root = Path(na64mu.__file__).resolve().parent
+    folders = [root, *(path.resolve() for path in root.iterdir() if path.is_symlink() and path.is_dir())]
+    digest = hashlib.sha256()
+    for folder in sorted(folders):
+        for path in sorted(p for p in folder.rglob("*") if p.suffix in SOURCES and p.is_file()):
+            content = path.read_bytes()
+            digest.update(f"{folder.name}/{path.relative_to(folder).as_posix()} {len(content)}\n".encode())
+            digest.update(content)
+    return digest.hexdigest()
+
+
+def file_hash(path: str | Path) -> str:
+    """SHA-256 of the content of a local file; empty for an address (root://, https://)."""
+    if "://" in str(path):
+        return ""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def package_versions() -> dict[str, str]:
@@ -81,7 +107,7 @@ def merged_ranges(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], .
 
 @dataclass(frozen=True)
 class InputFile:
-    """One input: its path, uuid, detector tag, number of entries, and the entry ranges read and not read."""
+    """One input: its path, uuid, detector tag, number of entries, the entry ranges read and not read, and its SHA-256 where one was made."""
 
     dataset: str
     path: str
@@ -90,6 +116,7 @@ class InputFile:
     entries: int
     read: tuple[tuple[int, int], ...] = ()
     unread: tuple[tuple[int, int], ...] = ()
+    sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,12 @@ __all__ = ("VERBS", "main")
 VERBS = {
     "simulate": "Make a raw tree: beam muons, hadrons or Z' events.",
     "check": "Read files against the raw-tree form; say what is wrong and where.",
+    "skim": "Rewrite raw trees to fast files; nothing is lost.",
     "reconstruct": "Turn raw trees into event summaries, one row per event.",
     "calibrate": "Fit MIP peaks of a calibration sample; record the thresholds.",
     "align": "Align and calibrate the trackers with beam muons.",
     "run": "The main job: raw trees in, cut-flow and (p_out, E_CAL) plane out.",
+    "unblind": "Open the signal box of a frozen selection, by its hash.",
     "display": "Draw one event: hits, tracks and calorimeter cells.",
     "report": "Make plane and HTML report of an output folder again.",
     "detector": "List the detector descriptions, or print one with its sources.",

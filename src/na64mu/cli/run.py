@@ -30,24 +30,29 @@ __all__ = ("command",)
 @click.option("--scheduler", metavar="ADDRESS", help="Running Dask scheduler; without it --executor dask starts a local cluster.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True, help="Events per chunk.")
 @click.option("--maxchunks", type=click.IntRange(min=1), help="Chunks per dataset, for a quick look.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run from the chunks kept in the output folder.")
 @click.option("--strict", is_flag=True, help="Stop when any input cannot be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of tables.")
 @click.option("-q", "--quiet", is_flag=True, help="No tables and no progress bar.")
 def command(files: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **options: Any) -> None:
     """Run the search over FILES: paths, globs, folders, addresses, or a fileset JSON.
 
+    FILES are raw trees, or event summaries of `na64mu reconstruct`. Finished chunks are kept in the output folder until the result is
+    written: after a crash the same command with --resume continues from them.
+
     Writes cutflow.json, histograms.json, summary.json, plane.png and report.html. The exit code is 3 if some input could not be
     read: every loss is listed, and lowers the muons on target.
     """
-    from na64mu.execution import run_search
+    from na64mu.execution.run import forget_checkpoint, run_search
     from na64mu.report import render_terminal, write_figures, write_html
 
     if options["scheduler"] is not None and options["executor"] != "dask":
         msg = "--scheduler needs --executor dask"
         raise click.UsageError(msg)
     options["calibration"] = options["calibration"] or None
-    result = run_search(files, progress=not quiet, **options)
+    result = run_search(files, progress=not quiet, output=output, **options)
     result.write(output)
+    forget_checkpoint(output)
     write_figures(result, output)
     write_html(result, output)
     if as_json:

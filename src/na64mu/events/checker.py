@@ -6,6 +6,7 @@ found too. A report without findings means: this file reads, and its numbers can
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ import numpy as np
 from na64mu.detector import Detector, known_detectors, load_detector
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch
+from na64mu.events.checksums import Checksums, read_checksums
 from na64mu.events.findings import CheckReport, Collector, Finding
 from na64mu.events.form import OPTIONAL_TRUTH, TREE, TRIGGER_BITS, TRUTH, branches, nearest_branches
 from na64mu.events.layout import Layout
@@ -111,7 +113,8 @@ def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None) -> _
         with open_file(path) as file:
             _check_runs(scan, detectors, layout)
             if layout is None:
-                _check_tree(scan, find_tree(file, path, TREE))
+                checksums = read_checksums(file, path)
+                _check_tree(scan, find_tree(file, path, TREE), checksums)
         if layout is not None:
             _check_foreign(scan, layout)
     except InputError as error:
@@ -148,7 +151,7 @@ def _check_runs(scan: _Scan, detectors: dict[str, Detector], layout: Layout | No
             scan.found.add("config", "runs.config", f"run {pair[0]} has config {pair[1]}, it is 1 or 2")
 
 
-def _check_tree(scan: _Scan, tree: Any) -> None:
+def _check_tree(scan: _Scan, tree: Any, checksums: Checksums | None) -> None:
     present = set(tree.keys())
     scan.n_events = tree.num_entries
     for name in branches():
@@ -159,9 +162,28 @@ def _check_tree(scan: _Scan, tree: Any) -> None:
     if truth and absent:
         scan.found.add("truth", absent[0], f"the file has truth, but not {', '.join(absent)}", severity="warning")
     names = [name for name in [*branches(), *truth] if name in present]
-    for start in range(0, max(scan.n_events, 1), CHUNK):
-        columns = _columns(scan, tree, names, start, min(start + CHUNK, scan.n_events))
-        _check_values(scan, sound_batch(columns, start, scan.found), start)
+    if checksums is not None and checksums.borders[-1] != scan.n_events:
+        message = f"were made for {checksums.borders[-1]} events, the tree has {scan.n_events}; they are not used"
+        scan.found.add("checksums", "", message, severity="warning")
+        checksums = None
+    for start, stop in _ranges(scan.n_events, checksums):
+        columns = _columns(scan, tree, names, start, stop)
+        batch = sound_batch(columns, start, scan.found)
+        _check_values(scan, batch, start)
+        if checksums is not None and "run" in batch.scalars:
+            for name, low, high in checksums.wrong(batch, start):
+                scan.found.add("checksum", name, "has other numbers than were written", np.arange(low, high))
+
+
+def _ranges(n_events: int, checksums: Checksums | None) -> list[tuple[int, int]]:
+    """Ranges of about CHUNK events; with checksums they end where clusters end."""
+    if checksums is None:
+        return [(start, min(start + CHUNK, n_events)) for start in range(0, max(n_events, 1), CHUNK)]
+    borders = [0]
+    for low, high in itertools.pairwise(checksums.borders):
+        if borders[-1] < low and high - borders[-1] > CHUNK:
+            borders.append(low)
+    return list(itertools.pairwise([*borders, n_events]))
 
 
 def _check_foreign(scan: _Scan, layout: Layout) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch, as_type
+from na64mu.events.checksums import read_checksums, runs_checksum
 from na64mu.events.foreign import event_branches, foreign_batch, need_branches, run_branches
 from na64mu.events.form import COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRUTH, branches, missing_branches
 from na64mu.events.layout import Column, Layout
@@ -78,11 +79,18 @@ def read_batch(
             need_branches(keys, present, layout.trees.events, path, layout)
             names = list(keys)
         columns = read_columns(tree, names, path, start, max(start, stop))
+        checksums = read_checksums(file, path) if layout is None else None
+        entries = tree.num_entries
     try:
-        return _batch(columns) if layout is None else foreign_batch(columns, max(stop - start, 0), layout)
+        if layout is not None:
+            return foreign_batch(columns, max(stop - start, 0), layout)
+        batch = _batch(columns)
+        if checksums is not None and checksums.borders[-1] == entries:
+            checksums.verify(batch, start)
     except InputError as error:
         msg = f"{path}: {error}"
         raise InputError(msg) from error
+    return batch
 
 
 def _batch(columns: dict[str, Any]) -> RawBatch:
@@ -160,7 +168,7 @@ def read_runs(path: str | Path, *, layout: Layout | None = None) -> list[dict[st
     Raises
     ------
     InputError
-        If there is no tree `runs`, or a field of it is missing or of another kind.
+        If there is no tree `runs`, a field of it is missing or of another kind, or it is not what was written.
     """
     if layout is not None and layout.trees.runs is None:
         return [_run_row(row, layout.origin) for row in layout.runs]
@@ -180,7 +188,12 @@ def read_runs(path: str | Path, *, layout: Layout | None = None) -> list[dict[st
         wanted = sorted({column.branch for column in sources.values() if column.branch is not None})
         values = {branch: column.to_list() for branch, column in read_columns(tree, wanted, path).items()}
         n = tree.num_entries
-    return [_run_row({field: _source_value(source, values, i) for field, source in sources.items()}, str(path)) for i in range(n)]
+        checksums = read_checksums(file, path) if layout is None else None
+    rows = [_run_row({field: _source_value(source, values, i) for field, source in sources.items()}, str(path)) for i in range(n)]
+    if checksums is not None and n == checksums.n_runs and runs_checksum(rows) != checksums.runs:
+        msg = f"{path}: tree 'runs' has other numbers than were written, the file is damaged; copy or make it again"
+        raise InputError(msg)
+    return rows
 
 
 def _source_value(source: Column, values: dict[str, list[Any]], row: int) -> Any:

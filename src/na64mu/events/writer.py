@@ -18,6 +18,8 @@ import uproot
 
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch, concatenate
+from na64mu.events.checksums import NAME as CHECKSUMS
+from na64mu.events.checksums import Checksums, runs_checksum
 from na64mu.events.form import COLLECTIONS, OPTIONAL_RUN_FIELDS, OPTIONAL_TRUTH, RUNS, SCALARS, TREE, TRUTH
 
 __all__ = ("MIN_EVENTS", "RawTreeWriter")
@@ -30,7 +32,7 @@ class RawTreeWriter:
     """Writes one file in the raw-tree form.
 
     Use as a context manager: `extend` with batches, then `finish` with the bookkeeping. Whatever ends the block
-    before `finish` leaves nothing behind.
+    before `finish` leaves nothing behind. Checksums of every branch and cluster go with the events (na64mu.events.checksums).
 
     Parameters
     ----------
@@ -60,6 +62,7 @@ class RawTreeWriter:
         self._scalars: list[str] | None = None
         self._file: Any = None
         self._finished = False
+        self._checksums = Checksums()
 
     def __repr__(self) -> str:
         return f"<RawTreeWriter {self.path} ({self.kind}), {self.n_events} events>"
@@ -127,6 +130,8 @@ class RawTreeWriter:
             self._create(list(SCALARS))
         self._flush()
         self._write_runs(columns)
+        self._checksums.runs, self._checksums.n_runs = runs_checksum(_complete(runs)), len(runs)
+        self._file[CHECKSUMS] = self._checksums.to_json()
         self._file.close()
         self._temporary.replace(self.path)
         self._finished = True
@@ -156,6 +161,7 @@ class RawTreeWriter:
         if not batches:
             return
         batch = concatenate(batches)
+        self._checksums.add(batch)
         columns: dict[str, Any] = dict(batch.scalars)
         for name, collection in batch.collections.items():
             index = ak.index.Index64(collection.offsets)
@@ -227,6 +233,17 @@ def _check_offsets(collection: Jagged, n: int, what: str) -> None:
     if offsets[0] != 0 or np.any(np.diff(offsets) < 0):
         msg = f"{what}: offsets must start at 0 and never fall"
         raise InputError(msg)
+
+
+def _complete(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as they are read back."""
+    return [{name: _plain(row.get(name, OPTIONAL_RUN_FIELDS.get(name)), kind) for name, kind in RUNS.items()} for row in runs]
+
+
+def _plain(value: Any, kind: np.dtype | type[str]) -> int | float | str:
+    if isinstance(kind, type):
+        return str(value)
+    return float(value) if kind.kind == "f" else int(value)
 
 
 def _run_columns(runs: Sequence[Mapping[str, Any]], where: str) -> dict[str, Any]:

@@ -15,9 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from na64mu.analysis.losses import Loss
+from na64mu.analysis.provenance import file_hash
 from na64mu.detector import Detector, load_detector
 from na64mu.errors import DetectorError, InputError
+from na64mu.execution.duplicates import EventSource, Excluded, find_duplicates
 
 __all__ = ("Fileset", "SourceFile", "dataset_name", "expand", "inspect_files")
 
@@ -53,6 +57,8 @@ class SourceFile:
         Rows of the `runs` tree.
     problem : str
         What is wrong with its bookkeeping; empty if nothing is.
+    is_data : bool
+        Whether it has no truth of a simulation.
     """
 
     dataset: str
@@ -64,16 +70,18 @@ class SourceFile:
     largest_cluster: int
     rows: tuple[dict[str, Any], ...] = ()
     problem: str = ""
+    is_data: bool = True
 
 
 @dataclass(frozen=True)
 class Fileset:
-    """Files that can be read, the detectors they need, and what was lost on the way."""
+    """Files that can be read, the detectors they need, what was lost on the way, and entries that stand twice (by path)."""
 
     files: tuple[SourceFile, ...]
     detectors: dict[str, Detector]
     losses: tuple[Loss, ...]
     metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
+    excluded: dict[str, Excluded] = field(default_factory=dict)
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -240,9 +248,93 @@ def inspect_files(files: Sequence[str | Path] | str | Path, *, detector: str | N
             listed = ", ".join(f"{tag} ({path})" for tag, path in tags.items())
             msg = f"dataset {dataset!r} mixes detectors: {listed}; give them as two datasets in a fileset JSON"
             raise InputError(msg)
-    return Fileset(
-        tuple(good), detectors, tuple(losses), {name: {k: v for k, v in m.items() if k != "detector"} for name, m in metadata.items()}
-    )
+    good = without_copies(good, losses)
+    excluded, doubled = find_duplicates([_event_source(file, layout) for file in good])
+    own = {name: {k: v for k, v in m.items() if k != "detector"} for name, m in metadata.items()}
+    return Fileset(tuple(good), detectors, (*losses, *doubled), own, excluded)
+
+
+def without_copies(files: Sequence[Any], losses: list[Loss]) -> list[Any]:
+    """Files without those that have the same content as an earlier one.
+
+    Parameters
+    ----------
+    files : sequence of SourceFile
+        In order; each has a path and a dataset.
+    losses : list of Loss
+        Receives one for each copy.
+
+    Returns
+    -------
+    list of SourceFile
+        The first file of every content.
+    """
+    by_size: dict[int, list[str]] = {}
+    for path in dict.fromkeys(f.path for f in files if "://" not in f.path and Path(f.path).exists()):
+        by_size.setdefault(Path(path).stat().st_size, []).append(path)
+    copy_of: dict[str, str] = {}
+    for same_size in by_size.values():
+        first_with: dict[str, str] = {}
+        for path in same_size if len(same_size) > 1 else ():
+            first = first_with.setdefault(file_hash(path), path)
+            if first != path:
+                copy_of[path] = first
+    for path, first in copy_of.items():
+        dataset = next(f.dataset for f in files if f.path == path)
+        losses.append(Loss(dataset, path, "duplicate", f"{path}: has the same content as {first} and is left out; name one of them only"))
+    return [f for f in files if f.path not in copy_of]
+
+
+def _event_source(file: SourceFile, layout: Any) -> EventSource:
+    seeds: dict[int, list[int]] = {}
+    for row in file.rows:
+        seeds.setdefault(int(row["run"]), []).append(int(row["seed"]))
+
+    def read(start: int, stop: int) -> tuple[Any, Any, Any]:
+        columns = read_numbers(file.path, file.tree, start, stop, layout)
+        return columns["run"], columns["event"], columns["config"]
+
+    return EventSource(file.dataset, file.path, 0, file.entries, file.is_data, {r: tuple(sorted(s)) for r, s in seeds.items()}, read)
+
+
+def read_numbers(
+    path: str, tree: str, start: int, stop: int, layout: Any = None, scalars: Sequence[str] = ("run", "event", "config")
+) -> dict[str, Any]:
+    """Some scalars of a range of entries, without the rest of them where that is possible.
+
+    Parameters
+    ----------
+    path, tree : str
+        File and tree.
+    start, stop : int
+        Entries.
+    layout : Layout, optional
+        Of a foreign tree.
+    scalars : sequence of str
+        Scalars of the raw tree.
+
+    Returns
+    -------
+    dict of str to array
+        Shape (stop - start,) each.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read.
+    """
+    from na64mu.events.reader import read_batch
+    from na64mu.events.source import find_tree, open_file, read_columns
+
+    names = {name: name for name in scalars}
+    if layout is not None:
+        columns = {name: layout.scalars[name] for name in names}
+        if any(c.branch is None or c.scale is not None or c.bits is not None for c in columns.values()):
+            return read_batch(path, start, stop, layout=layout).scalars
+        names = {name: str(c.branch) for name, c in columns.items()}
+    with open_file(path) as root:
+        found = read_columns(find_tree(root, path, tree), list(names.values()), path, start, stop)
+    return {name: np.asarray(found[branch]) for name, branch in names.items()}
 
 
 def _detector_of(file: SourceFile) -> Detector:
@@ -263,6 +355,7 @@ def _inspect(dataset: str, path: str, override: Detector | None, layout: Any) ->
     with open_file(path) as file:
         tree = find_tree(file, path, name)
         entries, uuid, cluster = int(tree.num_entries), str(file.file.uuid), _largest_cluster(tree)
+        is_data = "mc_process" not in (tree.keys() if layout is None else layout.truth)
     open_events(path, layout=layout)  # builds the schema, which names a missing branch
     rows: list[dict[str, Any]] = []
     problem = ""
@@ -278,7 +371,7 @@ def _inspect(dataset: str, path: str, override: Detector | None, layout: Any) ->
         msg = f"{path}: the bookkeeping names {len(tags)} detectors {tags}, one is wanted; choose one with --detector"
         raise InputError(msg)
     tag = tags[0] if override is None else override.tag
-    return SourceFile(dataset, path, name, uuid, tag, entries, cluster, tuple(rows), problem)
+    return SourceFile(dataset, path, name, uuid, tag, entries, cluster, tuple(rows), problem, is_data)
 
 
 def _largest_cluster(tree: Any) -> int:

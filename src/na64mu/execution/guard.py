@@ -14,7 +14,7 @@ __all__ = ("GuardedProcessor",)
 
 
 class GuardedProcessor(ProcessorABC):
-    """Runs another processor; a chunk that cannot be read becomes a `Loss` in the list "lost".
+    """Runs another processor and names the result after its chunk; a chunk that cannot be read becomes a `Loss` in the list "lost".
 
     coffea itself would swallow every OSError, so one that is raised by the processor's own code is turned into a RuntimeError.
 
@@ -29,6 +29,10 @@ class GuardedProcessor(ProcessorABC):
 
     def process(self, events: Any) -> dict[str, Any]:
         """Process one chunk, or book it as lost."""
+        where = events.metadata
+        return {"chunks": {(where["dataset"], where["filename"], int(where["entrystart"]), int(where["entrystop"])): self._result(events)}}
+
+    def _result(self, events: Any) -> dict[str, Any]:
         try:
             return {**self.processor.process(events), "lost": []}
         except InputError as error:

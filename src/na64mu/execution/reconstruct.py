@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,17 +13,18 @@ import numpy as np
 
 from na64mu import __version__
 from na64mu.analysis.blinding import visible_events
-from na64mu.analysis.exposure import FileBook, reconcile
+from na64mu.analysis.exposure import reconcile
 from na64mu.analysis.losses import Loss
+from na64mu.analysis.provenance import merged_ranges
 from na64mu.errors import InputError
+from na64mu.execution.books import bookkeeping_losses, books_of
 from na64mu.execution.fileset import Fileset, SourceFile, inspect_files
 from na64mu.execution.summaries import summaries
-from na64mu.selections.working_point import load_working_point
+from na64mu.execution.summary_input import FORMAT_VERSION, TREE
+from na64mu.selections.working_point import WorkingPoint, load_working_point
 from na64mu.typing import Summary
 
 __all__ = ("ParquetSummaryWriter", "RootSummaryWriter", "reconstruct_files")
-
-TREE = "summary"
 
 
 class RootSummaryWriter:
@@ -72,7 +74,7 @@ class ParquetSummaryWriter:
 
         table = pa.table(summary)
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd")
+            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd", write_page_checksum=True)
         self._writer.write_table(table)
 
     def finish(self, bookkeeping: Mapping[str, Any]) -> None:
@@ -127,11 +129,12 @@ def reconstruct_files(
     if target.suffix not in WRITERS:
         msg = f"{target}: the ending chooses the form of a summary: {' or '.join(WRITERS)} is wanted"
         raise InputError(msg)
-    box = load_working_point(selection).box
+    working_point = load_working_point(selection)
     foreign = None if layout is None else load_layout(layout)
     fileset = inspect_files(files, detector=detector, layout=foreign)
     losses = list(fileset.losses)
-    read: dict[tuple[str, str], dict[tuple[int, int], int]] = {(f.dataset, f.path): {} for f in fileset.files}
+    read: Counter[tuple[str, str, int, int]] = Counter()
+    rows: dict[tuple[str, str], tuple[int, int]] = {}
     columns: tuple[str, ...] = ()
     n_events = 0
     part = target.with_name(f".{target.stem}.part{target.suffix}")
@@ -141,13 +144,16 @@ def reconstruct_files(
             for file, summary in summaries(fileset, losses, chunksize=chunksize, layout=foreign):
                 columns = columns or tuple(summary)
                 _same_columns(columns, tuple(summary), file)
-                visible = visible_events(summary, box)
+                visible = visible_events(summary, working_point.box)
                 writer.extend({name: column[visible] for name, column in summary.items()})
+                key = file.dataset, file.path
+                first = rows.get(key, (n_events, 0))[0]
                 n_events += int(np.count_nonzero(visible))
-                _count(read[file.dataset, file.path], summary)
+                rows[key] = (first, n_events)
+                read.update((*key, r, c) for r, c in zip(summary["run"].tolist(), summary["config"].tolist(), strict=True))
             if not columns:
                 raise InputError("\n".join(["no event can be read:", *(loss.reason for loss in losses)]))
-            writer.finish(_bookkeeping(fileset, read, losses))
+            writer.finish(_bookkeeping(fileset, read, rows, losses, working_point, foreign))
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
@@ -161,28 +167,32 @@ def _same_columns(expected: tuple[str, ...], found: tuple[str, ...], file: Sourc
         raise InputError(msg)
 
 
-def _count(counts: dict[tuple[int, int], int], summary: Summary) -> None:
-    for run, config in zip(summary["run"].tolist(), summary["config"].tolist(), strict=True):
-        counts[run, config] = counts.get((run, config), 0) + 1
-
-
-def _bookkeeping(fileset: Fileset, read: Mapping[tuple[str, str], Mapping[tuple[int, int], int]], losses: list[Loss]) -> dict[str, Any]:
-    books = [
-        FileBook(
-            f.dataset,
-            f.path,
-            f.rows,
-            read=read[f.dataset, f.path],
-            unread=None,
-            n_unread=f.entries - sum(read[f.dataset, f.path].values()),
-            problem=f.problem,
-        )
-        for f in fileset.files
-    ]
+def _bookkeeping(
+    fileset: Fileset,
+    read: Mapping[tuple[str, str, int, int], int],
+    rows: Mapping[tuple[str, str], tuple[int, int]],
+    losses: list[Loss],
+    working_point: WorkingPoint,
+    layout: Any,
+) -> dict[str, Any]:
+    """What a run on the file needs to know; losses of the bookkeeping are added to `losses`."""
+    keys = [(f.dataset, f.path) for f in fileset.files]
+    lost = {k: merged_ranges((x.entry_start, x.entry_stop) for x in losses if x.kind == "chunk" and (x.dataset, x.file) == k) for k in keys}
+    books = books_of(fileset, read, lost, layout)
+    losses += bookkeeping_losses(books)
+    box = working_point.box
     return {
+        "format_version": FORMAT_VERSION,
         "version": __version__,
         "exposure": reconcile(books).to_dict(),
         "losses": [loss.to_dict() for loss in losses],
         "inputs": [{"path": f.path, "uuid": f.uuid, "entries": f.entries, "detector": f.detector} for f in fileset.files],
+        "segments": [_segment(f, *rows[f.dataset, f.path]) for f in fileset.files if (f.dataset, f.path) in rows],
         "detectors": {tag: d.digest for tag, d in fileset.detectors.items()},
+        "withheld": {"p_out_max": box.p_out_max, "e_cal_max": box.e_cal_max, "selection_hash": working_point.hash},
     }
+
+
+def _segment(file: SourceFile, start: int, stop: int) -> dict[str, Any]:
+    seeds = [[int(row["run"]), int(row["seed"])] for row in file.rows]
+    return {"dataset": file.dataset, "file": file.path, "detector": file.detector, "seeds": seeds, "start": start, "stop": stop}

@@ -44,7 +44,12 @@ def summaries(
         for start in range(0, file.entries, chunksize):
             stop = min(start + chunksize, file.entries)
             try:
-                yield file, reconstruction.reconstruct(read_batch(file.path, start, stop, layout=layout), fileset.detectors[file.detector])
+                batch = read_batch(file.path, start, stop, layout=layout)
+                summary = reconstruction.reconstruct(batch, fileset.detectors[file.detector])
+                if file.path in fileset.excluded:
+                    keep = fileset.excluded[file.path].mask(start, stop)
+                    summary = {name: column[keep] for name, column in summary.items()}
+                yield file, summary
             except InputError as error:
                 reason = f"{file.path}: entries {start} to {stop - 1} are lost: {error}"
                 losses.append(Loss(file.dataset, file.path, "chunk", reason, start, stop))

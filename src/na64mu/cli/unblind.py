@@ -1,0 +1,48 @@
+"""`na64mu unblind`: opens the signal box of one frozen selection, and leaves a record of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ("command",)
+
+
+@click.command(name="unblind", short_help="Open the signal box of a frozen selection, by its hash, with a record.")
+@click.argument("folder", metavar="OUT", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--hash", "frozen", required=True, metavar="HASH", help="Configuration hash in OUT/summary.json: what was frozen.")
+@click.option("--reason", required=True, help="Why, for the record.")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the opened result.")
+@click.option("--selection", metavar="NAME|FILE", help="Working point, where it is not one that ships with the package.")
+@click.option("--detector", metavar="TAG|FILE", help="As in the blind run.")
+@click.option("--calibration", multiple=True, metavar="FILE", help="As in the blind run.")
+@click.option("--layout", metavar="NAME|FILE", help="As in the blind run.")
+@click.option(
+    "--executor", type=click.Choice(["iterative", "futures", "dask"]), default="iterative", show_default=True, help="Where it is processed."
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Local processes of futures and dask.")
+@click.option("--scheduler", metavar="ADDRESS", help="Running Dask scheduler.")
+def command(folder: Path, frozen: str, reason: str, output: Path, **options: Any) -> None:
+    """Run the files of the blind output folder OUT again with the signal box open.
+
+    Selection, calibration, detector and layout must be those of OUT: their common hash is the one you give, or the box stays
+    closed. The files must have the content they had. What is seen outside the box must come out as in OUT. unblinding.json in both
+    folders says when, why and by whom.
+    """
+    from na64mu.execution.unblinding import unblind
+    from na64mu.report import write_figures, write_html
+
+    if not reason.strip():
+        msg = "--reason is empty: say why the box is opened"
+        raise click.UsageError(msg)
+    options["calibration"] = options["calibration"] or None
+    result = unblind(folder, output, frozen=frozen, reason=reason, **options)
+    write_figures(result, output)
+    write_html(result, output)
+    for name, regions in result.regions.items():
+        if "box" in regions:
+            click.echo(f"{name}: {regions['box'].n} events in the box before the plane cut, {regions['box_after'].n} after it")
+    click.echo(f"wrote {output}/ and the record unblinding.json there and in {folder}/", err=True)
+    click.get_current_context().exit(result.exit_code)

@@ -1,0 +1,185 @@
+"""Checksums of what was written: CRC-32 of every branch and cluster, and of the bookkeeping, in the object `checksums` of the file.
+
+A ROOT file has no checksum of its own for a compressed basket, and a flipped bit can still be unpacked to other numbers.
+They are made of the numbers as they are read back (little-endian, in the types of the raw tree), so they do not depend on
+compression. Files of others have none; a tree with another number of events than its checksums (merged files) is not judged.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from na64mu.errors import InputError
+from na64mu.events.batch import RawBatch
+from na64mu.events.form import TREE
+from na64mu.events.source import find_tree, open_file
+from na64mu.typing import AnyArray
+
+__all__ = ("NAME", "Checksums", "columns_of", "read_checksums", "runs_checksum", "verify_batch")
+
+NAME = "checksums"
+
+
+@dataclass
+class Checksums:
+    """Checksums of one file.
+
+    Attributes
+    ----------
+    borders : list of int
+        First entry of every cluster, and the number of entries.
+    branches : dict of str to list of int
+        Branch -> CRC-32 of every cluster.
+    runs, n_runs : int
+        CRC-32 of the bookkeeping, and the number of its rows.
+    """
+
+    borders: list[int] = field(default_factory=lambda: [0])
+    branches: dict[str, list[int]] = field(default_factory=dict)
+    runs: int = 0
+    n_runs: int = 0
+
+    def add(self, batch: RawBatch) -> None:
+        """Append one cluster."""
+        self.borders.append(self.borders[-1] + len(batch))
+        for name, column in columns_of(batch, 0, len(batch)):
+            self.branches.setdefault(name, []).append(_crc(column))
+
+    def to_json(self) -> str:
+        """As it is written."""
+        return json.dumps(
+            {"format_version": 1, "borders": self.borders, "branches": self.branches, "runs": self.runs, "n_runs": self.n_runs}
+        )
+
+    def wrong(self, batch: RawBatch, start: int) -> list[tuple[str, int, int]]:
+        """Branch and entries of every cluster that lies in a batch and has other numbers than were written.
+
+        Parameters
+        ----------
+        batch : RawBatch
+            Events of the file.
+        start : int
+            Entry of the first of them.
+
+        Returns
+        -------
+        list of (str, int, int)
+            Branch, first entry, and the one behind the last.
+        """
+        found = []
+        for i, (low, high) in enumerate(zip(self.borders[:-1], self.borders[1:], strict=True)):
+            if start <= low and high <= start + len(batch):
+                for name, column in columns_of(batch, low - start, high - start):
+                    if name in self.branches and self.branches[name][i] != _crc(column):
+                        found.append((name, low, high))
+        return found
+
+    def verify(self, batch: RawBatch, start: int) -> None:
+        """Raise an InputError that names the first branch with other numbers than were written; arguments as of `wrong`."""
+        for name, low, high in self.wrong(batch, start)[:1]:
+            msg = (
+                f"branch {name!r} has other numbers in entries {low} to {high - 1} than were written, "
+                "the file is damaged; copy or make it again"
+            )
+            raise InputError(msg)
+
+
+def _crc(column: AnyArray) -> int:
+    if sys.byteorder == "big":
+        column = column.byteswap()
+    return zlib.crc32(np.ascontiguousarray(column).view(np.uint8).data)
+
+
+def columns_of(batch: RawBatch, low: int, high: int) -> Iterable[tuple[str, AnyArray]]:
+    """Branches of the events low to high - 1 of a batch, as they stand in the tree."""
+    for name, column in batch.scalars.items():
+        yield name, column[low:high]
+    for name, collection in batch.collections.items():
+        first, last = int(collection.offsets[low]), int(collection.offsets[high])
+        yield f"n{name}", collection.counts[low:high].astype(np.int32)
+        for field_name, column in collection.fields.items():
+            yield f"{name}_{field_name}", column[first:last]
+
+
+def runs_checksum(rows: Sequence[Mapping[str, Any]]) -> int:
+    """CRC-32 of the bookkeeping.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        One per (run, config), with every field of na64mu.events.form.RUNS.
+
+    Returns
+    -------
+    int
+        The checksum.
+    """
+    return zlib.crc32(json.dumps([dict(sorted(row.items())) for row in rows]).encode())
+
+
+def read_checksums(file: Any, path: str | Path) -> Checksums | None:
+    """The checksums of an open file.
+
+    Parameters
+    ----------
+    file : uproot.ReadOnlyDirectory
+        From na64mu.events.source.open_file.
+    path : str or Path
+        Its path, for the message.
+
+    Returns
+    -------
+    Checksums or None
+        None if the file has none.
+
+    Raises
+    ------
+    InputError
+        If they are damaged.
+    """
+    try:
+        if NAME not in file.keys(cycle=False, recursive=False):
+            return None
+        content = json.loads(str(file[NAME]))
+        borders = [int(b) for b in content["borders"]]
+        branches = {str(name): [int(crc) for crc in crcs] for name, crcs in content["branches"].items()}
+        checksums = Checksums(borders, branches, int(content["runs"]), int(content["n_runs"]))
+    except Exception as error:
+        msg = f"{path}: its checksums cannot be read, the file is damaged ({type(error).__name__}); copy or make it again"
+        raise InputError(msg) from error
+    if borders[:1] != [0] or sorted(borders) != borders or any(len(crcs) != len(borders) - 1 for crcs in branches.values()):
+        msg = f"{path}: its checksums contradict themselves, the file is damaged; copy or make it again"
+        raise InputError(msg)
+    return checksums
+
+
+def verify_batch(batch: RawBatch, path: str | Path, start: int) -> None:
+    """Compare the events of a raw tree with the checksums in their file, cluster by cluster.
+
+    Parameters
+    ----------
+    batch : RawBatch
+        Events as they were read.
+    path : str or Path
+        Their file.
+    start : int
+        Entry of the first of them.
+
+    Raises
+    ------
+    InputError
+        If a branch has other numbers than were written.
+    """
+    with open_file(path) as file:
+        checksums = read_checksums(file, path)
+        if checksums is None or checksums.borders[-1] != find_tree(file, path, TREE).num_entries:
+            return
+    checksums.verify(batch, start)

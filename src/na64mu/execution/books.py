@@ -1,0 +1,93 @@
+"""From what was read of every file to its exposure, and to the losses of its bookkeeping."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from na64mu.analysis.exposure import FileBook, bookkeeping_problems, rows_once
+from na64mu.analysis.losses import Loss
+from na64mu.errors import InputError
+from na64mu.execution.duplicates import Excluded
+from na64mu.execution.fileset import Fileset, SourceFile, read_numbers
+
+__all__ = ("Ranges", "bookkeeping_losses", "books_of", "complement")
+
+Ranges = tuple[tuple[int, int], ...]
+
+
+def complement(ranges: Ranges, entries: int) -> Ranges:
+    """Entries from 0 to `entries` that lie in none of the sorted ranges."""
+    borders = [0, *(border for r in ranges for border in r), entries]
+    return tuple((a, b) for a, b in zip(borders[::2], borders[1::2], strict=True) if a < b)
+
+
+def books_of(
+    fileset: Fileset,
+    events: Mapping[tuple[str, str, int, int], int],
+    unread: Mapping[tuple[str, str], Ranges],
+    layout: Any = None,
+) -> list[FileBook]:
+    """Bookkeeping of every file and what was read of it.
+
+    Parameters
+    ----------
+    fileset : Fileset
+        From `inspect_files`.
+    events : mapping of (dataset, file, run, config) to int
+        Events processed.
+    unread : mapping of (dataset, file) to ranges
+        Entries that were not processed.
+    layout : Layout, optional
+        Of a foreign tree.
+
+    Returns
+    -------
+    list of FileBook
+        What `na64mu.analysis.exposure.reconcile` takes. Events whose first copy stands in another file count as not read here.
+    """
+    books = []
+    for file in fileset.files:
+        ranges = unread[file.dataset, file.path]
+        doubled = fileset.excluded.get(file.path, Excluded())
+        counts = _counts_of(file, ranges, layout, doubled)
+        if counts is not None:
+            counts += Counter({(run, config): n for (_, run, config), n in doubled.elsewhere.items()})
+        books.append(
+            FileBook(
+                file.dataset,
+                file.path,
+                rows=rows_once(file.rows, ((run, config) for _, run, config in doubled.here)),
+                read={
+                    (run, config): n for (dataset, path, run, config), n in events.items() if (dataset, path) == (file.dataset, file.path)
+                },
+                unread=counts,
+                n_unread=sum(int(doubled.mask(start, stop).sum()) for start, stop in ranges) + doubled.elsewhere.total(),
+                problem=file.problem,
+            )
+        )
+    return books
+
+
+def bookkeeping_losses(books: Iterable[FileBook]) -> list[Loss]:
+    """One loss for every file with events that no muons on target stand behind; a file without events has none to lose."""
+    return [
+        Loss(book.dataset, book.file, "bookkeeping", sentence) for book, sentence in bookkeeping_problems(books) if any(book.read.values())
+    ]
+
+
+def _counts_of(file: SourceFile, ranges: Ranges, layout: Any, doubled: Excluded) -> Counter[tuple[int, int]] | None:
+    """Events per (run, config) of entries that were not processed; None if even these two columns cannot be read."""
+    total: Counter[tuple[int, int]] = Counter()
+    try:
+        for start, stop in ranges:
+            columns = read_numbers(file.path, file.tree, start, stop, layout, ("run", "config"))
+            keep = doubled.mask(start, stop)
+            run, config = (np.asarray(columns[name])[keep].tolist() for name in ("run", "config"))
+            total.update(zip(run, config, strict=True))
+    except InputError:
+        return None
+    return total

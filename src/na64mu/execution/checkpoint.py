@@ -1,0 +1,198 @@
+"""What a run has finished, kept on disk after every wave: `na64mu run --resume` continues from it.
+
+A checkpoint is one JSON file (histograms as UHI) in <output>/.checkpoint/, written whole or not at all. It holds what the
+processor filled, which never contains anything of a blinded box, and what it belongs to: it is used only by the same code,
+configuration, chunks and input, judged by content.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from na64mu.analysis.cutflow import CutFlow
+from na64mu.analysis.losses import Loss
+from na64mu.analysis.result import Counts, Timing
+from na64mu.errors import CheckpointError
+
+__all__ = ("FOLDER", "Checkpoint", "decoded", "encoded")
+
+FOLDER = ".checkpoint"
+NAME = "finished.json"
+FORMAT_VERSION = 1
+
+#: What each part of an identity is called when it differs.
+PARTS = {
+    "code": "another version of the code",
+    "packages": "other versions of numpy, awkward, uproot or another package",
+    "configuration": "another selection, calibration, detector description or layout",
+    "inputs": "other input files, or files with other content",
+    "chunks": "another chunk size or other options that cut the files into chunks",
+}
+
+
+@dataclass
+class Checkpoint:
+    """The checkpoint of one output folder.
+
+    Attributes
+    ----------
+    output : Path
+        The output folder.
+    identity : dict
+        What the results belong to: one entry for each of PARTS.
+    resume : bool
+        Whether to continue from what is there.
+    """
+
+    output: Path
+    identity: dict[str, Any]
+    resume: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.output / FOLDER / NAME
+
+    def load(self) -> tuple[int, dict[str, Any], list[tuple[str, str, int, int]]]:
+        """What is finished.
+
+        Returns
+        -------
+        n : int
+            Finished chunks, from the first one on.
+        total : dict
+            Sum of their results.
+        gone : list of (str, str, int, int)
+            Keys of chunks that could not be opened.
+
+        Raises
+        ------
+        CheckpointError
+            If it belongs to something else, or is damaged.
+        """
+        if not self.resume or not self.path.exists():
+            self.remove()
+            return 0, {}, []
+        content = self._read()
+        for part, meaning in PARTS.items():
+            if content["identity"].get(part) != _plain(self.identity[part]):
+                msg = f"{self.path}: the finished chunks are of {meaning}: run without --resume to begin again"
+                raise CheckpointError(msg)
+        try:
+            n, gone = int(content["n"]), [(str(d), str(f), int(a), int(b)) for d, f, a, b in content["gone"]]
+            return n, decoded(content["total"]), gone
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(self._damaged(error)) from error
+
+    def _read(self) -> dict[str, Any]:
+        import uhi.io.json
+
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"), object_hook=uhi.io.json.object_hook)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise CheckpointError(self._damaged(error)) from error
+        good = isinstance(content, dict) and content.get("format_version") == FORMAT_VERSION and isinstance(content.get("identity"), dict)
+        if not good:
+            raise CheckpointError(self._damaged("it is of another version"))
+        return dict(content)
+
+    def _damaged(self, why: object) -> str:
+        reason = str(why).splitlines()[0][:160] if str(why) else type(why).__name__
+        return f"{self.path}: the finished chunks cannot be read ({reason}): run without --resume to begin again"
+
+    def save(self, n: int, total: Mapping[str, Any], gone: list[tuple[str, str, int, int]]) -> None:
+        """Keep the sum of the first `n` chunks; what is on disk is the old or the new state, never half of one.
+
+        Parameters
+        ----------
+        n : int
+            Finished chunks.
+        total : mapping
+            Sum of their results.
+        gone : list of (str, str, int, int)
+            Keys of chunks that could not be opened.
+        """
+        import uhi.io.json
+
+        content = {"format_version": FORMAT_VERSION, "identity": self.identity, "n": n, "gone": gone, "total": encoded(total)}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_suffix(".part")
+        with part.open("w", encoding="utf-8") as stream:
+            stream.write(json.dumps(content, default=uhi.io.json.default))
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(self.path)
+
+    def remove(self) -> None:
+        """Forget everything; done when the output has been written."""
+        shutil.rmtree(self.path.parent, ignore_errors=True)
+
+
+def _plain(content: Any) -> Any:
+    return json.loads(json.dumps(content))
+
+
+def encoded(total: Mapping[str, Any]) -> dict[str, Any]:
+    """What a search returned, as plain values and UHI histograms.
+
+    Parameters
+    ----------
+    total : mapping
+        "datasets", "events", "timing" and "lost" as the search processor returns them; each may be missing.
+
+    Returns
+    -------
+    dict
+        Ready for JSON with `uhi.io.json.default`.
+    """
+    content: dict[str, Any] = {"lost": [loss.to_dict() for loss in total.get("lost", [])]}
+    if "datasets" in total:
+        content["datasets"] = {
+            name: {
+                "cutflow": filled["cutflow"].to_dict(),
+                "histograms": dict(filled["histograms"]),
+                "outside": filled["outside"],
+                "regions": {region: asdict(counts) for region, counts in filled["regions"].items()},
+            }
+            for name, filled in total["datasets"].items()
+        }
+        content["events"] = [[*key, n] for key, n in total["events"].items()]
+        content["timing"] = asdict(total["timing"])
+    return content
+
+
+def decoded(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `encoded`.
+
+    Parameters
+    ----------
+    content : mapping
+        From JSON with `uhi.io.json.object_hook`.
+
+    Returns
+    -------
+    dict
+        What the search processor returned.
+    """
+    import hist
+
+    total: dict[str, Any] = {"lost": [Loss(**loss) for loss in content["lost"]]}
+    if "datasets" in content:
+        total["datasets"] = {
+            name: {
+                "cutflow": CutFlow.from_dict(filled["cutflow"]),
+                "histograms": {key: hist.Hist(histogram) for key, histogram in filled["histograms"].items()},
+                "outside": {key: int(n) for key, n in filled["outside"].items()},
+                "regions": {region: Counts(**counts) for region, counts in filled["regions"].items()},
+            }
+            for name, filled in content["datasets"].items()
+        }
+        total["events"] = {(str(d), str(f), int(run), int(config)): int(n) for d, f, run, config, n in content["events"]}
+        total["timing"] = Timing(**content["timing"])
+    return total

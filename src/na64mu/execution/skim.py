@@ -1,0 +1,120 @@
+"""Rewriting raw trees to fast files without losing anything: the library side of `na64mu skim`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from na64mu.errors import InputError
+from na64mu.events.batch import Jagged, RawBatch
+from na64mu.events.form import TRIGGER_BITS
+from na64mu.events.layout import load_layout
+from na64mu.events.reader import count_entries, read_batch, read_runs
+from na64mu.events.writer import RawTreeWriter
+from na64mu.execution.fileset import expand, read_numbers
+from na64mu.typing import BoolArray
+
+__all__ = ("selected", "skim")
+
+
+def skim(
+    files: Sequence[str | Path] | str | Path,
+    output: str | Path,
+    *,
+    keep: Sequence[str] = (),
+    layout: str | Path | None = None,
+    kind: Literal["ttree", "rntuple"] = "ttree",
+    chunksize: int = 50_000,
+) -> tuple[int, int]:
+    """Write the events of several files to one.
+
+    Parameters
+    ----------
+    files : str, Path or sequence of them
+        Raw trees.
+    output : str or Path
+        File to write; it appears whole or not at all.
+    keep : sequence of str
+        Trigger conditions of which an event needs one; all events without any.
+    layout : str or Path, optional
+        Of foreign trees.
+    kind : {"ttree", "rntuple"}
+        How the trees are stored.
+    chunksize : int
+        Events read at a time.
+
+    Returns
+    -------
+    n_read, n_written : int
+        Events.
+
+    Raises
+    ------
+    InputError
+        If anything cannot be read, an event stands twice, or files with and without truth are mixed.
+    """
+    foreign = None if layout is None else load_layout(layout)
+    datasets, _, losses = expand(files)
+    paths = [path for names in datasets.values() for path in names]
+    if losses or not paths:
+        raise InputError("\n".join(loss.reason for loss in losses) or "no input was given: name ROOT files, folders or a fileset JSON")
+    bits = sum(1 << TRIGGER_BITS[name] for name in keep)
+    rows: list[dict[str, Any]] = []
+    n_read = 0
+    _no_duplicates(paths, foreign)
+    with RawTreeWriter(output, kind) as writer:
+        for path in paths:
+            rows += read_runs(path, layout=foreign)
+            entries = count_entries(path, layout=foreign)
+            for start in range(0, entries, chunksize):
+                batch = read_batch(path, start, min(start + chunksize, entries), layout=foreign)
+                n_read += len(batch)
+                writer.extend(batch if not keep else selected(batch, (batch.scalars["trigger"] & np.uint32(bits)) != 0))
+        writer.finish(rows)
+    return n_read, writer.n_events
+
+
+def selected(batch: RawBatch, mask: BoolArray) -> RawBatch:
+    """Some events of a batch.
+
+    Parameters
+    ----------
+    batch : RawBatch
+        Events.
+    mask : BoolArray
+        Those that are kept, shape (n_events,).
+
+    Returns
+    -------
+    RawBatch
+        They, in order.
+    """
+    collections = {}
+    for name, collection in batch.collections.items():
+        rows = np.repeat(mask, collection.counts)
+        offsets = np.concatenate([[0], np.cumsum(collection.counts[mask])]).astype(np.int64)
+        collections[name] = Jagged(offsets, {field: column[rows] for field, column in collection.fields.items()})
+    return RawBatch({name: column[mask] for name, column in batch.scalars.items()}, collections)
+
+
+def _no_duplicates(paths: Sequence[str], layout: Any) -> None:
+    from na64mu.events.form import TREE
+    from na64mu.execution.duplicates import EventSource, find_duplicates
+
+    tree = TREE if layout is None else layout.trees.events
+
+    def source(path: str) -> EventSource:
+        def read(start: int, stop: int) -> tuple[Any, Any, Any]:
+            columns = read_numbers(path, tree, start, stop, layout)
+            return columns["run"], columns["event"], columns["config"]
+
+        return EventSource("", path, 0, count_entries(path, layout=layout), True, {}, read)
+
+    _, losses = find_duplicates([source(path) for path in paths])
+    if losses:
+        raise InputError(
+            "\n".join(f"{loss.reason.removesuffix('; left out here')}: a skim cannot keep muons on target right" for loss in losses)
+        )

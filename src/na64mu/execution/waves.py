@@ -1,0 +1,118 @@
+"""Chunks in waves: results are added in the order of the chunks, whatever the executor, and every wave can be kept on disk.
+
+The order of the additions is fixed, so sums of weights have the same last bit on every executor and after every resume.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from na64mu.errors import WorkerError
+from na64mu.execution.checkpoint import Checkpoint
+
+__all__ = ("Chunk", "ChunkKey", "key_of_chunk", "sum_in_order")
+
+#: Waves grow until one takes this long [s]: then the time to write a checkpoint does not count.
+WAVE_SECONDS = 15.0
+#: Chunks per worker in a wave at most: their results wait in memory.
+LARGEST_WAVE = 64
+
+ChunkKey = tuple[str, str, int, int]
+
+
+class Chunk(Protocol):
+    """A range of entries of one file; coffea's WorkItem is one."""
+
+    dataset: str
+    filename: str
+    entrystart: int
+    entrystop: int
+
+
+def key_of_chunk(chunk: Chunk) -> ChunkKey:
+    """Dataset, file, first entry and the one behind the last."""
+    return chunk.dataset, chunk.filename, int(chunk.entrystart), int(chunk.entrystop)
+
+
+def sum_in_order(
+    chunks: Sequence[Any],
+    run_wave: Callable[[Sequence[Any]], Mapping[ChunkKey, dict[str, Any]]],
+    *,
+    workers: int = 1,
+    checkpoint: Checkpoint | None = None,
+    show: bool = False,
+) -> tuple[dict[str, Any], list[Any]]:
+    """Run chunks wave by wave and add what they return.
+
+    Parameters
+    ----------
+    chunks : sequence of Chunk
+        In the order in which their results are added.
+    run_wave : callable
+        Takes some chunks, returns the result of each that could be opened.
+    workers : int
+        Chunks that run at the same time.
+    checkpoint : Checkpoint, optional
+        Says how many chunks are finished already, and keeps the sum after every wave.
+    show : bool
+        Whether to draw a progress bar on stderr.
+
+    Returns
+    -------
+    total : dict
+        Sum of the results; empty if there is none.
+    gone : list of Chunk
+        Chunks without a result.
+
+    Raises
+    ------
+    WorkerError
+        If a worker died; with a checkpoint the message says how to continue.
+    """
+    from coffea.processor import accumulate
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    at, total, gone_keys = (0, {}, []) if checkpoint is None else checkpoint.load()
+    size = workers
+    bar = Progress(
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} events, {task.fields[rate]:.0f} events/s"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not (show and sys.stderr.isatty()),
+    )
+    with bar:
+        task = bar.add_task("", total=sum(_length(c) for c in chunks), completed=sum(_length(c) for c in chunks[:at]), rate=0.0)
+        while at < len(chunks):
+            wave, begin = chunks[at : at + size], time.perf_counter()
+            try:
+                found = run_wave(wave)
+            except WorkerError as error:
+                if checkpoint is None:
+                    raise
+                msg = f"{error}; {at} of {len(chunks)} chunks are finished and kept: continue with --resume"
+                raise WorkerError(msg) from error
+            for chunk in wave:
+                out = found.get(key_of_chunk(chunk))
+                if out is None:
+                    gone_keys.append(key_of_chunk(chunk))
+                else:
+                    total = accumulate([out], total) if total else out
+            at += len(wave)
+            if checkpoint is not None:
+                checkpoint.save(at, total, gone_keys)
+            events, seconds = sum(_length(c) for c in wave), time.perf_counter() - begin
+            bar.update(task, advance=events, rate=events / seconds)
+            if seconds < WAVE_SECONDS / 2:
+                size = min(2 * size, LARGEST_WAVE * workers)
+    keys = set(gone_keys)
+    return total, [c for c in chunks if key_of_chunk(c) in keys]
+
+
+def _length(chunk: Chunk) -> int:
+    return int(chunk.entrystop) - int(chunk.entrystart)

@@ -1,0 +1,209 @@
+"""Runs that die and go on: the same result to the last bit, and no result of anything else."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from search_examples import FakeReconstruction, plant, raw_batch, runs_row, write_file
+
+from na64mu.analysis.result import RunResult
+from na64mu.errors import CheckpointError, SelectionError
+from na64mu.events.writer import RawTreeWriter
+from na64mu.execution import waves
+from na64mu.execution.run import forget_checkpoint, run_search
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing in the package may catch it."""
+
+
+def content(result: RunResult) -> str:
+    import uhi.io.json
+
+    plain = result.to_dict()
+    del plain["provenance"], plain["timing"]
+    return json.dumps([plain, result.histograms], default=uhi.io.json.default, sort_keys=True)
+
+
+def weighted_file(path: Path) -> Path:
+    batch = raw_batch(0, 400, truth=True)
+    batch.scalars["mc_weight"][:] = np.random.default_rng(5).exponential(size=400)
+    with RawTreeWriter(path) as writer:
+        writer.extend(batch)
+        writer.finish([runs_row()])
+    return path
+
+
+def die_after(n: int, fake: FakeReconstruction, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = [n]
+
+    def mortal(batch: object, detector: object) -> object:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        return fake(batch, detector)
+
+    monkeypatch.setattr("na64mu.reconstruction.summary.reconstruct", mortal)
+
+
+def interrupted(path: Path, out: Path, fake: FakeReconstruction, monkeypatch: pytest.MonkeyPatch, n: int = 4, **options: object) -> None:
+    die_after(n, fake, monkeypatch)
+    with pytest.raises(Killed):
+        run_search(path, chunksize=50, output=out, progress=False, **options)
+    monkeypatch.setattr("na64mu.reconstruction.summary.reconstruct", fake)
+    fake.calls.clear()
+
+
+@pytest.mark.parametrize("n", [0, 1, 4, 7])
+def test_a_resumed_run_gives_the_same_bits_and_reads_only_the_rest(fake: FakeReconstruction, tmp_path, monkeypatch, n):
+    path = weighted_file(tmp_path / "mc.root")
+    whole = run_search(path, chunksize=50, progress=False)
+    interrupted(path, tmp_path / "out", fake, monkeypatch, n)
+    again = run_search(path, chunksize=50, output=tmp_path / "out", resume=True, progress=False)
+    assert content(again) == content(whole)
+    assert sum(fake.calls) == {0: 400, 1: 350, 4: 250, 7: 50}[n]  # waves are of 1, 2, 4, ... chunks
+    forget_checkpoint(tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_without_resume_a_run_begins_again(fake: FakeReconstruction, tmp_path, monkeypatch):
+    path = write_file(tmp_path / "beam.root", 400)
+    interrupted(path, tmp_path / "out", fake, monkeypatch)
+    run_search(path, chunksize=50, output=tmp_path / "out", progress=False)
+    assert sum(fake.calls) == 400
+
+
+def test_resume_without_anything_kept_begins_at_the_beginning(fake: FakeReconstruction, tmp_path):
+    run_search(write_file(tmp_path / "beam.root", 10), output=tmp_path / "out", resume=True, progress=False)
+    assert sum(fake.calls) == 10
+
+
+@pytest.mark.parametrize("what", ["selection", "chunksize", "content", "code", "packages", "files"])
+def test_kept_chunks_of_anything_else_are_refused(fake: FakeReconstruction, tmp_path, monkeypatch, what):
+    path = write_file(tmp_path / "beam.root", 400)
+    interrupted(path, tmp_path / "out", fake, monkeypatch)
+    options: dict[str, object] = {"chunksize": 50}
+    files: object = path
+    if what == "selection":
+        options["selection"] = "prl2024-calibration"
+        sentence = "another selection, calibration"
+    elif what == "chunksize":
+        options["chunksize"] = 100
+        sentence = "another chunk size"
+    elif what == "content":  # same name, entries, size and uuid, another event
+        stat = path.stat()
+        with path.open("r+b") as stream:
+            stream.seek(stat.st_size // 2)
+            byte = stream.read(1)
+            stream.seek(-1, os.SEEK_CUR)
+            stream.write(bytes([byte[0] ^ 1]))
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        sentence = "other input files, or files with other content"
+    elif what == "code":
+        monkeypatch.setattr("na64mu.execution.run.source_hash", lambda: "another")
+        sentence = "another version of the code"
+    elif what == "packages":
+        monkeypatch.setattr("na64mu.execution.run.package_versions", lambda: {"numpy": "1.0"})
+        sentence = "other versions of numpy"
+    else:
+        files = [path, write_file(tmp_path / "more.root", 10, first=390, run=2)]
+        sentence = "other input files"
+    with pytest.raises(CheckpointError, match=rf"finished\.json: the finished chunks are of {sentence}.*: run without --resume"):
+        run_search(files, output=tmp_path / "out", resume=True, progress=False, **options)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format_version": 1}', '{"format_version": 0, "identity": {}}', "null", "[" * 5000])
+def test_a_damaged_checkpoint_is_refused_in_one_sentence(fake: FakeReconstruction, tmp_path, monkeypatch, text):
+    path = write_file(tmp_path / "beam.root", 100)
+    kept = tmp_path / "out" / ".checkpoint" / "finished.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(text)
+    with pytest.raises(CheckpointError, match=r"the finished chunks cannot be read \(.*\): run without --resume to begin again$") as caught:
+        run_search(path, output=tmp_path / "out", resume=True, progress=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_is_json_and_nothing_of_the_box_stands_in_it(fake: FakeReconstruction, tmp_path, monkeypatch):
+    path = write_file(tmp_path / "beam.root", 400)
+    plant(fake.table, 23, e_veto=11.375, e_ecal=0.987654, p_out=43.21)
+    texts = []
+    for hidden in (True, False):
+        if not hidden:  # fails (iii) and (iv) outside the box
+            fake.table["n_hits_mm5"][23], fake.table["e_ecal"][23], fake.table["p_out"][23] = 3, 30.0, np.nan
+        out = tmp_path / f"out{hidden}"
+        interrupted(path, out, fake, monkeypatch)
+        kept = json.loads((out / ".checkpoint" / "finished.json").read_text())
+        assert sorted(p.name for p in out.iterdir()) == [".checkpoint"]
+        (dataset,) = kept["total"]["datasets"].values()
+        assert "box" not in dataset["regions"]
+        texts.append([dataset["cutflow"], dataset["regions"], *(dataset["histograms"][name] for name in ("plane_before", "plane_after"))])
+    assert texts[0] == texts[1]
+    assert "43.21" not in (tmp_path / "outTrue" / ".checkpoint" / "finished.json").read_text()
+
+
+def test_an_error_of_a_later_wave_leaves_the_earlier_ones(fake: FakeReconstruction, tmp_path, monkeypatch):
+    path = write_file(tmp_path / "beam.root", 400)
+
+    def failing(batch: object, detector: object) -> object:
+        if len(fake.calls) >= 3:
+            msg = "on purpose"
+            raise SelectionError(msg)
+        return fake(batch, detector)
+
+    monkeypatch.setattr("na64mu.reconstruction.summary.reconstruct", failing)
+    with pytest.raises(SelectionError):
+        run_search(path, chunksize=50, output=tmp_path / "out", progress=False)
+    kept = json.loads((tmp_path / "out" / ".checkpoint" / "finished.json").read_text())
+    assert kept["n"] == 3
+
+
+def test_a_process_that_is_killed_goes_on(tmp_path, repository):
+    """kill -9 in the middle of a real run on the shipped sample, then --resume: the files are those of a run that was let alone."""
+    sample = sorted(map(str, (repository / "data" / "sample").glob("*.root")))
+    if not sample:
+        pytest.skip("data/sample has no files")
+    script = (
+        "import sys, na64mu.execution.waves as w, na64mu.execution.run as r; w.LARGEST_WAVE = 1; "
+        "r.source_hash = lambda: 'these sources'; from na64mu.cli import main; main(sys.argv[1:])"  # an edit meanwhile is another test
+    )
+    command = [sys.executable, "-c", script, "run", *sample, "--chunksize", "200", "-q", "-o"]
+    kept = tmp_path / "a" / ".checkpoint" / "finished.json"
+    process = subprocess.Popen([*command, str(tmp_path / "a")])
+    patience = time.monotonic() + 60
+    while not kept.exists() and process.poll() is None and time.monotonic() < patience:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert kept.exists()
+    n = json.loads(kept.read_text())["n"]
+    again = subprocess.run([*command, str(tmp_path / "a"), "--resume"], check=False)
+    assert again.returncode == 0
+    assert n > 0
+    assert not kept.exists()
+    whole = run_search(sample, chunksize=200, progress=False)
+    assert content(RunResult.read(tmp_path / "a")) == content(whole)
+
+
+def test_results_are_added_in_the_order_of_the_chunks():
+    class Piece:
+        dataset, filename = "d", "f"
+
+        def __init__(self, start: int) -> None:
+            self.entrystart, self.entrystop = start, start + 1
+
+    chunks = [Piece(i) for i in range(7)]
+
+    def run_wave(wave):
+        return {waves.key_of_chunk(c): {"names": [c.entrystart]} for c in reversed(list(wave)) if c.entrystart != 4}
+
+    total, gone = waves.sum_in_order(chunks, run_wave, workers=2)
+    assert total == {"names": [0, 1, 2, 3, 5, 6]}
+    assert gone == [chunks[4]]
