@@ -143,6 +143,14 @@ def test_beam_at_the_ecal_face() -> None:
         sample_beam(spot, row, rng)
     assert sample[:, 4].mean() == pytest.approx(159.4, abs=0.2)
     assert sample[:, 4].std() / 159.4 == pytest.approx(0.0375, rel=0.03)
+    # core and halo: the quartiles are nearly those of the core, the tail is that of the halo
+    core = np.percentile(np.abs(sample[:, :2]), 40.0, axis=0)  # of a Gaussian 0.524 widths; the halo shifts it by 20 %
+    assert np.all((core > 0.524 * np.array([9.0, 19.0])) & (core < 1.3 * 0.524 * np.array([9.0, 19.0])))
+    far = sample[:, 0] > 50.0  # the core is 5.6 widths away
+    assert np.mean(far) == pytest.approx(0.14 * 0.2525, rel=0.1)
+    alone = spot._replace(halo=np.zeros(5))
+    for row in sample:
+        sample_beam(alone, row, rng)
     assert sample[:, 0].std() == pytest.approx(9.0, rel=0.03)
     assert sample[:, 1].std() == pytest.approx(19.0, rel=0.03)
     assert abs(np.corrcoef(sample[:, 1], sample[:, 4])[0, 1]) < 0.03

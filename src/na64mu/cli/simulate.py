@@ -13,7 +13,10 @@ __all__ = ("command",)
 
 @click.command("simulate")
 @click.option("-n", "--events", "n_events", type=click.IntRange(min=1), required=True, help="Beam muons to generate.")
-@click.option("--process", default="beam", show_default=True, help="What happens: beam, zprime (with --mass), hardloss, nuclear.")
+@click.option(
+    "--process", default="beam", show_default=True, help="What happens: beam, zprime (with --mass), hardloss, nuclear, hadron, decay, kaon."
+)
+@click.option("--pile-up/--no-pile-up", default=False, show_default=True, help="Lay further beam particles over the events.")
 @click.option("--config", type=click.IntRange(1, 2), default=1, show_default=True, help="Trigger configuration.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Equal seeds give equal events.")
 @click.option("--run", "run_number", type=click.IntRange(min=0), default=1, show_default=True, help="Run number to write.")
@@ -26,6 +29,7 @@ __all__ = ("command",)
 def command(
     n_events: int,
     process: str,
+    pile_up: bool,
     config: int,
     seed: int,
     run_number: int,
@@ -59,6 +63,7 @@ def command(
             g_ref=g_ref,
             prescale_calibration=prescale,
             kind=kind,
+            with_pile_up=pile_up,
             progress=lambda n: bar.advance(task, n),
         )
     click.echo(

@@ -105,6 +105,19 @@ class Beam(Element):
     sigma_ty: NonNegative
     hadron_fraction: Fraction
     muons_per_spill: Positive
+    spill_length: Positive = 4.8  # [s]; SPS slow extraction: E. Depero, thesis (ETH Zurich), ch. 2
+    halo_fraction: Fraction = 0.0  # of all muons of the beam
+    halo_sigma: PositivePair = (75.0, 75.0)  # [mm] in x and y
+    halo_slope: tuple[NonNegative, NonNegative] = (0.001, 0.001)  # [rad]
+    # pions, kaons and protons among the hadrons: negative beam of 190 GeV/c at COMPASS, Nucl. Instrum. Meth. A 779 (2015) 69
+    hadron_species: tuple[Fraction, Fraction, Fraction] = (0.968, 0.024, 0.008)
+
+    @model_validator(mode="after")
+    def _species_are_all(self) -> Self:
+        if abs(sum(self.hadron_species) - 1.0) > 1e-6:
+            msg = f"hadron_species are fractions of pions, kaons and protons: they add up to {sum(self.hadron_species):g}, not to 1"
+            raise ValueError(msg)
+        return self
 
     @property
     def charge(self) -> int:

@@ -20,7 +20,10 @@ __all__ = ("BeamSpot", "beam_spot", "carry_back", "sample_beam")
 
 
 class BeamSpot(NamedTuple):
-    """Means and widths of the beam at the ECAL face: momentum [GeV/c], spot [mm], slopes [rad], charge [e]."""
+    """Means and widths of the beam at the ECAL face: momentum [GeV/c], spot [mm], slopes [rad], charge [e].
+
+    `halo` has its fraction, spot (x, y) and slopes (x, y).
+    """
 
     p_mean: float
     p_sigma: float
@@ -29,6 +32,7 @@ class BeamSpot(NamedTuple):
     sigma_tx: float
     sigma_ty: float
     charge: float
+    halo: FloatArray
 
 
 def beam_spot(detector: Detector) -> BeamSpot:
@@ -53,6 +57,7 @@ def beam_spot(detector: Detector) -> BeamSpot:
         beam.sigma_tx,
         beam.sigma_ty,
         float(beam.charge),
+        np.array([beam.halo_fraction, *beam.halo_sigma, *beam.halo_slope]),
     )
 
 
@@ -92,8 +97,9 @@ def sample_beam(spot: BeamSpot, state: FloatArray, rng: np.random.Generator) -> 
     rng : Generator
         Random numbers.
     """
-    state[0] = spot.sigma_x * rng.standard_normal()
-    state[1] = spot.sigma_y * rng.standard_normal()
-    state[2] = spot.sigma_tx * rng.standard_normal()
-    state[3] = spot.sigma_ty * rng.standard_normal()
+    halo = spot.halo[0] > 0.0 and rng.random() < spot.halo[0]
+    state[0] = (spot.halo[1] if halo else spot.sigma_x) * rng.standard_normal()
+    state[1] = (spot.halo[2] if halo else spot.sigma_y) * rng.standard_normal()
+    state[2] = (spot.halo[3] if halo else spot.sigma_tx) * rng.standard_normal()
+    state[3] = (spot.halo[4] if halo else spot.sigma_ty) * rng.standard_normal()
     state[4] = spot.p_mean + spot.p_sigma * rng.standard_normal()

@@ -12,162 +12,83 @@ from numba import njit
 
 from na64mu.detector import Detector
 from na64mu.simulation.beam import carry_back, sample_beam
-from na64mu.simulation.hadrons import nuclear_shower
-from na64mu.simulation.leakage import electromagnetic_shower, leak_electrons
+from na64mu.simulation.decays import PION_TO_MUON, decay
+from na64mu.simulation.hadrons import fly_hadron, nuclear_shower
+from na64mu.simulation.leakage import electromagnetic_shower, step_behind
 from na64mu.simulation.line import DRIFT, ECAL, FIELD, HCAL, PLANE, VHCAL
-from na64mu.simulation.losses import fluctuated, rate, sample_loss, sample_process
-from na64mu.simulation.recoil import deflect, recoil_angle
 from na64mu.simulation.secondaries import delta_rays, record
 from na64mu.simulation.setup import Scratch, Setup, new_scratch
-from na64mu.simulation.showers import Calorimeter, deposit_point
-from na64mu.simulation.spectra import BREMSSTRAHLUNG, NUCLEAR
-from na64mu.simulation.transport import MUON_MASS, circle, drift, scatter
-from na64mu.simulation.truth import FACTS, Truth
+from na64mu.simulation.showers import Calorimeter
+from na64mu.simulation.stack import DECAY, HADRON, HARD_LOSS, PILE_UP, TRUTH_HADRON, TRUTH_KAON, TRUTH_PION, ZPRIME, cross_stack
+from na64mu.simulation.transport import circle, drift, scatter
+from na64mu.simulation.truth import F_INDEX, F_P_IN, F_P_OUT, F_PROCESS, F_PX, F_TRANSFER, F_TRIGGER, F_VERTEX, F_X_S4, FACTS, Truth
 from na64mu.typing import FloatArray, IntArray
 
 # Kernels called from other kernels only need no wrappers: unpacking a Setup costs more to compile than they do.
-__all__ = ("BEAM", "CALIBRATION", "HARD_LOSS", "PHYSICS", "ZPRIME", "simulate_events")
+__all__ = ("CALIBRATION", "PHYSICS", "simulate_events")
 
 #: Trigger bits.
 CALIBRATION, PHYSICS = 1, 2
 
-#: What is made to happen in the ECAL: nothing, a Z', a loss above a threshold.
-BEAM, ZPRIME, HARD_LOSS = range(3)
-
-#: mc_process of delta ray, bremsstrahlung, pair, muon-nuclear (raw tree).
-TRUTH_PROCESS = np.array([4.0, 1.0, 2.0, 3.0])
-TRUTH_ZPRIME = 20.0
-TRUTH_ABOVE = 5.0  # smallest transfer that names a process [GeV]
-
-SLOWEST = 0.3  # a muon below this momentum is stopped [GeV/c]
-
 S0, S1, V1, S4, S_MU = range(5)
 
-F_TRIGGER, F_PROCESS, F_P_IN, F_P_OUT, F_PX, F_VERTEX, F_MASS, F_XFRAC, F_PSI, F_INDEX, F_X_S4, F_TRANSFER = (
-    FACTS.index(name)
-    for name in ("trigger", "process", "p_in", "p_out", "px", "vertex_z", "mass", "xfrac", "psi", "index", "x_s4", "transfer")
-)
 AIM_MARGIN = 6.0  # mm
 
 AIR_Z, COMPOSITE_Z = 7.3, 7.0  # nuclear charges for the scattering tails
-
-#: Electrons of 1 to 10 MeV beside a muon that leaves a dense stack: delta rays in equilibrium, K/2 <Z/A> ln(10) over a
-#: range of T / (1.5 MeV cm2 / g), with <Z/A> = 0.44.
-EQUILIBRIUM = 0.5 * 0.307 * 0.44 * math.log(10.0) / 1.5
-
-
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def _lose(
-    setup: Setup,
-    scratch: Scratch,
-    c: Calorimeter,
-    cells: FloatArray,
-    step: int,
-    state: FloatArray,
-    z: float,
-    process: int,
-    transfer: float,
-    rng: np.random.Generator,
-) -> None:
-    """A hard loss: shower in the calorimeter, electrons behind it, recoil of the muon, truth."""
-    energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
-    if process == NUCLEAR:
-        nuclear_shower(setup, scratch, c, cells, step, state, z, transfer, rng)
-    else:
-        electromagnetic_shower(setup, scratch, c, cells, step, state, z, transfer, process == BREMSSTRAHLUNG, rng)
-    deflect(state, recoil_angle(process, energy, transfer, rng), rng)
-    left = energy - transfer
-    state[4] = math.sqrt(max(left * left - MUON_MASS**2, 1e-6))
-    facts = scratch.facts
-    named = transfer > TRUTH_ABOVE and setup.line.kind[step] != HCAL and facts[F_PROCESS] != TRUTH_ZPRIME
-    if named and transfer > facts[F_TRANSFER]:
-        facts[F_PROCESS], facts[F_VERTEX], facts[F_TRANSFER] = TRUTH_PROCESS[process], z, transfer
-
-
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def _force(
-    setup: Setup,
-    scratch: Scratch,
-    c: Calorimeter,
-    cells: FloatArray,
-    step: int,
-    state: FloatArray,
-    z: float,
-    mode: int,
-    plan: FloatArray,
-    rng: np.random.Generator,
-) -> None:
-    """What was planned for this event: a Z' (plan: depth, x, psi, mass) or a loss (depth, process, energy)."""
-    energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
-    if mode == ZPRIME:
-        deflect(state, plan[2], rng)
-        left = (1.0 - plan[1]) * energy
-        state[4] = math.sqrt(max(left * left - MUON_MASS**2, 1e-6))
-        scratch.facts[F_PROCESS], scratch.facts[F_VERTEX] = TRUTH_ZPRIME, z
-        scratch.facts[F_XFRAC], scratch.facts[F_PSI], scratch.facts[F_MASS] = plan[1], plan[2], plan[3]
-    else:
-        transfer = min(plan[2], 0.999 * (energy - MUON_MASS))
-        _lose(setup, scratch, c, cells, step, state, z, int(plan[1]), transfer, rng)
-
-
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def _cross_stack(
-    setup: Setup,
-    scratch: Scratch,
-    c: Calorimeter,
-    cells: FloatArray,
-    step: int,
-    state: FloatArray,
-    planned: float,
-    mode: int,
-    plan: FloatArray,
-    rng: np.random.Generator,
-) -> bool:
-    """Walk the muon through a calorimeter, from one hard loss to the next; False if it stops."""
-    z, z_out = setup.line.z_in[step], setup.line.z_out[step]
-    total = (z_out - z) / c.x0
-    section = setup.line.number[step]
-    while True:
-        while section < len(c.ends) - 1 and z >= c.ends[section]:
-            section += 1
-        energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
-        per_length, continuous, straggling, third = rate(c.losses, energy)
-        length = rng.standard_exponential() / per_length
-        stop = min(z_out, c.ends[section])
-        at_plan = planned < min(z + length, stop)
-        at_loss = z + length < stop and not at_plan
-        length = (planned if at_plan else (z + length if at_loss else stop)) - z
-        before_x, before_y = state[0], state[1]
-        drift(state, length)
-        scatter(state, length, length / c.x0, total, c.z_nucleus, rng)
-        mean = continuous * length
-        visible = c.mip_scale * mean
-        visible = fluctuated(visible, c.mip_variance * visible, c.mip_third * visible, rng)
-        deposit_point(c, cells, section, 0.5 * (before_x + state[0]), 0.5 * (before_y + state[1]), visible)
-        energy -= fluctuated(mean, straggling * length, third * length, rng)
-        if energy < SLOWEST:
-            return False
-        state[4] = math.sqrt(energy * energy - MUON_MASS**2)
-        z += length
-        if at_plan:
-            planned = math.inf
-            _force(setup, scratch, c, cells, step, state, z, mode, plan, rng)
-        elif at_loss:
-            process = sample_process(c.losses, energy, rng)
-            transfer = sample_loss(c.losses, process, energy, 1.0, rng)
-            _lose(setup, scratch, c, cells, step, state, z, process, transfer, rng)
-        elif stop >= z_out:
-            break
-        if state[4] < SLOWEST:
-            return False
-    if z_out >= c.ends[-1]:  # not between preshower and main section, nor between modules
-        leak_electrons(setup, scratch, c, step + 1, state[0], state[1], EQUILIBRIUM, 0.01, rng)
-    return True
 
 
 @njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _in_hole(c: Calorimeter, state: FloatArray) -> bool:
     return abs(state[0]) < c.x_hole and abs(state[1]) < c.y_hole
+
+
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _cross(setup: Setup, i: int, length: float, whole: float, state: FloatArray, rng: np.random.Generator) -> bool:
+    """A length of a DRIFT or FIELD of which `whole` is the rest; False if the particle is lost in a magnet."""
+    line = setup.line
+    thickness = line.x_over_x0[i] * (length / whole if whole > 0.0 else 1.0)
+    if line.kind[i] == DRIFT:
+        drift(state, length)
+        scatter(state, length, thickness, line.x_over_x0[i], AIR_Z, rng)
+        return True
+    inside = abs(state[0] - line.aperture_centre[i, 0]) < line.aperture[i, 0]
+    inside &= abs(state[1] - line.aperture_centre[i, 1]) < line.aperture[i, 1]
+    if not inside or not circle(state, length, line.field[i, 0], line.field[i, 1], setup.spot.charge):
+        return False
+    scatter(state, length, thickness, line.x_over_x0[i], AIR_Z, rng)
+    return True
+
+
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _decay(setup: Setup, scratch: Scratch, state: FloatArray, plan: FloatArray, rng: np.random.Generator) -> None:
+    """A planned decay (plan: z, channel): the hadron becomes a muon; photons fly straight to the ECAL."""
+    before, photons, c = state[4], np.empty((2, 5)), setup.ecal
+    channel = int(plan[1])
+    n = decay(channel, state, photons, rng)
+    facts = scratch.facts
+    facts[F_PROCESS] = TRUTH_PION if channel == PION_TO_MUON else TRUTH_KAON
+    facts[F_VERTEX], facts[F_TRANSFER] = plan[0], before - state[4]
+    half = 0.5 * c.x_pitch * scratch.ecal.shape[1], 0.5 * c.y_pitch * scratch.ecal.shape[2]
+    for k in range(n):
+        drift(photons[k], c.z - plan[0])
+        if abs(photons[k, 0]) < half[0] and abs(photons[k, 1]) < half[1]:
+            electromagnetic_shower(setup, scratch, c, scratch.ecal, _first_step(setup, ECAL), photons[k], c.z, photons[k, 4], True, rng)
+
+
+@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _follow_hadron(setup: Setup, scratch: Scratch, step: int, state: FloatArray, rng: np.random.Generator) -> None:
+    """A beam hadron from the ECAL's face on: it interacts there after one interaction length on average, or flies on."""
+    c, facts = setup.ecal, scratch.facts
+    depth = rng.standard_exponential() * c.interaction_length
+    length = c.ends[-1] - c.z
+    drift(state, min(depth, length))
+    facts[F_PROCESS] = TRUTH_HADRON
+    if depth < length:
+        facts[F_VERTEX], facts[F_TRANSFER] = c.z + depth, state[4]
+        nuclear_shower(setup, scratch, c, scratch.ecal, step, state, c.z + depth, state[4], rng)
+    else:
+        facts[F_P_OUT] = state[4]
+        fly_hadron(setup, scratch, step_behind(setup, c, step), state, setup.spot.charge, rng)
 
 
 @njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -183,7 +104,7 @@ def _walk(
 ) -> bool:
     """Steps first to last - 1 of the line; False if the muon is lost."""
     line, s = setup.line, setup.surfaces
-    planned = plan[0] if mode != BEAM else math.inf
+    planned = plan[0] if mode in (ZPRIME, HARD_LOSS, DECAY) else math.inf
     for i in range(first, last):
         kind = line.kind[i]
         length = line.z_out[i] - line.z_in[i]
@@ -193,27 +114,28 @@ def _walk(
                 scratch.facts[F_X_S4] = state[0]
             scatter(state, 0.0, line.x_over_x0[i], line.x_over_x0[i], COMPOSITE_Z, rng)
             delta_rays(setup, scratch, i, state, rng)
-        elif kind == DRIFT:
-            drift(state, length)
-            scatter(state, length, line.x_over_x0[i], line.x_over_x0[i], AIR_Z, rng)
-            delta_rays(setup, scratch, i, state, rng)
-        elif kind == FIELD:
-            inside = abs(state[0] - line.aperture_centre[i, 0]) < line.aperture[i, 0]
-            inside &= abs(state[1] - line.aperture_centre[i, 1]) < line.aperture[i, 1]
-            if not inside or not circle(state, length, line.field[i, 0], line.field[i, 1], setup.spot.charge):
+        elif kind in (DRIFT, FIELD):
+            left = length
+            if mode == DECAY and line.z_in[i] <= planned < line.z_out[i]:
+                left = line.z_out[i] - planned
+                if not _cross(setup, i, length - left, length, state, rng):
+                    return False
+                _decay(setup, scratch, state, plan, rng)
+            if not _cross(setup, i, left, length, state, rng):
                 return False
-            if line.z_in[i] > setup.ecal.z:
+            if kind == DRIFT:
+                delta_rays(setup, scratch, i, state, rng)
+            elif line.z_in[i] > setup.ecal.z:
                 scratch.facts[F_P_OUT] = state[4]
-            scatter(state, length, line.x_over_x0[i], line.x_over_x0[i], AIR_Z, rng)
         elif kind == ECAL:
-            if not _cross_stack(setup, scratch, setup.ecal, scratch.ecal, i, state, planned, mode, plan, rng):
+            if not cross_stack(setup, scratch, setup.ecal, scratch.ecal, i, state, math.inf if mode == DECAY else planned, mode, plan, rng):
                 return False
         elif kind == VHCAL:
             if _in_hole(setup.vhcal, state):
                 drift(state, length)
-            elif not _cross_stack(setup, scratch, setup.vhcal, scratch.vhcal, i, state, math.inf, mode, plan, rng):
+            elif not cross_stack(setup, scratch, setup.vhcal, scratch.vhcal, i, state, math.inf, mode, plan, rng):
                 return False
-        elif not _cross_stack(setup, scratch, setup.hcal, scratch.hcal, i, state, math.inf, mode, plan, rng):
+        elif not cross_stack(setup, scratch, setup.hcal, scratch.hcal, i, state, math.inf, mode, plan, rng):
             return False
     return True
 
@@ -232,21 +154,22 @@ def _clear(scratch: Scratch) -> None:
 
 
 @njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def _aims_at(setup: Setup, state: FloatArray) -> bool:
+def _aims_at(setup: Setup, state: FloatArray, margin: float) -> bool:
     """Whether a state at z = 0 points at S0 and S1, within scattering (0.6 mm rms from all planes upstream)."""
     for counter in (S0, S1):
         z = setup.surfaces.z[setup.surfaces.first_counter + counter]
         distance = math.hypot(state[0] + state[2] * z, state[1] + state[3] * z)
-        if distance > setup.counters.size[counter, 0] + AIM_MARGIN:
+        if distance > setup.counters.size[counter, 0] + margin:
             return False
     return True
 
 
 @njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def _start(setup: Setup, scratch: Scratch, state: FloatArray, rng: np.random.Generator) -> bool:
-    """Draw the beam particle and write its truth; False if it cannot meet S0 and S1."""
+def _start(setup: Setup, scratch: Scratch, state: FloatArray, mode: int, rng: np.random.Generator) -> bool:
+    """Draw the beam particle and write its truth; False if it cannot meet S0 and S1 (with DECAY: would not, undecayed)."""
     sample_beam(setup.spot, state, rng)
-    if not _aims_at(setup, state):
+    aims = _aims_at(setup, state, 0.0 if mode == DECAY else AIM_MARGIN)
+    if not aims and mode not in (DECAY, PILE_UP):
         return False
     carry_back(setup.line, state, setup.spot.charge)
     norm = 1.0 / math.sqrt(1.0 + state[2] ** 2 + state[3] ** 2)
@@ -254,7 +177,7 @@ def _start(setup: Setup, scratch: Scratch, state: FloatArray, rng: np.random.Gen
     facts[F_P_IN] = state[4]
     facts[F_PX], facts[F_PX + 1], facts[F_PX + 2] = state[4] * state[2] * norm, state[4] * state[3] * norm, state[4] * norm
     facts[F_PX + 3], facts[F_PX + 4], facts[F_PX + 5] = state[0], state[1], setup.line.z_in[0]
-    return True
+    return aims
 
 
 @njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -305,16 +228,26 @@ def _simulate(
     for e in range(n_events):
         plan = plans[e]
         _clear(scratch)
-        if not _start(setup, scratch, state, rng):
+        aims = _start(setup, scratch, state, mode, rng)
+        if not aims and mode not in (DECAY, PILE_UP):
             continue
         alive = _walk(setup, scratch, stages[0], stages[1], state, mode, plan, rng)
+        if mode == DECAY and aims:
+            tallies[0] += 1
         _measure(setup, scratch, measured, rng)
-        if not (alive and _fires(setup, measured, S0) and _fires(setup, measured, S1)) or _fires(setup, measured, V1):
+        calibration = alive and _fires(setup, measured, S0) and _fires(setup, measured, S1) and not _fires(setup, measured, V1)
+        if not calibration and mode != PILE_UP:
             continue
-        tallies[0] += 1
-        keep = prescale > 0 and tallies[0] % prescale == 0
+        tallies[1] += 1
+        if mode != DECAY:
+            tallies[0] += 1
+        keep = mode == PILE_UP or (prescale > 0 and tallies[1] % prescale == 0)
         early_s0, early_s1, early_v1 = measured[S0], measured[S1], measured[V1]
-        alive = _walk(setup, scratch, stages[1], stages[2], state, mode, plan, rng)
+        if mode == HADRON:
+            _follow_hadron(setup, scratch, stages[1], state, rng)
+            alive = False
+        elif alive:
+            alive = _walk(setup, scratch, stages[1], stages[2], state, mode, plan, rng)
         _measure(setup, scratch, measured, rng)
         if not keep and not _fires(setup, measured, S4):
             continue
@@ -323,7 +256,7 @@ def _simulate(
             _walk(setup, scratch, stages[2], stages[3], state, mode, plan, rng)
         _measure(setup, scratch, measured, rng)
         measured[S0], measured[S1], measured[V1], measured[S4] = early_s0, early_s1, early_v1, s4
-        physics = _fires(setup, measured, S4) and _fires(setup, measured, S_MU)
+        physics = calibration and _fires(setup, measured, S4) and _fires(setup, measured, S_MU)
         if not keep and not physics:
             continue
         scratch.facts[F_TRIGGER] = CALIBRATION + (PHYSICS if physics else 0)
@@ -361,10 +294,10 @@ def simulate_events(
     n_events : int
         Beam muons.
     mode : int
-        BEAM, ZPRIME or HARD_LOSS.
+        BEAM, ZPRIME, HARD_LOSS, HADRON, DECAY or PILE_UP (see stack.py); PILE_UP keeps every particle.
     plans : FloatArray
-        What is made to happen in the ECAL, shape (n_events, 4): depth [mm] and, for a Z', x, psi [rad] and mass [GeV], for
-        a hard loss the process and its energy [GeV].
+        What is made to happen, shape (n_events, 4): z [mm] and, for a Z', x, psi [rad] and mass [GeV], for a hard loss the
+        process and its energy [GeV], for a decay its channel.
     prescale : int
         Every prescale-th muon that meets S0*S1*!V1 is written, and all that meet the physics trigger; 0: only these.
     rng : Generator
@@ -373,7 +306,7 @@ def simulate_events(
     Returns
     -------
     n_mot : int
-        Muons that met S0*S1*!V1.
+        Beam particles that met S0*S1*!V1; with DECAY those that would meet S0*S1 undecayed.
     truth : Truth
         Written events.
     """

@@ -3,10 +3,11 @@
 Processes: "beam", unbiased muons (weight 1); "zprime", every muon on target radiates a Z' in the lead of the ECAL (weight:
 the expected number per muon at the coupling g_ref); "hardloss", every muon on target loses more than 20 GeV in one
 interaction in the ECAL (weight: the expected number per muon); "nuclear", the same with a muon-nuclear interaction, which
-fills the region of missing energy. These are the same muons as "beam", seen through a magnifying glass: never add a biased
-sample to the same region of an unbiased one.
+fills the region of missing energy; "hadron", hadrons of the beam instead of muons; "decay" and "kaon", hadrons (or kaons
+alone) that decay to a muon between the start of the line and the ECAL. Their weight is the number per beam muon. "hardloss" and "nuclear" are the same muons as "beam", seen through a
+magnifying glass: never add them to the same region of an unbiased sample.
 
-Weights. n_mot counts the generated muons that met S0*S1*!V1, and sum_weights is the sum of mc_weight over them, written or
+Weights. n_mot counts the generated particles that met S0*S1*!V1 (of decays: that would, had they not decayed), and sum_weights is the sum of mc_weight over them, written or
 not: the weighted events are what n_mot muons on target make at the coupling g_ref. For any selection the expected
 number of events for N muons on target is N (sum of mc_weight of selected events) / n_mot.
 """
@@ -24,13 +25,16 @@ from na64mu.errors import Na64muError
 from na64mu.events.batch import RawBatch
 from na64mu.events.form import SCALARS, TRUTH
 from na64mu.events.writer import RawTreeWriter
+from na64mu.simulation.contamination import decay_plans, hadron_plans
 from na64mu.simulation.digits import digitise
-from na64mu.simulation.events import BEAM, CALIBRATION, HARD_LOSS, ZPRIME, simulate_events
+from na64mu.simulation.events import CALIBRATION, simulate_events
+from na64mu.simulation.overlay import pile_up
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.setup import Setup, build_setup
 from na64mu.simulation.signal import hard_loss_plans, zprime_plans
 from na64mu.simulation.spectra import NUCLEAR
-from na64mu.simulation.truth import FACTS, Truth
+from na64mu.simulation.stack import BEAM, DECAY, HADRON, HARD_LOSS, ZPRIME
+from na64mu.simulation.truth import FACTS, PileUp, Truth, no_pile_up
 from na64mu.typing import AnyArray, FloatArray
 
 __all__ = ("BATCH", "PROCESSES", "produce")
@@ -40,7 +44,7 @@ BATCH = 20_000
 HARD_LOSS_ABOVE = 20.0  # smallest loss of process "hardloss" [GeV]
 
 #: What can be made: process -> mode of the event kernel.
-PROCESSES = {"beam": BEAM, "zprime": ZPRIME, "hardloss": HARD_LOSS, "nuclear": HARD_LOSS}
+PROCESSES = {"beam": BEAM, "zprime": ZPRIME, "hardloss": HARD_LOSS, "nuclear": HARD_LOSS, "hadron": HADRON, "decay": DECAY, "kaon": DECAY}
 
 
 def _plans(
@@ -53,6 +57,10 @@ def _plans(
         return zprime_plans(detector, mass, g_ref, n, rng)
     if process in ("hardloss", "nuclear"):
         return hard_loss_plans(detector, setup, HARD_LOSS_ABOVE, n, rng, NUCLEAR if process == "nuclear" else None)
+    if process == "hadron":
+        return hadron_plans(detector, n)
+    if process in ("decay", "kaon"):
+        return decay_plans(detector, setup, n, rng, kaons_only=process == "kaon")
     return np.zeros((n, 4)), 1.0
 
 
@@ -60,7 +68,7 @@ def _column(truth: Truth, name: str) -> AnyArray:
     return truth.facts[:, FACTS.index(name)]
 
 
-def _scalars(truth: Truth, first: int, run: int, config: int, per_spill: float) -> dict[str, AnyArray]:
+def _scalars(truth: Truth, pile: PileUp, first: int, run: int, config: int, per_spill: float) -> dict[str, AnyArray]:
     """Event scalars and truth of the written events; `first` is the number of the first generated one."""
     number = first + _column(truth, "index").astype(np.int64)
     n = len(number)
@@ -70,7 +78,7 @@ def _scalars(truth: Truth, first: int, run: int, config: int, per_spill: float) 
         "event": number + 1,
         "config": np.full(n, config),
         "trigger": _column(truth, "trigger"),
-        "mc_n_pileup": np.zeros(n),
+        "mc_n_pileup": np.diff(pile.offsets),
     }
     for name in ("weight", "process", "p_in", "p_out", "px", "py", "pz", "x", "y", "z", "vertex_z", "mass", "xfrac", "psi"):
         facts[f"mc_{name}"] = _column(truth, name)
@@ -90,6 +98,7 @@ def produce(
     g_ref: float = 1e-4,
     prescale_calibration: int = 1,
     kind: Literal["ttree", "rntuple"] = "ttree",
+    with_pile_up: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> dict[str, Any]:
     """Generate beam muons and write the triggered ones.
@@ -118,6 +127,8 @@ def produce(
         Write every n-th calibration trigger; 0 writes only physics triggers.
     kind : {"ttree", "rntuple"}
         Form of the file.
+    with_pile_up : bool
+        Whether further beam particles are laid over the events (see overlay.py).
     progress : callable, optional
         Called with the number of events generated since the last call.
 
@@ -153,8 +164,9 @@ def produce(
             sum_weights += weight * counted
             n_written += len(truth.facts)
             n_physics += int(np.count_nonzero(_column(truth, "trigger") > CALIBRATION))
-            scalars = _scalars(truth, i * BATCH, run, config, detector.beam.muons_per_spill)
-            writer.extend(RawBatch(scalars, digitise(truth, setup.surfaces, readout, rng)))
+            pile = pile_up(setup, detector, truth, rng) if with_pile_up else no_pile_up(truth)
+            scalars = _scalars(truth, pile, i * BATCH, run, config, detector.beam.muons_per_spill)
+            writer.extend(RawBatch(scalars, digitise(truth, setup.surfaces, readout, rng, pile)))
             if progress is not None:
                 progress(size)
         row: dict[str, Any] = {
@@ -167,7 +179,7 @@ def produce(
             "g_ref": g_ref if process == "zprime" else 0.0,
             "prescale_calibration": prescale_calibration,
             "detector": detector.tag,
-            "conditions": f"simulation;{process}",
+            "conditions": f"simulation;{process}{';pile-up' if with_pile_up else ''}",
             "seed": seed,
         }
         writer.finish([row])

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.detector import Detector
+from na64mu.detector.elements import BmsStation, Gem, Micromegas, Straw
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("Readout", "build_readout")
@@ -87,7 +88,12 @@ def _padded(lists: list[IntArray]) -> IntArray:
 
 def _turns(detector: Detector) -> FloatArray:
     """One row per surface: a straw chamber has two, one for each view."""
-    modules = [*detector.bms, *detector.micromegas, *detector.gem, *(s for s in detector.straws for _ in (0, 1))]
+    modules: list[BmsStation | Micromegas | Gem | Straw] = [
+        *detector.bms,
+        *detector.micromegas,
+        *detector.gem,
+        *(s for s in detector.straws for _ in (0, 1)),
+    ]
     return np.array([[*m.centre, math.cos(m.rotation), math.sin(m.rotation)] for m in modules])
 
 

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from na64mu.cli.simulate import command
+from na64mu.detector import load_detector
+from na64mu.events.batch import RawBatch
+from na64mu.events.reader import read_batch, read_runs
+from na64mu.simulation.digits import SAMPLE_RATIOS, _pulse
+from na64mu.simulation.overlay import MERGE, WINDOW, mean_pile_up
+from na64mu.simulation.produce import produce
+
+DETECTOR = load_detector("na64mu-2022")
+CROWDED = DETECTOR.model_copy(update={"beam": DETECTOR.beam.model_copy(update={"muons_per_spill": 2.8e7})})
+
+
+@pytest.fixture(scope="module")
+def batches(tmp_path_factory: pytest.TempPathFactory) -> tuple[RawBatch, RawBatch]:
+    folder = tmp_path_factory.mktemp("overlay")
+    produce(folder / "alone.root", CROWDED, "beam", 1500, 1, 21)
+    produce(folder / "crowd.root", CROWDED, "beam", 1500, 1, 21, with_pile_up=True)
+    assert read_runs(folder / "crowd.root")[0]["conditions"] == "simulation;beam;pile-up"
+    return read_batch(folder / "alone.root"), read_batch(folder / "crowd.root")
+
+
+def test_rate_and_truth(batches: tuple[RawBatch, RawBatch]) -> None:
+    alone, crowd = batches
+    assert mean_pile_up(DETECTOR) == pytest.approx(2.8e6 / 4.8 * 400e-9)
+    n = crowd.scalars["mc_n_pileup"]
+    assert n.mean() == pytest.approx(10.0 * mean_pile_up(DETECTOR), abs=5.0 * np.sqrt(2.33 / len(n)))
+    assert n.var() == pytest.approx(n.mean(), rel=0.25)
+    assert not alone.scalars["mc_n_pileup"].any()
+    np.testing.assert_array_equal(alone.scalars["mc_p_out"], crowd.scalars["mc_p_out"])
+    np.testing.assert_array_equal(alone.scalars["trigger"], crowd.scalars["trigger"])
+
+
+def test_times_fill_the_window(batches: tuple[RawBatch, RawBatch]) -> None:
+    alone, crowd = batches
+    for name in ("bms", "ecal", "hcal"):
+        more = crowd.collections[name]["time"]
+        assert np.abs(alone.collections[name]["time"]).max() < 25.0
+        late = more[np.abs(more) > 30.0]
+        assert len(late) > 0.3 * len(more)
+        assert np.abs(late).max() < WINDOW + 25.0
+        assert np.mean(late > 0.0) == pytest.approx(0.5, abs=0.12)
+
+
+def test_deposits_in_time_are_added(batches: tuple[RawBatch, RawBatch]) -> None:
+    # no second row of one cell within the resolution of two pulses
+    hcal = batches[1].collections["hcal"]
+    key = hcal.event_index * 1000 + hcal["module"] * 100 + hcal["ix"] * 10 + hcal["iy"]
+    main = np.abs(hcal["time"]) < 0.5 * MERGE
+    assert len(np.unique(key[main])) > 0.99 * main.sum()
+    assert len(np.unique(key)) < len(key)
+
+
+def test_pulses() -> None:
+    samples = np.empty(3)
+    _pulse(0.0, samples)
+    np.testing.assert_allclose(samples, [SAMPLE_RATIOS[0], 1.0, SAMPLE_RATIOS[1]])
+    _pulse(25.0, samples)
+    np.testing.assert_allclose(samples, [0.0, SAMPLE_RATIOS[0], 1.0])
+    _pulse(80.0, samples)
+    assert not samples.any()
+
+
+def test_command_lays_over(tmp_path: Path) -> None:
+    out = tmp_path / "p.root"
+    result = CliRunner().invoke(command, ["-n", "300", "--pile-up", "-o", str(out)])
+    assert result.exit_code == 0, result.output
+    assert read_batch(out).scalars["mc_n_pileup"].any()
