@@ -30,7 +30,7 @@ def crossings(ms: Spectrometer, state: np.ndarray) -> np.ndarray:
         else:
             s[:2] += (end - start) * s[2:4]
         while plane < len(ms.planes) and ms.planes[plane].z <= end + 1e-9:
-            out[plane] = s[ms.planes[plane].view]
+            out[plane] = np.dot(ms.planes[plane].direction, s[:2])
             plane += 1
     return out
 

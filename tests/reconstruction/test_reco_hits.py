@@ -1,0 +1,117 @@
+"""Hits from slabs, wires and clusters: what counts, where, and in which order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from na64mu.detector import Detector, load_detector
+from na64mu.events.batch import Jagged, RawBatch
+from na64mu.events.form import COLLECTIONS, SCALARS
+from na64mu.reconstruction.channels import channel_map
+from na64mu.reconstruction.hits import SHARED_ERROR, is_drift_time, spectrometer_hits
+from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
+from na64mu.tracking.hits import Hits
+from na64mu.tracking.spectrometer import spectrometer
+
+Rows = dict[str, list[list[tuple[float, ...]]]]  # collection -> rows of every event
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return load_detector("na64mu-2022")
+
+
+def batch_of(rows: Rows, n_events: int = 1) -> RawBatch:
+    collections = {}
+    for name, fields in COLLECTIONS.items():
+        events = rows.get(name, [[] for _ in range(n_events)])
+        table = np.array([row for event in events for row in event], dtype=float).reshape(-1, len(fields))
+        offsets = np.concatenate([[0], np.cumsum([len(event) for event in events])]).astype(np.int64)
+        collections[name] = Jagged(offsets, {f: table[:, i].astype(kind) for i, (f, kind) in enumerate(fields.items())})
+    return RawBatch({name: np.zeros(n_events, dtype=kind) for name, kind in SCALARS.items()}, collections)
+
+
+def hits_of(rows: Rows, detector: Detector, number: int, n_events: int = 1) -> Hits:
+    batch = batch_of(rows, n_events)
+    mm, gem = micromegas_clusters(batch.collections["mm"], detector), gem_clusters(batch.collections["gem"], detector)
+    return spectrometer_hits(batch, mm, gem, detector, spectrometer(detector, number))
+
+
+def on_plane(hits: Hits, detector: Detector, number: int, name: tuple[str, int, int], event: int = 0) -> np.ndarray:
+    planes = spectrometer(detector, number).planes
+    p = event * len(planes) + [(q.station, q.view, q.layer) for q in planes].index(name)
+    return hits.u[hits.offsets[p] : hits.offsets[p + 1]]
+
+
+def test_a_wire_measures_on_both_sides(detector: Detector) -> None:
+    straw = next(s for s in detector.straws if s.module == 2)
+    hits = hits_of({"straw": [[(2, 1, 0, 10, 29.0)]]}, detector, 2)
+    centre = straw.wire_position(1, 0)[10]
+    assert on_plane(hits, detector, 2, ("st2", 1, 0)).tolist() == pytest.approx([centre - 2.0, centre + 2.0])
+    assert hits.source.tolist() == [0, 0]
+    assert len(hits.u) == 2
+
+
+@pytest.mark.parametrize(("time", "n"), [(-14.0, 2), (-15.0, 0), (0.0, 2), (57.0, 2), (59.0, 0), (200.0, 0)])
+def test_drift_times_outside_the_tube_are_dropped(detector: Detector, time: float, n: int) -> None:
+    # 0.25 mm x 14.5 ns/mm x 4 = 14.5 ns before the wire and behind the wall at 3.01 mm (43.6 ns)
+    assert len(hits_of({"straw": [[(2, 0, 1, 5, time)]]}, detector, 2).u) == n
+    assert is_drift_time(time, 0.25, 3.01, 14.5) == (n > 0)
+
+
+def test_slabs_of_one_row_are_one_hit(detector: Detector) -> None:
+    station = detector.bms[1]
+    first = int(np.flatnonzero(station.channel_row == 8)[0])
+    rows = [(2, first, 0.1), (2, first + 1, -0.1), (2, first, 5.0), (2, 999, 0.0), (9, 0, 0.0)]
+    hits = hits_of({"bms": [rows]}, detector, 1)  # the third is late, the others do not exist
+    assert hits.u.tolist() == pytest.approx([station.row_y[8]])
+    assert hits.sigma[0] == pytest.approx(station.row_pitch / np.sqrt(12.0))
+    assert hits.source.tolist() == [0]
+
+
+def test_hits_are_sorted_and_the_order_of_rows_does_not_matter(detector: Detector) -> None:
+    rng = np.random.default_rng(1)
+    straw = [(2, int(rng.integers(2)), int(rng.integers(2)), w, float(rng.uniform(0, 40))) for w in range(12)]
+    gem = [(1, v, s + d, 30, 100 + s, 80) for v in (0, 1) for s in (20, 60, 120) for d in (0, 1, 2)]
+    one = hits_of({"straw": [straw, []], "gem": [gem, gem]}, detector, 2, 2)
+    other = hits_of({"straw": [straw[::-1], []], "gem": [gem[::-1], gem]}, detector, 2, 2)
+    assert np.array_equal(one.u, other.u)
+    assert np.array_equal(one.offsets, other.offsets)
+    row = np.repeat(np.arange(len(one.offsets) - 1), np.diff(one.offsets))
+    assert np.all(np.diff(one.u)[np.diff(row) == 0] >= 0.0)
+    assert np.array_equal(on_plane(one, detector, 2, ("gem1", 0, 0)), on_plane(one, detector, 2, ("gem1", 0, 0), 1))
+
+
+def test_a_cluster_that_borrows_channels_has_no_hit_of_its_own(detector: Detector) -> None:
+    table = detector.micromegas[0].strip_channel(0)
+    muon = {100: 60, 101: 300, 102: 250, 103: 60}
+    borrowed = table[103]
+    copy = next(int(s) for s in np.flatnonzero(table == borrowed) if s != 103 and s not in (102, 104))
+    charges: dict[int, float] = {}
+    for strip, q in {**muon, copy + 1: 90, copy + 2: 80}.items():  # beside a strip that the muon lights
+        charges[int(table[strip])] = charges.get(int(table[strip]), 0.0) + q
+    rows = [(1, 0, channel, 0.4 * q, q, 0.8 * q) for channel, q in charges.items()]
+    hits = hits_of({"mm": [rows]}, detector, 1)
+    assert len(hits.u) == 2
+    assert hits.source[0] == hits.source[1]
+    assert sorted(hits.sigma) == pytest.approx([0.08, 0.08 * SHARED_ERROR])
+
+
+def test_late_clusters_are_no_hits(detector: Detector) -> None:
+    rows = [(1, 0, s, 40, 100, 300) for s in (20, 21)]
+    assert len(hits_of({"gem": [rows]}, detector, 2).u) == 0
+
+
+def test_every_channel_belongs_to_one_spectrometer(detector: Detector) -> None:
+    maps = [channel_map(detector, spectrometer(detector, number)) for number in (1, 2)]
+    for name in ("mm_plane", "gem_plane"):
+        one, two = (getattr(m, name) for m in maps)
+        assert np.all((one >= 0) != (two >= 0))
+    assert np.all(maps[1].slab_plane == -1)
+
+
+def test_no_rows_no_hits(detector: Detector) -> None:
+    hits = hits_of({}, detector, 1, 3)
+    assert len(hits.u) == 0
+    assert hits.offsets.tolist() == [0] * (3 * 22 + 1)
