@@ -19,14 +19,14 @@ from na64mu.errors import CalibrationError
 from na64mu.tracking.spectrometer import Plane
 from na64mu.typing import FloatArray
 
-__all__ = ("MIN_TRACKS", "AlignedSpectrometer", "align_spectrometer", "chunks", "selected_tracks")
+__all__ = ("MIN_TRACKS", "AlignedSpectrometer", "align_spectrometer", "chunks")
 
 log = logging.getLogger(__name__)
 
 MIN_TRACKS = 500  # fewer do not tell planes from outliers
 CHUNK = 4000  # tracks held in memory with all their matrices
 MIN_FREEDOM = 3  # degrees of freedom of a track in all
-CONVERGED = 0.2  # a pass ends when no parameter moves by more of its error
+CONVERGED = 0.02  # steps below this fraction of the survey (or five errors) are so small that one more would not change them
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Pass:
 
 #: Displaced planes lose hits in narrow windows, and a wide window takes in wrong ones: from wide to narrow.
 PASSES = (
-    Pass(2.0, 5.0, 10_000, 3),
-    Pass(0.5, 4.0, 20_000, 2),
-    Pass(0.2, 4.0, 20_000, 2),
+    Pass(2.0, 5.0, 3000, 3),
+    Pass(0.5, 4.0, 4000, 2),
+    Pass(0.2, 4.0, 6000, 2),
     Pass(0.1, 4.0, 10_000_000, 3),
 )
 
@@ -114,48 +114,34 @@ def chunks(hits: TrackHits, sample: Sample, detector: Detector, spread: float = 
         yield rows, residuals(replace(part, sigma=np.hypot(part.sigma, spread)), spectrometer, detector, scatter)
 
 
-def selected_tracks(hits: TrackHits, sample: Sample, detector: Detector, spread: float, max_pull: float) -> TrackHits:
-    """Take out hits far from the track of the others, the worst first, and tracks that have too few left.
-
-    Parameters
-    ----------
-    hits, sample, detector, spread
-        As in `chunks`.
-    max_pull : float
-        Largest residual in standard deviations.
-
-    Returns
-    -------
-    TrackHits
-        What is left.
-    """
+def _without_outliers(hits: TrackHits, sample: Sample, detector: Detector, spread: float, max_pull: float) -> TrackHits:
+    """Take out the worst hit of every track that has one far from the track of the others."""
     used, state = hits.used.copy(), hits.state.copy()
-    for _ in range(2):
-        n_out = 0
-        for rows, tracks in chunks(replace(hits, used=used, state=state), sample, detector, spread):
-            state[rows] = tracks.state
-            size = np.abs(tracks.pull)
-            worst = (size > max_pull) & (size == size.max(axis=1, keepdims=True))
-            used[rows] &= ~worst
-            n_out += int(worst.sum())
-        if n_out == 0:
-            break
-    keep = (used.sum(axis=1) >= 5 + MIN_FREEDOM) & np.all(np.isfinite(state), axis=1)
-    for rows, tracks in chunks(replace(hits, used=used, state=state), sample, detector, spread):
+    for rows, tracks in chunks(hits, sample, detector, spread):
+        size = np.abs(tracks.pull)
+        used[rows] &= ~((size > max_pull) & (size == size.max(axis=1, keepdims=True)))
         state[rows] = tracks.state
-        keep[rows] &= np.all(np.abs(tracks.pull) <= max_pull, axis=1) & np.all(np.isfinite(tracks.r), axis=1)
-    return replace(hits, used=used, state=state)[keep]
+    return replace(hits, used=used, state=state)
 
 
 def _summed(
-    tracks: list[TrackHits], samples: list[Sample], detector: Detector, spread: float, parameters: FreeParameters
-) -> NormalEquations:
+    found: list[TrackHits], samples: list[Sample], detector: Detector, spread: float, max_pull: float, parameters: FreeParameters
+) -> tuple[NormalEquations, list[TrackHits]]:
+    """Normal equations of all tracks whose hits agree, and these tracks."""
     columns = parameters.columns(samples[0].planes(detector))
     equations = NormalEquations.empty(len(parameters), len(columns))
-    for hits, sample in zip(tracks, samples, strict=True):
-        for _, part in chunks(hits, sample, detector, spread):
-            equations.add(part, columns)
-    return equations
+    selected = []
+    for tracks, sample in zip(found, samples, strict=True):
+        hits = _without_outliers(tracks, sample, detector, spread, max_pull)
+        good = (hits.used.sum(axis=1) >= 5 + MIN_FREEDOM) & np.isfinite(hits.state).all(axis=1)
+        hits = hits[good]
+        good, state = np.ones(len(hits), dtype=np.bool_), hits.state.copy()
+        for rows, part in chunks(hits, sample, detector, spread):
+            good[rows] = np.all(np.abs(part.pull) <= max_pull, axis=1) & np.isfinite(part.r).all(axis=1)
+            state[rows] = part.state
+            equations.add(part[good[rows]], columns)
+        selected.append(replace(hits, state=state)[good])
+    return equations, selected
 
 
 def align_spectrometer(
@@ -205,8 +191,7 @@ def align_spectrometer(
         found = [find_tracks(s.first(2 * step.n_tracks), detector, step.spread)[: step.n_tracks] for s in samples]
         for _ in range(step.n_solutions):
             spread = step.spread if i < len(passes) - 1 else 0.0
-            tracks = [selected_tracks(t, s, detector, spread, step.max_pull) for t, s in zip(found, samples, strict=True)]
-            equations = _summed(tracks, samples, detector, spread, parameters)
+            equations, tracks = _summed(found, samples, detector, spread, step.max_pull, parameters)
             if equations.n_tracks < MIN_TRACKS:
                 msg = (
                     f"{equations.n_tracks} clean tracks in {spectrometer.name.upper()} of {sum(s.n_events for s in samples)} events, "
@@ -216,13 +201,13 @@ def align_spectrometer(
             solution = solve(equations, parameters, modes)
             correction = correction + solution.step
             detector = moved(start, parameters, correction)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                largest = float(np.nanmax(np.abs(solution.step / solution.error)))
+            error = np.nan_to_num(solution.error)
             if progress is not None:
+                largest = float(np.max(np.abs(solution.step) / parameters.survey))
                 progress(
                     f"{spectrometer.name.upper()}: pass {i + 1} of {len(passes)}: {equations.n_tracks} tracks, "
-                    f"chi2/ndf {equations.chi2 / equations.ndf:.3f}, largest step {largest:.2f} of its error"
+                    f"chi2/ndf {equations.chi2 / equations.ndf:.3f}, largest step {largest:.4f} of the survey error"
                 )
-            if largest < CONVERGED:
+            if np.all(np.abs(solution.step) <= np.maximum(CONVERGED * parameters.survey, 5.0 * error)):
                 break
     return AlignedSpectrometer(spectrometer.name, spectrometer.planes, detector, parameters, correction, solution, modes, equations, tracks)

@@ -1,4 +1,8 @@
-"""Tracks for an alignment: exactly one candidate in each view, with or without field."""
+"""Tracks for an alignment: exactly one candidate in each view, with or without field.
+
+The Kalman fit is left out: its code is made for the directions of the planes, which change with every step of an alignment,
+and residuals.py fits the tracks anyway.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,10 @@ import numpy as np
 
 from na64mu.alignment.residuals import TrackHits
 from na64mu.alignment.sample import Sample
-from na64mu.alignment.trajectory import NO_BEND
 from na64mu.detector import Detector
 from na64mu.tracking.finding import find_candidates
-from na64mu.tracking.hits import Hits
-from na64mu.tracking.projection import projection
-from na64mu.tracking.spectrometer import Spectrometer
-from na64mu.tracking.tracks import reconstruct_tracks
-from na64mu.typing import BoolArray, FloatArray, IntArray
+from na64mu.tracking.projection import projection, track_model
+from na64mu.tracking.views import hits_in_views
 
 __all__ = ("find_tracks",)
 
@@ -37,37 +37,28 @@ def find_tracks(sample: Sample, detector: Detector, spread: float) -> TrackHits:
     TrackHits
         Their hits with the resolutions of the description (no spread), and where the fit starts.
     """
-    spectrometer, hits = sample.planes(detector), sample.hits_of(detector, spread)
-    if sample.field:
-        tracks = reconstruct_tracks(hits, spectrometer)
-        with np.errstate(invalid="ignore"):
-            good = (tracks.n == 1) & tracks.best.good & (np.abs(tracks.best.upstream[:, 4]) < 1.0 / MIN_MOMENTUM)
-        chosen, state = tracks.hits, tracks.best.upstream
-    else:
-        good, chosen, state = _straight(hits, spectrometer, detector)
+    spectrometer = sample.planes(detector)
+    hits = hits_in_views(sample.hits_of(detector, spread), spectrometer)
+    n_planes, first = len(spectrometer.planes), spectrometer.z[:1]
+    n_events = (len(hits.offsets) - 1) // n_planes
+    state = np.zeros((n_events, 5))
+    state[:, 4] = detector.beam.charge / detector.beam.momentum  # stands without field
+    good, chosen = np.ones(n_events, dtype=np.bool_), np.full((n_events, n_planes), -1, dtype=np.int64)
+    bend = spectrometer.bend_view
+    for view in (1, 0) if bend == 1 else (0, 1):  # the bending view first: it tells the momentum
+        planes = projection(spectrometer, view)
+        candidates = find_candidates(hits, planes, n_planes, np.abs(state[:, 4]))
+        good &= candidates.n == 1
+        found = np.where(good[:, None], candidates.parameters[:, 0], 0.0)  # other rows are not set
+        model = track_model(first, spectrometer, view)[0]
+        state[:, view] = found[:, : len(model)] @ model
+        state[:, 2 + view] = 1e-3 * found[:, 1]
+        if view == bend:
+            good &= np.abs(found[:, 2]) < 1.0 / MIN_MOMENTUM
+            state[good, 4] = found[good, 2]
+        chosen[:, planes.planes] = np.where(good[:, None], candidates.hits[:, 0], -1)
     event = np.flatnonzero(good)
     chosen = chosen[event]
     used, safe = chosen >= 0, np.clip(chosen, 0, None)
-    u = np.where(used, sample.local[safe], 0.0)
-    sigma = np.where(used, sample.hits.sigma[safe], 1.0)
-    time = np.where(used, sample.time[safe], np.nan)
-    return TrackHits(u, sigma, used, time, state[event], event)
-
-
-def _straight(hits: Hits, spectrometer: Spectrometer, detector: Detector) -> tuple[BoolArray, IntArray, FloatArray]:
-    """Straight tracks of the beam momentum: which events have exactly one, its hits and parameters at the first plane."""
-    assert spectrometer.bend_view == NO_BEND
-    n_planes = len(spectrometer.planes)
-    n_events = (len(hits.offsets) - 1) // n_planes
-    curvature = detector.beam.charge / detector.beam.momentum
-    good, chosen = np.ones(n_events, dtype=np.bool_), np.full((n_events, n_planes), -1, dtype=np.int64)
-    state = np.zeros((n_events, 5))
-    state[:, 4] = curvature
-    for view in (0, 1):
-        planes = projection(spectrometer, view)
-        candidates = find_candidates(hits, planes, n_planes, np.full(n_events, abs(curvature)))
-        good &= candidates.n == 1
-        chosen[:, planes.planes] = candidates.hits[:, 0]
-        u0, slope = candidates.parameters[:, 0, :2].T
-        state[:, view], state[:, 2 + view] = u0 + 1e-3 * slope * spectrometer.z[0], 1e-3 * slope
-    return good, chosen, state
+    u, sigma = np.where(used, sample.local[safe], 0.0), np.where(used, sample.hits.sigma[safe], 1.0)
+    return TrackHits(u, sigma, used, np.where(used, sample.time[safe], np.nan), state[event], event)

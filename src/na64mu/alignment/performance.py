@@ -24,7 +24,7 @@ __all__ = ("clopper_pearson", "measure_planes", "plane_name", "resolutions")
 LEVEL = 0.682689492137086  # confidence level of the intervals: one standard deviation
 WINDOW = 5.0  # a hit belongs to a track within this many standard deviations
 EDGE = 3.0  # a track counts for a plane if it passes it this many of its standard deviations inside the edge
-ROUNDS = 6  # of the resolutions: each changes the weights of the others
+ROUNDS = 4  # of the resolutions: each changes the weights of the others
 MIN_OTHERS = 0.55  # fraction of the planes of a view that must have hits besides the one that is probed
 NO_HIT = 20.0  # standard deviation of a measurement that has no weight beside a hit [mm]
 
@@ -58,7 +58,7 @@ def plane_name(plane: Plane) -> str:
     return f"{plane.station}_{'xy'[plane.view]}{layer}"
 
 
-def resolutions(aligned: AlignedSpectrometer, samples: list[Sample], n_tracks: int = 20_000) -> tuple[FloatArray, FloatArray]:
+def resolutions(aligned: AlignedSpectrometer, samples: list[Sample], n_tracks: int = 10_000) -> tuple[FloatArray, FloatArray]:
     """Resolution of every plane: the number that makes its residuals as wide as they are.
 
     The geometric mean of biased and unbiased residual, both over their expected widths, is the pull; a resolution times the
@@ -171,7 +171,7 @@ def _count(tracks: TrackHits, sample: Sample, detector: Detector, counts: _Count
         counts.events += len(fitted.r)
 
 
-def measure_planes(aligned: AlignedSpectrometer, samples: list[Sample], n_tracks: int = 20_000) -> list[PlanePerformance]:
+def measure_planes(aligned: AlignedSpectrometer, samples: list[Sample], n_tracks: int = 10_000) -> list[PlanePerformance]:
     """Resolution, efficiency and noise of every plane of a spectrometer.
 
     Parameters

@@ -98,6 +98,9 @@ class TrackResiduals:
     across: FloatArray
     used: BoolArray
 
+    def __getitem__(self, rows: BoolArray) -> TrackResiduals:
+        return TrackResiduals(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
     @property
     def weighted(self) -> FloatArray:
         """P r [1/mm], shape (n, m)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import eigh
 
 from na64mu.alignment.parameters import FreeParameters, Mode
 from na64mu.alignment.residuals import TrackResiduals, spread_globals
@@ -16,7 +17,7 @@ from na64mu.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ("NormalEquations", "Solution", "solve")
 
-HELD_MODE = 0.02  # a common mode that tracks know worse than this fraction of the survey is held: 20 um of 1 mm
+HELD_MODE = 0.01  # a common mode is held if tracks tell less than this fraction of what they tell about modules one by one
 HELD_REST = 0.5  # any other direction is held if tracks know it hardly better than the survey
 
 
@@ -122,7 +123,7 @@ def solve(equations: NormalEquations, parameters: FreeParameters, modes: list[Mo
     survey = parameters.survey
     matrix = equations.matrix * np.outer(survey, survey)  # everything in units of the survey from here on
     posterior: FloatArray = np.asarray(np.linalg.inv(matrix + np.eye(len(survey))), dtype=np.float64)
-    held, mode_error = _held_modes(posterior, modes, survey)
+    held, mode_error = _held_modes(posterior, np.diag(matrix), modes, survey)
     rest = np.linalg.svd(held)[2][len(held) :] if len(held) else np.eye(len(survey))
     values, vectors = np.linalg.eigh(rest @ matrix @ rest.T)
     known = values > 1.0 / HELD_REST**2 - 1.0
@@ -132,21 +133,28 @@ def solve(equations: NormalEquations, parameters: FreeParameters, modes: list[Mo
     covariance = inverse * np.outer(survey, survey)
     lost = np.sum(held**2, axis=0) > 0.99  # nothing of the parameter is left
     error = np.where(lost, np.nan, np.sqrt(np.diag(covariance)))
-    amplitude = [m.vector / survey / np.linalg.norm(m.vector / survey) for m in modes]
-    mode_held = np.array([float(np.sum((held @ a) ** 2)) > 0.5 for a in amplitude], dtype=np.bool_)
+    mode_held = np.array([float(np.sum((held @ own) ** 2)) > 0.5 for own in _own_parts(modes, survey)[0]], dtype=np.bool_)
     return Solution(survey * (inverse @ (survey * equations.right)), error, covariance, held, mode_error, mode_held)
 
 
-def _held_modes(posterior: FloatArray, modes: list[Mode], survey: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _own_parts(modes: list[Mode], survey: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What each mode has that those before it do not: unit vectors in units of the survey, and the size of that part."""
+    vectors = np.array([m.vector / survey for m in modes]).reshape(-1, len(survey))
+    directions, triangle = np.linalg.qr(vectors.T)
+    return directions.T, np.abs(np.diag(triangle))
+
+
+def _held_modes(posterior: FloatArray, information: FloatArray, modes: list[Mode], survey: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Combinations of the modes to hold (orthonormal), and the error of every mode's amplitude in its own unit."""
     if not modes:
         return np.zeros((0, len(survey))), np.zeros(0)
-    vectors = np.array([m.vector / survey for m in modes])
-    norm = np.linalg.norm(vectors, axis=1)
-    known = np.sqrt(np.einsum("ag,gh,ah->a", vectors, posterior, vectors)) / norm  # in units of the survey
+    own, size = _own_parts(modes, survey)
+    known = np.sqrt(np.einsum("ag,gh,ah->a", own, posterior, own))
     # the survey is part of the posterior: 1 / s^2 = 1 / s_tracks^2 + 1
-    tracks = np.divide(known, np.sqrt(np.clip(1.0 - known**2, 0.0, None)), out=np.full(len(modes), np.inf), where=known < 0.7)
-    _, singular, basis = np.linalg.svd(vectors / norm[:, None], full_matrices=False)
-    basis = basis[singular > 1e-3]
-    values, rotation = np.linalg.eigh(basis @ posterior @ basis.T)
-    return (rotation.T @ basis)[np.sqrt(values) > HELD_MODE], tracks / norm
+    tracks = np.divide(known, np.sqrt(np.clip(1.0 - known**2, 1e-12, None)), out=np.full(len(modes), np.inf), where=known < 0.7)
+    basis = own[size > 1e-3 * size.max()]
+    common = np.linalg.inv(basis @ posterior @ basis.T)
+    one_by_one = (basis * (information + 1.0)) @ basis.T
+    shares, directions = eigh(common, one_by_one)
+    weak = directions[:, shares < HELD_MODE].T @ basis
+    return (np.linalg.qr(weak.T)[0].T if len(weak) else weak), tracks / size

@@ -1,6 +1,7 @@
 """Where tracks cross all planes of a spectrometer, and how that depends on their parameters.
 
-Parameters are (x, y, tx, ty, q/p) at the first plane: mm, rad, c/GeV. A spectrometer without field has no boxes.
+Parameters are (x, y, tx, ty, q/p) at the first plane: mm, rad, c/GeV. A spectrometer without field has no boxes. Fringe fields
+and field maps stand here as the box of the same integral: the paths differ by what a common movement along the bend makes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ AIR_SLICES = 4  # scatterers that stand for a step through air: the variance beh
 
 def without_field(spectrometer: Spectrometer) -> Spectrometer:
     """The same planes with the magnets off: tracks are straight in both views."""
-    return replace(spectrometer, bend_view=NO_BEND, boxes=np.zeros((0, 4)))
+    return replace(spectrometer, bend_view=NO_BEND, boxes=np.zeros((0, 4)), regions=())
 
 
 @numba.njit(cache=True, nogil=True)

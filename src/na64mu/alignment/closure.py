@@ -1,0 +1,131 @@
+"""Closure of an alignment on simulated events, where the true positions are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from na64mu.alignment.align import AlignedSpectrometer, chunks
+from na64mu.alignment.finding import find_tracks
+from na64mu.alignment.parameters import FreeParameters, moved
+from na64mu.alignment.sample import Sample
+from na64mu.detector import Detector
+from na64mu.tracking.spectrometer import Spectrometer, spectrometer
+from na64mu.typing import FloatArray, IntArray
+
+__all__ = ("Closure", "closure", "displaced", "momenta")
+
+
+@dataclass(frozen=True)
+class Closure:
+    """What is left of a misalignment; every array has shape (n_parameters,), in mm or rad.
+
+    Attributes
+    ----------
+    names : list of str
+        "mm1 dx" ...
+    before, after : FloatArray
+        Position minus true position before and after the alignment.
+    inside : FloatArray
+        After the alignment, without the common movements that were held: what tracks can know.
+    error : FloatArray
+        Of `inside`, from the alignment.
+    """
+
+    names: list[str]
+    before: FloatArray
+    after: FloatArray
+    inside: FloatArray
+    error: FloatArray
+
+    @property
+    def pull(self) -> FloatArray:
+        """What is left over its error; NaN where the parameter was held."""
+        return self.inside / self.error
+
+
+def displaced(
+    detector: Detector, rng: np.random.Generator, shift: float = 1.0, rotation: float = 5e-3, fixed: tuple[str, ...] = ()
+) -> Detector:
+    """A description with every module of MS1 and MS2 moved at random.
+
+    Parameters
+    ----------
+    detector : Detector
+        The true description.
+    rng : Generator
+        Random numbers.
+    shift, rotation : float
+        Largest displacement along x and y [mm] and rotation [rad], evenly distributed.
+    fixed : tuple of str
+        Modules that stay.
+
+    Returns
+    -------
+    Detector
+        The wrong description.
+    """
+    for number in (1, 2):
+        parameters = FreeParameters.of(spectrometer(detector, number), detector, fixed, shift, rotation)
+        detector = moved(detector, parameters, rng.uniform(-1.0, 1.0, len(parameters)) * parameters.survey)
+    return detector
+
+
+def _difference(detector: Detector, truth: Detector, parameters: FreeParameters) -> FloatArray:
+    rows = []
+    for i, component in parameters.free:
+        module, true = (d.trackers[parameters.modules[i]] for d in (detector, truth))
+        change = (module.centre[0] - true.centre[0], module.centre[1] - true.centre[1], module.rotation - true.rotation)
+        rows.append(change[("dx", "dy", "drotation").index(component)])
+    return np.array(rows)
+
+
+def closure(aligned: AlignedSpectrometer, before: Detector, truth: Detector, true_spectrometer: Spectrometer) -> Closure:
+    """Compare an alignment with the truth.
+
+    Parameters
+    ----------
+    aligned : AlignedSpectrometer
+        The alignment.
+    before, truth : Detector
+        The description it started from, and the one the events were simulated with.
+    true_spectrometer : Spectrometer
+        The spectrometer of the true description.
+
+    Returns
+    -------
+    Closure
+        Differences, with and without the common movements.
+    """
+    parameters = aligned.parameters
+    after = _difference(aligned.detector, truth, parameters)
+    held = aligned.solution.mode_held
+    modes = [m.vector / parameters.survey for m, h in zip(parameters.modes(true_spectrometer, truth), held, strict=True) if h]
+    inside = after / parameters.survey
+    if modes:
+        vectors = np.array(modes).T
+        inside = inside - vectors @ np.linalg.lstsq(vectors, inside, rcond=None)[0]
+    return Closure(parameters.names, _difference(before, truth, parameters), after, inside * parameters.survey, aligned.solution.error)
+
+
+def momenta(sample: Sample, detector: Detector, spread: float = 0.5) -> tuple[IntArray, FloatArray]:
+    """Momenta of clean tracks with the modules where a description has them.
+
+    Parameters
+    ----------
+    sample : Sample
+        Hits, taken with the field on.
+    detector : Detector
+        The description.
+    spread : float
+        Opens the windows of the search [mm].
+
+    Returns
+    -------
+    event, momentum : IntArray, FloatArray
+        Event and momentum [GeV/c] of every track, shape (n,).
+    """
+    tracks = find_tracks(sample, detector, spread)
+    curvature = np.concatenate([part.state[:, 4] for _, part in chunks(tracks, sample, detector)])
+    return tracks.event, 1.0 / np.abs(curvature)
