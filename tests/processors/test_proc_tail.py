@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_proc_search import WINDOWS, process, summary_of
+from test_proc_search import POINT, TAG, WINDOWS, summary_of
 
+from na64mu.detector import load_detector
+from na64mu.processors import SearchProcessor
+from na64mu.processors.clock import Clock
 from na64mu.processors.tail import P_IN, momentum_tail
 
 
@@ -12,6 +15,11 @@ def fill(**columns):
     summary = summary_of(n, truth=True, **columns)
     masks = {"single_tracks": summary["n_tracks_ms2"] == 1}
     return momentum_tail(summary, masks, np.ones(n, bool), np.full(n, 0.5), WINDOWS)
+
+
+def searched(summary):
+    where = {"dataset": "d", "filename": "f.root", "detector": TAG, "entrystart": 0}
+    return SearchProcessor({TAG: load_detector(TAG)}, {TAG: WINDOWS}, POINT).analyse(summary, where, Clock())["datasets"]["d"]
 
 
 def test_the_window_is_two_standard_deviations_of_the_beam():
@@ -32,12 +40,12 @@ def test_muons_that_ionise_and_only_these_are_counted_by_trigger():
     assert outside == 1
 
 
-def test_the_search_fills_it(monkeypatch):
-    found = process(monkeypatch, summary_of(3, truth=True, p_out=[150, 120, 90]))["datasets"]["d"]
+def test_the_search_fills_it():
+    found = searched(summary_of(3, truth=True, p_out=[150, 120, 90]))
     assert found["histograms"]["momentum_tail"]["physics", :].values().sum() == 1.5
     assert found["outside"]["momentum_tail"] == 0
 
 
-def test_blinded_events_are_not_in_it(monkeypatch):
-    found = process(monkeypatch, summary_of(3, truth=False, p_out=[150, 79, 81]))["datasets"]["d"]
+def test_blinded_events_are_not_in_it():
+    found = searched(summary_of(3, truth=False, p_out=[150, 79, 81]))
     assert found["histograms"]["momentum_tail"].values(flow=True).sum() == 2
