@@ -10,10 +10,12 @@ from na64mu.cli.simulate import command
 from na64mu.detector import load_detector
 from na64mu.errors import Na64muError
 from na64mu.events.reader import read_batch, read_runs
+from na64mu.physics.cross_section import cross_section
 from na64mu.simulation import produce as module
+from na64mu.simulation.materials import LEAD
 from na64mu.simulation.produce import produce
 from na64mu.simulation.setup import build_setup
-from na64mu.simulation.signal import hard_loss_plans, lead_depths, lead_per_area, zprime_plans
+from na64mu.simulation.signal import SIGNALS, hard_loss_plans, lead_depths, lead_per_area, zprime_plans
 
 DETECTOR = load_detector("na64mu-2022")
 
@@ -109,6 +111,17 @@ def test_zprime_sample(tmp_path: Path) -> None:
     assert 0.08 < row["n_physics"] / row["n_mot"] < 0.20
 
 
+@pytest.mark.parametrize(("process", "code"), [("scalar", 21), ("pseudoscalar", 22), ("darkphoton", 23), ("axial", 24)])
+def test_other_bosons(tmp_path: Path, process: str, code: int) -> None:
+    row = produce(tmp_path / "s.root", DETECTOR, process, 600, 2, 8, mass=0.1, g_ref=1e-4)
+    batch = read_batch(tmp_path / "s.root")
+    assert np.all(batch.scalars["mc_process"] == code)
+    z, a, _ = LEAD.elements[0]
+    mediator, _, charge = SIGNALS[process]
+    total = cross_section(159.4, 0.1, 1e-4 * charge, z, a, mediator=mediator)
+    assert row["sum_weights"] / row["n_mot"] == pytest.approx(total * 1e-36 * lead_per_area(DETECTOR), rel=0.02)
+
+
 def test_hard_losses(tmp_path: Path) -> None:
     row = produce(tmp_path / "h.root", DETECTOR, "hardloss", 1500, 1, 9)
     scalars = read_batch(tmp_path / "h.root").scalars
@@ -148,7 +161,10 @@ def test_plans() -> None:
 
 
 def test_errors(tmp_path: Path) -> None:
-    with pytest.raises(Na64muError, match="no process 'muon': known are beam, zprime, hardloss, nuclear, hadron, decay, kaon"):
+    with pytest.raises(
+        Na64muError,
+        match="no process 'muon': known are zprime, scalar, pseudoscalar, darkphoton, axial, beam, hardloss, nuclear, hadron, decay, kaon",
+    ):
         produce(tmp_path / "x.root", DETECTOR, "muon", 10, 1, 1)
     with pytest.raises(Na64muError, match="needs the mass"):
         produce(tmp_path / "x.root", DETECTOR, "zprime", 10, 1, 1)

@@ -14,13 +14,16 @@ __all__ = ("command",)
 @click.command("simulate")
 @click.option("-n", "--events", "n_events", type=click.IntRange(min=1), required=True, help="Beam muons to generate.")
 @click.option(
-    "--process", default="beam", show_default=True, help="What happens: beam, zprime (with --mass), hardloss, nuclear, hadron, decay, kaon."
+    "--process",
+    default="beam",
+    show_default=True,
+    help="What happens: beam; zprime, scalar, pseudoscalar, axial, darkphoton (with --mass); hardloss, nuclear, hadron, decay, kaon.",
 )
 @click.option("--pile-up/--no-pile-up", default=False, show_default=True, help="Lay further beam particles over the events.")
 @click.option("--config", type=click.IntRange(1, 2), default=1, show_default=True, help="Trigger configuration.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Equal seeds give equal events.")
 @click.option("--run", "run_number", type=click.IntRange(min=0), default=1, show_default=True, help="Run number to write.")
-@click.option("--mass", type=click.FloatRange(min=0, min_open=True), help="Mass of the Z' [GeV].")
+@click.option("--mass", type=click.FloatRange(min=0, min_open=True), help="Mass of the boson [GeV].")
 @click.option("--g-ref", type=click.FloatRange(min=0, min_open=True), default=1e-4, show_default=True, help="Coupling of the weights.")
 @click.option("--detector", "tag", default="na64mu-2022", show_default=True, help="Tag or TOML file of the set-up.")
 @click.option("--prescale", type=click.IntRange(min=0), default=1, show_default=True, help="Write every n-th calibration trigger; 0: none.")

@@ -1,7 +1,8 @@
 """Making a sample: batches of events with their own random numbers, one file, one row of bookkeeping.
 
 Processes: "beam", unbiased muons (weight 1); "zprime", every muon on target radiates a Z' in the lead of the ECAL (weight:
-the expected number per muon at the coupling g_ref); "hardloss", every muon on target loses more than 20 GeV in one
+the expected number per muon at the coupling g_ref); "scalar", "pseudoscalar", "axial" and "darkphoton", the same with
+another boson (a dark photon's g_ref is epsilon); "hardloss", every muon on target loses more than 20 GeV in one
 interaction in the ECAL (weight: the expected number per muon); "nuclear", the same with a muon-nuclear interaction, which
 fills the region of missing energy; "hadron", hadrons of the beam instead of muons; "decay" and "kaon", hadrons (or kaons
 alone) that decay to a muon between the start of the line and the ECAL. Their weight is the number per beam muon. "hardloss" and "nuclear" are the same muons as "beam", seen through a
@@ -31,7 +32,7 @@ from na64mu.simulation.events import CALIBRATION, simulate_events
 from na64mu.simulation.overlay import pile_up
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.setup import Setup, build_setup
-from na64mu.simulation.signal import hard_loss_plans, zprime_plans
+from na64mu.simulation.signal import SIGNALS, hard_loss_plans, zprime_plans
 from na64mu.simulation.spectra import NUCLEAR
 from na64mu.simulation.stack import BEAM, DECAY, HADRON, HARD_LOSS, ZPRIME
 from na64mu.simulation.truth import FACTS, PileUp, Truth, no_pile_up
@@ -44,17 +45,25 @@ BATCH = 20_000
 HARD_LOSS_ABOVE = 20.0  # smallest loss of process "hardloss" [GeV]
 
 #: What can be made: process -> mode of the event kernel.
-PROCESSES = {"beam": BEAM, "zprime": ZPRIME, "hardloss": HARD_LOSS, "nuclear": HARD_LOSS, "hadron": HADRON, "decay": DECAY, "kaon": DECAY}
+PROCESSES = dict.fromkeys(SIGNALS, ZPRIME) | {
+    "beam": BEAM,
+    "hardloss": HARD_LOSS,
+    "nuclear": HARD_LOSS,
+    "hadron": HADRON,
+    "decay": DECAY,
+    "kaon": DECAY,
+}
 
 
 def _plans(
     process: str, detector: Detector, setup: Setup, mass: float | None, g_ref: float, n: int, rng: np.random.Generator
 ) -> tuple[FloatArray, float]:
-    if process == "zprime":
+    if process in SIGNALS:
         if mass is None:
-            msg = "process zprime needs the mass of the Z' (--mass, GeV)"
+            msg = f"process {process} needs the mass of the boson (--mass, GeV)"
             raise Na64muError(msg)
-        return zprime_plans(detector, mass, g_ref, n, rng)
+        mediator, _, charge = SIGNALS[process]
+        return zprime_plans(detector, mass, g_ref * charge, n, rng, mediator)
     if process in ("hardloss", "nuclear"):
         return hard_loss_plans(detector, setup, HARD_LOSS_ABOVE, n, rng, NUCLEAR if process == "nuclear" else None)
     if process == "hadron":
@@ -120,7 +129,7 @@ def produce(
     run : int
         Run number.
     mass : float, optional
-        Mass of the Z' [GeV].
+        Mass of the boson of a signal [GeV].
     g_ref : float
         Coupling that the weights of a signal stand for.
     prescale_calibration : int
@@ -160,6 +169,8 @@ def produce(
             plans, weight = _plans(process, detector, setup, mass, g_ref, size, rng)
             counted, truth = simulate_events(setup, detector, size, PROCESSES[process], plans, prescale_calibration, rng)
             truth.facts[:, FACTS.index("weight")] = weight
+            if process in SIGNALS:
+                truth.facts[:, FACTS.index("process")] = SIGNALS[process][1]
             n_mot += counted
             sum_weights += weight * counted
             n_written += len(truth.facts)
@@ -176,7 +187,7 @@ def produce(
             "n_mot": n_mot,
             "n_generated": n_events,
             "sum_weights": sum_weights,
-            "g_ref": g_ref if process == "zprime" else 0.0,
+            "g_ref": g_ref if process in SIGNALS else 0.0,
             "prescale_calibration": prescale_calibration,
             "detector": detector.tag,
             "conditions": f"simulation;{process}{';pile-up' if with_pile_up else ''}",

@@ -1,4 +1,4 @@
-"""What is made to happen in the ECAL: Z' production, or a hard loss of the muon; with the weight it carries.
+"""What is made to happen in the ECAL: production of a Z' or another boson, or a hard loss of the muon; with the weight it carries.
 
 A plan is one row per event: depth z [mm] and, for a Z', (x, psi [rad], mass [GeV]), for a hard loss (process, energy
 [GeV], 0). The weight is the expected number of such events per muon on target.
@@ -13,16 +13,29 @@ from numba import njit
 
 from na64mu.detector import Detector
 from na64mu.errors import Na64muError
+from na64mu.physics.mediator import Mediator
 from na64mu.physics.production import sample_kinematics, tabulate
 from na64mu.simulation.losses import CUT, LossTables, sample_loss
 from na64mu.simulation.materials import LEAD
 from na64mu.simulation.setup import Setup
 from na64mu.typing import FloatArray
 
-__all__ = ("hard_loss_plans", "lead_depths", "lead_per_area", "survival_above", "zprime_plans", "zprime_plans_from")
+__all__ = ("SIGNALS", "hard_loss_plans", "lead_depths", "lead_per_area", "survival_above", "zprime_plans", "zprime_plans_from")
 
 AVOGADRO = 6.02214076e23
 CM2_PER_PB = 1e-36
+
+#: Elementary charge: a dark photon couples with g = epsilon e.
+CHARGE = math.sqrt(4.0 * math.pi / 137.035999)
+
+#: Signal -> what is radiated, its mc_process, and g for a reference coupling of 1 (of a dark photon this is epsilon).
+SIGNALS = {
+    "zprime": (Mediator.VECTOR, 20, 1.0),
+    "scalar": (Mediator.SCALAR, 21, 1.0),
+    "pseudoscalar": (Mediator.PSEUDOSCALAR, 22, 1.0),
+    "darkphoton": (Mediator.VECTOR, 23, CHARGE),
+    "axial": (Mediator.AXIAL, 24, 1.0),
+}
 
 
 def lead_per_area(detector: Detector) -> float:
@@ -89,8 +102,10 @@ def zprime_plans_from(detector: Detector, x: FloatArray, psi: FloatArray, mass: 
     return np.column_stack([lead_depths(detector, len(x), rng), x, psi, np.full(len(x), mass)])
 
 
-def zprime_plans(detector: Detector, mass: float, coupling: float, n: int, rng: np.random.Generator) -> tuple[FloatArray, float]:
-    """Plans for Z' production off lead, with (x, psi) from the WW cross-section at the mean beam momentum.
+def zprime_plans(
+    detector: Detector, mass: float, coupling: float, n: int, rng: np.random.Generator, mediator: Mediator = Mediator.VECTOR
+) -> tuple[FloatArray, float]:
+    """Plans for the production of a Z' or another boson off lead, with (x, psi) from the WW cross-section at the mean beam momentum.
 
     Parameters
     ----------
@@ -104,13 +119,15 @@ def zprime_plans(detector: Detector, mass: float, coupling: float, n: int, rng: 
         How many.
     rng : Generator
         Random numbers.
+    mediator : Mediator
+        Spin and parity of the boson.
 
     Returns
     -------
     plans : FloatArray
         Shape (n, 4).
     weight : float
-        Expected number of Z' per muon on target.
+        Expected number of bosons per muon on target.
 
     Raises
     ------
@@ -119,7 +136,7 @@ def zprime_plans(detector: Detector, mass: float, coupling: float, n: int, rng: 
     """
     z, a, _ = LEAD.elements[0]
     try:
-        table = tabulate(detector.beam.momentum_mean, mass, coupling, z, a)
+        table = tabulate(detector.beam.momentum_mean, mass, coupling, z, a, mediator=mediator)
     except ValueError as error:
         raise Na64muError(str(error)) from error
     x, psi = sample_kinematics(table, n, rng)
