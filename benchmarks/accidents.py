@@ -56,8 +56,8 @@ class Readout:
     Attributes
     ----------
     planes : FloatArray
-        Shape (n_planes, 8): kind (0 GEM, 1 Micromegas, 2 straw), sigma, window, efficiency, noise hits per mm, delta electrons above
-        10 keV per crossing, gap [mm], ghosts per crossing.
+        Shape (n_planes, 9): kind (0 GEM, 1 Micromegas, 2 straw), sigma, window, efficiency, noise hits per mm, delta electrons above
+        10 keV per crossing, gap [mm], ghosts per crossing, standard deviation of the track there without the hit.
     ghosts : FloatArray
         Distances of the other places served by the same channel [mm], shape (n_planes, n_distances), from every strip in turn.
     """
@@ -102,7 +102,19 @@ def readout(ms: Spectrometer, unbiased_sigma: FloatArray, noise: float = 1.0, wi
             overlap = noise * detector.medium.noise_hits * 10.0 / module.channels[plane.view]
             places = [(b - a) * module.pitch for a in range(0, len(channel), 7) for b in np.flatnonzero(channel == channel[a]) if b != a]
         ghosts.append(places)
-        rows.append((kind, plane.sigma, window or 5.0 * sigma, module.efficiency, noise_per_mm, delta, gap, overlap))
+        rows.append(
+            (
+                kind,
+                plane.sigma,
+                window or 5.0 * sigma,
+                module.efficiency,
+                noise_per_mm,
+                delta,
+                gap,
+                overlap,
+                np.sqrt(max(sigma**2 - plane.sigma**2, 0.0)),
+            )
+        )
     longest = max(map(len, ghosts))
     return Readout(np.array(rows, dtype=np.float64), np.array([np.resize(g, longest) for g in ghosts], dtype=np.float64))
 
@@ -127,7 +139,7 @@ def _disturb(u, weight, tags, planes, ghosts, rng):  # type: ignore[no-untyped-d
     for t in range(len(u)):
         for p in range(len(planes)):
             kind, window = int(planes[p, 0]), planes[p, 2]
-            predicted = math.sqrt(max(window * window / 25.0 - planes[p, 1] ** 2, 0.0))
+            predicted = planes[p, 8]
             present = rng.random() < planes[p, 3]
             true = u[t, p]
             if kind == 2:

@@ -39,6 +39,7 @@ STAGES = (
     "worst hits removed",
     "and P(chi2) > 1e-3",
     "and at most two hits removed",
+    "and q/p of all hits within 5 sigma",
     "and no hit that nothing checks",
     "and sigma(q/p) < 5 % of 1/160",
     "and the angle agrees with MS1 through the ECAL",
@@ -85,9 +86,10 @@ def stages(fitted: Kernel, blocks: FloatArray, n: int, slope_in: FloatArray) -> 
     with np.errstate(invalid="ignore"):
         precise = np.sqrt(up[:, 19]) < 0.05 / BEAM
         angle2 = up[:, [10, 14]] + (ECAL_ANGLE * k[:, None]) ** 2
+        unmoved = np.abs(k - k_all) < 5.0 * np.sqrt(up[:, 19])
         agrees = (((up[:, 2:4] - slope_in) ** 2 / angle2).sum(axis=1)) < 13.8  # probability 1e-3
     kept = [kept_all, good]
-    for more in (probability > 1e-3, offered - (ndf + 5) <= 2, checked, precise, agrees):
+    for more in (probability > 1e-3, offered - (ndf + 5) <= 2, unmoved, checked, precise, agrees):
         kept.append(kept[-1] & more)
     return kept, [k_all, *[k] * (len(STAGES) - 1)]
 
