@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -56,6 +57,9 @@ def command(
 ) -> None:
     """Align the trackers with the tracks of FILES, and measure drift relations, resolutions, efficiencies and noise.
 
+    Tracks cannot see some common movements of all modules; the tables name them. With --fix they are known where three modules
+    stay; --field-off tells the movement along the bend, which makes all momenta wrong.
+
     The file that is written stands wherever a detector description is asked for: na64mu run FILES --detector alignment.toml.
     The exit code is 3 if some input could not be read.
 
@@ -68,10 +72,10 @@ def command(
     from na64mu.detector.alignment import AlignmentInput
 
     terminal = Console(stderr=True)
-    bent, source, description = _open(files, detector)
+    bent, source, description = _open(files, detector, output.parent)
     filesets = [(bent, True)]
     if field_off:
-        filesets.append((_open(field_off, detector or source)[0], False))
+        filesets.append((_open(field_off, detector or source, output.parent)[0], False))
     samples, losses = _samples(filesets, description, chunksize, terminal)
     inputs = tuple(
         AlignmentInput(file=Path(f.path).name, uuid=f.uuid, entries=f.entries, field=field) for fs, field in filesets for f in fs.files
@@ -106,8 +110,8 @@ def command(
         sys.exit(3)
 
 
-def _open(files: tuple[str, ...], detector: str | None) -> tuple[Fileset, str, Detector]:
-    """Files of one detector, how its description is called, and the description."""
+def _open(files: tuple[str, ...], detector: str | None, folder: Path) -> tuple[Fileset, str, Detector]:
+    """Files of one detector, how its description is called (a tag, or a path seen from `folder`), and the description."""
     from na64mu.detector import detector_path
     from na64mu.errors import CalibrationError, InputError
     from na64mu.execution.fileset import inspect_files
@@ -120,7 +124,7 @@ def _open(files: tuple[str, ...], detector: str | None) -> tuple[Fileset, str, D
         raise CalibrationError(msg)
     ((tag, description),) = fileset.detectors.items()
     if detector is not None and Path(detector).suffix == ".toml" and Path(detector).is_file():
-        tag = str(detector_path(detector))
+        tag = os.path.relpath(detector_path(detector), folder)
     return fileset, tag, description
 
 

@@ -93,7 +93,7 @@ class Alignment(_Model):
 
     format_version: int
     kind: str = "alignment"
-    detector: str  # tag, or name of a TOML file beside this one
+    detector: str  # tag, or a TOML file as seen from the folder of this one
     digest: str  # of the description that the corrections are added to
     version: str
     n_tracks: dict[str, int]
