@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
+import numba
 import numpy as np
 
 from na64mu.tracking.engine import Kernel, kernel
@@ -33,15 +34,15 @@ __all__ = (
 #: Standard deviations of a start that knows nothing, wide against every measurement: mm, mm, rad, rad, c/GeV.
 WIDE = np.array([200.0, 200.0, 0.1, 0.1, 0.3])
 
+#: Places of the five variances among the 20 numbers of a track.
+VARIANCES = [5, 7, 10, 14, 19]
+
 #: A seed's q/p is believed to its own size and this much more [c/GeV].
 MARGIN = 0.01
 
 #: The smoother starts from the result of the filter with its errors this many times larger: its formula loses digits when the
 #: start is wider than needed by many orders of magnitude, and this start weighs 1 / 40 000 of the measurements.
 LOOSE = 200.0
-
-#: Place of covariance (i, j) in the lower triangle.
-_TRIANGLE = np.array([[max(i, j) * (max(i, j) + 1) // 2 + min(i, j) for j in range(5)] for i in range(5)])
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,17 @@ def unpacked_covariance(packed: FloatArray) -> FloatArray:
     FloatArray
         Shape (n, 5, 5).
     """
-    return packed[:, _TRIANGLE]
+    full = np.empty((len(packed), 5, 5))
+    _unfold(np.ascontiguousarray(packed), full)
+    return full
+
+
+@numba.njit("void(float64[:, ::1], float64[:, :, ::1])", cache=True, nogil=True)
+def _unfold(packed: FloatArray, full: FloatArray) -> None:
+    for t in range(len(packed)):
+        for i in range(5):
+            for j in range(i + 1):
+                full[t, i, j] = full[t, j, i] = packed[t, i * (i + 1) // 2 + j]
 
 
 def fit_kernel(spectrometer: Spectrometer, scattering: Scattering = "highland", kind: Kind = "smooth") -> Kernel:
@@ -179,9 +190,8 @@ def read_tracks(fitted: Kernel, blocks: FloatArray, n: int, weight: FloatArray) 
     """
     rows = fitted.rows
     down, up = fitted.unpack(blocks, rows.downstream, 20, n), fitted.unpack(blocks, rows.upstream, 20, n)
-    variances = [5, 7, 10, 14, 19]
     good = ((weight > 0.0).sum(axis=1) > 5) & np.isfinite(down).all(axis=1) & np.isfinite(up).all(axis=1)
-    good &= (down[:, variances] > 0.0).all(axis=1) & (up[:, variances] > 0.0).all(axis=1)
+    good &= (down[:, VARIANCES] > 0.0).all(axis=1) & (up[:, VARIANCES] > 0.0).all(axis=1)
     down[~good], up[~good] = np.nan, np.nan
     chi2 = np.where(good, fitted.unpack(blocks, rows.chi2, 1, n)[:, 0], np.nan)
     if rows.kind == "filter":
@@ -212,11 +222,16 @@ def first_look(
     """
     # planes in a weak fringe field would draw a free q/p far off before the magnet fixes it, beyond what is linear
     wide = np.where(np.arange(5) == 4, np.minimum(np.abs(seed) + MARGIN, WIDE), WIDE)
-    first = _run(seed, wide, u, weight, spectrometer, scattering, "filter")
-    spread = np.sqrt(np.maximum(1.0, first.chi2 / np.maximum(first.ndf, 1)))
-    sigma = LOOSE * spread[:, None] * np.sqrt(first.upstream_covariance[:, range(5), range(5)])
-    start = np.where(first.good[:, None], first.upstream, seed)
-    return start, np.where(first.good[:, None], np.minimum(sigma, WIDE), WIDE)
+    fitted = fit_kernel(spectrometer, scattering, "filter")
+    blocks = fitted.pack(seed, wide, u, weight)
+    fitted.fit_blocks(blocks)
+    first = fitted.unpack(blocks, fitted.rows.upstream, 20, len(seed))
+    chi2 = fitted.unpack(blocks, fitted.rows.chi2, 1, len(seed))
+    variance = first[:, VARIANCES]
+    good = np.isfinite(first).all(axis=1) & (variance > 0.0).all(axis=1)
+    ndf = np.maximum((weight > 0.0).sum(axis=1) - 5, 1)[:, None]
+    sigma = LOOSE * np.sqrt(np.maximum(1.0, chi2 / ndf) * np.where(good[:, None], variance, 1.0))
+    return np.where(good[:, None], first[:, :5], seed), np.where(good[:, None], np.minimum(sigma, WIDE), WIDE)
 
 
 def loose_prior(
