@@ -1,13 +1,13 @@
 """Events that stand twice: in two files, or twice in one. They count once; what is left out lowers the exposure of its file.
 
-(run, event) is unique in data. Simulations of one dataset are told apart by the seeds of their bookkeeping. Only numbers of
+(run, event) is unique in data. Simulations are told apart by the seed, conditions and weights of their bookkeeping. Only numbers of
 runs whose event numbers overlap are compared one by one, so that the memory does not grow with the number of files.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from na64mu.analysis.losses import Loss
 from na64mu.errors import InputError
 from na64mu.typing import AnyArray, IntArray
 
-__all__ = ("EventSource", "Excluded", "find_duplicates")
+__all__ = ("EventSource", "Excluded", "find_duplicates", "origins_of")
 
 #: Events read at a time.
 STEP = 1_000_000
@@ -38,8 +38,8 @@ class EventSource:
     start, stop : int
         Entries.
     is_data : bool
-    seeds : dict of int to tuple of int
-        Run -> seeds of its bookkeeping.
+    origins : dict of int to tuple of str
+        Run -> what its bookkeeping says of where it comes from.
     read : callable
         (start, stop) -> run, event, config of these entries; raises InputError.
     """
@@ -49,12 +49,20 @@ class EventSource:
     start: int
     stop: int
     is_data: bool
-    seeds: dict[int, tuple[int, ...]]
+    origins: dict[int, tuple[str, ...]]
     read: Reader
 
     def group(self, run: int) -> tuple[Any, ...]:
         """What events must share, beside their number, to be the same."""
-        return (run,) if self.is_data else (run, self.dataset, self.seeds.get(run, ()))
+        return (run,) if self.is_data else (run, *self.origins.get(run, ()))
+
+
+def origins_of(rows: Iterable[Mapping[str, Any]]) -> dict[int, tuple[str, ...]]:
+    """Run -> one text for each of its rows in `runs`, equal for equal productions: config, seed, sum of weights, conditions."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for row in rows:
+        found[int(row["run"])].append(f"{row['config']};{row['seed']};{float(row['sum_weights'])!r};{row['conditions']}")
+    return {run: tuple(sorted(set(texts))) for run, texts in found.items()}
 
 
 @dataclass

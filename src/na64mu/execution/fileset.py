@@ -21,7 +21,7 @@ from na64mu.analysis.losses import Loss
 from na64mu.analysis.provenance import file_hash
 from na64mu.detector import Detector, load_detector
 from na64mu.errors import DetectorError, InputError
-from na64mu.execution.duplicates import EventSource, Excluded, find_duplicates
+from na64mu.execution.duplicates import EventSource, Excluded, find_duplicates, origins_of
 
 __all__ = ("Fileset", "SourceFile", "dataset_name", "expand", "inspect_files")
 
@@ -286,15 +286,11 @@ def without_copies(files: Sequence[Any], losses: list[Loss]) -> list[Any]:
 
 
 def _event_source(file: SourceFile, layout: Any) -> EventSource:
-    seeds: dict[int, list[int]] = {}
-    for row in file.rows:
-        seeds.setdefault(int(row["run"]), []).append(int(row["seed"]))
-
     def read(start: int, stop: int) -> tuple[Any, Any, Any]:
         columns = read_numbers(file.path, file.tree, start, stop, layout)
         return columns["run"], columns["event"], columns["config"]
 
-    return EventSource(file.dataset, file.path, 0, file.entries, file.is_data, {r: tuple(sorted(s)) for r, s in seeds.items()}, read)
+    return EventSource(file.dataset, file.path, 0, file.entries, file.is_data, origins_of(file.rows), read)
 
 
 def read_numbers(

@@ -18,6 +18,7 @@ from na64mu.analysis.losses import Loss
 from na64mu.analysis.provenance import merged_ranges
 from na64mu.errors import InputError
 from na64mu.execution.books import bookkeeping_losses, books_of
+from na64mu.execution.duplicates import origins_of
 from na64mu.execution.fileset import Fileset, SourceFile, inspect_files
 from na64mu.execution.summaries import summaries
 from na64mu.execution.summary_input import FORMAT_VERSION, TREE
@@ -194,5 +195,5 @@ def _bookkeeping(
 
 
 def _segment(file: SourceFile, start: int, stop: int) -> dict[str, Any]:
-    seeds = [[int(row["run"]), int(row["seed"])] for row in file.rows]
-    return {"dataset": file.dataset, "file": file.path, "detector": file.detector, "seeds": seeds, "start": start, "stop": stop}
+    origins = [[run, *texts] for run, texts in origins_of(file.rows).items()]
+    return {"dataset": file.dataset, "file": file.path, "detector": file.detector, "origins": origins, "start": start, "stop": stop}

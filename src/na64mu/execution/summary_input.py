@@ -56,8 +56,8 @@ class SummaryFile:
     columns : tuple of str
     exposure : Exposure
         Of this dataset.
-    seeds : dict of int to tuple of int
-        Run -> seeds of its bookkeeping.
+    origins : dict of int to tuple of str
+        Run -> where it comes from; see `na64mu.execution.duplicates.origins_of`.
     """
 
     dataset: str
@@ -68,7 +68,7 @@ class SummaryFile:
     borders: tuple[int, ...]
     columns: tuple[str, ...]
     exposure: Exposure
-    seeds: dict[int, tuple[int, ...]]
+    origins: dict[int, tuple[str, ...]]
 
     @property
     def entries(self) -> int:
@@ -199,7 +199,7 @@ def _event_sources(file: SummaryFile) -> Iterable[EventSource]:
         columns = read_rows(file.path, ("run", "event", "config"), start, stop)
         return columns["run"], columns["event"], columns["config"]
 
-    return [EventSource(file.dataset, file.path, start, stop, file.is_data, file.seeds, read) for start, stop in file.rows]
+    return [EventSource(file.dataset, file.path, start, stop, file.is_data, file.origins, read) for start, stop in file.rows]
 
 
 def _open(path: str) -> tuple[dict[str, Any], tuple[int, ...], tuple[str, ...], str]:
@@ -242,7 +242,9 @@ def _files(
         files = []
         for dataset in dict.fromkeys(str(s["dataset"]) for s in segments):
             own = [s for s in segments if s["dataset"] == dataset]
-            runs = [r for s in own for r in s["seeds"]]
+            origins: dict[int, set[str]] = {}
+            for run, *texts in (o for s in own for o in s["origins"]):
+                origins.setdefault(int(run), set()).update(map(str, texts))
             files.append(
                 SummaryFile(
                     dataset,
@@ -253,7 +255,7 @@ def _files(
                     borders,
                     columns,
                     Exposure(tuple(r for r in exposure.runs if r.dataset == dataset)),
-                    {int(r): tuple(sorted(int(seed) for run, seed in runs if run == r)) for r in {run for run, _ in runs}},
+                    {run: tuple(sorted(texts)) for run, texts in origins.items()},
                 )
             )
         if files:  # the warnings stand once

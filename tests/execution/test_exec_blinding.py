@@ -1,0 +1,225 @@
+"""A planted event in the box of data cannot be seen in any channel, until the frozen selection is unblinded by its hash."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from search_examples import FakeReconstruction, plant, summary_table, write_file
+
+from na64mu.analysis.result import RunResult
+from na64mu.cli import main
+from na64mu.execution import run_search
+
+#: Values that no other event has; none of their digits may appear anywhere.
+MARKS = {"p_out": 43.217, "e_veto": 11.375, "e_ecal": 0.9876543, "e_cal": 4.60913, "e_hcal_cell": 1.93751}
+EVENT = 123
+
+
+def na64mu(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def hide(fake: FakeReconstruction) -> None:
+    """The same event failing (iii) and (iv) outside the box."""
+    fake.table["n_hits_mm5"][EVENT], fake.table["e_ecal"][EVENT], fake.table["p_out"][EVENT] = 3, 30.0, np.nan
+
+
+@pytest.fixture
+def twins(
+    fake: FakeReconstruction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> tuple[Path, Path, list[Result]]:
+    """Output folders of the same run with the planted event in the box, and with it far outside; both through the command line."""
+    path = write_file(tmp_path / "beam.root", 400)
+    plant(fake.table, EVENT, **MARKS)
+    monkeypatch.chdir(tmp_path)
+    if "test_report" not in request.node.name:  # drawing takes seconds
+        for name in ("write_figures", "write_html"):
+            monkeypatch.setattr(f"na64mu.report.{name}", lambda result, folder: None)
+    done = []
+    for folder in ("planted", "other"):
+        done.append(na64mu("-vv", "run", path.name, "-o", folder, *getattr(request, "param", ())))
+        hide(fake)
+    assert [d.exit_code for d in done] == [0, 0], done
+    return tmp_path / "planted", tmp_path / "other", done
+
+
+def numbers_of(text: str) -> set[str]:
+    return set(re.findall(r"\d+\.\d{3,}", text))
+
+
+def unmarked(text: str) -> None:
+    for value in MARKS.values():
+        assert repr(value) not in text
+        assert f"{value:.3f}" not in numbers_of(text)
+
+
+def test_cutflow_and_n_minus_1(twins):
+    a, b, _ = twins
+    assert (a / "cutflow.json").read_text() == (b / "cutflow.json").read_text()
+
+
+def test_histograms(twins):
+    a, b, _ = (RunResult.read(f) if isinstance(f, Path) else f for f in twins)
+    for name in ("plane_before", "plane_after", "momentum_tail"):
+        assert a.histogram(name) == b.histogram(name)
+    for spectrum in a.working_point.spectra:
+        here, there = (r.histogram(spectrum.column).values(flow=True) for r in (a, b))
+        assert (here <= there).all()
+        assert here[1].sum() == there[1].sum()
+
+
+def test_regions_and_summary_file(twins):
+    a, b, _ = twins
+    texts = [json.loads((f / "summary.json").read_text()) for f in (a, b)]
+    for name in ("regions", "exposure", "losses", "blinded", "windows"):
+        assert texts[0][name] == texts[1][name]
+    assert "box" not in texts[0]["regions"]["beam"]
+    unmarked(json.dumps({k: v for k, v in texts[0].items() if k not in ("provenance", "timing", "working_point")}))
+
+
+def test_report(twins):
+    a, _, _ = twins
+    text = re.sub(r"data:image/[^\"']*", "", (a / "report.html").read_text())
+    text = re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL)
+    unmarked(text)
+    assert "blinded" in text
+
+
+def test_terminal_and_log(twins):
+    _, _, (planted, other) = twins
+
+    def lines(done: Result) -> list[str]:
+        timed = re.compile(r"events/s|time|planted|other| s\b|MB")
+        return [line for line in done.output.splitlines() if not timed.search(line)]
+
+    assert lines(planted) == lines(other)
+    unmarked("\n".join(lines(planted)))
+
+
+@pytest.mark.parametrize("twins", [["--json"]], indirect=True)
+def test_json_on_stdout(twins):
+    _, _, (planted, other) = twins
+    a, b = (json.loads(done.stdout) for done in (planted, other))
+    assert a["cutflow"] == b["cutflow"]
+    assert a["regions"] == b["regions"]
+
+
+def test_exception_text(fake: FakeReconstruction, tmp_path, monkeypatch):
+    """An error that strikes behind the selection, with the planted event in reach: its text carries no number of it."""
+    plant(fake.table, EVENT, **MARKS)
+
+    def broken(self: object, *arguments: Any) -> None:
+        msg = f"cannot fill {len(arguments)} columns"
+        raise ValueError(msg)
+
+    monkeypatch.setattr("na64mu.processors.search.SearchProcessor._regions", broken)
+    with pytest.raises(Exception, match="cannot fill") as caught:  # coffea wraps it
+        run_search(write_file(tmp_path / "beam.root", 400), progress=False)
+    cause: BaseException | None = caught.value
+    while cause is not None:
+        unmarked(str(cause))
+        cause = cause.__cause__
+
+
+@pytest.mark.parametrize("ending", ["root", "parquet"])
+def test_summary_files(fake: FakeReconstruction, tmp_path, ending):
+    import pyarrow.parquet as pq
+    import uproot
+
+    plant(fake.table, EVENT, **MARKS)
+    path = tmp_path / f"s.{ending}"
+    done = na64mu("reconstruct", write_file(tmp_path / "beam.root", 400), "-o", path)
+    assert done.exit_code == 0
+    unmarked(done.output)
+    if ending == "parquet":
+        table = {
+            name: column.to_numpy() for name, column in zip(pq.read_table(path).column_names, pq.read_table(path).columns, strict=True)
+        }
+    else:
+        with uproot.open(path) as file:
+            table = file["summary"].arrays(library="np")
+    assert EVENT not in table["event"]
+    for name, value in MARKS.items():
+        assert not np.isclose(table[name], value, rtol=1e-6).any()
+
+
+def test_a_skim_is_raw_and_a_run_on_it_stays_blind(fake: FakeReconstruction, tmp_path):
+    plant(fake.table, EVENT, **MARKS)
+    path = write_file(tmp_path / "beam.root", 400)
+    assert na64mu("skim", path, "-o", tmp_path / "skim.root").exit_code == 0
+    a, b = run_search(path, progress=False), run_search(tmp_path / "skim.root", progress=False)
+    assert b.blinded == {"skim": True}
+    assert b.total == a.total
+    assert b.histograms["skim"] == a.histograms["beam"]
+
+
+# --- unblinding ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def blind(fake: FakeReconstruction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("write_figures", "write_html"):
+        monkeypatch.setattr(f"na64mu.report.{name}", lambda result, folder: None)
+    for event in (5, EVENT):
+        plant(fake.table, event, **MARKS)
+    run_search([write_file(tmp_path / "beam.root", 400)], progress=False, output=tmp_path / "out").write(tmp_path / "out")
+    return tmp_path / "out"
+
+
+def hash_of(folder: Path) -> str:
+    return str(RunResult.read(folder).provenance.configuration_hash)
+
+
+def test_the_right_hash_opens_the_box_and_is_recorded(blind, tmp_path):
+    done = na64mu("unblind", blind, "--hash", hash_of(blind), "--reason", "selection frozen", "-o", tmp_path / "open")
+    assert done.exit_code == 0, done.output
+    assert "beam: 2 events in the box before the plane cut, 2 after it" in done.stdout
+    opened, closed = RunResult.read(tmp_path / "open"), RunResult.read(blind)
+    assert opened.blinded == {"beam": False}
+    assert closed.blinded == {"beam": True}
+    assert opened.regions["beam"]["box"].n == 2
+    assert opened.total.counts[-1] == closed.total.counts[-1] + 2
+    for folder in (blind, tmp_path / "open"):
+        (record,) = json.loads((folder / "unblinding.json").read_text())
+        assert record["configuration_hash"] == hash_of(blind)
+        assert record["reason"] == "selection frozen"
+        assert record["time"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("hash", "was made with the configuration .*, not 0000"),
+        ("selection", "the frozen selection has the hash .*, this configuration has"),
+        ("files", r"beam\.root is not the file that the blind run read"),
+        ("folder", "is the blind folder, which is kept"),
+        ("reconstruction", "comes out differently outside the box"),
+    ],
+)
+def test_the_box_stays_closed(blind, fake, tmp_path, change, sentence):
+    target = blind if change == "folder" else tmp_path / "open"
+    arguments = ["unblind", blind, "--hash", "0000" if change == "hash" else hash_of(blind), "--reason", "r", "-o", target]
+    if change == "selection":
+        arguments += ["--selection", "prl2024-calibration"]
+    elif change == "files":
+        write_file(tmp_path / "beam.root", 399)
+    elif change == "reconstruction":
+        fake.table = summary_table(400, seed=9)
+    done = na64mu(*arguments)
+    assert done.exit_code == 1
+    assert re.search(rf"the box stays closed: .*{sentence}", done.output), done.output
+    assert not (blind / "unblinding.json").exists()
+    assert change == "folder" or not (tmp_path / "open").exists()
+
+
+def test_unblinding_needs_a_reason_and_a_blind_run(fake, tmp_path):
+    run_search([write_file(tmp_path / "mc.root", 50, truth=True)], progress=False, output=tmp_path / "out").write(tmp_path / "out")
+    arguments = ["unblind", tmp_path / "out", "--hash", hash_of(tmp_path / "out"), "-o", tmp_path / "open", "--reason"]
+    assert na64mu(*arguments, " ").exit_code == 2
+    assert "no dataset is blinded, there is nothing to open" in na64mu(*arguments, "r").output
