@@ -29,6 +29,8 @@ VERBS = {
     "run": "The main job: raw trees in, cut-flow and (p_out, E_CAL) plane out.",
     "unblind": "Open the signal box of a frozen selection, by its hash.",
     "display": "Draw one event: hits, tracks and calorimeter cells.",
+    "efficiency": "Signal efficiency against mass, from simulated Z' events.",
+    "limits": "Limits on g and y of an output folder, or of the Letter's numbers.",
     "report": "Make plane and HTML report of an output folder again.",
     "detector": "List the detector descriptions, or print one with its sources.",
     "doctor": "Say what this installation has, lacks, and whether it works.",

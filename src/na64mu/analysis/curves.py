@@ -1,0 +1,149 @@
+"""What a limit is drawn against: limits of other experiments, the g-2 band, relic targets. Masses GeV, couplings dimensionless."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from na64mu.errors import InputError
+from na64mu.physics.moment import LETTER, Deviation, coupling_of
+from na64mu.physics.relic import target_y
+from na64mu.physics.widths import DarkMatter
+from na64mu.typing import FloatArray
+
+__all__ = ("EXPERIMENTS", "Curve", "crossing", "g_minus_2_line", "letter_numbers", "other_limits", "relic_targets")
+
+#: Limits that ship with the package: file, name, citation.
+EXPERIMENTS = (
+    ("babar_4mu", "BaBar", "arXiv:1606.03501"),
+    ("belle2_2019_invisible", "Belle II 2019", "arXiv:1912.11276"),
+    ("borexino", "Borexino", "arXiv:1803.05466"),
+    ("ccfr", "CCFR", "recast, data/published/README.md"),
+)
+#: Kinds of dark matter in the right panel of Fig. 4 of the Letter.
+TARGETS = (DarkMatter.PSEUDO_DIRAC, DarkMatter.MAJORANA, DarkMatter.SCALAR)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line in a plane.
+
+    Attributes
+    ----------
+    name, source : str
+    x, y : FloatArray
+        Shape (n,), x rising.
+    """
+
+    name: str
+    source: str
+    x: FloatArray
+    y: FloatArray
+
+
+def other_limits() -> tuple[Curve, ...]:
+    """Limits of other experiments on g against the mass of a Z' of L_mu - L_tau, as `data/published` holds them."""
+    folder = files("na64mu.data").joinpath("published")
+    curves = []
+    for file, name, source in EXPERIMENTS:
+        lines = folder.joinpath(f"limit_{file}.csv").read_text(encoding="utf-8").splitlines()
+        rows = np.array([[float(v) for v in row] for row in list(csv.reader(line for line in lines if not line.startswith("#")))[1:]])
+        rows = rows[rows[:, 0] > 0]
+        curves.append(Curve(name, source, rows[:, 0], rows[:, 1]))
+    return tuple(curves)
+
+
+def letter_numbers() -> dict[str, Any]:
+    """Numbers printed in the Letter (data/published/letter.toml)."""
+    return tomllib.loads(files("na64mu.data").joinpath("published", "letter.toml").read_text(encoding="utf-8"))
+
+
+def g_minus_2_line(masses: FloatArray, sigmas: float, deviation: Deviation = LETTER) -> FloatArray:
+    """Coupling of a vector that explains the muon's anomalous moment, a number of standard deviations up.
+
+    Parameters
+    ----------
+    masses : FloatArray
+        [GeV], shape (n,).
+    sigmas : float
+        May be negative.
+    deviation : Deviation
+        Measured minus predicted; by default that of the Letter.
+
+    Returns
+    -------
+    FloatArray
+        g, shape (n,).
+    """
+    return coupling_of(deviation.at(sigmas), masses)
+
+
+def crossing(masses: FloatArray, limits: FloatArray, line: FloatArray) -> tuple[float, float]:
+    """Masses between which a limit lies below a line, interpolated in logarithms.
+
+    Parameters
+    ----------
+    masses, limits, line : FloatArray
+        Shape (n,), masses rising.
+
+    Returns
+    -------
+    first, last : float
+        Ends of the first such range [GeV]; NaN for an end that lies outside the masses, both if there is no such range.
+    """
+    above = np.log(limits / line)
+    below = np.flatnonzero(above < 0)
+    if below.size == 0:
+        return float("nan"), float("nan")
+    start = int(below[0])
+    again = np.flatnonzero(above[start:] >= 0)
+    ends = (start - 1 if start > 0 else -1, start + int(again[0]) - 1 if again.size else -1)
+
+    def between(i: int) -> float:
+        step = above[i] / (above[i] - above[i + 1])
+        return float(masses[i] * (masses[i + 1] / masses[i]) ** step)
+
+    first, last = (between(i) if i >= 0 else float("nan") for i in ends)
+    return first, last
+
+
+def relic_targets(
+    m_chi: Sequence[float], dark_coupling: float, ratio: float, *, progress: Callable[[], object] | None = None
+) -> tuple[Curve, ...]:
+    """Values of y that give the observed abundance of dark matter, for each kind of chi.
+
+    Parameters
+    ----------
+    m_chi : sequence of float
+        [GeV].
+    dark_coupling : float
+        g_chi.
+    ratio : float
+        M / m_chi.
+    progress : callable, optional
+        Called after each mass of each kind.
+
+    Returns
+    -------
+    tuple of Curve
+        y against m_chi.
+    """
+    curves = []
+    for kind in TARGETS:
+        values = []
+        for mass in m_chi:
+            try:
+                values.append(target_y(float(mass), dark_coupling, kind, ratio))
+            except (ValueError, RuntimeError) as error:
+                msg = f"relic target of {kind} dark matter of {mass:g} GeV with g_chi = {dark_coupling:g}: {error}"
+                raise InputError(msg) from error
+            if progress is not None:
+                progress()
+        curves.append(Curve(str(kind), "Boltzmann equation, Omega h^2 = 0.120", np.asarray(m_chi, dtype=np.float64), np.array(values)))
+    return tuple(curves)

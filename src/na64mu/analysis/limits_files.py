@@ -1,0 +1,219 @@
+"""The limits as files and as a comparison with the Letter: limits.csv, systematics.csv, yields.csv, and rows of ours beside theirs."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from na64mu.analysis.curves import crossing, g_minus_2_line, letter_numbers
+from na64mu.analysis.limits import METHODS, SearchLimits
+from na64mu.physics.couplings import coupling_from_y, y_parameter
+from na64mu.statistics.model import SIGNAL
+from na64mu.typing import FloatArray
+
+__all__ = ("TABLE_MASSES", "Comparison", "at_mass", "compared", "limits_dict", "write_tables")
+
+#: Masses of the table on the terminal [GeV].
+TABLE_MASSES = (0.010, 0.040, 0.100, 0.500, 1.0)
+COLUMNS = ("observed", "expected_m2", "expected_m1", "expected", "expected_p1", "expected_p2")
+
+
+class Comparison(NamedTuple):
+    """One published number beside ours; NaN where there is none.
+
+    Attributes
+    ----------
+    what : str
+    letter : float
+    asymptotic, exact : float
+        Ours by both methods (equal where the method does not enter).
+    note : str
+        Where the published number stands.
+    """
+
+    what: str
+    letter: float
+    asymptotic: float
+    exact: float
+    note: str
+
+    @property
+    def ratio(self) -> float:
+        """Asymptotic (the Letter's method) over the Letter's."""
+        return self.asymptotic / self.letter
+
+
+def at_mass(limits: SearchLimits, values: FloatArray, mass: float) -> float:
+    """A quantity at one mass [GeV], interpolated in logarithms; NaN outside the masses."""
+    if not limits.masses[0] * (1 - 1e-9) <= mass <= limits.masses[-1] * (1 + 1e-9):
+        return math.nan
+    return float(np.exp(np.interp(math.log(mass), np.log(limits.masses), np.log(values))))
+
+
+def _column(limits: SearchLimits) -> int:
+    """The observed limit, or the expected one while blinded."""
+    return 3 if limits.is_blinded else 0
+
+
+def compared(limits: SearchLimits) -> list[Comparison]:
+    """Numbers of the Letter beside ours; every one as printed there, none adjusted.
+
+    Parameters
+    ----------
+    limits : SearchLimits
+
+    Returns
+    -------
+    list of Comparison
+        y at the published point, the coupling it stands for, the crossing with the lower edge of the g-2 band, peak efficiency.
+    """
+    letter, column = letter_numbers(), _column(limits)
+    published = letter["limit"]["y"]
+    mass = published["m_chi"] * published["mass_ratio"]
+    y, g = [], []
+    for method in METHODS:
+        g_here = at_mass(limits, limits.dark_couplings(method)[:, column], mass)
+        g.append(g_here)
+        y.append(float(y_parameter(g_here, published["g_chi"], published["m_chi"], mass)))
+    g_published = float(coupling_from_y(published["value"], published["g_chi"], published["m_chi"], mass))
+    edge = g_minus_2_line(limits.masses, -2.0)
+    ranges = [crossing(limits.masses, limits.couplings(m)[:, column], edge) for m in METHODS]
+    cross = letter["limit"]["g_minus_2_crossing"]
+    edge_at = float(g_minus_2_line(np.array([cross["mass"]]), -2.0)[0])
+    at_crossing = [at_mass(limits, limits.couplings(m)[:, column], cross["mass"]) for m in METHODS]
+    low, high = letter["signal_efficiency"]["masses"]
+    inside = (limits.masses >= low) & (limits.masses <= high)
+    peak = 100 * float(limits.yields.mean_efficiency[inside].max()) if inside.any() else math.nan
+    return [
+        Comparison(f"y at m_chi = {1000 * published['m_chi']:g} MeV", published["value"], y[0], y[1], "printed, read as 'about'"),
+        Comparison(f"g at m_Z' = {1000 * mass:g} MeV (from that y)", g_published, g[0], g[1], "converted"),
+        Comparison(
+            "g-2 at -2 sigma excluded from [MeV]",
+            1000 * cross["mass"],
+            1000 * ranges[0][0],
+            1000 * ranges[1][0],
+            "read from text as 'about'",
+        ),
+        Comparison("g-2 at -2 sigma excluded up to [MeV]", math.nan, 1000 * ranges[0][1], 1000 * ranges[1][1], "not printed"),
+        Comparison(f"g at m_Z' = {1000 * cross['mass']:g} MeV (on that line)", edge_at, at_crossing[0], at_crossing[1], "converted"),
+        Comparison(
+            "largest efficiency, 0.1 to 1 GeV [%]", 100 * letter["signal_efficiency"]["peak"], peak, peak, "printed, with accidentals"
+        ),
+    ]
+
+
+def _rows(limits: SearchLimits) -> Iterable[dict[str, Any]]:
+    tables = {(q, m): getattr(limits, q)(m) for q in ("couplings", "y", "events") for m in METHODS}
+    names = {"couplings": "g", "y": "y", "events": "n"}
+    for i, mass in enumerate(limits.masses):
+        row: dict[str, Any] = {"mass_GeV": float(mass), "m_chi_GeV": float(limits.m_chi[i])}
+        for (quantity, method), values in tables.items():
+            row |= {f"{names[quantity]}_{method}_{column}": float(v) for column, v in zip(COLUMNS, values[i], strict=True)}
+        yield row
+
+
+def _yield_rows(limits: SearchLimits) -> Iterable[dict[str, Any]]:
+    yields = limits.yields
+    events = yields.events()
+    for i, mass in enumerate(limits.masses):
+        row = {"mass_GeV": float(mass), "produced_per_mot": float(yields.per_muon[i]), "branching_invisible": float(yields.invisible[i])}
+        for c in range(events.shape[1]):
+            row |= {
+                f"efficiency_config_{c + 1}": float(yields.total_efficiency[i, c]),
+                f"efficiency_error_config_{c + 1}": float(yields.efficiency_error[i, c] * (1.0 - yields.pile_up_loss.value)),
+                f"events_config_{c + 1}": float(events[i, c]),
+            }
+        yield row
+
+
+def _systematics_rows(limits: SearchLimits) -> Iterable[dict[str, Any]]:
+    for mass, model in limits.models.items():
+        for s in model.systematics:
+            for sample in s.effects:
+                yield {
+                    "mass_GeV": mass,
+                    "source": s.name,
+                    "sample": "signal" if sample == SIGNAL else sample,
+                    "correlated": "yes" if s.correlated else "no",
+                    "shape": s.shape,
+                    **{f"size_{channel}": s.size(sample, c) for c, channel in enumerate(model.channels)},
+                    "where": s.source,
+                }
+
+
+def write_tables(limits: SearchLimits, folder: Path) -> list[Path]:
+    """Write limits.csv, yields.csv and systematics.csv.
+
+    Parameters
+    ----------
+    limits : SearchLimits
+    folder : Path
+        Exists.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    head = [
+        f"{100 * limits.scan.limits[0].level:g} % CL upper limits; {limits.counting.source}",
+        f"muons on target per configuration: {', '.join(f'{n:.6g}' for n in limits.counting.exposures)}",
+        f"y = (g g_chi)^2 (m_chi/m_Z')^4 with g_chi = {limits.dark.dark_coupling:g}, m_Z' = {limits.dark.ratio:g} m_chi, {limits.dark.kind}",
+    ]
+    yields = [
+        f"signal at g = {limits.yields.g_ref:g}; efficiencies with a loss to pile-up of {limits.yields.pile_up_loss.value:.4f} ({limits.yields.pile_up_loss.source})"
+    ]
+    return [
+        _write(folder / "limits.csv", head, list(_rows(limits))),
+        _write(folder / "yields.csv", yields, list(_yield_rows(limits))),
+        _write(
+            folder / "systematics.csv",
+            ["relative sizes; not correlated: one nuisance parameter per configuration"],
+            list(_systematics_rows(limits)),
+        ),
+    ]
+
+
+def _write(path: Path, head: Sequence[str], rows: Sequence[dict[str, Any]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        stream.writelines(f"# {line}\n" for line in head)
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    return path
+
+
+def limits_dict(limits: SearchLimits) -> dict[str, Any]:
+    """Everything as plain values: what `--json` prints. Numbers that do not exist are null."""
+    content = {
+        "level": limits.scan.limits[0].level,
+        "source": limits.counting.source,
+        "exposures": list(limits.counting.exposures),
+        "backgrounds": dict(limits.counting.backgrounds),
+        "background_errors": dict(limits.counting.errors),
+        "missing_backgrounds": dict(limits.counting.missing),
+        "observed": None if limits.counting.observed is None else list(limits.counting.observed),
+        "pile_up_loss": {
+            "value": limits.yields.pile_up_loss.value,
+            "error": limits.yields.pile_up_loss.error,
+            "source": limits.yields.pile_up_loss.source,
+        },
+        "limits": list(_rows(limits)),
+        "yields": list(_yield_rows(limits)),
+        "comparison": [c._asdict() | {"ratio": c.ratio} for c in compared(limits)],
+        "caution": next((one.caution for one in limits.scan.limits if one.caution), ""),
+    }
+    return _plain(content)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

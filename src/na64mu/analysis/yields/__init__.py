@@ -1,0 +1,18 @@
+"""Signal yields: what is produced in the target, what the selection keeps of it, and the uncertainties of both."""
+
+from __future__ import annotations
+
+from na64mu.analysis.yields.efficiency import EfficiencyPoint, EfficiencyTable
+from na64mu.analysis.yields.signal import PileUpLoss, SignalYield, signal_yield
+from na64mu.analysis.yields.target import Target, produced_per_muon, target_of
+
+__all__ = (
+    "EfficiencyPoint",
+    "EfficiencyTable",
+    "PileUpLoss",
+    "SignalYield",
+    "Target",
+    "produced_per_muon",
+    "signal_yield",
+    "target_of",
+)

@@ -1,0 +1,210 @@
+"""`na64mu limits`: from an output folder, or from the Letter's numbers, to the limits on g and y."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from na64mu.analysis.limits import Counting, SearchLimits
+    from na64mu.analysis.yields import PileUpLoss
+
+__all__ = ("command",)
+
+#: Stands in the patch set for the INSPIRE number of a publication that is not there yet; its schema wants one.
+NO_RECORD = 9_999_999
+LOW, HIGH = 0.001, 5.0
+#: Masses that are always there: those of the tables, and m_Z' = 120 MeV of the published y.
+MARKED = (0.010, 0.040, 0.100, 0.120, 0.500, 1.0)
+
+
+@click.command("limits", short_help="Limits on g and y of an output folder, or of the Letter's numbers.")
+@click.argument("folder", metavar="[OUT]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default="limits", show_default=True, help="Folder to write."
+)
+@click.option("--published", is_flag=True, help="Exposure, Table I, empty box and pile-up loss of the Letter instead of OUT.")
+@click.option("--efficiency", "table", default="na64mu-2022", show_default=True, metavar="NAME|FILE", help="Table of `na64mu efficiency`.")
+@click.option(
+    "--pile-up-loss",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Part of the signal lost to pile-up; by default measured in the simulation.",
+)
+@click.option(
+    "--masses",
+    "n_masses",
+    type=click.IntRange(min=2),
+    default=40,
+    show_default=True,
+    help="Masses of the scan, even in ln m, besides those of the tables.",
+)
+@click.option("--range", "mass_range", type=(float, float), help="Lowest and highest mass [GeV]; by default 1 MeV to 5 GeV.")
+@click.option(
+    "--cross-section", "method", type=click.Choice(["tree", "ww", "iww"]), default="tree", show_default=True, help="Of the production."
+)
+@click.option(
+    "--form-factor",
+    type=click.Choice(["elastic", "inelastic", "inelastic_corrected"]),
+    default="elastic",
+    show_default=True,
+    help="Responses of the nucleus.",
+)
+@click.option(
+    "--g-ref",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1e-4,
+    show_default=True,
+    help="Coupling of the signal in the likelihood.",
+)
+@click.option(
+    "--g-chi", type=click.FloatRange(min=0, min_open=True), default=0.05, show_default=True, help="Coupling to dark matter, for y."
+)
+@click.option("--ratio", type=click.FloatRange(min=2, min_open=True), default=3.0, show_default=True, help="m_Z' / m_chi, for y.")
+@click.option(
+    "--backgrounds",
+    type=click.Choice(["own", "letter"]),
+    default="own",
+    show_default=True,
+    help="Estimated from OUT, or Table I scaled to its exposure.",
+)
+@click.option("--physics", metavar="DATASET", help="Dataset of physics triggers in OUT; by default all.")
+@click.option("--hadrons", metavar="DATASET", help="Dataset of simulated beam hadrons in OUT, for the decays in flight.")
+@click.option("--n-mot", type=click.FloatRange(min=0, min_open=True), help="Project to so many muons on target: expected limits only.")
+@click.option(
+    "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.90, show_default=True, help="Confidence level."
+)
+@click.option("--detector", "tag", default="na64mu-2022", show_default=True, help="Tag or TOML file of the set-up: layers of the target.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of bootstrap and toys of the backgrounds.")
+@click.option(
+    "--inspire", type=click.IntRange(1_000_000, 9_999_999), help="INSPIRE number of the publication, for the patch set; 9999999 without it."
+)
+@click.option("--targets/--no-targets", default=True, show_default=True, help="Solve the Boltzmann equation for the relic targets of y.")
+@click.option("--figures/--no-figures", default=True, show_default=True, help="Draw the figures (PNG and PDF).")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of tables.")
+def command(folder: Path | None, output: Path, published: bool, as_json: bool, **options: Any) -> None:
+    """Compute upper limits on g_Z' against m_Z', and on y against m_chi, by two methods: asymptotic (as in the Letter) and exact.
+
+    OUT is an output folder of `na64mu run`. With --published the Letter's exposure and backgrounds stand for it: what is then compared is signal yield and
+    statistics. Writes limits.csv, yields.csv, systematics.csv, the pyhf likelihood (background_only.json, patchset.json), and figures.
+    """
+    if (folder is None) != published:
+        msg = "give either an output folder of `na64mu run` or --published"
+        raise click.UsageError(msg)
+    if published and (options["n_mot"] or options["physics"] or options["hadrons"]):
+        msg = "--n-mot, --physics and --hadrons belong to an output folder, not to --published"
+        raise click.UsageError(msg)
+    from na64mu.analysis.limits_files import limits_dict, write_tables
+    from na64mu.statistics.workspace import write_workspace
+
+    limits, targets = _computed(folder, options)
+    output.mkdir(parents=True, exist_ok=True)
+    files = write_tables(limits, output)
+    observed = (
+        [0.0] * len(limits.counting.used)
+        if limits.counting.observed is None
+        else [limits.counting.observed[i] for i in limits.counting.used]
+    )
+    if any(limits.counting.backgrounds.values()) and not limits.is_blinded:
+        files += write_workspace(output, limits.models, observed, g_ref=limits.yields.g_ref, inspire=options["inspire"] or NO_RECORD)
+    if options["figures"]:
+        from na64mu.report.limits import write_limit_figures
+
+        files += write_limit_figures(limits, targets, output)
+    if as_json:
+        click.echo(json.dumps(limits_dict(limits), indent=1))
+    else:
+        from rich.console import Console
+
+        from na64mu.report.limit_tables import render_limits
+
+        console = Console()
+        render_limits(limits, console if console.is_terminal else Console(file=sys.stdout, width=130))
+    click.echo(f"wrote {output}/: {', '.join(path.name for path in files)}", err=True)
+
+
+def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimits, Any]:
+    import numpy as np
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from na64mu.analysis.curves import relic_targets
+    from na64mu.analysis.limits import DarkSector, search_limits
+    from na64mu.analysis.yields import EfficiencyTable, signal_yield, target_of
+    from na64mu.detector import load_detector
+    from na64mu.physics.cross_section import Method
+    from na64mu.physics.nucleus import FormFactor
+
+    table = EfficiencyTable.read(options["table"])
+    masses = _masses(options["n_masses"], options["mass_range"], table.mass_range)
+    counting = _counting(folder, options)
+    dark = DarkSector(options["g_chi"], options["ratio"])
+    chi = np.geomspace(masses[0], masses[-1], 13) / dark.ratio
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("cross-sections", total=len(masses) + (3 * len(chi) if options["targets"] else 0))
+        yields = signal_yield(
+            target_of(load_detector(options["tag"])),
+            table,
+            masses,
+            counting.exposures,
+            _pile_up_loss(options["pile_up_loss"], table, published=folder is None),
+            g_ref=options["g_ref"],
+            method=Method(options["method"]),
+            form_factor=FormFactor[options["form_factor"].upper()],
+            progress=lambda: bar.advance(task),
+        )
+        bar.update(task, description="limits and relic targets")
+        limits = search_limits(counting, yields, dark=dark, level=options["level"])
+        targets = relic_targets(list(chi), dark.dark_coupling, dark.ratio, progress=lambda: bar.advance(task)) if options["targets"] else ()
+    return limits, targets
+
+
+def _masses(n: int, wanted: tuple[float, float] | None, known: tuple[float, float]) -> list[float]:
+    import numpy as np
+
+    low, high = wanted or (max(LOW, known[0]), min(HIGH, known[1]))
+    if not 0 < low < high:
+        msg = f"--range {low:g} {high:g}: the lowest mass must be above zero and below the highest"
+        raise click.UsageError(msg)
+    even = [float(f"{m:.6g}") for m in np.geomspace(low, high, n)]
+    return sorted({low, high, *even[1:-1], *(m for m in MARKED if low <= m <= high)})
+
+
+def _counting(folder: Path | None, options: dict[str, Any]) -> Counting:
+    from na64mu.analysis.limits import counting_of, letter_counting
+
+    if folder is None:
+        return letter_counting()
+    from na64mu.analysis.backgrounds import estimate_backgrounds
+    from na64mu.analysis.result import RunResult
+
+    result = RunResult.read(folder)
+    physics = options["physics"]
+    counted = [physics] if physics else [name for name in result.datasets if name != options["hadrons"]]
+    first = counting_of(result, None, datasets=counted, n_mot=options["n_mot"])
+    if options["backgrounds"] == "letter":
+        return first
+    estimates = estimate_backgrounds(result, seed=options["seed"], physics=physics, hadrons=options["hadrons"], n_mot=sum(first.exposures))
+    return counting_of(result, estimates, datasets=counted, n_mot=options["n_mot"])
+
+
+def _pile_up_loss(given: float | None, table: Any, *, published: bool) -> PileUpLoss:
+    from na64mu.analysis.curves import letter_numbers
+    from na64mu.analysis.yields import PileUpLoss
+    from na64mu.errors import InputError
+
+    if given is not None:
+        return PileUpLoss(given, 0.0, "given by --pile-up-loss")
+    if published:
+        return PileUpLoss(
+            letter_numbers()["signal_efficiency"]["accidental_loss"], 0.0, "published: accidental loss of the Letter, no error printed"
+        )
+    loss, error = table.pile_up_loss()
+    if math.isnan(loss):
+        msg = "the efficiency table has no samples with pile-up: give the loss of signal with --pile-up-loss, or make the table with `na64mu efficiency --pile-up`"
+        raise InputError(msg)
+    return PileUpLoss(max(loss, 0.0), error, "measured: simulated signal with and without pile-up")

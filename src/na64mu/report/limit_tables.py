@@ -1,0 +1,103 @@
+"""The limits on the terminal: g at a few masses, ours beside the Letter's numbers, systematics; by rich."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from na64mu.analysis.limits import METHODS
+from na64mu.analysis.limits_files import TABLE_MASSES, at_mass, compared
+from na64mu.report.numbers import muons
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from na64mu.analysis.limits import SearchLimits
+
+__all__ = ("render_limits",)
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return "-" if not math.isfinite(value) else f"{value:.{digits}g}"
+
+
+def _table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], note: str = "", words: tuple[int, ...] = (0,)) -> Table:
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, caption=escape(note) or None)
+    table.caption_justify = "left"
+    for i, heading in enumerate(head):
+        table.add_column(escape(heading), justify="left" if i in words else "right", no_wrap=i not in words)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    return table
+
+
+def _coupling_table(limits: SearchLimits) -> Table:
+    column = 3 if limits.is_blinded else 0
+    which = "expected (blinded)" if limits.is_blinded else "observed"
+    rows = []
+    for mass in TABLE_MASSES:
+        g = [at_mass(limits, limits.couplings(m)[:, column], mass) for m in METHODS]
+        events = [at_mass(limits, limits.events(m)[:, column], mass) for m in METHODS]
+        efficiency = at_mass(limits, limits.yields.mean_efficiency, mass)
+        produced = at_mass(limits, limits.yields.per_muon, mass)
+        rows.append((f"{1000 * mass:g}", _number(produced), _number(100 * efficiency), *map(_number, events), *map(_number, g)))
+    head = ("m_Z' [MeV]", "Z' / MOT", "efficiency [%]", "N asymptotic", "N exact", "g asymptotic", "g exact")
+    level = 100 * limits.scan.limits[0].level
+    note = f"Z' / MOT at g = {limits.yields.g_ref:g}; efficiency with {100 * limits.yields.pile_up_loss.value:.1f} % lost to pile-up ({limits.yields.pile_up_loss.source})."
+    return _table(f"Upper limits on g_Z' at {level:g} % CL, {which}", head, rows, note)
+
+
+def _comparison_table(limits: SearchLimits) -> Table:
+    rows = [(c.what, _number(c.letter), _number(c.asymptotic), _number(c.exact), _number(c.ratio), c.note) for c in compared(limits)]
+    return _table(
+        "Beside the Letter, PRL 132, 211803",
+        ("quantity", "Letter", "asymptotic", "exact", "asym./Letter", "published number"),
+        rows,
+        "Asymptotic is the Letter's method. Its yields are not published: the efficiency here is that of our simulation of an inferred set-up, nothing is tuned.",
+        (0, 5),
+    )
+
+
+def _systematics_table(limits: SearchLimits) -> Table:
+    mass = min(limits.models, key=lambda m: abs(math.log(m / 0.1)))
+    model = limits.models[mass]
+    rows = [
+        (s.name, sample, *(f"{100 * s.size(sample, c):.3g}" for c in range(len(model.channels))), "yes" if s.correlated else "no", s.source)
+        for s in model.systematics
+        for sample in s.effects
+    ]
+    head = ("source", "sample", *(f"{channel} [%]" for channel in model.channels), "correlated", "from")
+    return _table(f"Systematics at {1000 * mass:g} MeV", head, rows, "", (0, 1, len(head) - 1))
+
+
+def render_limits(limits: SearchLimits, console: Console) -> None:
+    """Print the limits.
+
+    Parameters
+    ----------
+    limits : SearchLimits
+    console : rich.console.Console
+        Where to print.
+    """
+    counting = limits.counting
+    console.print(_coupling_table(limits))
+    console.print(_comparison_table(limits))
+    console.print(_systematics_table(limits))
+    background = ", ".join(f"{name} {value:.3g} +- {counting.errors.get(name, 0.0):.2g}" for name, value in counting.backgrounds.items())
+    counts = "blinded" if counting.observed is None else ", ".join(f"{n:g}" for n in counting.observed)
+    console.print(
+        Text(
+            f"muons on target {', '.join(muons(n) for n in counting.exposures)}; observed {counts}; background {background or 'none'} events ({counting.source})"
+        )
+    )
+    for name, reason in counting.missing.items():
+        console.print(Text(f"not in the model: {name}: {reason}", style="yellow"))
+    caution = next((one.caution for one in limits.scan.limits if one.caution), "")
+    if caution:
+        console.print(Text(f"caution: {caution}", style="yellow"))

@@ -1,0 +1,248 @@
+"""Figures of the limits: g against m_Z' and y against m_chi (Fig. 4 of PRL 132, 211803), efficiency and yields against mass.
+
+Every function draws on the axes it is given, or on new ones, and returns (figure, axes). Masses are drawn in MeV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import mplhep
+import numpy as np
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from na64mu.analysis.curves import g_minus_2_line, other_limits
+from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, STYLE, VERMILLION, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from na64mu.analysis.curves import Curve
+    from na64mu.analysis.limits import SearchLimits
+
+__all__ = ("efficiency_figure", "limit_g", "limit_y", "write_limit_figures", "yields_figure")
+
+GREEN = "#00755a"
+#: Expected bands of the exact limit: one and two standard deviations.
+BAND_1, BAND_2 = "#9ec9e2", "#d6e8f3"
+SIZE = (7.6, 6.2)
+#: A band narrower than this is not drawn.
+WIDTH = 0.01
+NAMES = {"pseudo-dirac": "pseudo-Dirac", "majorana": "Majorana", "scalar": "complex scalar"}
+
+
+def _axes(ax: Axes | None) -> tuple[Figure, Axes]:
+    if ax is None:
+        figure, ax = plt.subplots(figsize=SIZE, layout="constrained")
+        return figure, ax
+    return cast("Figure", ax.figure), ax
+
+
+def _name(limits: SearchLimits, ax: Axes) -> None:
+    mplhep.label.exp_text(r"NA64$\mu$", "", loc=0, ax=ax, fontsize=15)
+    mantissa, exponent = f"{sum(limits.counting.exposures):.2e}".split("e")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    if ax.get_xlim()[1] > 20.0 * ax.get_xlim()[0]:
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_title(rf"{mantissa} $\times$ 10$^{{{int(exponent)}}}$ MOT, 160 GeV", loc="right", fontsize=13)
+
+
+def _draw_limit(limits: SearchLimits, x: np.ndarray, values: dict[str, np.ndarray], ax: Axes) -> None:
+    """Expected bands and both observed limits."""
+    level = f"{100 * limits.scan.limits[0].level:g} % CL"
+    exact, asymptotic = values["exact"], values["asymptotic"]
+    for outer, (low, high), colour in ((2, (1, 5), BAND_2), (1, (2, 4), BAND_1)):
+        if (
+            np.nanmax(exact[:, high] / exact[:, low]) > 1.0 + WIDTH
+        ):  # with few events most of the bands have no width: 0 events is the median
+            label = rf"expected (exact), $\pm{outer}\sigma$"
+            ax.fill_between(x, exact[:, low], exact[:, high], color=colour, linewidth=0, zorder=2.0, label=label)
+    if limits.is_blinded:
+        ax.plot(x, exact[:, 3], color=BLUE, linewidth=2.2, zorder=3, label=f"expected (exact CLs), {level}")
+        ax.plot(x, asymptotic[:, 3], color=BLUE, linewidth=1.6, linestyle=(0, (5, 2)), zorder=3, label="expected (asymptotic CLs)")
+    else:
+        ax.plot(x, exact[:, 0], color=BLUE, linewidth=2.2, zorder=3, label=f"observed (exact CLs), {level}")
+        ax.plot(
+            x,
+            asymptotic[:, 0],
+            color=BLUE,
+            linewidth=1.6,
+            linestyle=(0, (5, 2)),
+            zorder=3,
+            label="observed (asymptotic CLs, as the Letter)",
+        )
+
+
+def limit_g(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]:
+    """Draw the limits on g against m_Z', with the g-2 band and other experiments: Fig. 4 (left).
+
+    Parameters
+    ----------
+    limits : SearchLimits
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    figure, axes
+    """
+    with mpl.rc_context(STYLE):
+        figure, ax = _axes(ax)
+        low, high = limits.masses[0], limits.masses[-1]
+        fine = np.geomspace(low, high, 200)
+        ax.fill_between(1e3 * fine, g_minus_2_line(fine, -2.0), g_minus_2_line(fine, 2.0), color=GREEN, alpha=0.28, linewidth=0, zorder=1)
+        at = 2.2 * low
+        ax.annotate(
+            r"$(g-2)_\mu\ \pm2\sigma$", (1e3 * at, float(g_minus_2_line(np.array([at]), 0.0)[0])), color=GREEN, fontsize=12, va="center"
+        )
+        styles = {"BaBar": (VERMILLION, "-"), "Belle II 2019": (PURPLE, "-"), "Borexino": (ORANGE, "-"), "CCFR": (GREY, "-")}
+        for curve in other_limits():
+            inside = (curve.x >= 0.5 * low) & (curve.x <= 2.0 * high)
+            if inside.sum() > 1:
+                colour, line = styles[curve.name]
+                ax.plot(1e3 * curve.x[inside], curve.y[inside], color=colour, linewidth=1.3, linestyle=line, zorder=2.5, label=curve.name)
+        _draw_limit(limits, 1e3 * limits.masses, {m: limits.couplings(m) for m in ("exact", "asymptotic")}, ax)
+        ax.set(xscale="log", yscale="log", xlim=(1e3 * low, 1e3 * high), ylim=(1e-5, 0.1))
+        ax.set_xlabel(r"$m_{Z'}$ [MeV]")
+        ax.set_ylabel(r"$g_{Z'}$")
+        ax.legend(fontsize=11, loc="lower right")
+        _name(limits, ax)
+    return figure, ax
+
+
+def limit_y(limits: SearchLimits, targets: Sequence[Curve], ax: Axes | None = None) -> tuple[Figure, Axes]:
+    """Draw the limits on y against m_chi, with the relic targets: Fig. 4 (right).
+
+    Parameters
+    ----------
+    limits : SearchLimits
+    targets : sequence of Curve
+        From `relic_targets`.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    figure, axes
+    """
+    with mpl.rc_context(STYLE):
+        figure, ax = _axes(ax)
+        x = 1e3 * limits.m_chi
+        values = {m: limits.y(m) for m in ("exact", "asymptotic")}
+        for curve, (colour, line) in zip(targets, ((BLACK, "-"), (VERMILLION, "-."), (PURPLE, ":")), strict=False):
+            ax.plot(
+                1e3 * curve.x, curve.y, color=colour, linestyle=line, linewidth=1.7, zorder=2.6, label=f"relic target, {NAMES[curve.name]}"
+            )
+        _draw_limit(limits, x, values, ax)
+        ax.set(xscale="log", yscale="log", xlim=(x[0], x[-1]))
+        ax.set_xlabel(r"$m_\chi$ [MeV]")
+        ax.set_ylabel(r"$y = (g_{Z'}\, g_\chi)^2\, (m_\chi / m_{Z'})^4$")
+        ax.text(
+            0.97,
+            0.05,
+            rf"$m_{{Z'}} = {limits.dark.ratio:g}\, m_\chi$,  $g_\chi = {limits.dark.dark_coupling:g}$",
+            transform=ax.transAxes,
+            ha="right",
+            fontsize=13,
+        )
+        ax.legend(fontsize=11, loc="upper left")
+        ax.set_ylim(None, 30.0 * ax.get_ylim()[1])
+        _name(limits, ax)
+    return figure, ax
+
+
+def efficiency_figure(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]:
+    """Draw the signal efficiency of both configurations against mass, with the statistical errors of the simulation.
+
+    Parameters
+    ----------
+    limits : SearchLimits
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    figure, axes
+    """
+    with mpl.rc_context(STYLE):
+        figure, ax = _axes(ax)
+        kept = 1.0 - limits.yields.pile_up_loss.value
+        x = 1e3 * limits.masses
+        for c, (colour, line) in enumerate(((BLUE, "-"), (VERMILLION, "--"))):
+            value = 100 * limits.yields.total_efficiency[:, c]
+            error = 100 * kept * limits.yields.efficiency_error[:, c]
+            ax.fill_between(x, value - error, value + error, color=colour, alpha=0.25, linewidth=0)
+            ax.plot(x, value, color=colour, linestyle=line, linewidth=2.0, label=f"configuration {c + 1}")
+        ax.plot(x, 100 * limits.yields.mean_efficiency, color=BLACK, linewidth=1.4, linestyle=":", label="mean by muons on target")
+        ax.plot([100.0, 1000.0], [12.0, 12.0], color=GREY, linewidth=1.4, label="Letter: maximum of 12 %")
+        ax.set(xscale="log", xlim=(x[0], x[-1]), ylim=(0, None))
+        ax.set_ylim(0, 1.35 * ax.get_ylim()[1])
+        ax.set_xlabel(r"$m_{Z'}$ [MeV]")
+        ax.set_ylabel("signal efficiency [% of produced Z']")
+        ax.legend(fontsize=12, loc="upper left", title=f"with {100 * (1 - kept):.3g} % lost to pile-up", title_fontsize=11)
+        _name(limits, ax)
+    return figure, ax
+
+
+def yields_figure(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]:
+    """Draw what is produced and what is expected in the signal box, against mass, at the reference coupling.
+
+    Parameters
+    ----------
+    limits : SearchLimits
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    figure, axes
+    """
+    with mpl.rc_context(STYLE):
+        figure, ax = _axes(ax)
+        yields, x = limits.yields, 1e3 * limits.masses
+        events = yields.events()
+        ax.plot(x, yields.per_muon * sum(yields.exposures), color=BLACK, linewidth=1.8, label="Z' produced")
+        for c, (colour, line) in enumerate(((BLUE, "-"), (VERMILLION, "--"))):
+            if yields.exposures[c] > 0:
+                ax.plot(x, events[:, c], color=colour, linestyle=line, linewidth=1.8, label=f"in the signal box, configuration {c + 1}")
+        ax.set(xscale="log", yscale="log", xlim=(x[0], x[-1]))
+        ax.set_xlabel(r"$m_{Z'}$ [MeV]")
+        mantissa, exponent = f"{yields.g_ref:.1e}".split("e")
+        ax.set_ylabel(rf"events at $g_{{Z'}}$ = {float(mantissa):g} $\times$ 10$^{{{int(exponent)}}}$")
+        ax.legend(fontsize=12, loc="upper right")
+        _name(limits, ax)
+    return figure, ax
+
+
+def write_limit_figures(limits: SearchLimits, targets: Sequence[Curve], folder: Path) -> list[Path]:
+    """Write limit_g, limit_y, efficiency and yields, each as PNG and PDF.
+
+    Parameters
+    ----------
+    limits : SearchLimits
+    targets : sequence of Curve
+        From `relic_targets`; may be empty.
+    folder : Path
+        Exists.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    drawn = {
+        "limit_g": limit_g(limits),
+        "limit_y": limit_y(limits, targets),
+        "efficiency": efficiency_figure(limits),
+        "yields": yields_figure(limits),
+    }
+    written = []
+    for name, (figure, _) in drawn.items():
+        figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+        written += [folder / f"{name}.pdf", save(figure, folder / f"{name}.png")]
+    return written
