@@ -17,7 +17,7 @@ from na64mu.tracking.joining import join, modules_of
 from na64mu.tracking.linear import fit_hits, fitted_coordinate
 from na64mu.tracking.projection import projection
 from na64mu.tracking.spectrometer import Spectrometer, spectrometer
-from na64mu.tracking.tracks import reconstruct_tracks
+from na64mu.tracking.tracks import EntryPoint, reconstruct_tracks
 from na64mu.tracking.views import hits_in_views
 
 
@@ -250,3 +250,25 @@ def test_a_rotated_slab_without_partner_is_wide() -> None:
     hits = hits_of(ms, [[start(ms, 160.0, x=5.0)]], None, {0: lost})
     seen = hits_in_views(hits, ms)
     assert seen.sigma[0] > hits.sigma[0]
+
+
+def test_a_track_that_misses_its_entry_by_more_than_its_kink_is_dropped() -> None:
+    """A kink t within the lever moves the track by t x lever at most; a straight track 20 mm beside the entry comes from elsewhere."""
+    ms = spectrometer(detector(), 2)
+    z, lever = 235.0, 235.0
+    muons = [start(ms, 160.0), start(ms, 60.0, x=0.02 * (ms.z[0] - 100.0), tx=0.02), start(ms, 160.0, x=20.0)]
+    nothing = np.zeros(3)
+    hits = hits_of(ms, [[m] for m in muons], np.random.default_rng(9))
+    known = EntryPoint(z, nothing, nothing, nothing, nothing, lever, 0.05)
+    assert reconstruct_tracks(hits, ms, known).n.tolist() == [1, 1, 0]  # straight, kink of 20 mrad at z = 100 mm, beside
+    unknown = EntryPoint(z, np.full(3, np.nan), np.full(3, np.nan), nothing, nothing, lever, 0.05)
+    assert reconstruct_tracks(hits, ms, unknown).n.tolist() == [1, 1, 1]
+
+
+def test_a_second_muon_beside_the_entry_still_counts() -> None:
+    ms = spectrometer(detector(), 2)
+    zero = np.zeros(1)
+    hits = hits_of(ms, [[start(ms, 160.0), start(ms, 160.0, x=20.0, y=10.0)]], np.random.default_rng(10))
+    tracks = reconstruct_tracks(hits, ms, EntryPoint(235.0, zero, zero, zero, zero, 235.0, 0.05))
+    assert tracks.n.tolist() == [2]
+    assert abs(tracks.best.upstream[0, 0]) < 2.0  # the one from the entry is the best

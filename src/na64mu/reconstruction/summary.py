@@ -21,6 +21,7 @@ from na64mu.typing import AnyArray, Summary
 
 __all__ = ("find_tracks", "middle_of_ecal", "reconstruct")
 
+LEAD_X0 = 5.612  # mm, radiation length of lead (Particle Data Group)
 IRON_X0 = 17.57  # mm, radiation length of iron (Particle Data Group)
 
 
@@ -140,7 +141,11 @@ def middle_of_ecal(ms1: Tracks, detector: Detector) -> EntryPoint:
     """
     z = detector.ecal.z + 0.5 * detector.ecal.length
     crossing = _masked(cross_plane(ms1.best.downstream, ms1.best.downstream_covariance, z - spectrometer(detector, 1).z[-1]), ms1)
-    return EntryPoint(z, crossing.x, crossing.y)
+    tx, ty = np.where(ms1.best.good, ms1.best.downstream[:, 2:4].T, np.nan)
+    half = 0.5 * detector.ecal.length
+    x0 = sum(detector.ecal.layers) * detector.ecal.lead / LEAD_X0
+    walk = float(highland_angle(0.5 * x0, 0.5 * x0)) * half / np.sqrt(3.0)
+    return EntryPoint(z, crossing.x, crossing.y, tx, ty, half, walk)
 
 
 def reconstruct(events: Any, detector: Detector) -> Summary:

@@ -31,6 +31,7 @@ MIN_PLANES = 0.55  # smallest fraction of the planes of the view on a track
 MIN_PLANES_EDGE = 0.5  # the same for tracks that leave the acceptance
 MAX_CHI2 = 10.0  # largest chi2 per degree of freedom of a candidate
 CLEAR_CHI2 = 2.0  # chi2 per degree of freedom up to which a candidate with a hit on every fired plane is taken without a rival
+ORIGIN_CHI2 = 36.0  # squared distance to its origin in standard deviations above which the best candidate is no track of this event
 MIN_MOMENTUM = 3.0  # GeV/c; softer particles leave the spectrometer
 
 
@@ -43,13 +44,22 @@ class Origin(NamedTuple):
         d u / d parameters at the plane of origin, shape (3,).
     u : FloatArray
         Expected coordinate there [mm], NaN where unknown, shape (n_events,).
+    slope : FloatArray
+        Slope with which the particle came [rad], NaN where unknown, shape (n_events,).
     sigma : float
-        Its standard deviation [mm].
+        Standard deviation of the distance without a kink [mm].
+    lever : float
+        Half of the depth over which a kink may lie [mm].
+    scattering : float
+        Standard deviation from scattering on the way out at 1 GeV/c [mm].
     """
 
     model: FloatArray
     u: FloatArray
+    slope: FloatArray
     sigma: float
+    lever: float
+    scattering: float
 
 
 class Candidates(NamedTuple):
@@ -164,11 +174,19 @@ def _grow(event, view, s, k, least, hits, parameters):  # type: ignore[no-untype
 
 
 @kernel
-def _distance2(model: FloatArray, parameters: FloatArray, u: float, sigma: float) -> float:
-    """Squared distance to the origin in standard deviations, 0 where it is unknown."""
-    if not math.isfinite(u):
+def _distance2(origin, e, parameters, k):  # type: ignore[no-untyped-def] # kernel
+    """Squared distance to the origin in standard deviations, 0 where it is unknown.
+
+    The track of the particle that came meets it at the kink, anywhere within the lever: a candidate misses the middle by its
+    own kink times the lever at most. Without the slope of the particle only `sigma` counts.
+    """
+    if not math.isfinite(origin.u[e]):
         return 0.0
-    return ((u - fitted_coordinate(model, parameters)) / sigma) ** 2
+    variance = origin.sigma**2
+    if math.isfinite(origin.slope[e]):
+        kink = 1e-3 * parameters[1] - origin.slope[e]
+        variance += (kink * origin.lever) ** 2 / 3.0 + (k * origin.scattering) ** 2
+    return (origin.u[e] - fitted_coordinate(origin.model, parameters)) ** 2 / variance
 
 
 @kernel
@@ -211,7 +229,7 @@ def _settled(event, n: int, n_par: int, least: int) -> bool:  # type: ignore[no-
 
 
 @kernel
-def _find_event(event, view, k_given, origin_model, origin_u, origin_sigma, least):  # type: ignore[no-untyped-def] # kernel
+def _find_event(event, view, k_given, origin, e, least):  # type: ignore[no-untyped-def] # kernel
     """Candidates of one event; returns their number. `least` holds the fewest planes with the first seeds and with the others."""
     n_planes, n_par = view.weights.shape[1:]
     n, trials, min_planes = 0, 0, least[0]
@@ -243,7 +261,7 @@ def _find_event(event, view, k_given, origin_model, origin_u, origin_sigma, leas
                     chi2, found = _grow(event, view, s, k, min_planes, hits, parameters)
                     if chi2 < 0.0:
                         continue
-                    distance2 = _distance2(origin_model, parameters, origin_u, origin_sigma)
+                    distance2 = _distance2(origin, e, parameters, parameters[2] if n_par == 3 else k_given)
                     event.chi2[MAX_TRACKS], event.score[MAX_TRACKS] = chi2, chi2 + LOST_HIT * (n_planes - found) + distance2
                     n = insert(n, event.hits, event.parameters, event.chi2, event.score, event.source)
                     if _settled(event, n, n_par, min_planes):
@@ -280,10 +298,12 @@ def _find_events(offsets, n_all, event, view, k, origin, least, out):  # type: i
         for j in range(n_planes):
             event.start[j], event.stop[j] = offsets[e * n_all + view.planes[j]], offsets[e * n_all + view.planes[j] + 1]
             out.hits[e, 0, j] = -1
-        n = _find_event(event, view, k[e], origin.model, origin.u[e], origin.sigma, least)
+        n = _find_event(event, view, k[e], origin, e, least)
         if n > 1:
             n = remove_clones(n, event.hits, event.parameters, event.chi2, event.score, event.source)
             n = _remove_accidentals(event, view, n)
+        if n > 0 and _distance2(origin, e, event.parameters[0], event.parameters[0, 2] if view.seeds.shape[1] == 3 else k[e]) > ORIGIN_CHI2:
+            n = 0
         for i in range(n):
             for j in range(n_planes):
                 out.hits[e, i, j] = event.hits[i, j]
@@ -316,7 +336,8 @@ def find_candidates(hits: Hits, view: Projection, n_planes: int, curvature: Floa
     """
     n_events = len(curvature)
     if origin is None:
-        origin = Origin(np.zeros(3), np.full(n_events, np.nan), 1.0)
+        unknown = np.full(n_events, np.nan)
+        origin = Origin(np.zeros(3), unknown, unknown, 1.0, 0.0, 0.0)
     n_view, n_par = view.weights.shape[1:]
     room = MAX_TRACKS + 1
     start, stop = np.empty((2, n_view), dtype=np.int64)

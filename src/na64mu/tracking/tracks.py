@@ -17,7 +17,8 @@ from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("EntryPoint", "Tracks", "reconstruct_tracks")
 
-ORIGIN_ERROR = 10.0  # mm: a recoil of 40 mrad halfway through the ECAL misses the point of entry by as much
+POINT_ERROR = 1.0  # mm: both tracks extrapolated to the ECAL (0.1 to 0.3 mm), alignment and the tails of the scattering
+ORIGIN_ERROR = 10.0  # mm, where the kink is unknown: a recoil of 40 mrad halfway through the ECAL misses its middle by as much
 STRAIGHT_GUESS = 1.0 / 50.0  # c/GeV: sets the scattering where the bending view found nothing
 
 
@@ -82,11 +83,29 @@ def _seed(bend: FloatArray, straight: FloatArray, spectrometer: Spectrometer) ->
 
 @dataclass(frozen=True)
 class EntryPoint:
-    """Where the tracks of a spectrometer come from: position z [mm] and x, y [mm] of shape (n_events,), NaN where unknown."""
+    """Where the tracks of a spectrometer come from.
+
+    Attributes
+    ----------
+    z : float
+        Position [mm].
+    x, y : FloatArray
+        Coordinates there [mm], NaN where unknown, shape (n_events,).
+    tx, ty : FloatArray, optional
+        Slopes of the incoming track, shape (n_events,).
+    lever : float
+        The tracks may have a kink as far from z as this [mm].
+    scattering : float
+        Standard deviation of their distance from scattering at 1 GeV/c [mm].
+    """
 
     z: float
     x: FloatArray
     y: FloatArray
+    tx: FloatArray | None = None
+    ty: FloatArray | None = None
+    lever: float = 0.0
+    scattering: float = 0.0
 
 
 def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint | None = None) -> Tracks:
@@ -110,7 +129,11 @@ def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint
     def origin(view: int) -> Origin | None:
         if entry is None:
             return None
-        return Origin(track_model(np.array([entry.z]), spectrometer, view)[0], (entry.x, entry.y)[view], ORIGIN_ERROR)
+        model, slope = track_model(np.array([entry.z]), spectrometer, view)[0], (entry.tx, entry.ty)[view]
+        known = slope is not None
+        slopes = slope if slope is not None else np.full(n_events, np.nan)
+        error = POINT_ERROR if known else ORIGIN_ERROR
+        return Origin(model, (entry.x, entry.y)[view], np.ascontiguousarray(slopes), error, entry.lever, entry.scattering)
 
     n_planes = len(spectrometer.planes)
     n_events = (len(hits.offsets) - 1) // n_planes
