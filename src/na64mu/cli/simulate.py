@@ -20,6 +20,7 @@ __all__ = ("command",)
     help="What happens: beam; zprime, scalar, pseudoscalar, axial, darkphoton (with --mass); hardloss, nuclear, hadron, decay, kaon.",
 )
 @click.option("--pile-up/--no-pile-up", default=False, show_default=True, help="Lay further beam particles over the events.")
+@click.option("--engine", type=click.Choice(["fast", "geant4"]), default="fast", show_default=True, help="What carries the muons.")
 @click.option("--config", type=click.IntRange(1, 2), default=1, show_default=True, help="Trigger configuration.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Equal seeds give equal events.")
 @click.option("--run", "run_number", type=click.IntRange(min=0), default=1, show_default=True, help="Run number to write.")
@@ -33,6 +34,7 @@ def command(
     n_events: int,
     process: str,
     pile_up: bool,
+    engine: Literal["fast", "geant4"],
     config: int,
     seed: int,
     run_number: int,
@@ -67,6 +69,7 @@ def command(
             prescale_calibration=prescale,
             kind=kind,
             with_pile_up=pile_up,
+            engine=engine,
             progress=lambda n: bar.advance(task, n),
         )
     click.echo(

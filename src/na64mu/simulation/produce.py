@@ -29,6 +29,7 @@ from na64mu.events.writer import RawTreeWriter
 from na64mu.simulation.contamination import decay_plans, hadron_plans
 from na64mu.simulation.digits import digitise
 from na64mu.simulation.events import CALIBRATION, simulate_events
+from na64mu.simulation.geant4.backend import Geant4Settings, run_geant4
 from na64mu.simulation.overlay import pile_up
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.setup import Setup, build_setup
@@ -108,6 +109,8 @@ def produce(
     prescale_calibration: int = 1,
     kind: Literal["ttree", "rntuple"] = "ttree",
     with_pile_up: bool = False,
+    engine: Literal["fast", "geant4"] = "fast",
+    geant4: Geant4Settings | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> dict[str, Any]:
     """Generate beam muons and write the triggered ones.
@@ -138,6 +141,10 @@ def produce(
         Form of the file.
     with_pile_up : bool
         Whether further beam particles are laid over the events (see overlay.py).
+    engine : {"fast", "geant4"}
+        What carries the muons: the fast parametrised engine, or Geant4 (extra `geant4`; process "beam" only).
+    geant4 : Geant4Settings, optional
+        Physics list, cut, scales.
     progress : callable, optional
         Called with the number of events generated since the last call.
 
@@ -160,14 +167,23 @@ def produce(
     if n_events < 1:
         msg = f"a sample needs at least one event, not {n_events}"
         raise Na64muError(msg)
+    if engine == "geant4" and process != "beam":
+        msg = f"the geant4 engine makes process beam only, not {process}: use the fast engine"
+        raise Na64muError(msg)
     setup, readout = build_setup(detector, config), build_readout(detector)
+    conditions = f"simulation;{process}{';pile-up' if with_pile_up else ''}"
+    batch = n_events if engine == "geant4" else BATCH
     n_mot, sum_weights, n_written, n_physics = 0, 0.0, 0, 0
-    sizes = [min(BATCH, n_events - first) for first in range(0, n_events, BATCH)]
+    sizes = [min(batch, n_events - first) for first in range(0, n_events, batch)]
     with RawTreeWriter(output, kind=kind) as writer:
         for i, (size, child) in enumerate(zip(sizes, np.random.SeedSequence(seed).spawn(len(sizes)), strict=True)):
             rng = np.random.Generator(np.random.PCG64(child))
             plans, weight = _plans(process, detector, setup, mass, g_ref, size, rng)
-            counted, truth = simulate_events(setup, detector, size, PROCESSES[process], plans, prescale_calibration, rng)
+            if engine == "geant4":
+                counted, truth, _, made_with = run_geant4(detector, config, size, prescale_calibration, seed, geant4)
+                conditions += f";{made_with}"
+            else:
+                counted, truth = simulate_events(setup, detector, size, PROCESSES[process], plans, prescale_calibration, rng)
             truth.facts[:, FACTS.index("weight")] = weight
             if process in SIGNALS:
                 truth.facts[:, FACTS.index("process")] = SIGNALS[process][1]
@@ -190,7 +206,7 @@ def produce(
             "g_ref": g_ref if process in SIGNALS else 0.0,
             "prescale_calibration": prescale_calibration,
             "detector": detector.tag,
-            "conditions": f"simulation;{process}{';pile-up' if with_pile_up else ''}",
+            "conditions": conditions,
             "seed": seed,
         }
         writer.finish([row])
