@@ -21,7 +21,6 @@ from na64mu.alignment.sample import Sample, concatenated, read_samples
 from na64mu.detector import Detector, load_detector
 from na64mu.events.reader import count_entries, read_batch
 from na64mu.simulation.produce import produce
-from na64mu.tracking.spectrometer import spectrometer
 
 MOMENTUM_EVENTS = 30_000
 
@@ -40,8 +39,8 @@ def samples_of(path: Path, detector: Detector, *, field: bool, step: int = 50_00
     return [concatenated(p) for p in parts]
 
 
-def table(aligned: AlignedSpectrometer, before: Detector, truth: Detector, number: int) -> None:
-    found = closure(aligned, before, truth, spectrometer(truth, number))
+def table(aligned: AlignedSpectrometer, before: Detector, truth: Detector) -> None:
+    found = closure(aligned, before, truth)
     print(f"{'parameter':16s} {'before':>10s} {'after':>10s} {'inside':>10s} {'error':>9s} {'pull':>6s}   [um or mrad]")
     for row in zip(found.names, *(1e3 * a for a in (found.before, found.after, found.inside, found.error)), found.pull, strict=True):
         print("{:16s} {:10.3f} {:10.3f} {:10.4f} {:9.4f} {:6.2f}".format(*row))
@@ -73,6 +72,7 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=300_000)
     parser.add_argument("--field-off", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", type=int, choices=(1, 2), help="one spectrometer")
     arguments = parser.parse_args()
     truth = load_detector("na64mu-2022")
     wrong = displaced(truth, np.random.default_rng(arguments.seed))
@@ -82,7 +82,7 @@ def main() -> None:
         produce(straight, without_magnets(truth), "beam", arguments.field_off, 1, arguments.seed + 1000)
         with_field, without = samples_of(bent, wrong, field=True), samples_of(straight, wrong, field=False)
         some = read_batch(bent, 0, MOMENTUM_EVENTS).scalars
-    for number in (1, 2):
+    for number in (1, 2) if arguments.only is None else (arguments.only,):
         sample = with_field[number - 1]
         true_p = some["mc_p_in" if number == 1 else "mc_p_out"]
         results = {}
@@ -93,7 +93,7 @@ def main() -> None:
             print(
                 f"\nMS{number}, {name}: {aligned.equations.n_tracks} tracks, chi2/ndf {aligned.equations.chi2 / aligned.equations.ndf:.4f}, {seconds:.0f} s"
             )
-            table(aligned, wrong, truth, number)
+            table(aligned, wrong, truth)
             results[name] = aligned.detector
         print(f"MS{number}, p / p_true - 1:")
         first = sample.first(MOMENTUM_EVENTS)

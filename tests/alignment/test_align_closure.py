@@ -8,10 +8,8 @@ from alignment_examples import toy_sample, true_detector
 
 from na64mu.alignment.align import AlignedSpectrometer, align_spectrometer
 from na64mu.alignment.closure import closure, displaced, momenta
-from na64mu.alignment.trajectory import without_field
 from na64mu.detector import Detector
 from na64mu.errors import CalibrationError
-from na64mu.tracking.spectrometer import spectrometer
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +22,8 @@ def bent(wrong: Detector) -> AlignedSpectrometer:
     return align_spectrometer([toy_sample(2, 5000, 11, wrong, efficiency=0.97, noise=0.1)])
 
 
-def check(aligned: AlignedSpectrometer, wrong: Detector, number: int, *, field: bool = True) -> None:
-    ms = spectrometer(true_detector(), number)
-    found = closure(aligned, wrong, true_detector(), ms if field else without_field(ms))
+def check(aligned: AlignedSpectrometer, wrong: Detector) -> None:
+    found = closure(aligned, wrong, true_detector())
     slabs = np.array([n.startswith("bms") for n in found.names])
     turns = np.array([n.endswith("drotation") for n in found.names])
     assert np.abs(found.before[~turns]).max() > 0.8
@@ -39,25 +36,25 @@ def check(aligned: AlignedSpectrometer, wrong: Detector, number: int, *, field: 
 
 
 def test_bent_tracks_align_ms2(bent: AlignedSpectrometer, wrong: Detector) -> None:
-    check(bent, wrong, 2)
+    check(bent, wrong)
     held = {m.name for m, h in zip(bent.modes, bent.solution.mode_held, strict=True) if h}
     assert held == {"shift in x", "shift in y", "shear in x", "shear in y", "rotation", "twist", "bend"}
 
 
 def test_bent_tracks_align_ms1(wrong: Detector) -> None:
-    check(align_spectrometer([toy_sample(1, 5000, 12, wrong, efficiency=0.97)]), wrong, 1)
+    check(align_spectrometer([toy_sample(1, 5000, 12, wrong, efficiency=0.97)]), wrong)
 
 
 def test_straight_tracks_align_ms2(wrong: Detector) -> None:
     aligned = align_spectrometer([toy_sample(2, 5000, 13, wrong, field=False, efficiency=0.97)])
-    check(aligned, wrong, 2, field=False)
+    check(aligned, wrong)
     assert "bend" not in [m.name for m in aligned.modes]
 
 
 def test_straight_and_bent_tracks_together_know_the_bend(wrong: Detector) -> None:
     samples = [toy_sample(2, 3000, 14, wrong), toy_sample(2, 3000, 15, wrong, field=False)]
     aligned = align_spectrometer(samples)
-    check(aligned, wrong, 2)
+    check(aligned, wrong)
     bend = [m.name for m in aligned.modes].index("bend")
     assert not aligned.solution.mode_held[bend]
     assert aligned.solution.mode_error[bend] < 0.02
@@ -72,7 +69,7 @@ def test_fixed_modules_stay_and_set_the_frame() -> None:
     fixed = ("gem1", "gem3", "mm7")
     wrong = displaced(true_detector(), np.random.default_rng(6), fixed=fixed)
     aligned = align_spectrometer([toy_sample(2, 5000, 16, wrong)], fixed=fixed)
-    found = closure(aligned, wrong, true_detector(), spectrometer(true_detector(), 2))
+    found = closure(aligned, wrong, true_detector())
     shift = np.array([not n.endswith("drotation") for n in found.names])
     assert not any(n.startswith(fixed) for n in found.names)
     assert not aligned.solution.mode_held.any()

@@ -11,7 +11,7 @@ from na64mu.alignment.finding import find_tracks
 from na64mu.alignment.parameters import FreeParameters, moved
 from na64mu.alignment.sample import Sample
 from na64mu.detector import Detector
-from na64mu.tracking.spectrometer import Spectrometer, spectrometer
+from na64mu.tracking.spectrometer import spectrometer
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("Closure", "closure", "displaced", "momenta")
@@ -28,7 +28,7 @@ class Closure:
     before, after : FloatArray
         Position minus true position before and after the alignment.
     inside : FloatArray
-        After the alignment, without the common movements that were held: what tracks can know.
+        After the alignment, without what goes with the common movements that were held: what tracks can know.
     error : FloatArray
         Of `inside`, from the alignment.
     """
@@ -81,7 +81,7 @@ def _difference(detector: Detector, truth: Detector, parameters: FreeParameters)
     return np.array(rows)
 
 
-def closure(aligned: AlignedSpectrometer, before: Detector, truth: Detector, true_spectrometer: Spectrometer) -> Closure:
+def closure(aligned: AlignedSpectrometer, before: Detector, truth: Detector) -> Closure:
     """Compare an alignment with the truth.
 
     Parameters
@@ -90,8 +90,6 @@ def closure(aligned: AlignedSpectrometer, before: Detector, truth: Detector, tru
         The alignment.
     before, truth : Detector
         The description it started from, and the one the events were simulated with.
-    true_spectrometer : Spectrometer
-        The spectrometer of the true description.
 
     Returns
     -------
@@ -100,13 +98,10 @@ def closure(aligned: AlignedSpectrometer, before: Detector, truth: Detector, tru
     """
     parameters = aligned.parameters
     after = _difference(aligned.detector, truth, parameters)
-    held = aligned.solution.mode_held
-    modes = [m.vector / parameters.survey for m, h in zip(parameters.modes(true_spectrometer, truth), held, strict=True) if h]
+    solution = aligned.solution
     inside = after / parameters.survey
-    if modes:
-        vectors = np.array(modes).T
-        inside = inside - vectors @ np.linalg.lstsq(vectors, inside, rcond=None)[0]
-    return Closure(parameters.names, _difference(before, truth, parameters), after, inside * parameters.survey, aligned.solution.error)
+    inside = inside - solution.followed @ (solution.held @ inside)
+    return Closure(parameters.names, _difference(before, truth, parameters), after, inside * parameters.survey, solution.error)
 
 
 def momenta(sample: Sample, detector: Detector, spread: float = 0.5) -> tuple[IntArray, FloatArray]:

@@ -89,6 +89,8 @@ class Solution:
         Shape (g, g).
     held : FloatArray
         Directions that are held, orthonormal in units of the survey, shape (n_held, g).
+    followed : FloatArray
+        How all parameters move along when a held direction moves by 1: where the chi2 is least, units of the survey, shape (g, n_held).
     mode_error : FloatArray
         What the tracks know of the amplitude of every mode, in its unit; infinite where no more than the survey. Shape (n_modes,).
     mode_held : BoolArray
@@ -99,6 +101,7 @@ class Solution:
     error: FloatArray
     covariance: FloatArray
     held: FloatArray
+    followed: FloatArray
     mode_error: FloatArray
     mode_held: BoolArray
 
@@ -134,7 +137,9 @@ def solve(equations: NormalEquations, parameters: FreeParameters, modes: list[Mo
     lost = np.sum(held**2, axis=0) > 0.99  # nothing of the parameter is left
     error = np.where(lost, np.nan, np.sqrt(np.diag(covariance)))
     mode_held = np.array([float(np.sum((held @ own) ** 2)) > 0.5 for own in _own_parts(modes, survey)[0]], dtype=np.bool_)
-    return Solution(survey * (inverse @ (survey * equations.right)), error, covariance, held, mode_error, mode_held)
+    moving = posterior @ held.T
+    followed = moving @ np.linalg.inv(held @ moving)
+    return Solution(survey * (inverse @ (survey * equations.right)), error, covariance, held, followed, mode_error, mode_held)
 
 
 def _own_parts(modes: list[Mode], survey: FloatArray) -> tuple[FloatArray, FloatArray]:
