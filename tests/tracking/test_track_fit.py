@@ -183,6 +183,27 @@ def test_fit_is_the_matrix_filter_and_smoother(ms: Spectrometer, fitted: tuple[F
     assert np.allclose(states[:, 0, :5], tracks.upstream, rtol=1e-12, atol=1e-15), "states and smoother agree at the first plane"
 
 
+def test_filter_upstream_ends_where_the_smoother_does(ms: Spectrometer) -> None:
+    """Both know all hits; they differ by the place of the loose start alone."""
+    seed, u, _ = random_tracks(ms, 40, 5)
+    weight = np.full(u.shape, 100.0)
+    loose = np.array([100.0, 100.0, 0.1, 0.1, 1.0])
+    ends = []
+    for kind in ("filter", "smooth"):
+        compiled = kernel(route(ms), kind)  # type: ignore[arg-type] # a Kind
+        blocks = compiled.pack(seed, loose, u, weight)
+        compiled.fit_blocks(blocks)
+        ends.append([compiled.unpack(blocks, row, 20, len(seed)) for row in (compiled.rows.downstream, compiled.rows.upstream)])
+    (filter_down, filter_up), (smooth_down, smooth_up) = ends
+    assert np.allclose(filter_down, smooth_down, rtol=1e-9, atol=1e-15), "downstream it is the same filter"
+    covariance = unpacked_covariance(smooth_up[:, 5:])
+    sigma = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    slow = 1.0 / np.abs(seed[:, 4]) < 100.0  # the formulas are taken at different tracks, which matters where q/p is poor
+    assert np.abs((filter_up - smooth_up)[slow, :5] / sigma[slow]).max() < 0.02
+    scaled = (unpacked_covariance(filter_up[:, 5:]) - covariance) / (sigma[:, :, None] * sigma[:, None, :])
+    assert np.abs(scaled[slow]).max() < 0.02
+
+
 def test_leave_one_out_is_a_fit_without_the_hit(ms: Spectrometer, fitted: tuple[FloatArray, FloatArray, FloatArray, FittedTracks]) -> None:
     seed, u, weight, tracks = fitted
     for p, where in enumerate(ms.planes):
