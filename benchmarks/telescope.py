@@ -24,9 +24,6 @@ __all__ = ("TELESCOPE_HIT", "Sample", "Table", "gls_sigma", "layout", "make", "m
 #: Hit of each coordinate of the telescope: the two coordinates of a plane are one.
 TELESCOPE_HIT = np.repeat(np.arange(9), 2)
 
-#: Momenta of the named sets [GeV/c].
-SETS = {"p160": (160.0, 160.0), "p100_160": (100.0, 160.0), "p10_100": (10.0, 100.0)}
-
 PLANE, LEG = 0, 1
 
 
