@@ -17,7 +17,7 @@ from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("CHANCE", "accidentals", "log_binomial")
 
-CHANCE = 1e-2  # largest expected number of accidental candidates per view and event for one that counts beside a better one
+CHANCE = 0.1  # largest expected number of accidental candidates per view and event for one that counts: a lost second track is worse
 
 
 @kernel
