@@ -213,6 +213,29 @@ def beam(detector: Detector, folder: Path, n: int) -> None:
     show(f"Beam and pile-up, {len(alone)} muons on target", ("quantity", "value"), rows)
 
 
+def kaons(detector: Detector, folder: Path, n: int) -> None:
+    """Decays to a muon before the ECAL that look like a signal in momentum, for the Letter's muons on target."""
+    rows = []
+    for process in ("kaon", "decay"):
+        expected = np.zeros(4)
+        squares = np.zeros(4)
+        for config, on_target in ((1, 11.7e9), (2, 8.1e9)):
+            row = produce(folder / "d.root", detector, process, n, config, 80 + config, prescale_calibration=0)
+            batch = read_batch(folder / "d.root")
+            t = reconstruct(batch, detector)
+            single = (t["n_tracks_ms1"] == 1) & (t["n_tracks_ms2"] == 1)
+            in_range = single & (np.abs(t["p_in"] - 160.0) < 20.0)
+            masks = (single >= 0, in_range, in_range & (t["p_out"] < 80.0), in_range & (t["p_out"] < 80.0) & (t["e_cal"] < 12.0))
+            weight = batch.scalars["mc_weight"] * on_target / row["n_mot"]
+            expected += [weight[m].sum() for m in masks]
+            squares += [(weight[m] ** 2).sum() for m in masks]
+        rows.append((process, *(f"{e:.3f} +- {np.sqrt(s):.3f}" for e, s in zip(expected, squares, strict=True))))
+    show(
+        "Decays in flight before the ECAL, events in 1.98e10 muons on target (Letter, kaons: 0.010 +- 0.001)",
+        ("process", "physics trigger", "p_in 140 to 180", "and p_out < 80", "and E_CAL < 12"), rows,
+    )  # fmt: skip
+
+
 def shape(values: FloatArray) -> tuple[float, float]:
     """Peak (half-sample mode) and half of the narrowest interval with 68 %."""
     v = np.sort(values)
@@ -278,6 +301,7 @@ def main() -> None:
         closure(detector, n)
         triggers(detector, folder, 2 * n)
         beam(detector, folder, n // 40)
+        kaons(detector, folder, n // 4)
         if args.samples is not None:
             against_geant4(args.samples, folder)
 

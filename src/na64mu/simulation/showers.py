@@ -195,23 +195,28 @@ def deposit_point(c: Calorimeter, cells: FloatArray, section: int, x: float, y: 
 
 
 @njit(cache=True, nogil=True)
+def _corner(c: Calorimeter, u: float, v: float) -> float:
+    """Integral of the radial profile, core and tail, from the axis to a corner of a cell."""
+    return c.core_weight * lateral_integral(u, v, c.core) + (1.0 - c.core_weight) * lateral_integral(u, v, c.tail)
+
+
+@njit(cache=True, nogil=True)
 def _deposit_spread(c: Calorimeter, cells: FloatArray, section: int, x: float, y: float, energy: float) -> None:
     """Share energy over the 5 x 5 cells around a point by the radial profile; what falls outside is lost."""
     ix0 = math.floor((x - c.x_low) / c.x_pitch)
     iy0 = math.floor((y - c.y_low) / c.y_pitch)
+    first, last = max(0, iy0 - 2), min(cells.shape[2], iy0 + 3)
+    left, right = np.empty(6), np.empty(6)  # corners at the low and at the high edge in x: neighbours share them
+    fresh = True
     for ix in range(max(0, ix0 - 2), min(cells.shape[1], ix0 + 3)):
-        u1 = c.x_low + ix * c.x_pitch - x
-        u2 = u1 + c.x_pitch
-        for iy in range(max(0, iy0 - 2), min(cells.shape[2], iy0 + 3)):
-            v1 = c.y_low + iy * c.y_pitch - y
-            v2 = v1 + c.y_pitch
-            fraction = 0.0
-            for k in range(2):
-                radius = c.core if k == 0 else c.tail
-                weight = c.core_weight if k == 0 else 1.0 - c.core_weight
-                corners = lateral_integral(u2, v2, radius) - lateral_integral(u1, v2, radius)
-                fraction += weight * (corners - lateral_integral(u2, v1, radius) + lateral_integral(u1, v1, radius))
-            cells[section, ix, iy] += energy * fraction
+        u = c.x_low + ix * c.x_pitch - x
+        for k in range(last - first + 1):
+            v = c.y_low + (first + k) * c.y_pitch - y
+            left[k] = _corner(c, u, v) if fresh else right[k]
+            right[k] = _corner(c, u + c.x_pitch, v)
+        fresh = False
+        for k in range(last - first):
+            cells[section, ix, first + k] += energy * (right[k + 1] - left[k + 1] - right[k] + left[k])
 
 
 @njit(cache=True, nogil=True)
