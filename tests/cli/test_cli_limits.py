@@ -1,0 +1,111 @@
+"""`na64mu limits` and `na64mu efficiency` from end to end on few masses, and what they refuse."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pyhf
+import pytest
+from click.testing import CliRunner
+
+from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable
+from na64mu.cli import main
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    values = {0.01: 60, 0.1: 600, 1.0: 1000}
+    points = tuple(EfficiencyPoint(m, c, False, 10_000, 2000, n) for m, n in values.items() for c in (1, 2))
+    return str(EfficiencyTable(points).write(tmp_path_factory.mktemp("efficiency") / "table.json"))
+
+
+def limits(*arguments):
+    return CliRunner().invoke(main, ["-q", "limits", *map(str, arguments)])
+
+
+def test_published_numbers_to_limits(table, tmp_path):
+    done = limits(
+        "--published", "--efficiency", table, "--masses", 3, "--cross-section", "ww", "--no-targets", "-o", tmp_path / "out", "--json"
+    )
+    assert done.exit_code == 0, done.output
+    content = json.loads(done.stdout)
+    assert content["exposures"] == [1.17e10, 8.1e9]
+    assert content["observed"] == [0.0, 0.0]
+    assert content["pile_up_loss"]["value"] == 0.13
+    rows = {row["mass_GeV"]: row for row in content["limits"]}
+    assert set(rows) == {0.01, 0.04, 0.1, 0.12, 0.5, 1.0}
+    # 2.31 events over 1.98e10 x 7.68e-11 x 6 % x 0.87 (and 1 % of carbon) at g = 1e-4
+    assert rows[0.1]["g_exact_observed"] == pytest.approx(1e-4 * (2.309 / (1.98e10 * 7.68e-11 * 1.01 * 0.06 * 0.87)) ** 0.5, rel=0.01)
+    assert all(row["g_asymptotic_observed"] < 0.82 * row["g_exact_observed"] for row in rows.values())
+    assert "too few for the asymptotic form" in content["caution"]
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    figures = {f"{name}.{kind}" for name in ("limit_g", "limit_y", "efficiency", "yields") for kind in ("png", "pdf")}
+    assert names == {"limits.csv", "yields.csv", "systematics.csv", "background_only.json", "patchset.json"} | figures
+    with (tmp_path / "out" / "limits.csv").open(encoding="utf-8") as stream:
+        table_rows = list(csv.DictReader(line for line in stream if not line.startswith("#")))
+    assert float(table_rows[0]["g_exact_observed"]) == pytest.approx(rows[0.01]["g_exact_observed"], rel=1e-5)
+    # pyhf finds the same asymptotic limit from the files
+    workspace = pyhf.Workspace(json.loads((tmp_path / "out" / "background_only.json").read_text(encoding="utf-8")))
+    patches = pyhf.PatchSet(json.loads((tmp_path / "out" / "patchset.json").read_text(encoding="utf-8")))
+    patched = patches.apply(workspace, "mass_100MeV")
+    model = pyhf.Workspace(patched).model(measurement_name="search")
+    mu = (rows[0.1]["g_asymptotic_observed"] / 1e-4) ** 2
+    cls = pyhf.infer.hypotest(mu, pyhf.Workspace(patched).data(model), model, test_stat="qtilde")
+    assert float(cls) == pytest.approx(0.10, abs=5e-4)
+
+
+def test_tables_on_the_terminal(table, tmp_path):
+    arguments = ("--published", "--efficiency", table, "--masses", 2, "--cross-section", "ww", "--no-targets", "--no-figures")
+    done = limits(*arguments, "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    for words in (
+        "Upper limits on g_Z' at 90 % CL, observed",
+        "Beside the Letter",
+        "y at m_chi = 40 MeV",
+        "trigger_alignment",
+        "caution: 0 events",
+    ):
+        assert words in done.stdout
+    again = limits(*arguments, "-o", tmp_path / "again")
+    assert again.stdout == done.stdout
+    assert (tmp_path / "again" / "limits.csv").read_bytes() == (tmp_path / "out" / "limits.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "code"),
+    [
+        ((), "give either an output folder of `na64mu run` or --published", 2),
+        (("out", "--published"), "give either an output folder of `na64mu run` or --published", 2),
+        (("--published", "--n-mot", "1e12"), "belong to an output folder, not to --published", 2),
+        (("--published", "--range", "1", "0.1"), "the lowest mass must be above zero and below the highest", 2),
+        (("--published", "--range", "0.001", "1"), "no efficiency for a mass of 0.001 GeV", 1),
+        (("absent",), "cannot be read", 1),
+    ],
+)
+def test_what_limits_refuses(table, tmp_path, arguments, said, code):
+    done = limits(*arguments, "--efficiency", table, "-o", tmp_path / "out", "--no-figures")
+    assert done.exit_code == code
+    assert said in " ".join(done.output.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_efficiency_from_simulation(tmp_path):
+    path = tmp_path / "table.json"
+    arguments = ["-n", "400", "--masses", "0.1,1", "--no-pile-up", "--seed", "3", "-o", str(path)]
+    done = CliRunner().invoke(main, ["-q", "efficiency", *arguments])
+    assert done.exit_code == 0, done.output
+    made = EfficiencyTable.read(path)
+    assert [(p.mass, p.config) for p in made.points] == [(0.1, 1), (0.1, 2), (1.0, 1), (1.0, 2)]
+    assert all(100 < p.n_mot < 400 and 0 < p.n_selected <= p.n_trigger < p.n_mot for p in made.points)
+    assert made.provenance["command"].startswith("na64mu efficiency -n 400 --masses 0.1,1 --no-pile-up --seed 3")
+    # a table without pile-up cannot tell its loss
+    done = limits(tmp_path, "--efficiency", path)
+    assert done.exit_code == 1
+
+
+@pytest.mark.parametrize("masses", ["0.1;1", "0,1"])
+def test_masses_must_be_numbers_above_zero(masses, tmp_path):
+    done = CliRunner().invoke(main, ["efficiency", "--masses", masses, "-o", str(tmp_path / "t.json")])
+    assert done.exit_code == 2
+    assert "are wanted" in done.output
