@@ -31,7 +31,8 @@ MIN_PLANES = 0.55  # smallest fraction of the planes of the view on a track
 MIN_PLANES_EDGE = 0.5  # the same for tracks that leave the acceptance
 MAX_CHI2 = 10.0  # largest chi2 per degree of freedom of a candidate
 CLEAR_CHI2 = 2.0  # chi2 per degree of freedom up to which a candidate with a hit on every fired plane is taken without a rival
-ORIGIN_CHI2 = 36.0  # squared distance to its origin in standard deviations above which the best candidate is no track of this event
+FAR = 2.0 * LOST_HIT  # most that the distance to the origin counts: a second muon beside it must win against mixtures of hits
+ORIGIN_CHI2 = 36.0  # squared distance to its origin in standard deviations above which a lone candidate is no track of this event
 MIN_MOMENTUM = 3.0  # GeV/c; softer particles leave the spectrometer
 
 
@@ -262,7 +263,7 @@ def _find_event(event, view, k_given, origin, e, least):  # type: ignore[no-unty
                     if chi2 < 0.0:
                         continue
                     distance2 = _distance2(origin, e, parameters, parameters[2] if n_par == 3 else k_given)
-                    event.chi2[MAX_TRACKS], event.score[MAX_TRACKS] = chi2, chi2 + LOST_HIT * (n_planes - found) + distance2
+                    event.chi2[MAX_TRACKS], event.score[MAX_TRACKS] = chi2, chi2 + LOST_HIT * (n_planes - found) + min(distance2, FAR)
                     n = insert(n, event.hits, event.parameters, event.chi2, event.score, event.source)
                     if _settled(event, n, n_par, min_planes):
                         return n
@@ -302,7 +303,10 @@ def _find_events(offsets, n_all, event, view, k, origin, least, out):  # type: i
         if n > 1:
             n = remove_clones(n, event.hits, event.parameters, event.chi2, event.score, event.source)
             n = _remove_accidentals(event, view, n)
-        if n > 0 and _distance2(origin, e, event.parameters[0], event.parameters[0, 2] if view.seeds.shape[1] == 3 else k[e]) > ORIGIN_CHI2:
+        if (
+            n == 1
+            and _distance2(origin, e, event.parameters[0], event.parameters[0, 2] if view.seeds.shape[1] == 3 else k[e]) > ORIGIN_CHI2
+        ):
             n = 0
         for i in range(n):
             for j in range(n_planes):
