@@ -92,7 +92,7 @@ def study(momentum: tuple[float, float], n: int, seed: int) -> tuple[Table, Tabl
     all_fits = fits()
     classes = ("0", "exactly 1", "exactly 2", ">= 2")
     wrong = {name: np.zeros((2, 4)) for name in all_fits}
-    flagged = {"no unchecked hit": np.zeros((2, 4)), "and P(chi2) > 1e-3": np.zeros((2, 4))}
+    flagged = {"no unchecked hit": np.zeros((2, 4)), "and P(chi2) > 1e-3": np.zeros((2, 4)), "and sigma(p)/p < 8 %": np.zeros((2, 4))}
     by_cause: dict[str, FloatArray] = {}
     total = np.zeros(4)
     ms = telescope()
@@ -112,7 +112,10 @@ def study(momentum: tuple[float, float], n: int, seed: int) -> tuple[Table, Tabl
             wrong[name] += [[(w & c).sum() for c in of_class] for w in (off, beyond)]
             if name == "removal":
                 checked = ~unchecked(tracks)
-                for flag, ok in (("no unchecked hit", checked), ("and P(chi2) > 1e-3", checked & ~improbable(tracks))):
+                probable = checked & ~improbable(tracks)
+                with np.errstate(invalid="ignore"):
+                    precise = probable & (sigma < 0.08 * np.abs(tracks.upstream[:, 4]))
+                for flag, ok in zip(flagged, (checked, probable, precise), strict=True):
                     flagged[flag] += [[(off & ok & c).sum() for c in of_class], [(ok & c).sum() for c in of_class]]
                 for cause, has in causes(sample, tracks, truth_bad).items():
                     by_cause.setdefault(cause, np.zeros(8))
