@@ -123,9 +123,9 @@ def read_summary(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     if path.suffix == ".parquet":
         file = pq.ParquetFile(path)
         columns = {name: column.to_numpy() for name, column in zip(file.schema_arrow.names, file.read().columns, strict=True)}
-        return columns, json.loads(file.metadata.metadata[b"na64mu"])
+        return columns, json.loads(json.loads(file.metadata.metadata[b"na64mu"])["bookkeeping"])
     with uproot.open(path) as root:
-        return root["summary"].arrays(library="np"), json.loads(str(root["bookkeeping"]))
+        return root["summary"].arrays(library="np"), json.loads(json.loads(str(root["bookkeeping"]))["bookkeeping"])
 
 
 @pytest.mark.parametrize("ending", ["root", "parquet"])

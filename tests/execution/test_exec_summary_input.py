@@ -16,7 +16,7 @@ from na64mu.errors import BlindedError, InputError
 from na64mu.execution import run_search
 from na64mu.execution.reconstruct import reconstruct_files
 from na64mu.execution.run import run_search as search_with
-from na64mu.execution.summary_input import needed_columns, read_rows
+from na64mu.execution.summary_input import needed_columns, read_rows, sealed
 from na64mu.selections.working_point import load_working_point
 
 ENDINGS = pytest.mark.parametrize("ending", ["root", "parquet"])
@@ -140,9 +140,8 @@ def broken(kind: str, path: Path) -> None:
         pq.write_table(pa.table({"p_in": np.ones(3)}), path)
     elif kind == "old":
         with uproot.update(path) as file:
-            bookkeeping = json.loads(str(file["bookkeeping"]))
-            bookkeeping["format_version"] = 1
-            file["bookkeeping"] = json.dumps(bookkeeping)
+            bookkeeping = json.loads(json.loads(str(file["bookkeeping"]))["bookkeeping"])
+            file["bookkeeping"] = sealed(bookkeeping | {"format_version": 1})
 
 
 @pytest.mark.parametrize(
@@ -165,6 +164,25 @@ def test_a_bad_summary_is_one_sentence_beside_the_good_one(simulation, tmp_path,
     assert f"bad.{ending}" in loss.reason
     assert "\n" not in loss.reason
     assert (result.total.counts[0], result.exit_code) == (150, 3)
+
+
+@ENDINGS
+def test_numbers_that_were_not_written_are_a_lost_chunk(simulation, tmp_path, ending, monkeypatch):
+    monkeypatch.setattr("uproot.ZSTD", lambda level: uproot.ZLIB(0))
+    reconstruct_files(simulation, tmp_path / "out" / f"s.{ending}", chunksize=100)
+
+    def flipped(path: str, names: Any, start: int, stop: int) -> Any:
+        columns = {name: column.copy() for name, column in read_rows(path, names, start, stop).items()}
+        if start <= 20 < stop and "p_out" in columns:
+            columns["p_out"][20 - start] += 1e-9
+        return columns
+
+    monkeypatch.setattr("na64mu.execution.summary_input.read_rows", flipped)
+    result = search(tmp_path / "out" / f"s.{ending}", chunksize=100)
+    (loss,) = (x for x in result.losses if x.is_damage)
+    assert "column 'p_out' has other numbers in rows 0 to 99 than were written" in loss.reason
+    assert result.total.counts[0] == 300
+    assert result.exposure.n_mot("beam") == pytest.approx(1000 * 150 / 250)
 
 
 def test_raw_trees_and_summaries_are_not_mixed(simulation, tmp_path):

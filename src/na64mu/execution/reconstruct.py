@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from na64mu.execution.books import bookkeeping_losses, books_of
 from na64mu.execution.duplicates import origins_of
 from na64mu.execution.fileset import Fileset, SourceFile, inspect_files
 from na64mu.execution.summaries import summaries
-from na64mu.execution.summary_input import FORMAT_VERSION, TREE
+from na64mu.execution.summary_input import FORMAT_VERSION, TREE, column_checksums, sealed
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 from na64mu.typing import Summary
 
@@ -51,7 +50,7 @@ class RootSummaryWriter:
 
     def finish(self, bookkeeping: Mapping[str, Any]) -> None:
         """Write the bookkeeping behind the last chunk."""
-        self._file["bookkeeping"] = json.dumps(bookkeeping)
+        self._file["bookkeeping"] = sealed(bookkeeping)
 
 
 class ParquetSummaryWriter:
@@ -80,7 +79,7 @@ class ParquetSummaryWriter:
 
     def finish(self, bookkeeping: Mapping[str, Any]) -> None:
         """Write the bookkeeping behind the last chunk."""
-        self._writer.add_key_value_metadata({"na64mu": json.dumps(bookkeeping)})
+        self._writer.add_key_value_metadata({"na64mu": sealed(bookkeeping)})
 
 
 WRITERS: dict[str, type[RootSummaryWriter | ParquetSummaryWriter]] = {".root": RootSummaryWriter, ".parquet": ParquetSummaryWriter}
@@ -138,6 +137,7 @@ def reconstruct_files(
     rows: dict[tuple[str, str], tuple[int, int]] = {}
     columns: tuple[str, ...] = ()
     n_events = 0
+    checksums: list[Any] = []
     part = target.with_name(f".{target.stem}.part{target.suffix}")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -146,7 +146,9 @@ def reconstruct_files(
                 columns = columns or tuple(summary)
                 _same_columns(columns, tuple(summary), file)
                 visible = visible_events(summary, working_point.box)
-                writer.extend({name: column[visible] for name, column in summary.items()})
+                shown = {name: column[visible] for name, column in summary.items()}
+                writer.extend(shown)
+                checksums.append([n_events, n_events + int(np.count_nonzero(visible)), column_checksums(shown)])
                 key = file.dataset, file.path
                 first = rows.get(key, (n_events, 0))[0]
                 n_events += int(np.count_nonzero(visible))
@@ -154,7 +156,7 @@ def reconstruct_files(
                 read.update((*key, r, c) for r, c in zip(summary["run"].tolist(), summary["config"].tolist(), strict=True))
             if not columns:
                 raise InputError("\n".join(["no event can be read:", *(loss.reason for loss in losses)]))
-            writer.finish(_bookkeeping(fileset, read, rows, losses, working_point, foreign))
+            writer.finish(_bookkeeping(fileset, read, rows, losses, working_point, foreign) | {"checksums": checksums})
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

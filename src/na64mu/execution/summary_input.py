@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,9 +32,13 @@ __all__ = (
     "SummaryFileset",
     "SummaryRunner",
     "are_summaries",
+    "chunks_of",
+    "column_checksums",
     "inspect_summaries",
     "needed_columns",
+    "read_chunk",
     "read_rows",
+    "sealed",
 )
 
 TREE = "summary"
@@ -58,6 +63,8 @@ class SummaryFile:
         Of this dataset.
     origins : dict of int to tuple of str
         Run -> where it comes from; see `na64mu.execution.duplicates.origins_of`.
+    checksums : tuple of (int, int, dict)
+        First row, the one behind the last, and column -> CRC-32, of every part that was written at once.
     """
 
     dataset: str
@@ -69,6 +76,7 @@ class SummaryFile:
     columns: tuple[str, ...]
     exposure: Exposure
     origins: dict[int, tuple[str, ...]]
+    checksums: tuple[tuple[int, int, dict[str, int]], ...] = ()
 
     @property
     def entries(self) -> int:
@@ -130,6 +138,18 @@ class SummaryChunk:
     entrystop: int
     detector: str
     columns: tuple[str, ...]
+    checksums: tuple[tuple[int, int, dict[str, int]], ...] = ()
+
+
+def column_checksums(summary: Summary) -> dict[str, int]:
+    """Column -> CRC-32 of its numbers (little-endian)."""
+    return {name: zlib.crc32(np.ascontiguousarray(c, c.dtype.newbyteorder("<")).view(np.uint8).data) for name, c in summary.items()}
+
+
+def sealed(bookkeeping: Mapping[str, Any]) -> str:
+    """The bookkeeping as it is written, with a checksum of its own."""
+    text = json.dumps(bookkeeping)
+    return json.dumps({"crc": zlib.crc32(text.encode()), "bookkeeping": text})
 
 
 def are_summaries(files: Sequence[str | Path] | str | Path) -> bool:
@@ -221,7 +241,8 @@ def _open(path: str) -> tuple[dict[str, Any], tuple[int, ...], tuple[str, ...], 
                 tree = find_tree(root, path, TREE)
                 borders, columns, uuid = tuple(int(b) for b in tree.common_entry_offsets()), tuple(tree.keys()), str(root.file.uuid)
                 text = str(root["bookkeeping"])
-        bookkeeping = json.loads(text)
+        outer = json.loads(text)
+        bookkeeping = json.loads(outer["bookkeeping"]) if zlib.crc32(outer["bookkeeping"].encode()) == outer["crc"] else None
     except InputError:
         raise
     except Exception as error:
@@ -256,6 +277,7 @@ def _files(
                     columns,
                     Exposure(tuple(r for r in exposure.runs if r.dataset == dataset)),
                     {run: tuple(sorted(texts)) for run, texts in origins.items()},
+                    tuple((int(a), int(b), dict(crcs)) for a, b, crcs in bookkeeping["checksums"]),
                 )
             )
         if files:  # the warnings stand once
@@ -364,11 +386,43 @@ def chunks_of(fileset: SummaryFileset, columns: tuple[str, ...], chunksize: int,
             while at < stop:
                 ends = [b for b in (*file.borders, stop) if at < b <= min(at + chunksize, stop)]
                 end = max(ends, default=min(at + chunksize, stop))
-                chunks.append(SummaryChunk(file.dataset, file.path, at, end, file.detector, (*columns, *extra)))
+                names = (*columns, *extra)
+                sums = tuple((a, b, {n: crcs[n] for n in names}) for a, b, crcs in file.checksums if at <= a and b <= end)
+                chunks.append(SummaryChunk(file.dataset, file.path, at, end, file.detector, names, sums))
                 at = end
     if maxchunks is None:
         return chunks
     return [c for name in fileset.datasets for c in [c for c in chunks if c.dataset == name][:maxchunks]]
+
+
+def read_chunk(chunk: SummaryChunk) -> Summary:
+    """The columns of a chunk.
+
+    Parameters
+    ----------
+    chunk : SummaryChunk
+        From `chunks_of`.
+
+    Returns
+    -------
+    Summary
+        Shape (n_rows,) each.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read, or are not what was written.
+    """
+    summary = read_rows(chunk.filename, chunk.columns, chunk.entrystart, chunk.entrystop)
+    for start, stop, expected in chunk.checksums:
+        part = {name: column[start - chunk.entrystart : stop - chunk.entrystart] for name, column in summary.items()}
+        wrong = [name for name, crc in column_checksums(part).items() if crc != expected[name]]
+        if wrong:
+            msg = (
+                f"column {wrong[0]!r} has other numbers in rows {start} to {stop - 1} than were written, the file is damaged; make it again"
+            )
+            raise InputError(msg)
+    return summary
 
 
 @dataclass(frozen=True)
@@ -385,7 +439,7 @@ class SummaryRunner:
         clock = Clock()
         try:
             with clock("read"):
-                summary = read_rows(chunk.filename, chunk.columns, chunk.entrystart, chunk.entrystop)
+                summary = read_chunk(chunk)
         except InputError as error:
             reason = f"{chunk.filename}: entries {chunk.entrystart} to {chunk.entrystop - 1} are lost: {error}"
             return {"chunks": {key: {"lost": [Loss(chunk.dataset, chunk.filename, "chunk", reason, chunk.entrystart, chunk.entrystop)]}}}
