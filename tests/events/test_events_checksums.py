@@ -54,6 +54,25 @@ def test_a_flipped_bit_in_the_bookkeeping_is_found(uncompressed):
         read_runs(uncompressed)
 
 
+def test_a_truth_branch_that_is_gone_is_found(uncompressed):
+    """Without its name in the tree, simulation would pass for data."""
+    content = uncompressed.read_bytes()
+    assert content.count(b"mc_process") > 1
+    at = content.index(b"mc_process")  # the name of the branch, in the header of the tree
+    while at >= 0:
+        damaged = content[:at] + b"mc_qrocess" + content[at + 10 :]
+        uncompressed.write_bytes(damaged)
+        with uproot.open(uncompressed) as file:
+            if "mc_process" not in file["events"]:
+                break
+        at = content.find(b"mc_process", at + 1)
+    assert at > 0
+    with pytest.raises(InputError, match="branch 'mc_process' was written and is not there, the file is damaged"):
+        read_batch(uncompressed)
+    found = [f for f in check_file(uncompressed).findings if f.code == "checksum"]
+    assert [(f.branch, f.message) for f in found] == [("mc_process", "was written and is not there")]
+
+
 def test_clusters_that_are_not_whole_are_not_judged(uncompressed):
     flip(uncompressed, "events", "event")
     assert len(read_batch(uncompressed, 50, 120)) == 70

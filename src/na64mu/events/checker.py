@@ -166,6 +166,8 @@ def _check_tree(scan: _Scan, tree: Any, checksums: Checksums | None) -> None:
         message = f"were made for {checksums.borders[-1]} events, the tree has {scan.n_events}; they are not used"
         scan.found.add("checksums", "", message, severity="warning")
         checksums = None
+    for name in () if checksums is None else sorted(set(checksums.branches) - present - set(branches())):
+        scan.found.add("checksum", name, "was written and is not there")
     for start, stop in _ranges(scan.n_events, checksums):
         columns = _columns(scan, tree, names, start, stop)
         batch = sound_batch(columns, start, scan.found)

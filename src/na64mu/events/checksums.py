@@ -83,7 +83,11 @@ class Checksums:
         return found
 
     def verify(self, batch: RawBatch, start: int) -> None:
-        """Raise an InputError that names the first branch with other numbers than were written; arguments as of `wrong`."""
+        """Raise an InputError that names the first branch that is gone or has other numbers than were written; arguments as of `wrong`."""
+        gone = sorted(set(self.branches) - {name for name, _ in columns_of(batch, 0, 0)})
+        if gone:
+            msg = f"branch {gone[0]!r} was written and is not there, the file is damaged; copy or make it again"
+            raise InputError(msg)
         for name, low, high in self.wrong(batch, start)[:1]:
             msg = (
                 f"branch {name!r} has other numbers in entries {low} to {high - 1} than were written, "
