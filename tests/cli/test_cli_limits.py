@@ -34,7 +34,7 @@ def test_published_numbers_to_limits(table, tmp_path):
     assert content["observed"] == [0.0, 0.0]
     assert content["pile_up_loss"]["value"] == 0.13
     rows = {row["mass_GeV"]: row for row in content["limits"]}
-    assert set(rows) == {0.01, 0.04, 0.1, 0.12, 0.5, 1.0}
+    assert set(rows) == {0.01, 0.04, 0.1, 0.12, 0.2113, 0.212, 0.22, 0.5, 1.0}
     # 2.31 events over 1.98e10 x 7.68e-11 x 6 % x 0.87 (and 1 % of carbon) at g = 1e-4
     assert rows[0.1]["g_exact_observed"] == pytest.approx(1e-4 * (2.309 / (1.98e10 * 7.68e-11 * 1.01 * 0.06 * 0.87)) ** 0.5, rel=0.01)
     assert all(row["g_asymptotic_observed"] < 0.82 * row["g_exact_observed"] for row in rows.values())

@@ -86,6 +86,8 @@ def compared(limits: SearchLimits) -> list[Comparison]:
     cross = letter["limit"]["g_minus_2_crossing"]
     edge_at = float(g_minus_2_line(np.array([cross["mass"]]), -2.0)[0])
     at_crossing = [at_mass(limits, limits.couplings(m)[:, column], cross["mass"]) for m in METHODS]
+    asked = [_efficiency_asked(limits, m, g_then) for m, g_then in ((mass, g_published), (cross["mass"], edge_at))]
+    ours = [100 * at_mass(limits, limits.yields.mean_efficiency, m) for m in (mass, cross["mass"])]
     low, high = letter["signal_efficiency"]["masses"]
     inside = (limits.masses >= low) & (limits.masses <= high)
     peak = 100 * float(limits.yields.mean_efficiency[inside].max()) if inside.any() else math.nan
@@ -97,14 +99,27 @@ def compared(limits: SearchLimits) -> list[Comparison]:
             1000 * cross["mass"],
             1000 * ranges[0][0],
             1000 * ranges[1][0],
-            "read from text as 'about'",
+            "read from text as 'about'" + ("; -: below that line from the lowest mass on" if math.isnan(ranges[0][0]) else ""),
         ),
         Comparison("g-2 at -2 sigma excluded up to [MeV]", math.nan, 1000 * ranges[0][1], 1000 * ranges[1][1], "not printed"),
         Comparison(f"g at m_Z' = {1000 * cross['mass']:g} MeV (on that line)", edge_at, at_crossing[0], at_crossing[1], "converted"),
         Comparison(
             "largest efficiency, 0.1 to 1 GeV [%]", 100 * letter["signal_efficiency"]["peak"], peak, peak, "printed, with accidentals"
         ),
+        *(
+            Comparison(
+                f"efficiency at {1000 * m:g} MeV [%]", 100 * then, here, here, "inferred from that g: asymptotic events over our Z' / MOT"
+            )
+            for m, then, here in zip((mass, cross["mass"]), asked, ours, strict=True)
+        ),
     ]
+
+
+def _efficiency_asked(limits: SearchLimits, mass: float, coupling: float) -> float:
+    """Efficiency with which the asymptotic limit of this exposure would lie at a coupling, all decays invisible."""
+    events = at_mass(limits, limits.events("asymptotic")[:, _column(limits)], mass)
+    produced = at_mass(limits, limits.yields.per_muon, mass) * (coupling / limits.yields.g_ref) ** 2
+    return events / (sum(limits.counting.exposures) * produced)
 
 
 def _rows(limits: SearchLimits) -> Iterable[dict[str, Any]]:

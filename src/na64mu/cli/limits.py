@@ -19,8 +19,8 @@ __all__ = ("command",)
 #: Stands in the patch set for the INSPIRE number of a publication that is not there yet; its schema wants one.
 NO_RECORD = 9_999_999
 LOW, HIGH = 0.001, 5.0
-#: Masses that are always there: those of the tables, and m_Z' = 120 MeV of the published y.
-MARKED = (0.010, 0.040, 0.100, 0.120, 0.500, 1.0)
+#: Masses that are always there: those of the tables, m_Z' = 120 MeV of the published y, and those at which the decay to two muons opens.
+MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
 
 
 @click.command("limits", short_help="Limits on g and y of an output folder, or of the Letter's numbers.")
@@ -143,7 +143,7 @@ def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimit
     masses = _masses(options["n_masses"], options["mass_range"], table.mass_range)
     counting = _counting(folder, options)
     dark = DarkSector(options["g_chi"], options["ratio"])
-    chi = np.geomspace(masses[0], masses[-1], 13) / dark.ratio
+    chi = np.geomspace(masses[0], masses[-1], 25) / dark.ratio
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("cross-sections", total=len(masses) + (3 * len(chi) if options["targets"] else 0))
         yields = signal_yield(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -15,7 +15,7 @@ import mplhep
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from na64mu.analysis.curves import g_minus_2_line, other_limits
+from na64mu.analysis.curves import g_minus_2_line, letter_numbers, other_limits
 from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, STYLE, VERMILLION, save
 
 if TYPE_CHECKING:
@@ -33,6 +33,15 @@ BAND_1, BAND_2 = "#9ec9e2", "#d6e8f3"
 SIZE = (7.6, 6.2)
 #: A band narrower than this is not drawn.
 WIDTH = 0.01
+#: Marker of a number printed in the Letter.
+LETTER_POINT: dict[str, Any] = {
+    "marker": "*",
+    "markersize": 13,
+    "color": BLACK,
+    "markeredgecolor": "white",
+    "linestyle": "none",
+    "zorder": 4,
+}
 NAMES = {"pseudo-dirac": "pseudo-Dirac", "majorana": "Majorana", "scalar": "complex scalar"}
 
 
@@ -44,12 +53,12 @@ def _axes(ax: Axes | None) -> tuple[Figure, Axes]:
 
 
 def _name(limits: SearchLimits, ax: Axes) -> None:
-    mplhep.label.exp_text(r"NA64$\mu$", "", loc=0, ax=ax, fontsize=15)
+    mplhep.label.exp_text(r"NA64$\mu$", "simulated signal", loc=0, ax=ax, fontsize=15)
     mantissa, exponent = f"{sum(limits.counting.exposures):.2e}".split("e")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if ax.get_xlim()[1] > 20.0 * ax.get_xlim()[0]:
         ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_title(rf"{mantissa} $\times$ 10$^{{{int(exponent)}}}$ MOT, 160 GeV", loc="right", fontsize=13)
+    ax.set_title(rf"{mantissa} $\times$ 10$^{{{int(exponent)}}}$ MOT", loc="right", fontsize=13)
 
 
 def _draw_limit(limits: SearchLimits, x: np.ndarray, values: dict[str, np.ndarray], ax: Axes) -> None:
@@ -95,19 +104,27 @@ def limit_g(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]
         figure, ax = _axes(ax)
         low, high = limits.masses[0], limits.masses[-1]
         fine = np.geomspace(low, high, 200)
-        ax.fill_between(1e3 * fine, g_minus_2_line(fine, -2.0), g_minus_2_line(fine, 2.0), color=GREEN, alpha=0.28, linewidth=0, zorder=1)
-        at = 2.2 * low
-        ax.annotate(
-            r"$(g-2)_\mu\ \pm2\sigma$", (1e3 * at, float(g_minus_2_line(np.array([at]), 0.0)[0])), color=GREEN, fontsize=12, va="center"
+        ax.fill_between(
+            1e3 * fine,
+            g_minus_2_line(fine, -2.0),
+            g_minus_2_line(fine, 2.0),
+            color=GREEN,
+            alpha=0.28,
+            linewidth=0,
+            zorder=1,
+            label=r"$(g-2)_\mu$, $\pm2\sigma$ (WP20)",
         )
+        _draw_limit(limits, 1e3 * limits.masses, {m: limits.couplings(m) for m in ("exact", "asymptotic")}, ax)
+        point = letter_numbers()["limit"]["g_minus_2_crossing"]
+        edge = float(g_minus_2_line(np.array([point["mass"]]), -2.0)[0])
+        ax.plot(1e3 * point["mass"], edge, **LETTER_POINT, label=r"Letter: crosses $-2\sigma$ at about 40 MeV")
         styles = {"BaBar": (VERMILLION, "-"), "Belle II 2019": (PURPLE, "-"), "Borexino": (ORANGE, "-"), "CCFR": (GREY, "-")}
         for curve in other_limits():
             inside = (curve.x >= 0.5 * low) & (curve.x <= 2.0 * high)
             if inside.sum() > 1:
                 colour, line = styles[curve.name]
                 ax.plot(1e3 * curve.x[inside], curve.y[inside], color=colour, linewidth=1.3, linestyle=line, zorder=2.5, label=curve.name)
-        _draw_limit(limits, 1e3 * limits.masses, {m: limits.couplings(m) for m in ("exact", "asymptotic")}, ax)
-        ax.set(xscale="log", yscale="log", xlim=(1e3 * low, 1e3 * high), ylim=(1e-5, 0.1))
+        ax.set(xscale="log", yscale="log", xlim=(1e3 * low, 1e3 * high), ylim=(5e-6, 0.1))
         ax.set_xlabel(r"$m_{Z'}$ [MeV]")
         ax.set_ylabel(r"$g_{Z'}$")
         ax.legend(fontsize=11, loc="lower right")
@@ -134,11 +151,14 @@ def limit_y(limits: SearchLimits, targets: Sequence[Curve], ax: Axes | None = No
         figure, ax = _axes(ax)
         x = 1e3 * limits.m_chi
         values = {m: limits.y(m) for m in ("exact", "asymptotic")}
+        _draw_limit(limits, x, values, ax)
+        point = letter_numbers()["limit"]["y"]
+        if (limits.dark.dark_coupling, limits.dark.ratio) == (point["g_chi"], point["mass_ratio"]):
+            ax.plot(1e3 * point["m_chi"], point["value"], **LETTER_POINT, label=r"Letter: about 6 $\times$ 10$^{-12}$ at 40 MeV")
         for curve, (colour, line) in zip(targets, ((BLACK, "-"), (VERMILLION, "-."), (PURPLE, ":")), strict=False):
             ax.plot(
                 1e3 * curve.x, curve.y, color=colour, linestyle=line, linewidth=1.7, zorder=2.6, label=f"relic target, {NAMES[curve.name]}"
             )
-        _draw_limit(limits, x, values, ax)
         ax.set(xscale="log", yscale="log", xlim=(x[0], x[-1]))
         ax.set_xlabel(r"$m_\chi$ [MeV]")
         ax.set_ylabel(r"$y = (g_{Z'}\, g_\chi)^2\, (m_\chi / m_{Z'})^4$")
@@ -183,7 +203,7 @@ def efficiency_figure(limits: SearchLimits, ax: Axes | None = None) -> tuple[Fig
         ax.set(xscale="log", xlim=(x[0], x[-1]), ylim=(0, None))
         ax.set_ylim(0, 1.35 * ax.get_ylim()[1])
         ax.set_xlabel(r"$m_{Z'}$ [MeV]")
-        ax.set_ylabel("signal efficiency [% of produced Z']")
+        ax.set_ylabel(r"signal efficiency [% of produced $Z'$]")
         ax.legend(fontsize=12, loc="upper left", title=f"with {100 * (1 - kept):.3g} % lost to pile-up", title_fontsize=11)
         _name(limits, ax)
     return figure, ax
