@@ -1,0 +1,104 @@
+"""Figures and tables of the limits: what they show, against the numbers they were given."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from rich.console import Console
+
+from na64mu.analysis.curves import Curve, other_limits
+from na64mu.analysis.limits import letter_counting, search_limits
+from na64mu.analysis.yields import PileUpLoss, SignalYield
+from na64mu.report.limit_tables import render_limits
+from na64mu.report.limits import efficiency_figure, limit_g, limit_y, yields_figure
+
+MASSES = np.geomspace(0.001, 2.0, 12)
+TARGETS = tuple(Curve(name, "a power law", MASSES / 3, y * MASSES**2) for name, y in (("pseudo-dirac", 1e-9), ("majorana", 1e-8)))
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def limits():
+    n = len(MASSES)
+    yields = SignalYield(
+        masses=MASSES,
+        g_ref=1e-4,
+        exposures=(1.17e10, 8.1e9),
+        per_muon=7.7e-11 * (0.1 / MASSES) ** 1.5,
+        invisible=np.ones(n),
+        efficiency=np.column_stack([np.full(n, 0.10), np.full(n, 0.15)]),
+        efficiency_error=np.full((n, 2), 0.002),
+        pile_up_loss=PileUpLoss(0.13, 0.0, "published"),
+    )
+    return search_limits(letter_counting(), yields)
+
+
+def lines(ax) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    return {line.get_label(): (np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in ax.lines}
+
+
+def test_limit_on_g_shows_both_methods_and_the_others(limits):
+    figure, ax = limit_g(limits)
+    drawn = lines(ax)
+    np.testing.assert_allclose(drawn["observed (exact CLs), 90 % CL"], (1e3 * MASSES, limits.couplings("exact")[:, 0]))
+    np.testing.assert_allclose(drawn["observed (asymptotic CLs, as the Letter)"][1], limits.couplings("asymptotic")[:, 0])
+    for curve in other_limits():
+        x, y = drawn[curve.name]
+        np.testing.assert_allclose(np.interp(x, 1e3 * curve.x, curve.y), y)
+    words = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert r"$(g-2)_\mu$, $\pm2\sigma$ (WP20)" in words
+    assert r"expected (exact), $\pm2\sigma$" in words
+    assert r"expected (exact), $\pm1\sigma$" not in words  # it has no width: 93 % of the experiments see nothing
+    assert ax.get_title(loc="right") == r"1.98 $\times$ 10$^{10}$ MOT"
+    assert figure.axes == [ax]
+
+
+def test_limit_on_y_shows_the_targets(limits):
+    _, ax = limit_y(limits, TARGETS)
+    drawn = lines(ax)
+    np.testing.assert_allclose(drawn["relic target, pseudo-Dirac"], (1e3 * TARGETS[0].x, TARGETS[0].y))
+    np.testing.assert_allclose(drawn["observed (exact CLs), 90 % CL"], (1e3 * MASSES / 3, limits.y("exact")[:, 0]))
+    assert drawn[r"Letter: about 6 $\times$ 10$^{-12}$ at 40 MeV"] == ([40.0], [6e-12])
+    other = replace(limits, dark=replace(limits.dark, dark_coupling=0.1))
+    assert not any(label.startswith("Letter") for label in lines(limit_y(other, ())[1]))
+
+
+def test_blinded_limits_are_called_expected(limits):
+    blinded = search_limits(replace(letter_counting(), observed=None), limits.yields)
+    _, ax = limit_g(blinded)
+    drawn = lines(ax)
+    assert not any(label.startswith("observed") for label in drawn)
+    np.testing.assert_allclose(drawn["expected (exact CLs), 90 % CL"][1], blinded.couplings("exact")[:, 3])
+
+
+def test_efficiency_and_yields(limits):
+    _, ax = efficiency_figure(limits)
+    np.testing.assert_allclose(lines(ax)["configuration 2"][1], 100 * 0.15 * 0.87)
+    _, ax = yields_figure(limits)
+    np.testing.assert_allclose(lines(ax)["in the signal box, configuration 1"][1], limits.yields.events()[:, 0])
+    np.testing.assert_allclose(lines(ax)["Z' produced"][1], limits.yields.per_muon * 1.98e10)
+
+
+def test_figures_draw_on_given_axes(limits):
+    own, given = plt.subplots()
+    figure, ax = limit_g(limits, given)
+    assert (figure, ax) == (own, given)
+
+
+def test_tables_name_what_is_missing(limits):
+    counting = replace(letter_counting(), observed=None, missing={"decays": "no simulated hadrons"})
+    text = io.StringIO()
+    render_limits(search_limits(counting, limits.yields), Console(file=text, width=130))
+    shown = text.getvalue()
+    assert "expected (blinded)" in shown
+    assert "not in the model: decays: no simulated hadrons" in shown
+    assert "observed blinded" in shown
