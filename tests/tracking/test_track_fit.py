@@ -274,7 +274,7 @@ def in_other_process(cache: Path, code: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-SHOW = f"k = kernel({TINY}, 'smooth')\nprint(sum(k.fit_block.stats.cache_hits.values()))"
+SHOW = f"k = kernel({TINY}, 'smooth')\nprint(sum(k.compiled.fit_block.stats.cache_hits.values()))"
 
 
 def test_two_processes_may_compile_at_once_and_others_load_what_they_wrote(cache: Path) -> None:
@@ -295,7 +295,7 @@ def repaired(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
     source = file.read_text(encoding="utf-8")
     damaged = tmp_path_factory.mktemp("damaged") / file.name
     damaged.write_text(source[: len(source) // 2], encoding="utf-8")
-    code = f"print('\\n'.join(kernel({TINY}, 'smooth').fit_block.inspect_asm().values()))"
+    code = f"print('\\n'.join(kernel({TINY}, 'smooth').compiled.fit_block.inspect_asm().values()))"
     out, errors = in_other_process(damaged.parent, code).communicate(timeout=300)
     return source, out, damaged, errors
 

@@ -7,17 +7,17 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numba
 import numpy as np
 
 from na64mu.tracking import field, follow, kalman, nystrom
-from na64mu.tracking.route import Route
+from na64mu.tracking.field import FieldRegion
+from na64mu.tracking.route import Measure, Route
 from na64mu.tracking.source import LANES, Kind, Rows, kernel_source
 from na64mu.typing import FloatArray
 
@@ -32,15 +32,23 @@ class Kernel:
     ----------
     rows : Rows
         Rows of its blocks.
-    fit_blocks : Callable
-        Fills blocks of shape (n_blocks, rows.total * LANES) in place; takes the field regions too where the route has any.
-    fit_block : Callable
-        The same for one block: the function whose instructions are vectorised.
+    compiled : ModuleType
+        The written module: `fit_blocks`, and `fit_block`, whose instructions are vectorised.
+    directions : FloatArray
+        Measured direction of every plane, shape (n_planes, 2).
+    regions : tuple of FieldRegion
+        Fringe fields and maps of the route.
     """
 
     rows: Rows
-    fit_blocks: Callable[..., None]
-    fit_block: Any
+    compiled: ModuleType
+    directions: FloatArray
+    regions: tuple[FieldRegion, ...] = ()
+
+    def fit_blocks(self, blocks: FloatArray) -> None:
+        """Fit the tracks of blocks of shape (n_blocks, rows.total * LANES), in place."""
+        fields = (self.regions,) if self.regions else ()
+        self.compiled.fit_blocks(blocks, self.directions, *fields)
 
     def pack(self, seed: FloatArray, prior: FloatArray, u: FloatArray, weight: FloatArray) -> FloatArray:
         """Blocks for tracks.
@@ -128,8 +136,22 @@ def _written(source: str) -> Path:
 
 
 @lru_cache(maxsize=64)
+def _module(source: str) -> ModuleType:
+    """Compile a source; some ten seconds the first time, from numba's cache afterwards."""
+    file = _written(source)
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        msg = f"{file}: cannot be imported; remove it, it is written again"
+        raise ImportError(msg)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # numba's cache finds a function by the name of its module
+    spec.loader.exec_module(module)
+    return module
+
+
+@lru_cache(maxsize=64)
 def kernel(path: Route, kind: Kind) -> Kernel:
-    """Compile the fit of a spectrometer; some ten seconds the first time, from numba's cache afterwards.
+    """Fit of a spectrometer; without the fields of fringes and maps, see fit.fit_kernel.
 
     Parameters
     ----------
@@ -143,12 +165,8 @@ def kernel(path: Route, kind: Kind) -> Kernel:
     Kernel
         The compiled fit.
     """
-    file = _written(kernel_source(path, kind))
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None:
-        msg = f"{file}: cannot be imported; remove it, it is written again"
-        raise ImportError(msg)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # numba's cache finds a function by the name of its module
-    spec.loader.exec_module(module)
-    return Kernel(Rows(path.n_planes, kind), module.fit_blocks, module.fit_block)
+    directions = np.zeros((path.n_planes, 2))
+    for step in path.steps:
+        if isinstance(step, Measure):
+            directions[step.plane] = step.direction
+    return Kernel(Rows(path.n_planes, kind), _module(kernel_source(path, kind)), directions)

@@ -163,10 +163,7 @@ def fit_kernel(spectrometer: Spectrometer, scattering: Scattering = "highland", 
     Kernel
         Its fit_blocks takes blocks alone.
     """
-    fitted = kernel(route(spectrometer, scattering), kind)
-    if not spectrometer.regions:
-        return fitted
-    return replace(fitted, fit_blocks=lambda blocks: fitted.fit_blocks(blocks, spectrometer.regions))
+    return replace(kernel(route(spectrometer, scattering), kind), regions=spectrometer.regions)
 
 
 def read_tracks(fitted: Kernel, blocks: FloatArray, n: int, weight: FloatArray) -> FittedTracks:
@@ -228,7 +225,7 @@ def first_look(
     first = fitted.unpack(blocks, fitted.rows.upstream, 20, len(seed))
     chi2 = fitted.unpack(blocks, fitted.rows.chi2, 1, len(seed))
     variance = first[:, VARIANCES]
-    good = np.isfinite(first).all(axis=1) & (variance > 0.0).all(axis=1)
+    good = np.asarray(np.isfinite(first).all(axis=1) & (variance > 0.0).all(axis=1))
     ndf = np.maximum((weight > 0.0).sum(axis=1) - 5, 1)[:, None]
     sigma = LOOSE * np.sqrt(np.maximum(1.0, chi2 / ndf) * np.where(good[:, None], variance, 1.0))
     return np.where(good[:, None], first[:, :5], seed), np.where(good[:, None], np.minimum(sigma, WIDE), WIDE)

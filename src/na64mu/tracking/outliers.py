@@ -26,7 +26,7 @@ MIN_FREEDOM = 1e-3  # a hit that determines itself to more than 1 - this has no 
 
 @dataclass(frozen=True)
 class Removal:
-    """When a hit is taken out.
+    """When a hit is taken out; benchmarks/outliers.py compares these values with others.
 
     Attributes
     ----------
@@ -38,9 +38,9 @@ class Removal:
         Fewest degrees of freedom left.
     """
 
-    probability: float = 1e-3
+    probability: float = 1e-4
     max_removed: int = 5
-    min_ndf: int = 5
+    min_ndf: int = 3
 
     def cuts(self, n_coordinates: int) -> FloatArray:
         """Largest chi2 of a hit with 0, 1, ... n coordinates, shape (n + 1,)."""

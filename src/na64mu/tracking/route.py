@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from na64mu.errors import DetectorError
-from na64mu.tracking.spectrometer import C_FIELD, Spectrometer, highland_angle
+from na64mu.tracking.spectrometer import C_FIELD, LOSS_PER_X0, Spectrometer, highland_angle
 
 __all__ = ("Cross", "Drift", "Follow", "Lose", "Measure", "Route", "Scatter", "Scattering", "route")
 
@@ -133,4 +133,6 @@ def route(spectrometer: Spectrometer, scattering: Scattering = "highland") -> Ro
             steps.append(Follow(int(region), start, end - start) if region >= 0 else field)
             if (angle2 := _angle2(thickness, total, scattering)) > 0.0:
                 steps.append(Scatter(angle2, end - start))
+            if thickness > 0.0:
+                steps.append(Lose(LOSS_PER_X0 * thickness))
     return Route(len(spectrometer.planes), tuple(steps))

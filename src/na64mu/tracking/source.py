@@ -88,17 +88,23 @@ def _at(row: int) -> str:
     return f"block[{row * LANES} + lane]"
 
 
+def _along(direction: tuple[float, float]) -> str:
+    return {(1.0, 0.0): "x", (0.0, 1.0): "y"}.get(direction, "along")
+
+
+def _given(plane: int, direction: tuple[float, float]) -> str:
+    """Arguments of a turned plane: its direction is no part of the source, so that an alignment compiles nothing anew."""
+    return f", hx{plane}, hy{plane}" if _along(direction) == "along" else ""
+
+
 def _forward(step: Step, number: int, rows: Rows, keep: bool) -> Iterator[str]:
     """Statements of one step downstream; `keep` leaves behind what the smoother needs."""
     match step:
-        case Measure(plane, (hx, hy)):
+        case Measure(plane, direction):
             if keep and rows.kind == "states":
                 yield f"p{number} = t"
             values = f"t, {_at(rows.u + plane)}, {_at(rows.weight + plane)}"
-            form = {(1.0, 0.0): f"measure_x({values})", (0.0, 1.0): f"measure_y({values})"}.get(
-                (hx, hy), f"measure_along({values}, {hx!r}, {hy!r})"
-            )
-            yield f"t, c, g{number} = {form}"
+            yield f"t, c, g{number} = measure_{_along(direction)}({values}{_given(plane, direction)})"
             yield "chi2 += c"
         case Scatter(angle2, length):
             yield f"t = scatter(t, {angle2!r} * k2, {length!r})"
@@ -149,11 +155,9 @@ def _upstream(steps: Iterable[Step]) -> Iterator[tuple[int, Step]]:
 def _smooth(step: Step, number: int, rows: Rows) -> Iterator[str]:
     """Statements of one step of the smoother."""
     match step:
-        case Measure(plane, (hx, hy)):
-            form = {(1.0, 0.0): f"measure_x_back(a, g{number})", (0.0, 1.0): f"measure_y_back(a, g{number})"}.get(
-                (hx, hy), f"measure_along_back(a, g{number}, {hx!r}, {hy!r})"
-            )
-            yield f"a, {_at(rows.score + plane)}, {_at(rows.information + plane)} = {form}"
+        case Measure(plane, direction):
+            values = f"a, g{number}{_given(plane, direction)}"
+            yield f"a, {_at(rows.score + plane)}, {_at(rows.information + plane)} = measure_{_along(direction)}_back({values})"
             if rows.kind == "states":
                 yield f"s = smoothed(p{number}, a)"
                 yield from _store("s", rows.states + 20 * plane)
@@ -199,7 +203,7 @@ def _body(path: Route, rows: Rows) -> Iterator[str]:
 
 
 def kernel_source(path: Route, kind: Kind) -> str:
-    """Source of a module with the compiled function `fit_blocks(blocks)`.
+    """Source of a module with the compiled function `fit_blocks(blocks, directions)`.
 
     Parameters
     ----------
@@ -211,17 +215,18 @@ def kernel_source(path: Route, kind: Kind) -> str:
     Returns
     -------
     str
-        Python source; `fit_blocks` takes an array of shape (n_blocks, Rows.total * LANES) and fills it in place; with
-        fringe fields or maps also the tuple of their regions.
+        Python source; `fit_blocks` takes an array of shape (n_blocks, Rows.total * LANES), which it fills in place, the
+        directions of the planes, shape (n_planes, 2), and with fringe fields or maps the tuple of their regions.
     """
     rows = Rows(path.n_planes, kind)
     body = "\n".join(f"        {line}" for line in _body(path, rows))
+    turned = [s.plane for s in path.steps if isinstance(s, Measure) and _along(s.direction) == "along"]
+    before = "".join(f"    hx{p}, hy{p} = directions[{p}, 0], directions[{p}, 1]\n" for p in turned)
+    block, blocks, fields = '"void(float64[::1], float64[:, ::1])", ', '"void(float64[:, ::1], float64[:, ::1])", ', ", directions"
     if any(isinstance(step, Follow) for step in path.steps):
         # a field map is looked up track by track: its fit is not vectorised, and its types are known at the first call only
-        block, blocks, fields = "", "", ", regions"
-        scratch = "    state, jacobian = np.empty(5), np.empty((5, 5))\n"
-    else:
-        block, blocks, fields, scratch = '"void(float64[::1])", ', '"void(float64[:, ::1])", ', "", ""
+        block, blocks, fields = "", "", ", directions, regions"
+        before += "    state, jacobian = np.empty(5), np.empty((5, 5))\n"
     return f'''"""Written by na64mu.tracking.source: a track fit of {path.n_planes} planes, kind {kind!r}."""
 import numba
 import numpy as np
@@ -233,7 +238,7 @@ from na64mu.tracking.kalman import FASTMATH
 
 @numba.njit({block}cache=True, nogil=True, error_model="numpy", fastmath=FASTMATH)
 def fit_block(block{fields}):
-{scratch}    for lane in range({LANES}):
+{before}    for lane in range({LANES}):
 {body}
 
 

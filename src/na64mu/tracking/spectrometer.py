@@ -20,7 +20,7 @@ from na64mu.errors import DetectorError
 from na64mu.tracking.field import FieldRegion, field_regions
 from na64mu.typing import FloatArray
 
-__all__ = ("C_FIELD", "Plane", "Spectrometer", "bending_integral", "highland_angle", "spectrometer")
+__all__ = ("C_FIELD", "LOSS_PER_X0", "Plane", "Spectrometer", "bending_integral", "highland_angle", "spectrometer")
 
 #: Curvature of unit charge: dp = C_FIELD [GeV/c per T m] x field x path (c = 0.299792458 m/ns).
 C_FIELD = 0.299792458
