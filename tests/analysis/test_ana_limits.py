@@ -179,7 +179,7 @@ ESTIMATES = SimpleNamespace(
 
 
 def result_with(n, *, blinded=False, n_mot=(3e9, 1e9)):
-    runs = tuple(SimpleNamespace(dataset="both", config=config) for config in (1, 2))
+    runs = tuple(SimpleNamespace(dataset="both", config=config, g_ref=0.0, sum_weights=0.0, n_mot=n_mot[config - 1]) for config in (1, 2))
     return SimpleNamespace(
         datasets=("both",),
         blinded={"both": blinded},

@@ -77,7 +77,7 @@ def test_tables_on_the_terminal(table, tmp_path):
     [
         ((), "give either an output folder of `na64mu run` or --published", 2),
         (("out", "--published"), "give either an output folder of `na64mu run` or --published", 2),
-        (("--published", "--n-mot", "1e12"), "belong to an output folder, not to --published", 2),
+        (("--published", "--n-mot", "1e12"), "and --hadrons belong to an output folder, not to --published", 2),
         (("--published", "--range", "1", "0.1"), "the lowest mass must be above zero and below the highest", 2),
         (("--published", "--range", "0.001", "1"), "no efficiency for a mass of 0.001 GeV", 1),
         (("absent",), "cannot be read", 1),

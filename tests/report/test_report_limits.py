@@ -99,6 +99,6 @@ def test_tables_name_what_is_missing(limits):
     text = io.StringIO()
     render_limits(search_limits(counting, limits.yields), Console(file=text, width=130))
     shown = text.getvalue()
-    assert "expected (blinded)" in shown
+    assert "90 % CL, expected" in shown
     assert "not in the model: decays: no simulated hadrons" in shown
-    assert "observed blinded" in shown
+    assert "observed not used (expected limits only)" in shown

@@ -23,7 +23,7 @@ from na64mu.statistics.limits import LimitScan, limit_scan
 from na64mu.statistics.model import CountingModel
 from na64mu.typing import FloatArray
 
-__all__ = ("METHODS", "Counting", "DarkSector", "SearchLimits", "counting_of", "letter_counting", "search_limits")
+__all__ = ("METHODS", "Counting", "DarkSector", "SearchLimits", "counting_of", "letter_counting", "search_limits", "unweighted")
 
 METHODS = ("asymptotic", "exact")
 
@@ -186,6 +186,14 @@ def letter_counting(exposures: tuple[float, ...] = N_MOT) -> Counting:
     return Counting(exposures, BACKGROUNDS, BACKGROUND_ERRORS, (0.0,) * len(exposures), "the Letter: exposure, Table I, no event observed")
 
 
+def unweighted(result: RunResult) -> tuple[str, ...]:
+    """Datasets whose events count as they are: data, and simulation without weights (not signal or biased processes)."""
+    weighted = {
+        run.dataset for run in result.exposure.runs if run.g_ref or (run.sum_weights and not math.isclose(run.sum_weights, run.n_mot))
+    }
+    return tuple(name for name in result.datasets if name not in weighted)
+
+
 def counting_of(
     result: RunResult,
     estimates: Backgrounds | None,
@@ -201,7 +209,7 @@ def counting_of(
     estimates : Backgrounds, optional
         Made for the muons on target asked for here; without them Table I of the Letter, scaled with the exposure.
     datasets : sequence of str, optional
-        Those that count; by default all.
+        Those that count; by default the unweighted ones.
     n_mot : float, optional
         Project to so many muons on target, shared between the configurations as in the folder: expected limits only.
 
@@ -215,10 +223,10 @@ def counting_of(
     InputError
         If there is no exposure, or events in the box cannot be told apart by configuration.
     """
-    names = tuple(result.datasets if datasets is None else datasets)
+    names = tuple(unweighted(result) if datasets is None else datasets)
     unknown = [name for name in names if name not in result.datasets]
-    if unknown:
-        msg = f"no dataset {unknown[0]!r} in the output folder: there are {', '.join(result.datasets)}"
+    if unknown or not names:
+        msg = f"no dataset {unknown[0] if unknown else 'without weights'!r} in the output folder: there are {', '.join(result.datasets)}"
         raise InputError(msg)
     found = tuple(sum(result.exposure.n_mot(name, config) for name in names) for config in (1, 2))
     if sum(found) <= 0:

@@ -72,47 +72,62 @@ def compared(limits: SearchLimits) -> list[Comparison]:
     list of Comparison
         y at the published point, the coupling it stands for, the crossing with the lower edge of the g-2 band, peak efficiency.
     """
-    letter, column = letter_numbers(), _column(limits)
+    letter = letter_numbers()
+    return [*_y_rows(limits, letter), *_band_rows(limits, letter), *_efficiency_rows(limits, letter)]
+
+
+def _published_point(letter: dict[str, Any]) -> tuple[float, float]:
+    """Mass of the Z' [GeV] and coupling g of the published y."""
+    y = letter["limit"]["y"]
+    mass = y["m_chi"] * y["mass_ratio"]
+    return mass, float(coupling_from_y(y["value"], y["g_chi"], y["m_chi"], mass))
+
+
+def _y_rows(limits: SearchLimits, letter: dict[str, Any]) -> list[Comparison]:
     published = letter["limit"]["y"]
-    mass = published["m_chi"] * published["mass_ratio"]
-    y, g = [], []
-    for method in METHODS:
-        g_here = at_mass(limits, limits.dark_couplings(method)[:, column], mass)
-        g.append(g_here)
-        y.append(float(y_parameter(g_here, published["g_chi"], published["m_chi"], mass)))
-    g_published = float(coupling_from_y(published["value"], published["g_chi"], published["m_chi"], mass))
-    edge = g_minus_2_line(limits.masses, -2.0)
-    ranges = [crossing(limits.masses, limits.couplings(m)[:, column], edge) for m in METHODS]
-    cross = letter["limit"]["g_minus_2_crossing"]
-    edge_at = float(g_minus_2_line(np.array([cross["mass"]]), -2.0)[0])
-    at_crossing = [at_mass(limits, limits.couplings(m)[:, column], cross["mass"]) for m in METHODS]
-    asked = [_efficiency_asked(limits, m, g_then) for m, g_then in ((mass, g_published), (cross["mass"], edge_at))]
-    ours = [100 * at_mass(limits, limits.yields.mean_efficiency, m) for m in (mass, cross["mass"])]
-    low, high = letter["signal_efficiency"]["masses"]
-    inside = (limits.masses >= low) & (limits.masses <= high)
-    peak = 100 * float(limits.yields.mean_efficiency[inside].max()) if inside.any() else math.nan
+    mass, g_published = _published_point(letter)
+    g = [at_mass(limits, limits.dark_couplings(m)[:, _column(limits)], mass) for m in METHODS]
+    y = [float(y_parameter(one, published["g_chi"], published["m_chi"], mass)) for one in g]
     return [
         Comparison(f"y at m_chi = {1000 * published['m_chi']:g} MeV", published["value"], y[0], y[1], "printed, read as 'about'"),
         Comparison(f"g at m_Z' = {1000 * mass:g} MeV (from that y)", g_published, g[0], g[1], "converted"),
-        Comparison(
-            "g-2 at -2 sigma excluded from [MeV]",
-            1000 * cross["mass"],
-            1000 * ranges[0][0],
-            1000 * ranges[1][0],
-            "read from text as 'about'" + ("; -: below that line from the lowest mass on" if math.isnan(ranges[0][0]) else ""),
-        ),
-        Comparison("g-2 at -2 sigma excluded up to [MeV]", math.nan, 1000 * ranges[0][1], 1000 * ranges[1][1], "not printed"),
-        Comparison(f"g at m_Z' = {1000 * cross['mass']:g} MeV (on that line)", edge_at, at_crossing[0], at_crossing[1], "converted"),
-        Comparison(
-            "largest efficiency, 0.1 to 1 GeV [%]", 100 * letter["signal_efficiency"]["peak"], peak, peak, "printed, with accidentals"
-        ),
-        *(
-            Comparison(
-                f"efficiency at {1000 * m:g} MeV [%]", 100 * then, here, here, "inferred from that g: asymptotic events over our Z' / MOT"
-            )
-            for m, then, here in zip((mass, cross["mass"]), asked, ours, strict=True)
-        ),
     ]
+
+
+def _band_rows(limits: SearchLimits, letter: dict[str, Any]) -> list[Comparison]:
+    """Where the limit lies below the lower edge of the g-2 band."""
+    cross = letter["limit"]["g_minus_2_crossing"]
+    edge = g_minus_2_line(limits.masses, -2.0)
+    g = [limits.couplings(m)[:, _column(limits)] for m in METHODS]
+    (first, last), (first_exact, last_exact) = (crossing(limits.masses, one, edge) for one in g)
+    edge_at = float(g_minus_2_line(np.array([cross["mass"]]), -2.0)[0])
+    here = [at_mass(limits, one, cross["mass"]) for one in g]
+    note = "read from text as 'about'"
+    if math.isnan(first):
+        note += f"; -: {'below that line from the lowest mass on' if g[0][0] < edge[0] else 'never below that line'}"
+    return [
+        Comparison("g-2 at -2 sigma excluded from [MeV]", 1000 * cross["mass"], 1000 * first, 1000 * first_exact, note),
+        Comparison("g-2 at -2 sigma excluded up to [MeV]", math.nan, 1000 * last, 1000 * last_exact, "not printed"),
+        Comparison(f"g at m_Z' = {1000 * cross['mass']:g} MeV (on that line)", edge_at, here[0], here[1], "converted"),
+    ]
+
+
+def _efficiency_rows(limits: SearchLimits, letter: dict[str, Any]) -> list[Comparison]:
+    """The printed maximum, and with the exposure of the Letter those that its limits ask for."""
+    efficiency = 100 * limits.yields.mean_efficiency
+    low, high = letter["signal_efficiency"]["masses"]
+    inside = (limits.masses >= low) & (limits.masses <= high)
+    peak = float(efficiency[inside].max()) if inside.any() else math.nan
+    printed = 100 * letter["signal_efficiency"]["peak"]
+    rows = [Comparison("largest efficiency, 0.1 to 1 GeV [%]", printed, peak, peak, "printed, with accidentals")]
+    if not math.isclose(sum(limits.counting.exposures), letter["exposure"]["total"], rel_tol=0.02):
+        return rows
+    crossed = letter["limit"]["g_minus_2_crossing"]["mass"]
+    for mass, g in (_published_point(letter), (crossed, float(g_minus_2_line(np.array([crossed]), -2.0)[0]))):
+        here = at_mass(limits, efficiency, mass)
+        note = "inferred from that g: asymptotic events over our Z' / MOT"
+        rows.append(Comparison(f"efficiency at {1000 * mass:g} MeV [%]", 100 * _efficiency_asked(limits, mass, g), here, here, note))
+    return rows
 
 
 def _efficiency_asked(limits: SearchLimits, mass: float, coupling: float) -> float:

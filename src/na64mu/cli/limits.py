@@ -19,6 +19,8 @@ __all__ = ("command",)
 #: Stands in the patch set for the INSPIRE number of a publication that is not there yet; its schema wants one.
 NO_RECORD = 9_999_999
 LOW, HIGH = 0.001, 5.0
+#: Options that say something about an output folder.
+OF_A_FOLDER = ("n_mot", "physics", "calibration", "region_d", "hadrons")
 #: Masses that are always there: those of the tables, m_Z' = 120 MeV of the published y, and those at which the decay to two muons opens.
 MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
 
@@ -73,6 +75,12 @@ MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
     help="Estimated from OUT, or Table I scaled to its exposure.",
 )
 @click.option("--physics", metavar="DATASET", help="Dataset of physics triggers in OUT; by default all.")
+@click.option("--calibration", metavar="DATASET", help="Dataset of calibration triggers in OUT: the shape of the momentum tail.")
+@click.option(
+    "--region-d",
+    metavar="DATASET",
+    help="Dataset in OUT whose region D is extrapolated, such as muon-nuclear simulation; by default that of --physics.",
+)
 @click.option("--hadrons", metavar="DATASET", help="Dataset of simulated beam hadrons in OUT, for the decays in flight.")
 @click.option("--n-mot", type=click.FloatRange(min=0, min_open=True), help="Project to so many muons on target: expected limits only.")
 @click.option(
@@ -95,8 +103,8 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
     if (folder is None) != published:
         msg = "give either an output folder of `na64mu run` or --published"
         raise click.UsageError(msg)
-    if published and (options["n_mot"] or options["physics"] or options["hadrons"]):
-        msg = "--n-mot, --physics and --hadrons belong to an output folder, not to --published"
+    if published and any(options[name] for name in OF_A_FOLDER):
+        msg = "--n-mot, --physics, --calibration, --region-d and --hadrons belong to an output folder, not to --published"
         raise click.UsageError(msg)
     from na64mu.analysis.limits_files import limits_dict, write_tables
     from na64mu.statistics.workspace import write_workspace
@@ -175,7 +183,7 @@ def _masses(n: int, wanted: tuple[float, float] | None, known: tuple[float, floa
 
 
 def _counting(folder: Path | None, options: dict[str, Any]) -> Counting:
-    from na64mu.analysis.limits import counting_of, letter_counting
+    from na64mu.analysis.limits import counting_of, letter_counting, unweighted
 
     if folder is None:
         return letter_counting()
@@ -184,11 +192,20 @@ def _counting(folder: Path | None, options: dict[str, Any]) -> Counting:
 
     result = RunResult.read(folder)
     physics = options["physics"]
-    counted = [physics] if physics else [name for name in result.datasets if name != options["hadrons"]]
+    others = (options["hadrons"], options["calibration"], options["region_d"])
+    counted = [physics] if physics else [name for name in unweighted(result) if name not in others]
     first = counting_of(result, None, datasets=counted, n_mot=options["n_mot"])
     if options["backgrounds"] == "letter":
         return first
-    estimates = estimate_backgrounds(result, seed=options["seed"], physics=physics, hadrons=options["hadrons"], n_mot=sum(first.exposures))
+    estimates = estimate_backgrounds(
+        result,
+        seed=options["seed"],
+        physics=physics,
+        calibration=options["calibration"],
+        region_d=options["region_d"],
+        hadrons=options["hadrons"],
+        n_mot=sum(first.exposures),
+    )
     return counting_of(result, estimates, datasets=counted, n_mot=options["n_mot"])
 
 

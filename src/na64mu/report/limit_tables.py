@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from na64mu.analysis.curves import letter_numbers
 from na64mu.analysis.limits import METHODS
 from na64mu.analysis.limits_files import TABLE_MASSES, at_mass, compared
 from na64mu.report.numbers import muons
@@ -39,7 +40,7 @@ def _table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], n
 
 def _coupling_table(limits: SearchLimits) -> Table:
     column = 3 if limits.is_blinded else 0
-    which = "expected (blinded)" if limits.is_blinded else "observed"
+    which = "expected" if limits.is_blinded else "observed"
     rows = []
     for mass in TABLE_MASSES:
         g = [at_mass(limits, limits.couplings(m)[:, column], mass) for m in METHODS]
@@ -55,11 +56,19 @@ def _coupling_table(limits: SearchLimits) -> Table:
 
 def _comparison_table(limits: SearchLimits) -> Table:
     rows = [(c.what, _number(c.letter), _number(c.asymptotic), _number(c.exact), _number(c.ratio), c.note) for c in compared(limits)]
+    n_mot = letter_numbers()["exposure"]["total"]
+    ours = sum(limits.counting.exposures)
+    other = (
+        ""
+        if math.isclose(ours, n_mot, rel_tol=0.02)
+        else f" Ours is for {muons(ours)} muons on target, the Letter's for {muons(n_mot)}: limits differ for that alone."
+    )
     return _table(
         "Beside the Letter, PRL 132, 211803",
         ("quantity", "Letter", "asymptotic", "exact", "asym./Letter", "published number"),
         rows,
-        "Asymptotic is the Letter's method. Its yields are not published: the efficiency here is that of our simulation of an inferred set-up, nothing is tuned.",
+        "Asymptotic is the Letter's method. Its yields are not published: the efficiency here is that of our simulation of an inferred set-up, nothing is tuned."
+        + other,
         (0, 5),
     )
 
@@ -90,7 +99,7 @@ def render_limits(limits: SearchLimits, console: Console) -> None:
     console.print(_comparison_table(limits))
     console.print(_systematics_table(limits))
     background = ", ".join(f"{name} {value:.3g} +- {counting.errors.get(name, 0.0):.2g}" for name, value in counting.backgrounds.items())
-    counts = "blinded" if counting.observed is None else ", ".join(f"{n:g}" for n in counting.observed)
+    counts = "not used (expected limits only)" if counting.observed is None else ", ".join(f"{n:g}" for n in counting.observed)
     console.print(
         Text(
             f"muons on target {', '.join(muons(n) for n in counting.exposures)}; observed {counts}; background {background or 'none'} events ({counting.source})"
