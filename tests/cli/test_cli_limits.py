@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable
 from na64mu.cli import main
+from na64mu.cli.limits import _pile_up_loss
+from na64mu.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +92,37 @@ def test_what_limits_refuses(table, tmp_path, arguments, said, code):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.fixture(scope="module")
+def folder(repository, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    sample = repository / "data" / "sample"
+    files = [str(path) for name in ("physics", "calibration") for path in sorted(sample.glob(f"{name}_*.root"))]
+    done = CliRunner().invoke(main, ["-q", "run", *files, "-o", str(out), "-q"])
+    assert done.exit_code == 0, done.output
+    return out
+
+
+def test_limits_of_an_output_folder(folder, table, tmp_path):
+    arguments = ("--physics", "physics", "--calibration", "calibration", "--efficiency", table, "--pile-up-loss", 0.1, "--masses", 2)
+    arguments += ("--cross-section", "ww", "--no-targets", "--no-figures", "--json", "-o", tmp_path)
+    content = json.loads(limits(folder, *arguments).stdout)
+    assert all(n > 1e5 for n in content["exposures"])
+    assert content["observed"] == [0.0, 0.0]
+    assert set(content["backgrounds"]) == {"momentum"}
+    assert set(content["missing_backgrounds"]) == {"hadrons", "decays"}
+    row = content["limits"][-1]
+    projected = json.loads(limits(folder, *arguments, "--backgrounds", "letter", "--n-mot", 1.98e10).stdout)
+    assert projected["observed"] is None
+    assert projected["limits"][-1]["g_exact_observed"] is None
+    assert sum(projected["exposures"]) == pytest.approx(1.98e10)
+    # the same share of the configurations: g goes with the root of the muons, the limit in events is 2.31 with both backgrounds
+    ratio = (sum(content["exposures"]) / 1.98e10) ** 0.5
+    assert projected["limits"][-1]["g_exact_expected"] == pytest.approx(row["g_exact_observed"] * ratio, rel=1e-3)
+    done = limits(folder, *arguments, "--backgrounds", "letter", "--n-mot", 1.98e10, "--hepdata")
+    assert done.exit_code == 1
+    assert "expected limits alone are not a result to publish" in " ".join(done.output.split())
+
+
 def test_efficiency_from_simulation(tmp_path):
     path = tmp_path / "table.json"
     arguments = ["-n", "400", "--masses", "0.1,1", "--no-pile-up", "--seed", "3", "-o", str(path)]
@@ -99,9 +132,9 @@ def test_efficiency_from_simulation(tmp_path):
     assert [(p.mass, p.config) for p in made.points] == [(0.1, 1), (0.1, 2), (1.0, 1), (1.0, 2)]
     assert all(100 < p.n_mot < 400 and 0 < p.n_selected <= p.n_trigger < p.n_mot for p in made.points)
     assert made.provenance["command"].startswith("na64mu efficiency -n 400 --masses 0.1,1 --no-pile-up --seed 3")
-    # a table without pile-up cannot tell its loss
-    done = limits(tmp_path, "--efficiency", path)
-    assert done.exit_code == 1
+    with pytest.raises(InputError, match="the efficiency table has no samples with pile-up: give the loss of signal with --pile-up-loss"):
+        _pile_up_loss(None, made, published=False)
+    assert _pile_up_loss(0.2, made, published=False).value == 0.2
 
 
 @pytest.mark.parametrize("masses", ["0.1;1", "0,1"])

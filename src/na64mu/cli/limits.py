@@ -93,6 +93,7 @@ MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
 )
 @click.option("--targets/--no-targets", default=True, show_default=True, help="Solve the Boltzmann equation for the relic targets of y.")
 @click.option("--figures/--no-figures", default=True, show_default=True, help="Draw the figures (PNG and PDF).")
+@click.option("--hepdata", is_flag=True, help="Also write the HEPData submission (needs hepdata_lib) to OUTPUT/hepdata.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of tables.")
 def command(folder: Path | None, output: Path, published: bool, as_json: bool, **options: Any) -> None:
     """Compute upper limits on g_Z' against m_Z', and on y against m_chi, by two methods: asymptotic (as in the Letter) and exact.
@@ -119,6 +120,8 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
     )
     if any(limits.counting.backgrounds.values()) and not limits.is_blinded:
         files += write_workspace(output, limits.models, observed, g_ref=limits.yields.g_ref, inspire=options["inspire"] or NO_RECORD)
+    if options["hepdata"]:
+        files.append(_hepdata(limits, output, options["inspire"] or NO_RECORD))
     if options["figures"]:
         from na64mu.report.limits import write_limit_figures
 
@@ -133,6 +136,19 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
         console = Console()
         render_limits(limits, console if console.is_terminal else Console(file=sys.stdout, width=130))
     click.echo(f"wrote {output}/: {', '.join(path.name for path in files)}", err=True)
+
+
+def _hepdata(limits: SearchLimits, output: Path, inspire: int) -> Path:
+    from na64mu.errors import InputError
+    from na64mu.statistics.hepdata import Publication, write_hepdata
+
+    if limits.counting.observed is None:
+        msg = "--hepdata: expected limits alone are not a result to publish; leave out --n-mot, and unblind the signal box"
+        raise InputError(msg)
+    used = list(limits.counting.used)
+    efficiencies = {float(m): e[used].tolist() for m, e in zip(limits.masses, limits.yields.total_efficiency, strict=True)}
+    observed = [limits.counting.observed[i] for i in used]
+    return write_hepdata(output / "hepdata", Publication(limits.scan, limits.models, observed, inspire, efficiencies))
 
 
 def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimits, Any]:
