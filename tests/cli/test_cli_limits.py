@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import pyhf
 import pytest
@@ -11,7 +12,8 @@ from click.testing import CliRunner
 
 from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable
 from na64mu.cli import main
-from na64mu.cli.limits import _pile_up_loss
+from na64mu.cli.limits import _pile_up_loss, _warn_if_stale
+from na64mu.detector import load_detector
 from na64mu.errors import InputError
 
 
@@ -90,6 +92,16 @@ def test_what_limits_refuses(table, tmp_path, arguments, said, code):
     assert done.exit_code == code
     assert said in " ".join(done.output.split())
     assert not (tmp_path / "out").exists()
+
+
+def test_a_table_of_another_set_up_is_named(table, caplog):
+    caplog.set_level("WARNING", logger="na64mu")
+    detector = load_detector("na64mu-2022")
+    made = EfficiencyTable.read(table)
+    _warn_if_stale(replace(made, provenance={"detector": {"digest": detector.digest}}), detector)
+    assert not caplog.records
+    _warn_if_stale(replace(made, provenance={"detector": {"digest": "another"}}), detector)
+    assert "made with another version of the detector description na64mu-2022" in caplog.text
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import sys
 from pathlib import Path
@@ -12,9 +13,12 @@ import click
 
 if TYPE_CHECKING:
     from na64mu.analysis.limits import Counting, SearchLimits
-    from na64mu.analysis.yields import PileUpLoss
+    from na64mu.analysis.yields import EfficiencyTable, PileUpLoss
+    from na64mu.detector import Detector
 
 __all__ = ("command",)
+
+logger = logging.getLogger(__name__)
 
 #: Stands in the patch set for the INSPIRE number of a publication that is not there yet; its schema wants one.
 NO_RECORD = 9_999_999
@@ -163,7 +167,8 @@ def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimit
     from na64mu.physics.cross_section import Method
     from na64mu.physics.nucleus import FormFactor
 
-    table = EfficiencyTable.read(options["table"])
+    table, detector = EfficiencyTable.read(options["table"]), load_detector(options["tag"])
+    _warn_if_stale(table, detector)
     masses = _masses(options["n_masses"], options["mass_range"], table.mass_range)
     counting = _counting(folder, options)
     dark = DarkSector(options["g_chi"], options["ratio"])
@@ -171,7 +176,7 @@ def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimit
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("cross-sections", total=len(masses) + (3 * len(chi) if options["targets"] else 0))
         yields = signal_yield(
-            target_of(load_detector(options["tag"])),
+            target_of(detector),
             table,
             masses,
             counting.exposures,
@@ -185,6 +190,16 @@ def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimit
         limits = search_limits(counting, yields, dark=dark, level=options["level"])
         targets = relic_targets(list(chi), dark.dark_coupling, dark.ratio, progress=lambda: bar.advance(task)) if options["targets"] else ()
     return limits, targets
+
+
+def _warn_if_stale(table: EfficiencyTable, detector: Detector) -> None:
+    """Say so if the efficiencies were simulated with another set-up."""
+    made_with = table.provenance.get("detector", {}).get("digest", "")
+    if made_with and made_with != detector.digest:
+        logger.warning(
+            "the efficiency table was made with another version of the detector description %s: make it again with `na64mu efficiency`",
+            detector.tag,
+        )
 
 
 def _masses(n: int, wanted: tuple[float, float] | None, known: tuple[float, float]) -> list[float]:
@@ -225,7 +240,7 @@ def _counting(folder: Path | None, options: dict[str, Any]) -> Counting:
     return counting_of(result, estimates, datasets=counted, n_mot=options["n_mot"])
 
 
-def _pile_up_loss(given: float | None, table: Any, *, published: bool) -> PileUpLoss:
+def _pile_up_loss(given: float | None, table: EfficiencyTable, *, published: bool) -> PileUpLoss:
     from na64mu.analysis.curves import letter_numbers
     from na64mu.analysis.yields import PileUpLoss
     from na64mu.errors import InputError
