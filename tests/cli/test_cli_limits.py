@@ -137,13 +137,19 @@ def test_limits_of_an_output_folder(folder, table, tmp_path):
 
 def test_efficiency_from_simulation(tmp_path):
     path = tmp_path / "table.json"
-    arguments = ["-n", "400", "--masses", "0.1,1", "--no-pile-up", "--seed", "3", "-o", str(path)]
+    arguments = ["-n", "400", "--masses", "0.1,1", "--no-pile-up", "--seed", "3", "--samples", str(tmp_path / "samples"), "-o", str(path)]
     done = CliRunner().invoke(main, ["-q", "efficiency", *arguments])
     assert done.exit_code == 0, done.output
     made = EfficiencyTable.read(path)
     assert [(p.mass, p.config) for p in made.points] == [(0.1, 1), (0.1, 2), (1.0, 1), (1.0, 2)]
     assert all(100 < p.n_mot < 400 and 0 < p.n_selected <= p.n_trigger < p.n_mot for p in made.points)
     assert made.provenance["command"].startswith("na64mu efficiency -n 400 --masses 0.1,1 --no-pile-up --seed 3")
+    # samples that are there are taken as they are; a broken one is named
+    (tmp_path / "samples" / "zprime_100MeV_config2.root").write_bytes(b"no tree")
+    done = CliRunner().invoke(main, ["-q", "efficiency", *arguments])
+    assert done.exit_code == 1
+    assert "zprime_100MeV_config2.root" in done.output
+    assert "delete the samples and simulate them again" in " ".join(done.output.split())
     with pytest.raises(InputError, match="the efficiency table has no samples with pile-up: give the loss of signal with --pile-up-loss"):
         _pile_up_loss(None, made, published=False)
     assert _pile_up_loss(0.2, made, published=False).value == 0.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -27,7 +27,11 @@ MASSES = "0.001,0.002,0.005,0.01,0.02,0.03,0.04,0.06,0.1,0.15,0.2,0.3,0.5,0.7,1,
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Equal seeds give equal tables.")
 @click.option("--detector", "tag", default="na64mu-2022", show_default=True, help="Tag or TOML file of the set-up.")
 @click.option("--selection", default="prl2024", show_default=True, metavar="NAME|FILE", help="Working point.")
-@click.option("--samples", type=click.Path(file_okay=False, path_type=Path), help="Keep the raw trees in this folder.")
+@click.option(
+    "--samples",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the raw trees in this folder; those that are there already are not made again.",
+)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Table to write (JSON).")
 def command(n_events: int, masses: str, pile_up: bool, seed: int, tag: str, selection: str, samples: Path | None, output: Path) -> None:
     """Simulate Z' events of every mass and trigger configuration, run the selection over them, write the efficiencies."""
@@ -71,13 +75,14 @@ def _table(folder: Path, n_events: int, masses: list[float], pile_up: bool, seed
     from na64mu.analysis.provenance import package_versions, repository_state
     from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable
     from na64mu.detector import load_detector
+    from na64mu.errors import InputError
     from na64mu.execution.run import run_search
     from na64mu.simulation.produce import produce
 
     detector = load_detector(tag)
     folder.mkdir(parents=True, exist_ok=True)
     kinds = (False, True) if pile_up else (False,)
-    samples: dict[str, tuple[Path, float, int, bool, dict[str, Any]]] = {}
+    samples: dict[str, tuple[Path, float, int, bool]] = {}
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("simulate", total=2 * len(masses) * len(kinds))
         for mass in masses:
@@ -86,24 +91,30 @@ def _table(folder: Path, n_events: int, masses: list[float], pile_up: bool, seed
                     name = f"zprime_{1000 * mass:g}MeV_config{config}{'_pile_up' if piled else ''}"
                     run = 1 + len(samples)
                     path = folder / f"{name}.root"
-                    row = produce(
-                        path,
-                        detector,
-                        "zprime",
-                        n_events,
-                        config,
-                        seed * 100_000 + run,
-                        run=run,
-                        mass=mass,
-                        prescale_calibration=0,
-                        with_pile_up=piled,
-                    )
-                    samples[name] = (path, mass, config, piled, row)
+                    if not path.exists():
+                        produce(
+                            path,
+                            detector,
+                            "zprime",
+                            n_events,
+                            config,
+                            seed * 100_000 + run,
+                            run=run,
+                            mass=mass,
+                            prescale_calibration=0,
+                            with_pile_up=piled,
+                        )
+                    samples[name] = (path, mass, config, piled)
                     bar.advance(task)
     result = run_search([path for path, *_ in samples.values()], selection=selection, detector=None if tag == detector.tag else tag)
-    points = tuple(
-        EfficiencyPoint(mass, config, piled, int(row["n_mot"]), int(row["n_physics"]), result.regions[name]["box_after"].n)
-        for name, (_, mass, config, piled, row) in samples.items()
+    if result.exit_code:
+        msg = f"{folder}: {next(loss.reason for loss in result.losses if loss.is_damage)}: delete the samples and simulate them again"
+        raise InputError(msg)
+    points = tuple(  # without a prescaled calibration trigger every written event is one of the physics trigger
+        EfficiencyPoint(
+            mass, config, piled, round(result.exposure.n_mot(name)), result.cutflows[name].steps[0].n, result.regions[name]["box_after"].n
+        )
+        for name, (_, mass, config, piled) in samples.items()
     )
     commit, clean = repository_state()
     provenance = {
