@@ -45,9 +45,9 @@ LETTER_POINT: dict[str, Any] = {
 NAMES = {"pseudo-dirac": "pseudo-Dirac", "majorana": "Majorana", "scalar": "complex scalar"}
 
 
-def _axes(ax: Axes | None) -> tuple[Figure, Axes]:
+def _axes(ax: Axes | None, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
     if ax is None:
-        figure, ax = plt.subplots(figsize=SIZE, layout="constrained")
+        figure, ax = plt.subplots(figsize=size, layout="constrained")
         return figure, ax
     return cast("Figure", ax.figure), ax
 
@@ -101,7 +101,7 @@ def limit_g(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]
     figure, axes
     """
     with mpl.rc_context(STYLE):
-        figure, ax = _axes(ax)
+        figure, ax = _axes(ax, (7.6, 7.6))
         low, high = limits.masses[0], limits.masses[-1]
         fine = np.geomspace(low, high, 200)
         ax.fill_between(
@@ -124,10 +124,15 @@ def limit_g(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]
             if inside.sum() > 1:
                 colour, line = styles[curve.name]
                 ax.plot(1e3 * curve.x[inside], curve.y[inside], color=colour, linewidth=1.3, linestyle=line, zorder=2.5, label=curve.name)
-        ax.set(xscale="log", yscale="log", xlim=(1e3 * low, 1e3 * high), ylim=(5e-6, 0.1))
+        ax.set(
+            xscale="log",
+            yscale="log",
+            xlim=(1e3 * low, 1e3 * high),
+            ylim=(min(4e-5, 0.5 * float(np.nanmin(limits.couplings("asymptotic")))), 0.1),
+        )
         ax.set_xlabel(r"$m_{Z'}$ [MeV]")
         ax.set_ylabel(r"$g_{Z'}$")
-        ax.legend(fontsize=11, loc="lower right")
+        ax.legend(fontsize=11, loc="upper center", bbox_to_anchor=(0.47, -0.11), ncols=2)  # below: the limit may lie anywhere
         _name(limits, ax)
     return figure, ax
 
