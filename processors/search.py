@@ -85,7 +85,7 @@ class SearchProcessor(ProcessorABC):
         clock = Clock()
         with clock("read"):
             batch = RawBatch.from_events(events)  # reads everything now: damaged bytes show here and nowhere later
-            if ak.parameters(events).get("layout") is None:
+            if ak.parameters(events).get("layout") is None and "entrystart" in where:
                 verify_batch(batch, where["filename"], where["entrystart"])
         with clock("reconstruct"):
             summary = reconstruction.reconstruct(batch, self.detectors[where["detector"]])

@@ -174,3 +174,12 @@ def test_recoil_angles() -> None:
     assert max(soft) < 0.1057 / 150.0
     hard = [recoil_angle(NUCLEAR, 160.0, 80.0, rng) for _ in range(2000)]
     assert 0.0 < np.median(hard) < 0.65 / 80.0
+
+
+def test_a_fringe_field_is_simulated_as_a_box_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    detector = load_detector("na64mu-2022")
+    magnets = tuple(m.model_copy(update={"fringe": 150.0}) if m.spectrometer == 2 else m for m in detector.magnets)
+    soft = detector.model_copy(update={"magnets": magnets})
+    line = build_line(soft)
+    assert "simulated as the hard-edged box" in caplog.text
+    assert np.array_equal(line.z_in, build_line(detector).z_in)

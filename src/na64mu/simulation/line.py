@@ -5,6 +5,7 @@ Lengths mm, fields T. The line starts in vacuum `LEAD_IN` upstream of the first 
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from na64mu.typing import FloatArray, IntArray
 __all__ = (
     "DRIFT", "ECAL", "FIELD", "HCAL", "PLANE", "SCINTILLATOR_X0", "VHCAL", "Line", "Surfaces", "build_line", "build_surfaces",
 )  # fmt: skip
+
+log = logging.getLogger(__name__)
 
 #: Kinds of step.
 DRIFT, FIELD, PLANE, ECAL, VHCAL, HCAL = range(6)
@@ -127,6 +130,9 @@ class _Step(NamedTuple):
 
 def _elements(detector: Detector, surfaces: Surfaces) -> list[_Step]:
     steps = [_Step(float(z), float(z), PLANE, i, float(surfaces.x_over_x0[i])) for i, z in enumerate(surfaces.z)]
+    soft = [m.name for m in detector.magnets if m.fringe or m.map is not None]
+    if soft:
+        log.warning("the fringe field or map of %s is simulated as the hard-edged box of the same integral", ", ".join(soft))
     for magnet in detector.magnets:
         z_in, z_out = magnet.z_range
         steps.append(_Step(z_in, z_out, FIELD, -1, 0.0, magnet.signed_field, magnet.half_aperture, magnet.aperture_centre))
