@@ -172,7 +172,7 @@ def _smooth(step: Step, number: int, rows: Rows) -> Iterator[str]:
         case Follow():
             yield f"a = carry_back(a, j{number})"
         case _:
-            pass  # noise does not enter the adjoint
+            yield from ()  # noise does not enter the adjoint
 
 
 def _store(name: str, row: int) -> Iterator[str]:
