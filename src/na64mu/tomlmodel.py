@@ -100,7 +100,8 @@ def toml_lines(table: dict[str, Any], prefix: tuple[str, ...] = ()) -> list[str]
     for key, value in table.items():
         name = (*prefix, key)
         if isinstance(value, dict):
-            lines += ["", f"[{'.'.join(name)}]", *toml_lines(value, name)]
+            only_tables = value and all(_is_table(v) for v in value.values())  # their own headers name it
+            lines += [*([] if only_tables else ["", f"[{'.'.join(name)}]"]), *toml_lines(value, name)]
         elif _is_table(value):
             for entry in value:
                 lines += ["", f"[[{'.'.join(name)}]]", *toml_lines(entry, name)]

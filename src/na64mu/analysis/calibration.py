@@ -5,9 +5,8 @@ Energies GeV (VETO: MeV). Files stand in data/calibration/<detector tag>.toml an
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,7 +19,7 @@ from na64mu.events.form import TRIGGER_BITS
 from na64mu.reconstruction.columns import COLUMNS
 from na64mu.selections.cuts import within
 from na64mu.selections.working_point import MipRule, WorkingPoint
-from na64mu.tomlmodel import content_hash, read_toml, validate
+from na64mu.tomlmodel import content_hash, read_toml, toml_lines, validate
 from na64mu.typing import BoolArray, Summary
 
 __all__ = (
@@ -116,34 +115,9 @@ class Calibration(_Model):
         content = self.model_dump(mode="json", exclude_none=True)
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        lines = ["# MIP windows, made by `na64mu calibrate`: do not edit by hand, make it again.", *_toml(content, ())]
+        lines = ["# MIP windows, made by `na64mu calibrate`: do not edit by hand, make it again.", *toml_lines(content)]
         target.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return target
-
-
-def _toml(table: dict[str, Any], prefix: tuple[str, ...]) -> list[str]:
-    """Lines of a table: first its values, then its tables."""
-    lines = [f"{key} = {_toml_value(value)}" for key, value in table.items() if not _is_table(value)]
-    for key, value in table.items():
-        name = (*prefix, key)
-        if isinstance(value, dict):
-            body = _toml(value, name)
-            is_empty = all(_is_table(v) for v in value.values())
-            lines += body if is_empty else ["", f"[{'.'.join(name)}]", *body]
-        elif _is_table(value):
-            for entry in value:
-                lines += ["", f"[[{'.'.join(name)}]]", *_toml(entry, name)]
-    return lines
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and len(value) > 0 and isinstance(value[0], dict))
-
-
-def _toml_value(value: Any) -> str:
-    if isinstance(value, float):
-        return repr(value)
-    return json.dumps(value, ensure_ascii=False)  # strings, integers and lists read the same in TOML
 
 
 def known_calibrations() -> list[str]:

@@ -17,11 +17,11 @@ from na64mu.reconstruction.strips import Clusters, gem_clusters, micromegas_clus
 from na64mu.tracking.extrapolation import Crossing, cross_plane
 from na64mu.tracking.spectrometer import highland_angle, spectrometer
 from na64mu.tracking.tracks import EntryPoint, Tracks, reconstruct_tracks
+from na64mu.tracking.vertex import LEAD_X0
 from na64mu.typing import AnyArray, Summary
 
 __all__ = ("find_tracks", "middle_of_ecal", "reconstruct")
 
-LEAD_X0 = 5.612  # mm, radiation length of lead (Particle Data Group)
 IRON_X0 = 17.57  # mm, radiation length of iron (Particle Data Group)
 
 

@@ -16,7 +16,7 @@ from na64mu.tracking.fit import FittedTracks
 from na64mu.tracking.spectrometer import highland_angle, spectrometer
 from na64mu.typing import AnyArray, FloatArray
 
-__all__ = ("Junction", "TrackEnd", "ecal_radiation_lengths", "join", "join_fits", "scatterers")
+__all__ = ("LEAD_X0", "Junction", "TrackEnd", "ecal_radiation_lengths", "join", "join_fits", "scatterers")
 
 #: Radiation lengths [mm] (Particle Data Group, atomic and nuclear properties): lead 6.37 g/cm2 / 11.35 g/cm3; polystyrene
 #: 43.79 g/cm2 / 1.06 g/cm3.
