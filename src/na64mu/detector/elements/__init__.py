@@ -1,0 +1,32 @@
+"""The elements of the apparatus as frozen, validated models, each number with its source.
+
+Lengths are mm, fields T, momenta GeV/c, counter energies MeV, calorimeter energies GeV, times ns,
+all in the frame of the raw tree: z along the zero-line, z = 0 at the ECAL front face.
+"""
+
+from __future__ import annotations
+
+from na64mu.detector.elements.beam_line import FRINGE_REACH, Beam, Magnet, Medium
+from na64mu.detector.elements.calorimeters import Counter, Ecal, Hcal, Veto, Vhcal
+from na64mu.detector.elements.element import Element, Source
+from na64mu.detector.elements.trackers import BmsStation, Gem, Micromegas, Straw, StripResponse, Tracker
+
+__all__ = (
+    "FRINGE_REACH",
+    "Beam",
+    "BmsStation",
+    "Counter",
+    "Ecal",
+    "Element",
+    "Gem",
+    "Hcal",
+    "Magnet",
+    "Medium",
+    "Micromegas",
+    "Source",
+    "Straw",
+    "StripResponse",
+    "Tracker",
+    "Veto",
+    "Vhcal",
+)

@@ -1,0 +1,106 @@
+"""Counters, VETO and calorimeters: lengths mm, counter energies MeV, calorimeter energies GeV, times ns."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from na64mu.detector.elements.element import Count, Element, Fraction, NonNegative, Pair, Positive, PositivePair
+from na64mu.typing import FloatArray
+
+__all__ = ("Calorimeter", "Counter", "Ecal", "Hcal", "Veto", "Vhcal")
+
+
+class Counter(Element):
+    """A plastic counter: a disc, a box (one x range per trigger configuration) or a plate with a round hole."""
+
+    name: Literal["S0", "S1", "V1", "S4", "S_mu"]
+    id: Annotated[int, Field(ge=0, le=4)]
+    shape: Literal["disc", "box", "hole"]
+    z: float
+    thickness: Positive
+    radius: NonNegative = 0.0  # of the disc, or of the hole
+    outer_radius: NonNegative = 0.0
+    x: tuple[Pair, ...] = ()  # (low, high), one for both configurations or one for each
+    y: Pair = (0.0, 0.0)
+    threshold: Positive  # trigger threshold [MeV]
+    energy_resolution: NonNegative  # relative
+    sigma_t: Positive
+
+    @model_validator(mode="after")
+    def _shape_is_complete(self) -> Self:
+        if self.shape == "box" and len(self.x) not in (1, 2):
+            msg = f"counter {self.name}: a box needs x = [[low, high]] or one range for each of the two configurations"
+            raise ValueError(msg)
+        if self.shape != "box" and self.radius <= 0:
+            msg = f"counter {self.name}: a {self.shape} needs a radius"
+            raise ValueError(msg)
+        return self
+
+    def x_range(self, config: int) -> Pair:
+        """Range in x [mm] of a box counter in trigger configuration 1 or 2."""
+        return self.x[0] if len(self.x) == 1 else self.x[config - 1]
+
+
+class Veto(Element):
+    """The VETO: panels side by side in x, each read at both ends of y."""
+
+    z: float
+    thickness: Positive
+    half: PositivePair
+    panels: Count
+    mip: Positive  # most probable deposit of a muon [MeV]
+    threshold: Positive  # lowest energy that is written [MeV]
+    end_resolution: NonNegative  # relative, per end
+    end_ratio: Fraction  # below it the larger end counts alone
+    sigma_t: Positive
+
+
+class Calorimeter(Element):
+    """What the calorimeters share: front face z, length and cells [mm], response [GeV], timing [ns]."""
+
+    z: float
+    length: Positive
+    cells: tuple[Count, Count]
+    cell: PositivePair
+    centre: Pair
+    stochastic: Positive  # sigma_E / E = stochastic / sqrt(E / GeV) (+) constant
+    constant: NonNegative
+    mip: Positive  # most probable energy of a 160 GeV/c muon on the calorimeter's own scale [GeV]
+    cell_resolution: NonNegative  # relative smearing of each cell
+    threshold: NonNegative  # lowest cell energy that is written [GeV]
+    sigma_t: Positive
+
+    def cell_centre(self, axis: int) -> FloatArray:
+        """Centres of the cells along x (axis 0) or y (axis 1) [mm], shape (n_cells,)."""
+        n = self.cells[axis]
+        return self.centre[axis] + (np.arange(n, dtype=np.float64) - 0.5 * (n - 1)) * self.cell[axis]
+
+
+class Ecal(Calorimeter):
+    """The Pb-Sc shashlik ECAL, the active target: a preshower and a main section."""
+
+    layers: tuple[Count, Count]
+    lead: Positive
+    scintillator: Positive
+    paper: NonNegative
+
+
+class Vhcal(Calorimeter):
+    """The Cu-Sc VHCAL with a square hole on the axis."""
+
+    layers: Count
+    absorber: Positive
+    scintillator: Positive
+    half_hole: PositivePair
+
+
+class Hcal(Calorimeter):
+    """The Fe-Sc HCAL: modules one behind the other, module m at z = front[m - 1]."""
+
+    front: tuple[float, ...]
+    layers: Count
+    absorber: Positive
+    scintillator: Positive
