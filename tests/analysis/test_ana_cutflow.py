@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from na64mu.analysis.cutflow import CutFlow, clopper_pearson
+from na64mu.analysis.cutflow import CutFlow
 from na64mu.errors import CutFlowMismatchError
 
 CUTS = ("a", "b", "c")
@@ -83,17 +83,6 @@ def test_json_round_trip():
 def test_an_unknown_cut_is_named_with_those_there_are():
     with pytest.raises(KeyError, match=r"no cut 'z' in this cut-flow: it has \['events', 'a', 'b', 'c'\]"):
         _ = flow([7])["z"]
-
-
-def test_clopper_pearson_against_its_definition_and_textbook_values():
-    from scipy.stats import binom
-
-    low, high = clopper_pearson(7, 20, level=0.9)[1:]
-    assert binom.sf(6, 20, low) == pytest.approx(0.05)
-    assert binom.cdf(7, 20, high) == pytest.approx(0.05)
-    assert clopper_pearson(0, 10, level=0.95)[1:] == (0.0, pytest.approx(1 - 0.025 ** (1 / 10)))
-    assert clopper_pearson(10, 10, level=0.95)[1:] == (pytest.approx(0.025 ** (1 / 10)), 1.0)
-    assert np.isnan(clopper_pearson(0, 0).value)
 
 
 def test_efficiencies_of_the_steps():

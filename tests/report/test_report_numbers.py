@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from na64mu.analysis.cutflow import CutFlow, Efficiency, Step, clopper_pearson
+from na64mu.analysis.cutflow import CutFlow, Step
+from na64mu.binomial import Efficiency, clopper_pearson
 from na64mu.report.numbers import count, efficiency, is_weighted, muons, significant, weighted_fraction
 
 

@@ -8,48 +8,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import beta
 
 from na64mu.alignment.align import AlignedSpectrometer, chunks
 from na64mu.alignment.residuals import TrackHits
 from na64mu.alignment.sample import Sample, nearest_wire, rounded
+from na64mu.binomial import clopper_pearson
 from na64mu.detector import Detector
 from na64mu.detector.alignment import PlanePerformance
 from na64mu.detector.elements import BmsStation, Straw
 from na64mu.tracking.spectrometer import Plane
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
-__all__ = ("clopper_pearson", "measure_planes", "plane_name", "resolutions")
+__all__ = ("measure_planes", "plane_name", "resolutions")
 
-LEVEL = 0.682689492137086  # confidence level of the intervals: one standard deviation
 WINDOW = 5.0  # a hit belongs to a track within this many standard deviations
 EDGE = 3.0  # a track counts for a plane if it passes it this many of its standard deviations inside the edge
 ROUNDS = 4  # of the resolutions: each changes the weights of the others
 MIN_OTHERS = 0.55  # fraction of the planes of a view that must have hits besides the one that is probed
 NO_HIT = 20.0  # standard deviation of a measurement that has no weight beside a hit [mm]
-
-
-def clopper_pearson(n_found: int, n_all: int) -> tuple[float, float]:
-    """Central confidence interval of a binomial fraction, 68.3 %.
-
-    Parameters
-    ----------
-    n_found, n_all : int
-        Successes and trials.
-
-    Returns
-    -------
-    tuple of float
-        Lower and upper limit.
-
-    References
-    ----------
-    C. J. Clopper, E. S. Pearson, Biometrika 26 (1934) 404.
-    """
-    tail = 0.5 * (1.0 - LEVEL)
-    low = 0.0 if n_found == 0 else float(beta.ppf(tail, n_found, n_all - n_found + 1))
-    high = 1.0 if n_found == n_all else float(beta.ppf(1.0 - tail, n_found + 1, n_all - n_found))
-    return low, high
 
 
 def plane_name(plane: Plane) -> str:
@@ -199,7 +175,7 @@ def measure_planes(aligned: AlignedSpectrometer, samples: list[Sample], n_tracks
         n, found, away = int(counts.probes[p]), int(counts.found[p]), int(counts.away[p])
         if n == 0:
             continue
-        low, high = clopper_pearson(found, n)
+        _, low, high = clopper_pearson(found, n)
         measured.append(
             PlanePerformance(
                 name=plane_name(plane),

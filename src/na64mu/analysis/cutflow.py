@@ -8,57 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from html import escape
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from na64mu.binomial import Efficiency, clopper_pearson
 from na64mu.errors import CutFlowMismatchError
+from na64mu.table import Table
 from na64mu.typing import BoolArray, FloatArray
 
-__all__ = ("CutFlow", "Efficiency", "Step", "clopper_pearson")
+__all__ = ("CutFlow", "Step")
 
 #: Name of the step before any cut.
 START = "events"
-
-
-class Efficiency(NamedTuple):
-    """A fraction k/n with its Clopper-Pearson interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def clopper_pearson(passed: int, total: int, level: float = 0.6827) -> Efficiency:
-    """Fraction of events that pass, with its exact central interval.
-
-    Parameters
-    ----------
-    passed : int
-        Events that pass, k.
-    total : int
-        Events tried, n.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    Efficiency
-        k/n and the interval; NaN, 0 and 1 if nothing was tried.
-
-    References
-    ----------
-    C. J. Clopper and E. S. Pearson, Biometrika 26 (1934) 404, in terms of quantiles of the beta distribution.
-    """
-    from scipy.stats import beta
-
-    if total == 0:
-        return Efficiency(float("nan"), 0.0, 1.0)
-    alpha = 1.0 - level
-    low = float(beta.ppf(alpha / 2, passed, total - passed + 1)) if passed > 0 else 0.0
-    high = float(beta.ppf(1 - alpha / 2, passed + 1, total - passed)) if passed < total else 1.0
-    return Efficiency(passed / total, low, high)
 
 
 @dataclass(frozen=True)
@@ -220,12 +182,11 @@ class CutFlow:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{text}</th>" for text in ("cut", "events", "eff.", "cum.", "N-1"))
-        body = "".join(
-            f"<tr><td style='text-align:left'>{escape(label)}</td><td>{n}</td><td>{_percent(relative)}</td><td>{_percent(total)}</td><td>{n_minus_1 if i else ''}</td></tr>"
+        rows = tuple(
+            (label, str(n), _percent(relative), _percent(total), str(n_minus_1) if i else "")
             for i, (label, n, relative, total, n_minus_1) in enumerate(self.rows())
         )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return Table("", ("cut", "events", "eff.", "cum.", "N-1"), rows).html()
 
 
 def _all_but(passes: Mapping[str, BoolArray], name: str | None, shown: BoolArray) -> BoolArray:

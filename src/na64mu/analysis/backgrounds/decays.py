@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from na64mu.analysis.cutflow import clopper_pearson
 from na64mu.analysis.result import Counts
+from na64mu.binomial import clopper_pearson
 from na64mu.errors import BackgroundError
 
 __all__ = (

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from na64mu.analysis.cutflow import Efficiency, clopper_pearson
+from na64mu.binomial import Efficiency, clopper_pearson
 from na64mu.errors import InputError
 from na64mu.typing import FloatArray
 

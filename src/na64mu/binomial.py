@@ -1,0 +1,49 @@
+"""Counted fractions and their exact intervals: efficiencies of cuts, planes and triggers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ("ONE_SIGMA", "Efficiency", "clopper_pearson")
+
+#: Confidence level of one standard deviation.
+ONE_SIGMA = 0.682689492137086
+
+
+class Efficiency(NamedTuple):
+    """A fraction k/n with its Clopper-Pearson interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def clopper_pearson(passed: int, total: int, level: float = ONE_SIGMA) -> Efficiency:
+    """Fraction of events that pass, with its exact central interval.
+
+    Parameters
+    ----------
+    passed : int
+        Events that pass, k.
+    total : int
+        Events tried, n.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Efficiency
+        k/n and the interval; NaN, 0 and 1 if nothing was tried.
+
+    References
+    ----------
+    C. J. Clopper and E. S. Pearson, Biometrika 26 (1934) 404, in terms of quantiles of the beta distribution.
+    """
+    from scipy.stats import beta
+
+    if total == 0:
+        return Efficiency(float("nan"), 0.0, 1.0)
+    alpha = 1.0 - level
+    low = float(beta.ppf(alpha / 2, passed, total - passed + 1)) if passed > 0 else 0.0
+    high = float(beta.ppf(1 - alpha / 2, passed + 1, total - passed)) if passed < total else 1.0
+    return Efficiency(passed / total, low, high)
