@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validat
 from na64mu.detector.elements import Source
 from na64mu.errors import SelectionError
 from na64mu.selections.cuts import CUTS, Box, Region, Thresholds
+from na64mu.table import Shown, Table
 from na64mu.tomlmodel import content_hash, read_toml, validate
 from na64mu.typing import BoolArray, Summary
 
@@ -97,7 +98,13 @@ class BoundCut:
         return self.thresholds.columns
 
 
-class WorkingPoint(_Model):
+def _thresholds_text(thresholds: Thresholds) -> str:
+    """Names and values; windows that a calibration still has to give are left out."""
+    shown = {name: value for name, value in thresholds.model_dump().items() if value != {}}
+    return ", ".join(f"{name} {' '.join(map(str, value)) if isinstance(value, tuple) else value}" for name, value in shown.items())
+
+
+class WorkingPoint(Shown, _Model):
     """A selection with everything that is filled with it."""
 
     format_version: int
@@ -133,6 +140,13 @@ class WorkingPoint(_Model):
             msg = f"mip: the cuts need windows of {sorted(needed - fitted)}, which mip.quantities and mip.upper_bounds do not name"
             raise ValueError(msg)
         return self
+
+    def _table(self) -> Table:
+        cuts = [(cut.label, cut.name, _thresholds_text(cut.thresholds), cut.source) for cut in self.cuts]
+        box = f"p_out <= {self.box.p_out_max:g} GeV/c, E_CAL < {self.box.e_cal_max:g} GeV"
+        regions = [(f"region {r.name}", "", r.title, r.source) for r in self.regions]
+        rows = (*cuts, ("signal box", "", box, self.box.source), *regions)
+        return Table(f"selection {self.name}: {self.title}", ("what", "function", "thresholds", "source"), rows)
 
     @property
     def cut_names(self) -> tuple[str, ...]:

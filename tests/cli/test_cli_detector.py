@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from na64mu.cli import main
-from na64mu.cli.detector import named_elements
 from na64mu.detector import known_detectors, load_detector
+from na64mu.detector.overview import named_elements
 
 
 def invoke(*arguments: str):

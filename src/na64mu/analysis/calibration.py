@@ -19,6 +19,7 @@ from na64mu.events.form import TRIGGER_BITS
 from na64mu.reconstruction.columns import COLUMNS
 from na64mu.selections.cuts import within
 from na64mu.selections.working_point import MipRule, WorkingPoint
+from na64mu.table import Shown, Table
 from na64mu.tomlmodel import content_hash, read_toml, toml_lines, validate
 from na64mu.typing import BoolArray, Summary
 
@@ -74,7 +75,7 @@ class CalibrationInput(_Model):
     entries: int
 
 
-class Calibration(_Model):
+class Calibration(Shown, _Model):
     """MIP windows of one detector."""
 
     format_version: int
@@ -88,6 +89,23 @@ class Calibration(_Model):
     rule: MipRule
     mip: dict[str, MipPeak]
     inputs: tuple[CalibrationInput, ...]
+
+    def _table(self) -> Table:
+        rows = tuple(
+            (
+                name,
+                peak.unit,
+                f"{peak.mode:.4g}",
+                "" if peak.mode_error is None else f"{peak.mode_error:.2g}",
+                "-inf" if peak.low is None else f"{peak.low:.4g}",
+                f"{peak.high:.4g}",
+                f"{peak.fraction:.1%}",
+                "" if peak.ndf is None else f"{peak.chi2:.0f}/{peak.ndf}",
+            )
+            for name, peak in self.mip.items()
+        )
+        headings = ("energy", "unit", "peak", "error", "window from", "to", "muons inside", "chi2/ndf")
+        return Table(f"MIP windows of {self.detector} from {self.n_muons} beam muons, rule of {self.selection}", headings, rows)
 
     @property
     def windows(self) -> dict[str, tuple[float, float]]:

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from na64mu.table import Shown, Table
+
 __all__ = ("Exposure", "FileBook", "RunExposure", "SummaryBook", "bookkeeping_problems", "reconcile", "reconcile_summaries", "rows_once")
 
 #: Events per (run, config).
@@ -56,8 +58,8 @@ class RunExposure:
         return self.n_mot_read / self.n_mot if self.n_mot else float(self.events_lost == 0)
 
 
-@dataclass(frozen=True)
-class Exposure:
+@dataclass(frozen=True, repr=False)
+class Exposure(Shown):
     """All runs of a job, and what is wrong with their bookkeeping."""
 
     runs: tuple[RunExposure, ...] = ()
@@ -82,6 +84,18 @@ class Exposure:
 
     def _of(self, dataset: str | None, config: int | None) -> list[RunExposure]:
         return [r for r in self.runs if dataset in (None, r.dataset) and config in (None, r.config)]
+
+    def _table(self) -> Table:
+        rows = []
+        for dataset in self.datasets:
+            for config in sorted({r.config for r in self._of(dataset, None)}):
+                runs = self._of(dataset, config)
+                events, lost = sum(r.events_read for r in runs), sum(r.events_lost for r in runs)
+                mot, recorded = self.n_mot(dataset, config), self.n_mot_recorded(dataset, config)
+                rows.append((dataset, str(config), str(len(runs)), f"{mot:.6g}", f"{recorded:.6g}", str(events), str(lost)))
+        title = f"exposure: {self.n_mot():.6g} muons on target read, {self.n_mot_recorded():.6g} recorded"
+        headings = ("dataset", "configuration", "runs", "MOT read", "MOT recorded", "events read", "events lost")
+        return Table(title, headings if rows else (), tuple(rows), self.warnings)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

@@ -21,6 +21,7 @@ from na64mu.physics.widths import DarkMatter, invisible_fraction
 from na64mu.statistics.letter import BACKGROUND_ERRORS, BACKGROUNDS, N_MOT, background_systematics, share_by_exposure
 from na64mu.statistics.limits import LimitScan, limit_scan
 from na64mu.statistics.model import CountingModel
+from na64mu.table import Shown, Table
 from na64mu.typing import FloatArray
 
 __all__ = ("METHODS", "Counting", "DarkSector", "SearchLimits", "counting_of", "letter_counting", "search_limits", "unweighted")
@@ -100,8 +101,8 @@ class DarkSector:
     kind: DarkMatter = DarkMatter.PSEUDO_DIRAC
 
 
-@dataclass(frozen=True)
-class SearchLimits:
+@dataclass(frozen=True, repr=False)
+class SearchLimits(Shown):
     """Limits over masses, on g and on y.
 
     Attributes
@@ -120,6 +121,21 @@ class SearchLimits:
     models: dict[float, CountingModel]
     scan: LimitScan
     dark: DarkSector
+
+    def _table(self) -> Table:
+        at = np.unique(np.linspace(0, len(self.masses) - 1, min(12, len(self.masses))).round().astype(int))
+        found = {method: self.couplings(method) for method in METHODS}
+        rows = tuple(
+            (f"{1e3 * self.masses[i]:.4g}", *(_number(found[method][i, column]) for method in METHODS for column in (3, 0))) for i in at
+        )
+        headings = ("m_Z' [MeV]", *(f"g, {method} {what}" for method in METHODS for what in ("expected", "observed")))
+        title = f"upper limits on g_Z', {100 * self.scan.limits[0].level:g} % CL, {sum(self.counting.exposures):.4g} muons on target ({self.counting.source})"
+        notes = [f"{name} is not in the model: {reason}" for name, reason in self.counting.missing.items()]
+        if len(at) < len(self.masses):
+            notes.append(f"{len(at)} of {len(self.masses)} masses; all: .masses, .couplings(method), .y(method)")
+        if self.is_blinded:
+            notes.append("the signal box is blinded, or the exposure a projection: expected limits only")
+        return Table(title, headings, rows, tuple(notes))
 
     @property
     def is_blinded(self) -> bool:
@@ -165,6 +181,10 @@ class SearchLimits:
         if self.is_blinded:
             values[:, 0] = math.nan
         return values
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3g}"
 
 
 def _with_branching(seen: float, mass: float, dark: DarkSector) -> float:

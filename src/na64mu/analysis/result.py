@@ -16,8 +16,9 @@ from na64mu.analysis.losses import Loss
 from na64mu.analysis.provenance import Provenance
 from na64mu.errors import InputError
 from na64mu.selections.working_point import WorkingPoint
+from na64mu.table import Shown, Table
 
-__all__ = ("Counts", "RunResult", "Timing")
+__all__ = ("Counts", "RegionCounts", "RunResult", "Timing")
 
 FORMAT_VERSION = 1
 FILES = ("cutflow.json", "histograms.json", "summary.json")
@@ -33,6 +34,21 @@ class Counts:
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(self.n + other.n, self.sumw + other.sumw, self.sumw2 + other.sumw2)
+
+
+class RegionCounts(dict[str, dict[str, Counts]], Shown):
+    """Dataset -> region -> events; it shows itself as a table."""
+
+    def _table(self) -> Table:
+        names = list(dict.fromkeys(region for regions in self.values() for region in regions))
+        rows = [(dataset, *(str(regions[name].n) if name in regions else "-" for name in names)) for dataset, regions in self.items()]
+        hidden = [dataset for dataset, regions in self.items() if "box" not in regions]
+        notes = [f"the signal box of {dataset} is blinded" for dataset in hidden]
+        return Table(
+            "events of each region of the plane, before cut (iv); box_after: behind it", ("dataset", *names), tuple(rows), tuple(notes)
+        )
+
+    __repr__ = Shown.__repr__
 
 
 @dataclass(frozen=True)
@@ -56,8 +72,8 @@ class Timing:
         return self.read + self.reconstruct + self.select + self.fill
 
 
-@dataclass(frozen=True)
-class RunResult:
+@dataclass(frozen=True, repr=False)
+class RunResult(Shown):
     """What `na64mu run` finds.
 
     Attributes
@@ -94,6 +110,27 @@ class RunResult:
     windows: dict[str, dict[str, tuple[float | None, float]]]
     provenance: Provenance
     timing: Timing = field(default_factory=Timing)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "regions", RegionCounts(self.regions))
+
+    def _table(self) -> Table:
+        rows = tuple(
+            (
+                name,
+                "blinded" if self.blinded[name] else "visible",
+                f"{self.exposure.n_mot(name):.6g}",
+                str(flow.steps[0].n),
+                str(flow.steps[-1].n),
+                f"{flow.steps[-1].sumw:.4g}",
+            )
+            for name, flow in self.cutflows.items()
+        )
+        lost = sum(loss.is_damage for loss in self.losses)
+        notes = [f"{lost} losses of input, see .losses"] if lost else []
+        notes.append("look on: .total or .cutflows[dataset], .regions, .exposure, .histogram(name, dataset), .losses, .provenance")
+        headings = ("dataset", "signal box", "muons on target", "events", "selected", "their weights")
+        return Table(f"run of the selection {self.working_point.name}: {self.working_point.title}", headings, rows, tuple(notes))
 
     @property
     def datasets(self) -> tuple[str, ...]:

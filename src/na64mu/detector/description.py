@@ -11,6 +11,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from na64mu.detector.alignment import Alignment, ModuleCorrection, is_alignment
+from na64mu.detector.conditions import Conditions, default_conditions, is_conditions, read_conditions
 from na64mu.detector.elements import (
     Beam,
     BmsStation,
@@ -28,7 +29,10 @@ from na64mu.detector.elements import (
     Veto,
     Vhcal,
 )
+from na64mu.detector.overview import UNITS, overview
+from na64mu.detector.planes import plane_sizes
 from na64mu.errors import DetectorError
+from na64mu.table import Shown, Table
 from na64mu.tomlmodel import read_toml, validate
 
 __all__ = ("Detector", "detector_path", "known_detectors", "load_detector", "read_detector")
@@ -36,7 +40,7 @@ __all__ = ("Detector", "detector_path", "known_detectors", "load_detector", "rea
 DETECTOR_FOLDER = Path(__file__).parent.parent / "data" / "detector"
 
 
-class Detector(BaseModel):
+class Detector(Shown, BaseModel):
     """One set-up of the apparatus; frozen, so it can be shared and sent to workers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +63,7 @@ class Detector(BaseModel):
     ecal: Ecal
     vhcal: Vhcal
     hcal: Hcal
+    conditions: Conditions | None = None  # of a run; None: those that ship with the package
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -82,15 +87,26 @@ class Detector(BaseModel):
             raise ValueError(msg)
         return self
 
+    def _table(self) -> Table:
+        rows = tuple((row.name, row.z, row.kind, row.what) for row in overview(self))
+        notes = (f"{UNITS}", "numbers with their sources: .ecal, .trackers['mm1'], ..., or `na64mu detector --sources`")
+        return Table(f"{self.tag}: {self.title}", ("element", "z", "type", "what it measures or does"), rows, notes)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the whole description: two detectors are the same if and only if their digests are."""
         # of a field map the content counts (map_hash), not where its file lies
-        return hashlib.sha256(self.model_dump_json(exclude={"magnets": {"__all__": {"map"}}}).encode()).hexdigest()
+        left_out: dict[str, Any] = {"magnets": {"__all__": {"map"}}} | ({} if self.conditions else {"conditions": True})
+        return hashlib.sha256(self.model_dump_json(exclude=left_out).encode()).hexdigest()
 
     def __hash__(self) -> int:
         """Hash of the digest, so that what is compiled from a description can be kept."""
         return hash(self.digest)
+
+    @property
+    def operation(self) -> Conditions:
+        """The conditions of the run, or those that ship with the package."""
+        return default_conditions() if self.conditions is None else self.conditions
 
     @property
     def trackers(self) -> dict[str, Tracker]:
@@ -119,6 +135,35 @@ class Detector(BaseModel):
             fields[kind] = tuple(named[name] for name in names[ends : ends + len(elements)])
             ends += len(elements)
         return type(self)(**fields)
+
+    def operated(self, conditions: Conditions) -> Self:
+        """The same set-up under other conditions.
+
+        Parameters
+        ----------
+        conditions : Conditions
+            Dead and noisy channels, noise, thresholds, cross-talk, sampling ADCs.
+
+        Returns
+        -------
+        Detector
+            A description with its own digest; it keeps its tag.
+
+        Raises
+        ------
+        DetectorError
+            If the conditions name a plane or a channel that this description does not have.
+        """
+        sizes = plane_sizes(self)
+        for own in conditions.channels:
+            if own.plane not in sizes:
+                msg = f"the conditions name the plane {own.plane!r}, detector {self.tag!r} has {', '.join(sizes)}"
+                raise DetectorError(msg)
+            beyond = [c for c in (*own.dead, *own.noisy) if c >= sizes[own.plane]]
+            if beyond:
+                msg = f"the conditions name channel {beyond[0]} of {own.plane}, it has 0 to {sizes[own.plane] - 1}"
+                raise DetectorError(msg)
+        return type(self)(**({name: getattr(self, name) for name in type(self).model_fields} | {"conditions": conditions}))
 
     def aligned(self, alignment: Alignment) -> Self:
         """The description with measured positions, resolutions and drift relations.
@@ -208,12 +253,12 @@ def read_detector(path: Path) -> Detector:
     Parameters
     ----------
     path : Path
-        A TOML file: a description, or an alignment (made by `na64mu align`) of one.
+        A TOML file: a description, or an alignment (made by `na64mu align`) or the conditions of one.
 
     Returns
     -------
     Detector
-        The frozen description, with the corrections of the alignment.
+        The frozen description, with the corrections of the alignment or under the conditions.
 
     Raises
     ------
@@ -223,6 +268,8 @@ def read_detector(path: Path) -> Detector:
     content = read_toml(path, DetectorError)
     if is_alignment(content):
         return _read_aligned(content, path)
+    if is_conditions(content):
+        return _read_operated(content, path)
     _find_field_maps(content, path)
     return validate(Detector, content, str(path), DetectorError)
 
@@ -230,13 +277,31 @@ def read_detector(path: Path) -> Detector:
 def _read_aligned(content: dict[str, Any], path: Path) -> Detector:
     """The description that an alignment was made for, with its corrections."""
     alignment = validate(Alignment, content, str(path), DetectorError)
-    beside = path.parent / alignment.detector
-    description = read_detector(detector_path(beside if beside.suffix == ".toml" else alignment.detector))
+    description = _named_in(path, alignment.detector)
     try:
         return description.aligned(alignment)
     except DetectorError as error:
         msg = f"{path}: {error}"
         raise DetectorError(msg) from error
+
+
+def _read_operated(content: dict[str, Any], path: Path) -> Detector:
+    """The description that conditions belong to, under them."""
+    conditions = read_conditions(content, path)
+    if not conditions.detector:
+        msg = f"{path}: the conditions name no detector: add detector = TAG (or a TOML file), or give them beside a description"
+        raise DetectorError(msg)
+    try:
+        return _named_in(path, conditions.detector).operated(conditions)
+    except DetectorError as error:
+        msg = f"{path}: {error}"
+        raise DetectorError(msg) from error
+
+
+def _named_in(path: Path, name: str) -> Detector:
+    """The description of a tag, or of a TOML file as seen from the folder of the file that names it."""
+    beside = path.parent / name
+    return read_detector(detector_path(beside if beside.suffix == ".toml" else name))
 
 
 def _find_field_maps(content: dict[str, Any], path: Path) -> None:

@@ -12,6 +12,7 @@ from na64mu.analysis.backgrounds.table import PUBLISHED_EXPOSURE, BackgroundTabl
 from na64mu.analysis.backgrounds.tail import TailEstimate, estimate_tail
 from na64mu.analysis.result import RunResult
 from na64mu.errors import BackgroundError
+from na64mu.table import Table
 
 __all__ = ("Backgrounds", "estimate_backgrounds")
 
@@ -41,6 +42,10 @@ class Backgrounds:
 
     def __repr__(self) -> str:
         return "\n".join([repr(self.table), *(f"{name} not estimated: {reason}" for name, reason in self.missing.items())])
+
+    def _repr_html_(self) -> str:
+        notes = tuple(f"{name} not estimated: {reason}" for name, reason in self.missing.items())
+        return self.table._repr_html_() + Table("", notes=notes).html()
 
 
 def estimate_backgrounds(

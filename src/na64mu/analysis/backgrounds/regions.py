@@ -12,6 +12,7 @@ import numpy as np
 
 from na64mu.analysis.result import Counts
 from na64mu.errors import BackgroundError
+from na64mu.table import Table
 
 __all__ = ("ClosureTest", "Regions", "closure_test", "effective_count", "regions_of")
 
@@ -32,6 +33,17 @@ class Regions(NamedTuple):
     d: Counts
     x: Counts
     y: Counts
+
+    def _table(self) -> Table:
+        where = ("D: p_out in the box, E_CAL above it", "X: p_out above the box, E_CAL in it", "Y: both above the box")
+        rows = tuple((text, str(c.n), f"{c.sumw:.4g}") for text, c in zip(where, self, strict=True))
+        return Table("regions next to the signal box", ("region", "effective events", "sum of weights"), rows)
+
+    def __repr__(self) -> str:
+        return self._table().text()
+
+    def _repr_html_(self) -> str:
+        return self._table().html()
 
 
 def effective_count(counts: Counts) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from na64mu.analysis.backgrounds.abcd import AbcdEstimate
 from na64mu.analysis.backgrounds.decays import DecayEstimate
 from na64mu.analysis.backgrounds.tail import TailEstimate
 from na64mu.errors import BackgroundError
+from na64mu.table import Table
 
 __all__ = ("PUBLISHED", "PUBLISHED_EXPOSURE", "BackgroundTable", "Entry", "Row", "background_table")
 
@@ -110,6 +111,11 @@ class BackgroundTable:
     def __repr__(self) -> str:
         head = f"{'background events':<40} {'published':>16} {'ours':>22}   for {self.n_mot:.3g} muons on target (published: {PUBLISHED_EXPOSURE:.3g})"
         return "\n".join([head, *(f"{r.title:<40} {r.published!s:>16} {r.ours!s:>22}   {r.ours.note}".rstrip() for r in self.rows)])
+
+    def _repr_html_(self) -> str:
+        rows = tuple((r.title, str(r.published), str(r.ours), r.ours.note) for r in self.rows)
+        title = f"background events for {self.n_mot:.3g} muons on target (published: {PUBLISHED_EXPOSURE:.3g})"
+        return Table(title, ("source", "published", "ours", "how"), rows).html()
 
 
 def _tail_entry(tail: TailEstimate) -> Entry:

@@ -6,6 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from na64mu.table import Shown, Table
+
 __all__ = ("Count", "Element", "Fraction", "NonNegative", "Pair", "Positive", "PositivePair", "Source")
 
 SOURCE_KINDS = ("published", "thesis", "inferred", "simulated")
@@ -29,7 +31,7 @@ PositivePair = tuple[Positive, Positive]
 Count = Annotated[int, Field(ge=1)]
 
 
-class Element(BaseModel):
+class Element(Shown, BaseModel):
     """Base of every element: frozen, no unknown keys, and a source for every number.
 
     `source` holds for all numbers of the element; `sources` overrides it key by key.
@@ -47,6 +49,11 @@ class Element(BaseModel):
             msg = f"sources names the unknown key {unknown[0]!r}"
             raise ValueError(msg)
         return self
+
+    def _table(self) -> Table:
+        keys = [key for key in type(self).model_fields if key not in {"source", "sources"}]
+        rows = tuple((key, str(getattr(self, key)), self.source_of(key)) for key in keys)
+        return Table(type(self).__name__, ("number", "value", "source"), rows)
 
     def source_of(self, key: str) -> str:
         """Source of one number: where it was published, or why it was inferred.
