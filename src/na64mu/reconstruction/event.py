@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from na64mu.events.batch import RawBatch
 from na64mu.reconstruction.hits import spectrometer_hits
 from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
 from na64mu.reconstruction.summary import middle_of_ecal
+from na64mu.table import Shown, Table
 from na64mu.tracking.fit import FittedTracks
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.nystrom import cross_map
@@ -44,8 +45,8 @@ class Points(NamedTuple):
     track: IntArray
 
 
-@dataclass(frozen=True)
-class EventTracks:
+@dataclass(frozen=True, repr=False)
+class EventTracks(Shown):
     """Hits and tracks of one event in one spectrometer.
 
     Attributes
@@ -67,6 +68,12 @@ class EventTracks:
     n: int
     fits: FittedTracks
     chosen: IntArray
+
+    def _table(self) -> Table:
+        fits = self.fits._table()
+        return replace(
+            fits, title=f"{self.n} track candidates of one event on {len(self.hits.u)} hits, {len(self.fits)} fitted; at the first plane"
+        )
 
     def points(self, view: int) -> Points:
         """Hits of one view, 0 (x) or 1 (y), and the tracks that they are on."""

@@ -11,6 +11,7 @@ from na64mu.events.batch import RawBatch
 from na64mu.events.form import TRUTH
 from na64mu.reconstruction.columns import COLUMNS
 from na64mu.reconstruction.energies import calorimeter_energy, counter_energy, pointed_cell_energy, veto_energy
+from na64mu.reconstruction.event_summary import EventSummary
 from na64mu.reconstruction.hits import spectrometer_hits
 from na64mu.reconstruction.stations import station_hits
 from na64mu.reconstruction.strips import Clusters, gem_clusters, micromegas_clusters
@@ -18,7 +19,7 @@ from na64mu.tracking.extrapolation import Crossing, cross_plane
 from na64mu.tracking.spectrometer import highland_angle, spectrometer
 from na64mu.tracking.tracks import EntryPoint, Tracks, reconstruct_tracks
 from na64mu.tracking.vertex import LEAD_X0
-from na64mu.typing import AnyArray, Summary
+from na64mu.typing import AnyArray
 
 __all__ = ("find_tracks", "middle_of_ecal", "reconstruct")
 
@@ -148,7 +149,7 @@ def middle_of_ecal(ms1: Tracks, detector: Detector) -> EntryPoint:
     return EntryPoint(z, crossing.x, crossing.y, tx, ty, half, walk)
 
 
-def reconstruct(events: Any, detector: Detector) -> Summary:
+def reconstruct(events: Any, detector: Detector) -> EventSummary:
     """Reconstruct raw events.
 
     Parameters
@@ -160,7 +161,7 @@ def reconstruct(events: Any, detector: Detector) -> Summary:
 
     Returns
     -------
-    Summary
+    EventSummary
         Column -> array of shape (n_events,): the columns of columns.py, then the truth (mc_*) that is present.
     """
     batch = events if isinstance(events, RawBatch) else RawBatch.from_events(events)
@@ -175,4 +176,4 @@ def reconstruct(events: Any, detector: Detector) -> Summary:
     columns |= {f"n_hits_{station}": n for station, n in station_hits(batch, mm, gem, detector).items()}
     columns |= _energy_columns(batch, detector, pointed)
     summary = {name: np.asarray(columns[name]).astype(kind, copy=False) for name, (kind, _, _) in COLUMNS.items()}
-    return summary | {name: batch.scalars[name] for name in TRUTH if name in batch.scalars}
+    return EventSummary(summary | {name: batch.scalars[name] for name in TRUTH if name in batch.scalars})

@@ -7,11 +7,12 @@ then runs on several tracks at a time. The charge is free: q/p may change its si
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numba
 import numpy as np
 
+from na64mu.table import Shown, Table
 from na64mu.tracking.engine import Kernel, kernel
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.route import Scattering, route
@@ -45,8 +46,8 @@ MARGIN = 0.01
 LOOSE = 200.0
 
 
-@dataclass(frozen=True)
-class FittedTracks:
+@dataclass(frozen=True, repr=False)
+class FittedTracks(Shown):
     """Fitted tracks; parameters are (x, y, tx, ty, q/p) in mm, rad, c/GeV.
 
     Attributes
@@ -89,6 +90,33 @@ class FittedTracks:
     def __getitem__(self, rows: slice | IntArray | BoolArray) -> Self:
         """Some of the tracks."""
         return replace(self, **{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
+    def _table(self) -> Table:
+        rows = []
+        for i in range(min(len(self), 20)):
+            (x, y, tx, ty, k), chi2 = self.upstream[i], f"{self.chi2[i]:.1f}/{self.ndf[i]}"
+            numbers = (f"{1 / abs(k):.2f}", f"{np.sign(k):+.0f}", f"{x:.2f}", f"{y:.2f}", f"{1e3 * tx:.3f}", f"{1e3 * ty:.3f}", chi2)
+            rows.append((str(i), *numbers) if self.good[i] else (str(i), *[""] * 6, "no fit"))
+        more = (f"{len(self) - len(rows)} more tracks",) if len(rows) < len(self) else ()
+        headings = ("track", "p [GeV/c]", "charge", "x [mm]", "y [mm]", "tx [mrad]", "ty [mrad]", "chi2/ndf")
+        return Table(f"{len(self)} fitted tracks, {np.count_nonzero(self.good)} good; at the first plane", headings, tuple(rows), more)
+
+    @property
+    def momentum_upstream(self) -> Any:
+        """Momentum at the first plane as vectors (px, py, pz) of the vector package [GeV/c], NaN where the fit failed, shape (n,)."""
+        return self._momentum(self.upstream)
+
+    @property
+    def momentum_downstream(self) -> Any:
+        """Momentum behind the last plane as vectors [GeV/c], NaN where the fit failed, shape (n,)."""
+        return self._momentum(self.downstream)
+
+    def _momentum(self, parameters: FloatArray) -> Any:
+        import vector
+
+        tx, ty, k = np.where(self.good[:, None], parameters[:, 2:5], np.nan).T
+        pz = 1.0 / (np.abs(k) * np.sqrt(1.0 + tx**2 + ty**2))
+        return vector.array({"px": tx * pz, "py": ty * pz, "pz": pz})
 
     def _where_measured(self, numerator: FloatArray, denominator: FloatArray) -> FloatArray:
         present = (self.weight > 0.0) & self.good[:, None]

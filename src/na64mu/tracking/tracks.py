@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from na64mu.table import Shown, Table
 from na64mu.tracking.finding import Origin, find_candidates
 from na64mu.tracking.fit import FittedTracks, fit_tracks
 from na64mu.tracking.hits import Hits
@@ -22,8 +23,8 @@ ORIGIN_ERROR = 10.0  # mm, where the kink is unknown: a recoil of 40 mrad halfwa
 STRAIGHT_GUESS = 1.0 / 50.0  # c/GeV: sets the scattering where the bending view found nothing
 
 
-@dataclass(frozen=True)
-class Tracks:
+@dataclass(frozen=True, repr=False)
+class Tracks(Shown):
     """Tracks of a batch.
 
     Attributes
@@ -48,6 +49,13 @@ class Tracks:
     all: FittedTracks
     all_hits: IntArray
     offsets: IntArray
+
+    def _table(self) -> Table:
+        counts = [(f"{n if n < 3 else '3 or more'}", str(np.count_nonzero(self.n == n if n < 3 else self.n >= n))) for n in range(4)]
+        p = self.momentum[self.best.good]
+        median = f"median momentum of the best tracks {np.median(p):.2f} GeV/c; " if len(p) else ""
+        note = f"{median}.best: the best of every event, .all: all {len(self.all)}, .momentum, .n"
+        return Table(f"tracks of {len(self.n)} events", ("tracks", "events"), tuple(counts), (note,))
 
     @property
     def momentum(self) -> FloatArray:

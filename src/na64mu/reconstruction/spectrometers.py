@@ -1,0 +1,48 @@
+"""Tracks of both spectrometers of many events, with all that a fit knows: residuals, pulls, covariances."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from na64mu.detector import Detector
+from na64mu.events.batch import RawBatch
+from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
+from na64mu.reconstruction.summary import find_tracks, middle_of_ecal
+from na64mu.tracking.tracks import Tracks
+
+__all__ = ("SpectrometerTracks", "spectrometer_tracks")
+
+
+class SpectrometerTracks(NamedTuple):
+    """Tracks before and behind the target.
+
+    Attributes
+    ----------
+    ms1, ms2 : Tracks
+        One entry per event.
+    """
+
+    ms1: Tracks
+    ms2: Tracks
+
+
+def spectrometer_tracks(events: Any, detector: Detector) -> SpectrometerTracks:
+    """Find and fit the tracks of MS1 and MS2.
+
+    Parameters
+    ----------
+    events : RawBatch or ak.Array
+        Raw events: a batch, or an awkward (NanoEvents) array with the collections of the raw tree.
+    detector : Detector
+        The description of the set-up they were taken with.
+
+    Returns
+    -------
+    SpectrometerTracks
+        As the event summary has them.
+    """
+    batch = events if isinstance(events, RawBatch) else RawBatch.from_events(events)
+    mm = micromegas_clusters(batch.collections["mm"], detector)
+    gem = gem_clusters(batch.collections["gem"], detector)
+    ms1 = find_tracks(batch, mm, gem, detector, 1)
+    return SpectrometerTracks(ms1, find_tracks(batch, mm, gem, detector, 2, middle_of_ecal(ms1, detector)))
