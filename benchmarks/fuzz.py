@@ -67,7 +67,8 @@ def _raw(path: Path) -> Any:
 
 def _summary(path: Path) -> Any:
     from na64mu.errors import InputError
-    from na64mu.execution.summary_input import chunks_of, inspect_summaries, needed_columns, read_chunk
+    from na64mu.execution.summary_chunks import chunks_of, needed_columns, read_chunk
+    from na64mu.execution.summary_fileset import inspect_summaries
     from na64mu.selections.working_point import load_working_point
 
     point = load_working_point("prl2024")
@@ -99,7 +100,7 @@ def _toml(load: str) -> Reader:
 
 
 def _fileset(path: Path) -> None:
-    from na64mu.execution.fileset import expand
+    from na64mu.execution.paths import expand
 
     expand([path])
 

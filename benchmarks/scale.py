@@ -26,7 +26,8 @@ from na64mu.events.source import find_tree, open_file, read_columns
 from na64mu.events.writer import RawTreeWriter
 from na64mu.execution import run_search
 from na64mu.execution.reconstruct import WRITERS, reconstruct_files
-from na64mu.execution.summary_input import column_checksums, needed_columns, read_rows
+from na64mu.execution.summary_chunks import needed_columns
+from na64mu.execution.summary_file import column_checksums, read_rows
 from na64mu.selections.working_point import load_working_point
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "physics_1.root"

@@ -32,7 +32,7 @@ def command(ctx: click.Context, files: tuple[str, ...], detector_files: tuple[st
     from na64mu.events.checker import check_files
     from na64mu.events.findings import CheckReport, Finding
     from na64mu.events.layout import load_layout
-    from na64mu.execution.fileset import expand
+    from na64mu.execution.paths import expand
 
     own = [read_detector(detector_path(name)) for name in detector_files]
     datasets, _, losses = expand(files)

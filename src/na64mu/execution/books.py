@@ -12,17 +12,11 @@ from na64mu.analysis.exposure import FileBook, bookkeeping_problems, rows_once
 from na64mu.analysis.losses import Loss
 from na64mu.errors import InputError
 from na64mu.execution.duplicates import Excluded
-from na64mu.execution.fileset import Fileset, SourceFile, read_numbers
+from na64mu.execution.fileset import Fileset
+from na64mu.execution.ranges import Ranges
+from na64mu.execution.source_file import SourceFile, read_numbers
 
-__all__ = ("Ranges", "bookkeeping_losses", "books_of", "complement")
-
-Ranges = tuple[tuple[int, int], ...]
-
-
-def complement(ranges: Ranges, entries: int) -> Ranges:
-    """Entries from 0 to `entries` that lie in none of the sorted ranges."""
-    borders = [0, *(border for r in ranges for border in r), entries]
-    return tuple((a, b) for a, b in zip(borders[::2], borders[1::2], strict=True) if a < b)
+__all__ = ("bookkeeping_losses", "books_of")
 
 
 def books_of(

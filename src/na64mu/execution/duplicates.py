@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from na64mu.analysis.losses import Loss
+from na64mu.analysis.provenance import file_hash
 from na64mu.errors import InputError
 from na64mu.typing import AnyArray, IntArray
 
-__all__ = ("EventSource", "Excluded", "find_duplicates", "origins_of")
+__all__ = ("EventSource", "Excluded", "find_duplicates", "origins_of", "without_copies")
 
 #: Events read at a time.
 STEP = 1_000_000
@@ -189,3 +191,34 @@ def _compare(sources: Sequence[EventSource], number: int, spans: list[_Span], ex
             f"{source.path}: {text} (run {number}, event {event[at]} in entry {entry[at]}{' is the first' if n > 1 else ''}); left out here"
         )
         losses.append(Loss(source.dataset, source.path, "duplicate", reason))
+
+
+def without_copies(files: Sequence[Any], losses: list[Loss]) -> list[Any]:
+    """Files without those that have the same content as an earlier one.
+
+    Parameters
+    ----------
+    files : sequence of SourceFile
+        In order; each has a path and a dataset.
+    losses : list of Loss
+        Receives one for each copy.
+
+    Returns
+    -------
+    list of SourceFile
+        The first file of every content.
+    """
+    by_size: dict[int, list[str]] = {}
+    for path in dict.fromkeys(f.path for f in files if "://" not in f.path and Path(f.path).exists()):
+        by_size.setdefault(Path(path).stat().st_size, []).append(path)
+    copy_of: dict[str, str] = {}
+    for same_size in by_size.values():
+        first_with: dict[str, str] = {}
+        for path in same_size if len(same_size) > 1 else ():
+            first = first_with.setdefault(file_hash(path), path)
+            if first != path:
+                copy_of[path] = first
+    for path, first in copy_of.items():
+        dataset = next(f.dataset for f in files if f.path == path)
+        losses.append(Loss(dataset, path, "duplicate", f"{path}: has the same content as {first} and is left out; name one of them only"))
+    return [f for f in files if f.path not in copy_of]

@@ -1,16 +1,18 @@
-"""A processor in a shell that books what cannot be read, and lets every other error through."""
+"""Errors of workers: a processor in a shell that books what cannot be read, and what every other error is turned into."""
 
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from coffea.processor import ProcessorABC
 
 from na64mu.analysis.losses import Loss
-from na64mu.errors import InputError
+from na64mu.errors import InputError, Na64muError, WorkerError
 
-__all__ = ("GuardedProcessor",)
+__all__ = ("GuardedProcessor", "worker_errors")
 
 
 class GuardedProcessor(ProcessorABC):
@@ -46,3 +48,21 @@ def _loss(metadata: dict[str, Any], error: InputError) -> Loss:
     path, start, stop = metadata["filename"], int(metadata["entrystart"]), int(metadata["entrystop"])
     reason = f"{path}: entries {start} to {stop - 1} are lost: {error}"
     return Loss(metadata["dataset"], path, "chunk", reason, start, stop)
+
+
+@contextmanager
+def worker_errors() -> Iterator[None]:
+    """Errors that na64mu raises on purpose come out of coffea's wrapping as they are; a dead worker becomes one sentence."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, Na64muError):
+                raise cause from None
+            if type(cause).__name__ in ("TerminatedWorkerError", "BrokenProcessPool", "KilledWorker") or "KilledWorker" in str(cause):
+                reason = str(cause).splitlines()[0]
+                msg = f"a worker died ({reason}); it may have run out of memory: use a smaller --chunksize or fewer workers"
+                raise WorkerError(msg) from error
+            cause = cause.__cause__
+        raise

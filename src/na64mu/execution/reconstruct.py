@@ -18,9 +18,10 @@ from na64mu.analysis.provenance import merged_ranges
 from na64mu.errors import InputError
 from na64mu.execution.books import bookkeeping_losses, books_of
 from na64mu.execution.duplicates import origins_of
-from na64mu.execution.fileset import Fileset, SourceFile, inspect_files
+from na64mu.execution.fileset import Fileset, inspect_files
+from na64mu.execution.source_file import SourceFile
 from na64mu.execution.summaries import summaries
-from na64mu.execution.summary_input import FORMAT_VERSION, TREE, column_checksums, sealed
+from na64mu.execution.summary_file import FORMAT_VERSION, TREE, column_checksums, sealed
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 from na64mu.typing import Summary
 

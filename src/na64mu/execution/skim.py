@@ -14,7 +14,8 @@ from na64mu.events.form import TRIGGER_BITS
 from na64mu.events.layout import load_layout
 from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.writer import RawTreeWriter
-from na64mu.execution.fileset import expand, read_numbers
+from na64mu.execution.paths import expand
+from na64mu.execution.source_file import read_numbers
 from na64mu.typing import BoolArray
 
 __all__ = ("selected", "skim")

@@ -9,7 +9,8 @@ import numpy as np
 
 from na64mu.analysis.losses import Loss
 from na64mu.errors import InputError
-from na64mu.execution.fileset import Fileset, SourceFile
+from na64mu.execution.fileset import Fileset
+from na64mu.execution.source_file import SourceFile
 from na64mu.typing import Summary
 
 __all__ = ("collect", "summaries")
@@ -48,7 +49,7 @@ def summaries(
                 summary = reconstruction.reconstruct(batch, fileset.detectors[file.detector])
                 if file.path in fileset.excluded:
                     keep = fileset.excluded[file.path].mask(start, stop)
-                    summary = {name: column[keep] for name, column in summary.items()}
+                    summary = summary.rows(keep)
                 yield file, summary
             except InputError as error:
                 reason = f"{file.path}: entries {start} to {stop - 1} are lost: {error}"

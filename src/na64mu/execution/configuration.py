@@ -1,0 +1,131 @@
+"""Everything that selects: working point, detectors, calibrations, layout. Its hash is what a frozen selection is unblinded by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from na64mu.analysis.calibration import Calibration, load_calibration
+from na64mu.analysis.losses import Loss
+from na64mu.detector import Detector
+from na64mu.errors import BlindedError, CalibrationError
+from na64mu.selections.working_point import WorkingPoint
+from na64mu.tomlmodel import content_hash
+
+if TYPE_CHECKING:
+    from na64mu.events.layout import Layout
+
+__all__ = ("Configuration", "load_calibrations")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What selects in one run.
+
+    Attributes
+    ----------
+    working_point : WorkingPoint
+    detectors : dict of str to Detector
+        Tag -> description.
+    calibrations : dict of str to Calibration
+        Tag -> calibration.
+    layout : Layout or None
+        Of foreign trees.
+    """
+
+    working_point: WorkingPoint
+    detectors: dict[str, Detector]
+    calibrations: dict[str, Calibration]
+    layout: Layout | None = None
+
+    @property
+    def detector_hashes(self) -> dict[str, str]:
+        """Tag -> digest of the description."""
+        return {tag: detector.digest for tag, detector in self.detectors.items()}
+
+    @property
+    def calibration_hashes(self) -> dict[str, str]:
+        """Tag -> SHA-256 of the calibration."""
+        return {tag: calibration.hash for tag, calibration in self.calibrations.items()}
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of everything."""
+        layout = "" if self.layout is None else content_hash(self.layout.model_dump(mode="json", exclude={"origin"}))
+        return content_hash([self.working_point.hash, self.detector_hashes, self.calibration_hashes, layout])
+
+    @property
+    def windows(self) -> dict[str, dict[str, tuple[float, float]]]:
+        """Tag -> energy -> window of a MIP, for the energies that the working point cuts on."""
+        wanted = self.working_point.mip_quantities
+        return {tag: {q: w for q, w in c.windows.items() if q in wanted} for tag, c in self.calibrations.items()}
+
+    def notes(self) -> list[Loss]:
+        """What is worth knowing about the calibrations."""
+        return [
+            Loss(
+                "",
+                tag,
+                "note",
+                f"the calibration of {tag} was made with another version of its detector description; make it again with `na64mu calibrate`",
+            )
+            for tag, detector in self.detectors.items()
+            if self.calibrations[tag].detector_hash != detector.digest
+        ]
+
+    def may_unblind(self, given: str | None, *, withheld: bool) -> None:
+        """Let the box be opened only with the hash of this configuration.
+
+        Parameters
+        ----------
+        given : str or None
+            Hash of the frozen selection; None if nothing is to be opened.
+        withheld : bool
+            Whether the input is summaries of data, which were written without the box.
+
+        Raises
+        ------
+        BlindedError
+            If the box stays closed.
+        """
+        if given is None:
+            return
+        if given != self.hash:
+            msg = f"the box stays closed: the frozen selection has the hash {given}, this configuration has {self.hash}"
+            raise BlindedError(msg)
+        if withheld:
+            msg = "the box stays closed: event summaries of data were written without it; unblind a run on the raw trees"
+            raise BlindedError(msg)
+
+
+def load_calibrations(detectors: Mapping[str, Detector], given: str | Path | Sequence[str | Path] | None) -> dict[str, Calibration]:
+    """Calibration of every detector: the user's own where given, else the one that ships with the package.
+
+    Parameters
+    ----------
+    detectors : mapping of str to Detector
+        Tag -> description.
+    given : str, Path or sequence of them, optional
+        Calibration files.
+
+    Returns
+    -------
+    dict of str to Calibration
+        Tag -> calibration.
+
+    Raises
+    ------
+    CalibrationError
+        If one is missing, or a given one is of a detector that no file was taken with.
+    """
+    names = [] if given is None else [given] if isinstance(given, str | Path) else list(given)
+    own = {}
+    for name in names:
+        calibration = load_calibration(name)
+        if calibration.detector not in detectors:
+            msg = f"{name}: the calibration is of detector {calibration.detector!r}, the files are of {', '.join(detectors)}: make one with `na64mu calibrate`"
+            raise CalibrationError(msg)
+        own[calibration.detector] = calibration
+    return {tag: own[tag] if tag in own else load_calibration(tag) for tag in detectors}

@@ -1,0 +1,144 @@
+"""One file of raw trees, opened once on the driver: its form is checked, its bookkeeping and its detector tag are read."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from na64mu.detector import Detector
+from na64mu.errors import InputError
+
+__all__ = ("SourceFile", "inspect_file", "read_numbers")
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that can be read.
+
+    Attributes
+    ----------
+    dataset, path, tree, uuid : str
+    detector : str
+        Tag of its detector description.
+    entries : int
+    largest_cluster : int
+        Most entries between two borders at which all branches start a new basket.
+    rows : tuple of dict
+        Rows of the `runs` tree.
+    problem : str
+        What is wrong with its bookkeeping; empty if nothing is.
+    is_data : bool
+        Whether it has no truth of a simulation.
+    """
+
+    dataset: str
+    path: str
+    tree: str
+    uuid: str
+    detector: str
+    entries: int
+    largest_cluster: int
+    rows: tuple[dict[str, Any], ...] = ()
+    problem: str = ""
+    is_data: bool = True
+
+
+def inspect_file(dataset: str, path: str, override: Detector | None, layout: Any) -> SourceFile:
+    """Open a file, check its form and read its bookkeeping.
+
+    Parameters
+    ----------
+    dataset, path : str
+    override : Detector, optional
+        Description that stands for the tag in the file.
+    layout : Layout, optional
+        Maps the branch names of a foreign tree.
+
+    Returns
+    -------
+    SourceFile
+        What a run needs to know.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be used.
+    """
+    from na64mu.events.form import TREE
+    from na64mu.events.nano import open_events
+    from na64mu.events.reader import read_runs
+    from na64mu.events.source import find_tree, open_file
+
+    name = TREE if layout is None else layout.trees.events
+    with open_file(path) as file:
+        tree = find_tree(file, path, name)
+        entries, uuid, cluster = int(tree.num_entries), str(file.file.uuid), _largest_cluster(tree)
+        is_data = "mc_process" not in (tree.keys() if layout is None else layout.truth)
+    open_events(path, layout=layout)  # builds the schema, which names a missing branch
+    rows: list[dict[str, Any]] = []
+    problem = ""
+    try:
+        rows = read_runs(path, layout=layout)
+    except InputError as error:
+        if override is None:
+            msg = f"{error}; without bookkeeping the detector is not known: choose one with --detector"
+            raise InputError(msg) from error
+        problem = str(error)
+    tags = sorted({str(row["detector"]) for row in rows})
+    if override is None and len(tags) != 1:
+        msg = f"{path}: the bookkeeping names {len(tags)} detectors {tags}, one is wanted; choose one with --detector"
+        raise InputError(msg)
+    tag = tags[0] if override is None else override.tag
+    return SourceFile(dataset, path, name, uuid, tag, entries, cluster, tuple(rows), problem, is_data)
+
+
+def _largest_cluster(tree: Any) -> int:
+    if hasattr(tree, "common_entry_offsets"):
+        borders = [int(b) for b in tree.common_entry_offsets()]
+    else:
+        borders = sorted({int(c.num_first_entry) for c in tree.cluster_summaries} | {int(tree.num_entries)})
+    return max((b - a for a, b in itertools.pairwise(borders)), default=0)
+
+
+def read_numbers(
+    path: str, tree: str, start: int, stop: int, layout: Any = None, scalars: Sequence[str] = ("run", "event", "config")
+) -> dict[str, Any]:
+    """Some scalars of a range of entries, without the rest of them where that is possible.
+
+    Parameters
+    ----------
+    path, tree : str
+        File and tree.
+    start, stop : int
+        Entries.
+    layout : Layout, optional
+        Of a foreign tree.
+    scalars : sequence of str
+        Scalars of the raw tree.
+
+    Returns
+    -------
+    dict of str to array
+        Shape (stop - start,) each.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read.
+    """
+    from na64mu.events.reader import read_batch
+    from na64mu.events.source import find_tree, open_file, read_columns
+
+    names = {name: name for name in scalars}
+    if layout is not None:
+        columns = {name: layout.scalars[name] for name in names}
+        if any(c.branch is None or c.scale is not None or c.bits is not None for c in columns.values()):
+            return read_batch(path, start, stop, layout=layout).scalars
+        names = {name: str(c.branch) for name, c in columns.items()}
+    with open_file(path) as root:
+        found = read_columns(find_tree(root, path, tree), list(names.values()), path, start, stop)
+    return {name: np.asarray(found[branch]) for name, branch in names.items()}

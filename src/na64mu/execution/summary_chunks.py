@@ -1,0 +1,108 @@
+"""Chunks of event summaries: cut where baskets end, read with the columns that the selection needs, given to the processor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from na64mu.analysis.losses import Loss
+from na64mu.errors import InputError
+from na64mu.execution.summary_file import column_checksums, read_rows
+from na64mu.execution.summary_fileset import SummaryFileset
+from na64mu.selections.working_point import WorkingPoint
+from na64mu.typing import Summary
+
+__all__ = ("SummaryChunk", "SummaryRunner", "chunks_of", "needed_columns", "read_chunk")
+
+
+@dataclass(frozen=True)
+class SummaryChunk:
+    """Rows of one dataset in one file that are processed together."""
+
+    dataset: str
+    filename: str
+    entrystart: int
+    entrystop: int
+    detector: str
+    columns: tuple[str, ...]
+    checksums: tuple[tuple[int, int, dict[str, int]], ...] = ()
+
+
+def needed_columns(working_point: WorkingPoint) -> tuple[str, ...]:
+    """Columns of the event summary that a search looks at; weight and true process are added where there are any."""
+    names = ["run", "config", "trigger", "p_in", "p_out", "e_cal", "e_ecal", "n_tracks_ms1", "n_tracks_ms2"]
+    names += [column for cut in working_point.cuts for column in cut.thresholds.columns]
+    for spectrum in working_point.spectra:
+        ms = spectrum.column.removeprefix("chi2_ndf_")
+        names += [spectrum.column] if ms == spectrum.column else [f"chi2_{ms}", f"ndf_{ms}"]
+    return tuple(dict.fromkeys(names))
+
+
+def chunks_of(fileset: SummaryFileset, columns: tuple[str, ...], chunksize: int, maxchunks: int | None) -> list[SummaryChunk]:
+    """Chunks of about `chunksize` rows that end where baskets or row groups end, if they can."""
+    chunks: list[SummaryChunk] = []
+    for file in fileset.files:
+        extra = tuple(name for name in ("mc_weight", "mc_process") if name in file.columns)
+        for first, stop in file.rows:
+            at = first
+            while at < stop:
+                ends = [b for b in (*file.borders, stop) if at < b <= min(at + chunksize, stop)]
+                end = max(ends, default=min(at + chunksize, stop))
+                names = (*columns, *extra)
+                sums = tuple((a, b, {n: crcs[n] for n in names}) for a, b, crcs in file.checksums if at <= a and b <= end)
+                chunks.append(SummaryChunk(file.dataset, file.path, at, end, file.detector, names, sums))
+                at = end
+    if maxchunks is None:
+        return chunks
+    return [c for name in fileset.datasets for c in [c for c in chunks if c.dataset == name][:maxchunks]]
+
+
+def read_chunk(chunk: SummaryChunk) -> Summary:
+    """The columns of a chunk.
+
+    Parameters
+    ----------
+    chunk : SummaryChunk
+        From `chunks_of`.
+
+    Returns
+    -------
+    Summary
+        Shape (n_rows,) each.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read, or are not what was written.
+    """
+    summary = read_rows(chunk.filename, chunk.columns, chunk.entrystart, chunk.entrystop)
+    for start, stop, expected in chunk.checksums:
+        part = {name: column[start - chunk.entrystart : stop - chunk.entrystart] for name, column in summary.items()}
+        wrong = [name for name, crc in column_checksums(part).items() if crc != expected[name]]
+        if wrong:
+            msg = (
+                f"column {wrong[0]!r} has other numbers in rows {start} to {stop - 1} than were written, the file is damaged; make it again"
+            )
+            raise InputError(msg)
+    return summary
+
+
+@dataclass(frozen=True)
+class SummaryRunner:
+    """Reads a chunk and gives it to a search processor; travels to the workers."""
+
+    processor: Any
+
+    def __call__(self, chunk: SummaryChunk) -> dict[str, Any]:
+        """The result of one chunk, under its key."""
+        from na64mu.processors.clock import Clock
+
+        key = (chunk.dataset, chunk.filename, chunk.entrystart, chunk.entrystop)
+        clock = Clock()
+        try:
+            with clock("read"):
+                summary = read_chunk(chunk)
+        except InputError as error:
+            reason = f"{chunk.filename}: entries {chunk.entrystart} to {chunk.entrystop - 1} are lost: {error}"
+            return {"chunks": {key: {"lost": [Loss(chunk.dataset, chunk.filename, "chunk", reason, chunk.entrystart, chunk.entrystop)]}}}
+        return {"chunks": {key: {**self.processor.analyse(summary, vars(chunk), clock), "lost": []}}}
