@@ -11,7 +11,7 @@ import uproot
 
 from na64mu.detector import load_detector
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.events.form import COLLECTIONS, RUNS, TRUTH
+from na64mu.events.form import ALL_COLLECTIONS, COLLECTIONS, RUNS, TRUTH, WAVEFORMS, waveform_of
 from na64mu.events.limits import channel_limits
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "samples"
@@ -31,8 +31,10 @@ RUN_ROW = {
 }
 
 
-def make_batch(n: int, seed: int = 1, *, truth: bool = True, first_event: int = 0, mean_rows: float = 3.0) -> RawBatch:
-    """Random events whose every channel exists in na64mu-2022."""
+def make_batch(
+    n: int, seed: int = 1, *, truth: bool = True, first_event: int = 0, mean_rows: float = 3.0, waveforms: bool = False
+) -> RawBatch:
+    """Random events whose every channel exists in na64mu-2022; calorimeters and counters as waveforms if asked for."""
     rng = np.random.default_rng(seed)
     limits = channel_limits(load_detector("na64mu-2022"))
     scalars: dict[str, Any] = {
@@ -45,7 +47,8 @@ def make_batch(n: int, seed: int = 1, *, truth: bool = True, first_event: int = 
     if truth:
         scalars |= {name: rng.integers(0, 4, n).astype(kind) for name, kind in TRUTH.items()}
     collections = {}
-    for name, kinds in COLLECTIONS.items():
+    for name in (waveform_of(n) or n for n in COLLECTIONS) if waveforms else COLLECTIONS:
+        kinds = ALL_COLLECTIONS[name]
         offsets = np.concatenate([[0], np.cumsum(rng.poisson(mean_rows, n))]).astype(np.int64)
         rows = int(offsets[-1])
         elements = list(limits[name].sizes)
@@ -55,7 +58,7 @@ def make_batch(n: int, seed: int = 1, *, truth: bool = True, first_event: int = 
         fields[last] = (rng.random(rows) * np.array(list(limits[name].sizes.values()))[picked]).astype(int)
         for field in kinds:
             if field not in fields:
-                fields[field] = rng.normal(50, 20, rows)
+                fields[field] = np.abs(rng.normal(50, 20, rows)) if name in WAVEFORMS else rng.normal(50, 20, rows)
         collections[name] = Jagged(offsets, {field: fields[field].astype(kind) for field, kind in kinds.items()})
     return RawBatch(scalars, collections)
 

@@ -7,7 +7,7 @@ from raw_tree_examples import make_batch
 
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.behaviors import RECORD_NAMES
-from na64mu.events.form import COLLECTIONS
+from na64mu.events.form import ALL_COLLECTIONS, COLLECTIONS, SAMPLES, WAVEFORMS
 from na64mu.events.nano import to_events
 
 
@@ -35,10 +35,12 @@ def with_collection(name, offsets, **fields):
 
 
 def test_every_collection_has_its_record_name(events):
-    assert set(RECORD_NAMES) == set(COLLECTIONS)
+    assert set(RECORD_NAMES) == set(ALL_COLLECTIONS)
+    waves = to_events(make_batch(5, waveforms=True))
     for name, record in RECORD_NAMES.items():
-        assert events[name].layout.purelist_parameter("__record__") == record
-        assert repr(events[name]).startswith(f"<{record}Array [")
+        own = waves if name in WAVEFORMS else events
+        assert own[name].layout.purelist_parameter("__record__") == record
+        assert repr(own[name]).startswith(f"<{record}Array [")
     assert repr(events).startswith("<RawEventArray [")
 
 
@@ -91,3 +93,14 @@ def test_trigger_conditions(events, batch):
 def test_is_simulation(events):
     assert events.is_simulation
     assert not to_events(RawBatch.empty()).is_simulation
+
+
+def test_samples_of_waveforms(events):
+    batch = make_batch(20, waveforms=True)
+    waves = to_events(batch)
+    assert waves.has_waveforms
+    assert not events.has_waveforms
+    samples = waves.ecalwave.samples
+    table = np.column_stack([batch.collections["ecalwave"][name] for name in SAMPLES])
+    np.testing.assert_array_equal(ak.to_numpy(ak.flatten(samples)), table)
+    np.testing.assert_array_equal(flat(waves.ecalwave.is_saturated(ceiling=90)), (table >= 90).any(axis=1))

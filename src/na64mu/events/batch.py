@@ -11,7 +11,7 @@ import awkward as ak
 import numpy as np
 
 from na64mu.errors import InputError
-from na64mu.events.form import COLLECTIONS, SCALARS, TRUTH
+from na64mu.events.form import ALL_COLLECTIONS, COLLECTIONS, SCALARS, TRUTH, collections_of
 from na64mu.typing import AnyArray, IntArray
 
 __all__ = ("Jagged", "RawBatch", "as_type", "concatenate", "jagged")
@@ -67,15 +67,15 @@ class RawBatch:
         return f"<RawBatch {len(self)} events; rows: {rows}>"
 
     @classmethod
-    def from_events(cls, events: Any, collections: Iterable[str] = tuple(COLLECTIONS)) -> Self:
+    def from_events(cls, events: Any, collections: Iterable[str] | None = None) -> Self:
         """Read the buffers of a NanoEvents (or any awkward) array of raw events.
 
         Parameters
         ----------
         events : ak.Array
             Raw events with one list of records per collection.
-        collections : iterable of str
-            Collections to read; others stay untouched (and unread).
+        collections : iterable of str, optional
+            Collections to read; others stay untouched (and unread). All nine without it, each in the tier in which it stands.
 
         Returns
         -------
@@ -89,9 +89,9 @@ class RawBatch:
         """
         if ak.parameters(events).get("layout") is not None:  # a foreign tree: see na64mu.events.schema.schema_for
             foreign = events.read_batch()
-            return cls(foreign.scalars, {name: foreign.collections[name] for name in collections})
-        wanted = {name: COLLECTIONS[name] for name in collections}
+            return cls(foreign.scalars, {name: foreign.collections[name] for name in collections or COLLECTIONS})
         present = set(events.fields)
+        wanted = {name: ALL_COLLECTIONS[name] for name in (collections_of(present) if collections is None else collections)}
         kinds = {name: kind for name, kind in (SCALARS | TRUTH).items() if name in present}
         scalars, lists = {}, {}
         for name, kind in kinds.items():

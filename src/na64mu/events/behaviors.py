@@ -12,7 +12,8 @@ import awkward as ak
 import numpy as np
 from coffea.nanoevents.methods import base
 
-from na64mu.events.form import TRIGGER_BITS
+from na64mu.events.form import SAMPLES, TRIGGER_BITS, WAVEFORMS
+from na64mu.table import Table
 
 __all__ = ("RECORD_NAMES", "behavior")
 
@@ -29,7 +30,7 @@ RECORD_NAMES = {
     "ecal": "EcalCell",
     "vhcal": "VhcalCell",
     "hcal": "HcalCell",
-}
+} | dict.fromkeys(WAVEFORMS, "Waveform")
 
 #: Counter name -> id in the raw tree.
 COUNTER_IDS = {"S0": 0, "S1": 1, "V1": 2, "S4": 3, "S_mu": 4}
@@ -177,6 +178,20 @@ class HcalCell(Cell, ModuleHit):
 
 
 @ak.mixin_class(behavior)
+class Waveform(base.NanoCollection):
+    """A channel of a calorimeter, VETO end or counter with its 32 samples of 12.5 ns [ADC counts]."""
+
+    @property
+    def samples(self) -> Any:
+        """All samples as one more axis: shape (n_events, var, 32), uint16."""
+        return ak.concatenate([self[name][..., np.newaxis] for name in SAMPLES], axis=-1)
+
+    def is_saturated(self, ceiling: int = 4095) -> Any:
+        """Whether a sample stands at the ceiling of the ADC."""
+        return ak.any(self.samples >= ceiling, axis=-1)
+
+
+@ak.mixin_class(behavior)
 class RawEvent(base.NanoEvents):
     """An event of the raw tree: a recorded trigger."""
 
@@ -199,7 +214,34 @@ class RawEvent(base.NanoEvents):
         """Whether the events carry the truth of a simulation."""
         return "mc_weight" in ak.fields(self)
 
+    @property
+    def has_waveforms(self) -> bool:
+        """Whether calorimeters and counters stand as waveforms."""
+        return any(name in WAVEFORMS for name in ak.fields(self))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        """What Jupyter and IPython show; `repr` stays awkward's, which arrays of events use for their entries."""
+        if isinstance(self, ak.Record):
+            table = self._table()
+            return {"text/plain": table.text(), "text/html": table.html()}
+        return super()._repr_mimebundle_(include, exclude)
+
+    def _table(self) -> Table:
+        """One event: what was hit, and the energies. Of events in a file this reads the columns it shows."""
+        bits = int(self["trigger"])
+        met = ", ".join(name for name, bit in TRIGGER_BITS.items() if bits >> bit & 1) or "none"
+        kind = "simulated event" if self.is_simulation else "event"
+        title = f"{kind}: run {self['run']}, spill {self['spill']}, event {self['event']}, configuration {self['config']}, trigger: {met}"
+        rows = []
+        for name in (n for n in RECORD_NAMES if n in ak.fields(self)):
+            hits, unit = self[name], "MeV" if name in ("counter", "veto") else "GeV"
+            energy = f"{float(ak.sum(hits['energy'])):.4g} {unit}" if "energy" in hits.fields else ""
+            rows.append((name, str(len(hits)), energy, ", ".join(hits.fields)))
+        truth = ", ".join(f for f in ak.fields(self) if f.startswith("mc_"))
+        notes = ("energies are sums over all times", *((f"truth of the simulation: {truth}",) if truth else ()))
+        return Table(title, ("collection", "hits", "energy", "columns"), tuple(rows), notes)
+
 
 behavior["__typestr__", "RawEvent"] = "event"
-for _name in RECORD_NAMES.values():
+for _name in set(RECORD_NAMES.values()):
     behavior["__typestr__", _name] = _name

@@ -20,7 +20,7 @@ from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.checksums import Checksums, read_checksums
 from na64mu.events.findings import CheckReport, Collector, Finding
-from na64mu.events.form import OPTIONAL_TRUTH, TREE, TRIGGER_BITS, TRUTH, branches, nearest_branches
+from na64mu.events.form import OPTIONAL_TRUTH, TREE, TRIGGER_BITS, TRUTH, branches, collections_of, nearest_branches, twice
 from na64mu.events.layout import Layout
 from na64mu.events.limits import ChannelLimits, channel_limits
 from na64mu.events.reader import count_entries, read_batch, read_runs
@@ -154,19 +154,22 @@ def _check_runs(scan: _Scan, detectors: dict[str, Detector], layout: Layout | No
 def _check_tree(scan: _Scan, tree: Any, checksums: Checksums | None) -> None:
     present = set(tree.keys())
     scan.n_events = tree.num_entries
-    for name in branches():
+    mandatory = branches(collections_of(present))
+    if twice(present):
+        scan.found.add("both-tiers", "", twice(present))
+    for name in mandatory:
         if name not in present:
             scan.found.add("missing", name, f"mandatory branch is missing; {nearest_branches(name, present)}")
     truth = [name for name in TRUTH if name in present]
     absent = [name for name in TRUTH if name not in present and name not in OPTIONAL_TRUTH]
     if truth and absent:
         scan.found.add("truth", absent[0], f"the file has truth, but not {', '.join(absent)}", severity="warning")
-    names = [name for name in [*branches(), *truth] if name in present]
+    names = [name for name in [*mandatory, *truth] if name in present]
     if checksums is not None and checksums.borders[-1] != scan.n_events:
         message = f"were made for {checksums.borders[-1]} events, the tree has {scan.n_events}; they are not used"
         scan.found.add("checksums", "", message, severity="warning")
         checksums = None
-    for name in () if checksums is None else sorted(set(checksums.branches) - present - set(branches())):
+    for name in () if checksums is None else sorted(set(checksums.branches) - present - set(mandatory)):
         scan.found.add("checksum", name, "was written and is not there")
     for start, stop in _ranges(scan.n_events, checksums):
         columns = _columns(scan, tree, names, start, stop)

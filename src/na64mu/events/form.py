@@ -1,6 +1,9 @@
 """The raw tree, version 1: names and types of every branch of `events` and `runs`.
 
 Lengths mm, times ns, energies GeV (counters and VETO: MeV), momenta GeV/c.
+
+A file of the waveform tier has, in the place of a collection with energy and time (say `ecal`), the samples of its channels
+(`ecalwave`): the same address, then s0 to s31, the ADC counts as they were recorded.
 """
 
 from __future__ import annotations
@@ -11,18 +14,23 @@ from collections.abc import Iterable
 import numpy as np
 
 __all__ = (
+    "ALL_COLLECTIONS",
     "COLLECTIONS",
     "OPTIONAL_RUN_FIELDS",
     "OPTIONAL_TRUTH",
     "RUNS",
+    "SAMPLES",
     "SCALARS",
     "TREE",
     "TRIGGER_BITS",
     "TRUTH",
     "VERSION",
+    "WAVEFORMS",
     "branches",
+    "collections_of",
     "missing_branches",
     "nearest_branches",
+    "waveform_of",
 )
 
 VERSION = 1
@@ -55,6 +63,19 @@ COLLECTIONS: dict[str, dict[str, np.dtype]] = {
         "hcal": {"module": "u1", "ix": "u1", "iy": "u1", "energy": "f4", "time": "f4"},
     }.items()
 }
+
+#: Samples of a waveform.
+SAMPLES = tuple(f"s{i}" for i in range(32))
+
+#: Waveforms of the collections that have an energy: name -> field -> type, with the address of the collection.
+WAVEFORMS: dict[str, dict[str, np.dtype]] = {
+    f"{name}wave": {f: kind for f, kind in fields.items() if f not in ("energy", "time")} | dict.fromkeys(SAMPLES, np.dtype(np.uint16))
+    for name, fields in COLLECTIONS.items()
+    if "energy" in fields
+}
+
+#: Collections of both tiers.
+ALL_COLLECTIONS = COLLECTIONS | WAVEFORMS
 
 #: Truth of a simulation; absent in data. NaN means "does not apply".
 TRUTH: dict[str, np.dtype] = {
@@ -96,6 +117,33 @@ RUNS: dict[str, np.dtype | type[str]] = {
 OPTIONAL_RUN_FIELDS: dict[str, float | int] = {"g_ref": 0.0, "prescale_calibration": 1}
 
 
+def waveform_of(name: str) -> str:
+    """Collection of the waveforms of a collection: ecal -> ecalwave; empty if it has none."""
+    return f"{name}wave" if f"{name}wave" in WAVEFORMS else ""
+
+
+def collections_of(present: Iterable[str]) -> tuple[str, ...]:
+    """The nine collections of a tree, each in the tier in which it stands there.
+
+    Parameters
+    ----------
+    present : iterable of str
+        Branches of the tree, or fields of an event.
+
+    Returns
+    -------
+    tuple of str
+        In the order of COLLECTIONS; a name of WAVEFORMS where the tree has waveforms and no digits.
+    """
+    names = set(present)
+    return tuple(_standing(name, names) for name in COLLECTIONS)
+
+
+def _standing(name: str, present: set[str]) -> str:
+    wave = waveform_of(name)
+    return wave if {wave, f"n{wave}"} & present - {""} and not {name, f"n{name}"} & present else name
+
+
 def branches(collections: Iterable[str] = tuple(COLLECTIONS)) -> list[str]:
     """Names of the mandatory branches of `events`, in the order they are written.
 
@@ -111,19 +159,19 @@ def branches(collections: Iterable[str] = tuple(COLLECTIONS)) -> list[str]:
     """
     names = list(SCALARS)
     for name in collections:
-        names += [f"n{name}", *(f"{name}_{field}" for field in COLLECTIONS[name])]
+        names += [f"n{name}", *(f"{name}_{field}" for field in ALL_COLLECTIONS[name])]
     return names
 
 
-def missing_branches(present: Iterable[str], collections: Iterable[str] = tuple(COLLECTIONS)) -> str:
-    """One sentence about mandatory branches that are not there.
+def missing_branches(present: Iterable[str], collections: Iterable[str] | None = None) -> str:
+    """One sentence about mandatory branches that are not there, or collections that are there in both tiers.
 
     Parameters
     ----------
     present : iterable of str
         Branches of the tree.
-    collections : iterable of str
-        Collections that are wanted.
+    collections : iterable of str, optional
+        Collections that are wanted; all nine without it, each in the tier in which it stands.
 
     Returns
     -------
@@ -131,11 +179,21 @@ def missing_branches(present: Iterable[str], collections: Iterable[str] = tuple(
         Empty if nothing is missing.
     """
     available = sorted(present)
-    missing = [name for name in branches(collections) if name not in set(available)]
+    names = set(available)
+    missing = [name for name in branches(collections_of(names) if collections is None else collections) if name not in names]
     if not missing:
-        return ""
+        return twice(names)
     what = f"branch {missing[0]!r} is" if len(missing) == 1 else f"{len(missing)} branches ({_shortened(missing)}) are"
     return f"mandatory {what} missing; {nearest_branches(missing[0], available)}"
+
+
+def twice(present: Iterable[str]) -> str:
+    """One sentence about a collection that stands in a tree as digits and as waveforms; empty if none does."""
+    names = set(present)
+    for name in COLLECTIONS:
+        if waveform_of(name) and {f"n{name}", f"n{waveform_of(name)}"} <= names:
+            return f"collection {name!r} stands in the tree as digits and as waveforms ({waveform_of(name)!r}): one of them is wanted"
+    return ""
 
 
 def nearest_branches(wanted: str, available: Iterable[str]) -> str:

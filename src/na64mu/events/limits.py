@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from na64mu.detector import Detector
+from na64mu.events.form import waveform_of
 from na64mu.typing import AnyArray, IntArray
 
 __all__ = ("ChannelLimits", "Outside", "channel_limits")
@@ -107,8 +108,13 @@ def channel_limits(detector: Detector) -> dict[str, ChannelLimits]:
     Returns
     -------
     dict[str, ChannelLimits]
-        Collection -> its addresses.
+        Collection of either tier -> its addresses.
     """
+    limits = _digit_limits(detector)
+    return limits | {waveform_of(name): own for name, own in limits.items() if waveform_of(name)}
+
+
+def _digit_limits(detector: Detector) -> dict[str, ChannelLimits]:
     hcal_modules = range(1, len(detector.hcal.front) + 1)
     return {
         "counter": ChannelLimits(("id",), {(): 1 + max(c.id for c in detector.counters)}),

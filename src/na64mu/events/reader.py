@@ -12,7 +12,7 @@ from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch, as_type
 from na64mu.events.checksums import read_checksums, runs_checksum
 from na64mu.events.foreign import event_branches, foreign_batch, need_branches, run_branches
-from na64mu.events.form import COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRUTH, branches, missing_branches
+from na64mu.events.form import ALL_COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRUTH, branches, collections_of, missing_branches
 from na64mu.events.layout import Column, Layout
 from na64mu.events.source import find_tree, open_file, read_columns
 
@@ -73,7 +73,7 @@ def read_batch(
             if problem:
                 msg = f"{path}: tree {TREE!r}: {problem}"
                 raise InputError(msg)
-            names = branches() + [name for name in TRUTH if name in present]
+            names = branches(collections_of(present)) + [name for name in TRUTH if name in present]
         else:
             keys = event_branches(layout)
             need_branches(keys, present, layout.trees.events, path, layout)
@@ -96,7 +96,8 @@ def read_batch(
 def _batch(columns: dict[str, Any]) -> RawBatch:
     scalars = {name: as_type(_flat(columns[name], name), kind, name) for name, kind in (SCALARS | TRUTH).items() if name in columns}
     collections = {}
-    for name, types in COLLECTIONS.items():
+    for name in collections_of(columns):
+        types = ALL_COLLECTIONS[name]
         counts = _flat(columns[f"n{name}"], f"n{name}")
         offsets = np.zeros(len(counts) + 1, np.int64)
         np.cumsum(counts, out=offsets[1:])

@@ -22,7 +22,7 @@ from coffea.nanoevents.util import quote
 from na64mu.errors import InputError
 from na64mu.events.behaviors import RECORD_NAMES, behavior
 from na64mu.events.foreign_event import ForeignEvent
-from na64mu.events.form import COLLECTIONS, SCALARS, TRUTH, missing_branches
+from na64mu.events.form import ALL_COLLECTIONS, SCALARS, TRUTH, collections_of, missing_branches
 
 if TYPE_CHECKING:
     from na64mu.events.layout import Layout
@@ -76,7 +76,7 @@ def _listed(forms: dict[str, Form], name: str, counter: str) -> Form:
 
 
 class RawTreeSchema(BaseSchema):
-    """Raw tree, version 1: event scalars, truth where present, and nine collections.
+    """Raw tree, version 1: event scalars, truth where present, and nine collections, some perhaps as waveforms.
 
     Parameters
     ----------
@@ -96,8 +96,8 @@ class RawTreeSchema(BaseSchema):
         if problem:
             raise InputError(problem)
         out = {name: _flat(forms, name) for name in SCALARS | TRUTH if name in forms}
-        for name, fields in COLLECTIONS.items():
-            columns = {field: _listed(forms, f"{name}_{field}", f"n{name}") for field in fields}
+        for name in collections_of(forms):
+            columns = {field: _listed(forms, f"{name}_{field}", f"n{name}") for field in ALL_COLLECTIONS[name]}
             offsets = transforms.counts2offsets_form(_flat(forms, f"n{name}"))
             out[name] = zip_forms(columns, name, RECORD_NAMES[name], offsets=offsets)
         self._form["fields"], self._form["contents"] = list(out), list(out.values())

@@ -10,7 +10,7 @@ import numpy as np
 
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.findings import Collector
-from na64mu.events.form import COLLECTIONS, SCALARS, TRUTH
+from na64mu.events.form import ALL_COLLECTIONS, SCALARS, TRUTH, collections_of
 from na64mu.typing import AnyArray, IntArray
 
 __all__ = ("sound_batch",)
@@ -41,7 +41,8 @@ def sound_batch(columns: Mapping[str, Any], start: int, found: Collector) -> Raw
         if column is not None:
             scalars[name] = column
     collections = {}
-    for name, types in COLLECTIONS.items():
+    for name in collections_of(columns):
+        types = ALL_COLLECTIONS[name]
         counts = _numbers(found, columns, f"n{name}", COUNTER_TYPE)
         offsets = None if counts is None else np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         fields = {}

@@ -20,7 +20,7 @@ from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch, concatenate
 from na64mu.events.checksums import NAME as CHECKSUMS
 from na64mu.events.checksums import Checksums, runs_checksum
-from na64mu.events.form import COLLECTIONS, OPTIONAL_RUN_FIELDS, OPTIONAL_TRUTH, RUNS, SCALARS, TREE, TRUTH
+from na64mu.events.form import ALL_COLLECTIONS, COLLECTIONS, OPTIONAL_RUN_FIELDS, OPTIONAL_TRUTH, RUNS, SCALARS, TREE, TRUTH, collections_of
 
 __all__ = ("MIN_EVENTS", "RawTreeWriter")
 
@@ -60,6 +60,7 @@ class RawTreeWriter:
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._pending: list[RawBatch] = []
         self._scalars: list[str] | None = None
+        self._collections: list[str] = list(COLLECTIONS)
         self._file: Any = None
         self._finished = False
         self._checksums = Checksums()
@@ -101,10 +102,14 @@ class RawTreeWriter:
         self._check_open()
         check_batch(batch, str(self.path))
         columns = [name for name in SCALARS | TRUTH if name in batch.scalars]
+        collections = list(collections_of(batch.collections))
         if self._scalars is None:
-            self._create(columns)
+            self._create(columns, collections)
         elif columns != self._scalars:
             msg = f"{self.path}: this batch has the scalars {columns}, the batches before it had {self._scalars}"
+            raise InputError(msg)
+        elif collections != self._collections:
+            msg = f"{self.path}: this batch has the collections {collections}, the batches before it had {self._collections}"
             raise InputError(msg)
         self._pending.append(batch)
         self.n_events += len(batch)
@@ -127,7 +132,7 @@ class RawTreeWriter:
         self._check_open()
         columns = _run_columns(runs, str(self.path))
         if self._scalars is None:
-            self._create(list(SCALARS))
+            self._create(list(SCALARS), list(COLLECTIONS))
         self._flush()
         self._write_runs(columns)
         self._checksums.runs, self._checksums.n_runs = runs_checksum(_complete(runs)), len(runs)
@@ -141,11 +146,12 @@ class RawTreeWriter:
             msg = f"{self.path}: the writer is {'finished' if self._finished else 'not open, use it in a with block'}"
             raise InputError(msg)
 
-    def _create(self, scalars: list[str]) -> None:
-        self._scalars = scalars
+    def _create(self, scalars: list[str], collections: list[str]) -> None:
+        self._scalars, self._collections = scalars, collections
         kinds = SCALARS | TRUTH
         types: dict[str, Any] = {name: kinds[name] for name in scalars}
-        for name, fields in COLLECTIONS.items():
+        for name in collections:
+            fields = ALL_COLLECTIONS[name]
             numbers = {field: ak.types.NumpyType(kind.name) for field, kind in fields.items()}
             if self.kind == "ttree":  # uproot adds the counter n<name>
                 types[name] = ak.types.ListType(ak.types.RecordType(list(numbers.values()), list(numbers)))
@@ -165,7 +171,7 @@ class RawTreeWriter:
         columns: dict[str, Any] = dict(batch.scalars)
         for name, collection in batch.collections.items():
             index = ak.index.Index64(collection.offsets)
-            numbers = {field: ak.contents.NumpyArray(collection[field]) for field in COLLECTIONS[name]}
+            numbers = {field: ak.contents.NumpyArray(collection[field]) for field in ALL_COLLECTIONS[name]}
             if self.kind == "ttree":
                 record = ak.contents.RecordArray(list(numbers.values()), list(numbers), length=int(collection.offsets[-1]))
                 columns[name] = ak.Array(ak.contents.ListOffsetArray(index, record))
@@ -200,11 +206,13 @@ def check_batch(batch: RawBatch, where: str) -> None:
     """
     truth = [name for name in TRUTH if name not in OPTIONAL_TRUTH] if any(n in TRUTH for n in batch.scalars) else []
     _same_names(batch.scalars, [*SCALARS, *truth], [*SCALARS, *TRUTH], f"{where}: scalar")
-    _same_names(batch.collections, list(COLLECTIONS), list(COLLECTIONS), f"{where}: collection")
+    collections = list(collections_of(batch.collections))
+    _same_names(batch.collections, collections, collections, f"{where}: collection")
     n = len(batch.scalars["run"])
     for name, column in batch.scalars.items():
         _check_column(column, (SCALARS | TRUTH)[name], n, f"{where}: scalar {name!r}")
-    for name, types in COLLECTIONS.items():
+    for name in collections:
+        types = ALL_COLLECTIONS[name]
         collection = batch.collections[name]
         _same_names(collection.fields, list(types), list(types), f"{where}: field of collection {name!r}")
         _check_offsets(collection, n, f"{where}: collection {name!r}")
