@@ -11,8 +11,11 @@ from na64mu.detector import load_detector
 from na64mu.events.batch import RawBatch
 from na64mu.events.reader import read_batch, read_runs
 from na64mu.simulation.digits import SAMPLE_RATIOS, _pulse
-from na64mu.simulation.overlay import MERGE, WINDOW, mean_pile_up
+from na64mu.simulation.events import simulate_events
+from na64mu.simulation.overlay import MERGE, WINDOW, lay_over, mean_pile_up
 from na64mu.simulation.produce import produce
+from na64mu.simulation.setup import build_setup
+from na64mu.simulation.stack import BEAM
 
 DETECTOR = load_detector("na64mu-2022")
 CROWDED = DETECTOR.model_copy(update={"beam": DETECTOR.beam.model_copy(update={"muons_per_spill": 2.8e7})})
@@ -73,3 +76,18 @@ def test_command_lays_over(tmp_path: Path) -> None:
     result = CliRunner().invoke(command, ["-n", "300", "--pile-up", "-o", str(out)])
     assert result.exit_code == 0, result.output
     assert read_batch(out).scalars["mc_n_pileup"].any()
+
+
+@pytest.mark.parametrize(("time", "merged"), [(0.0, True), (MERGE + 1.0, False), (-MERGE - 1.0, False)])
+def test_given_times(time: float, merged: bool) -> None:
+    setup, rng = build_setup(DETECTOR, 1), np.random.default_rng(5)
+    _, truth = simulate_events(setup, DETECTOR, 100, BEAM, np.zeros((100, 4)), 1, rng)
+    before = truth.hcal.sum()
+    counts = np.zeros(len(truth.facts), dtype=np.int64)
+    counts[:10] = 3
+    pile = lay_over(setup, DETECTOR, truth, counts, np.full(30, time), rng)
+    np.testing.assert_array_equal(np.diff(pile.offsets), counts)
+    assert len(pile.times) == len(pile.truth.facts) == 30
+    added, kept = truth.hcal.sum() - before, pile.truth.hcal.sum()
+    assert (added > 0.0, kept > 0.0) == (merged, not merged)  # all of a deposit is at one place
+    assert len(pile.truth.hits) > 0

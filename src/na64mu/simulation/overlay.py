@@ -15,8 +15,9 @@ from na64mu.simulation.events import simulate_events
 from na64mu.simulation.setup import Setup
 from na64mu.simulation.stack import PILE_UP
 from na64mu.simulation.truth import PileUp, Truth, no_pile_up
+from na64mu.typing import FloatArray, IntArray
 
-__all__ = ("MERGE", "WINDOW", "mean_pile_up", "pile_up")
+__all__ = ("MERGE", "WINDOW", "lay_over", "mean_pile_up", "pile_up")
 
 #: The record begins and ends this long before and after the trigger: 32 samples of 12.5 ns (COMPASS MSADC).
 WINDOW = 200.0
@@ -61,10 +62,36 @@ def pile_up(setup: Setup, detector: Detector, truth: Truth, rng: np.random.Gener
         The further particles; those within MERGE keep their hits but not their deposits.
     """
     counts = rng.poisson(mean_pile_up(detector), len(truth.facts))
-    n = int(counts.sum())
+    times = WINDOW * (2.0 * rng.random(int(counts.sum())) - 1.0)
+    return lay_over(setup, detector, truth, counts, times, rng)
+
+
+def lay_over(setup: Setup, detector: Detector, truth: Truth, counts: IntArray, times: FloatArray, rng: np.random.Generator) -> PileUp:
+    """Further beam particles at given times; deposits in time with the trigger are added to those of the events.
+
+    Parameters
+    ----------
+    setup : Setup
+        From `build_setup`.
+    detector : Detector
+        The description.
+    truth : Truth
+        The written events; counters, VETO and calorimeters are changed in place.
+    counts : IntArray
+        Further particles of every event, shape (n_events,).
+    times : FloatArray
+        When they come, relative to the trigger [ns], event by event, shape (sum of counts,).
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    PileUp
+        The further particles; those within MERGE keep their hits but not their deposits.
+    """
+    n = len(times)
     if n == 0:
         return no_pile_up(truth)
-    times = WINDOW * (2.0 * rng.random(n) - 1.0)
     _, others = simulate_events(setup, detector, n, PILE_UP, np.zeros((n, 4)), 1, rng)
     event = np.repeat(np.arange(len(counts)), counts)
     close = np.abs(times) < MERGE
