@@ -10,10 +10,16 @@ import pytest
 from na64mu.detector import load_detector
 from na64mu.errors import Na64muError
 from na64mu.events.reader import read_batch, read_runs
-from na64mu.simulation.geant4 import backend
-from na64mu.simulation.geant4.backend import Geant4Settings
+from na64mu.simulation.geant4 import processes
+from na64mu.simulation.geant4.backend import run_geant4
 from na64mu.simulation.geant4.data import SETS, data_environment, data_label
+from na64mu.simulation.geant4.gdml import write_gdml
+from na64mu.simulation.geant4.processes import Geant4Settings
+from na64mu.simulation.geant4.scales import energy_scales, gun
+from na64mu.simulation.geant4.shots import Choice, event_seeds
+from na64mu.simulation.geant4.vertex import scattered
 from na64mu.simulation.produce import produce
+from na64mu.simulation.truth import F_P_OUT, F_PROCESS, F_TRANSFER, F_VERTEX, F_XFRAC
 
 DETECTOR = load_detector("na64mu-2022")
 SETTINGS = Geant4Settings(scales=(9.0, 87.0, 38.0))
@@ -41,13 +47,13 @@ def data(shared_samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_beam_through_geant4(data: Path, tmp_path: Path) -> None:
-    path, gdml = tmp_path / "g.root", tmp_path / "setup.gdml"
-    row = produce(path, DETECTOR, "beam", 60, 1, 3, engine="geant4", geant4=SETTINGS._replace(gdml=gdml))
+    path, done = tmp_path / "g.root", []
+    row = produce(path, DETECTOR, "beam", 60, 1, 3, engine="geant4", geant4=SETTINGS, progress=done.append)
+    assert sum(done) == pytest.approx(60, abs=1)
     batch, (run,) = read_batch(path), read_runs(path)
     assert row["n_mot"] == len(batch) > 20
     assert "geant4-11-04" in run["conditions"]
     assert ";FTFP_BERT;cut=0.7 mm;g4data=generated-" in run["conditions"]
-    assert gdml.read_text().count("<physvol") > 50
     s = batch.scalars
     assert np.median(s["mc_p_in"] - s["mc_p_out"]) == pytest.approx(0.6, abs=0.25)
     n = len(batch)
@@ -62,6 +68,101 @@ def test_beam_through_geant4(data: Path, tmp_path: Path) -> None:
     for name in ("bms", "mm", "straw"):
         a, b = (len(x.collections[name].event_index) / len(x) for x in (batch, other))
         assert a == pytest.approx(b, rel=0.3), name
+
+
+def test_any_number_of_workers(data: Path) -> None:
+    one = run_geant4(DETECTOR, 1, 16, 2, 5, SETTINGS)
+    two = run_geant4(DETECTOR, 1, 16, 2, 5, SETTINGS._replace(workers=2))
+    assert one.n_mot == two.n_mot > 3
+    assert len(one.truth.facts) == one.n_mot // 2
+    for name, a, b in zip(one.truth._fields, one.truth, two.truth, strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+def test_hard_losses_are_chosen_not_biased(data: Path) -> None:
+    above = 0.5  # GeV: a tenth of all muons
+    found = run_geant4(DETECTOR, 1, 40, 1, 5, SETTINGS, process="hardloss", above=above)
+    everything = run_geant4(DETECTOR, 1, 40, 1, 5, SETTINGS)
+    assert found.n_mot == pytest.approx(everything.n_mot, abs=2)  # the V1 of dropped events has not seen their delta rays
+    index = {row[15]: i for i, row in enumerate(everything.truth.facts)}
+    assert 0 < len(found.truth.facts) < 0.4 * found.n_mot
+    for i, row in enumerate(found.truth.facts):
+        # the same event as without a choice, up to the random numbers of secondaries ahead of the ECAL
+        assert row[F_P_OUT] == everything.truth.facts[index[row[15]], F_P_OUT]
+        assert found.truth.ecal[i].sum() > above * 0.5
+
+
+def test_boson_takes_its_share(data: Path) -> None:
+    plans = np.tile([200.0, 0.6, 0.002, 0.1], (12, 1))
+    truth = run_geant4(DETECTOR, 1, 12, 1, 5, SETTINGS, process="zprime", plans=plans).truth
+    assert len(truth.facts) > 2
+    np.testing.assert_array_equal(truth.facts[:, F_PROCESS], 20.0)
+    np.testing.assert_array_equal(truth.facts[:, F_XFRAC], 0.6)
+    assert np.all((truth.facts[:, F_VERTEX] >= 200.0) & (truth.facts[:, F_VERTEX] < 203.2))
+    assert np.median(truth.facts[:, F_P_OUT] / truth.facts[:, 3]) == pytest.approx(0.4, abs=0.01)
+    first_gem = len(DETECTOR.bms) + len(DETECTOR.micromegas)
+    assert np.all(np.diff(truth.hit_offsets) > first_gem)  # hits before and behind the vertex
+    assert np.median(truth.ecal.sum(axis=(1, 2, 3))) == pytest.approx(DETECTOR.ecal.mip, rel=0.3)
+
+
+def test_hadrons_shower(data: Path) -> None:
+    truth = run_geant4(DETECTOR, 1, 4, 1, 5, SETTINGS, process="hadron").truth
+    assert len(truth.facts) > 0
+    np.testing.assert_array_equal(truth.facts[:, F_PROCESS], 7.0)
+    assert max(cells.sum() for cells in truth.hcal + truth.ecal.sum()) > 30.0  # GeV
+
+
+def test_gun_and_scales(data: Path) -> None:
+    few = Geant4Settings(electrons=2, pions=1)
+    scales = energy_scales(DETECTOR, few)
+    assert energy_scales(DETECTOR, few._replace(scales=(1.0, 2.0, 3.0))) == (1.0, 2.0, 3.0)
+    states = np.tile([0.0, 0.0, -0.005, 0.0, 0.0, 5.0], (3, 1))
+    found = gun(DETECTOR, "e-", states, 1)
+    assert scales[0] * found.ecal.sum(axis=(1, 2, 3)).mean() == pytest.approx(5.0, rel=0.15)
+    assert found.facts[:, F_TRANSFER].max() == 0.0
+    assert 20.0 < scales[2] < 60.0  # one part in 38 of a pion's energy is seen in the scintillator
+
+
+def test_scattered_muon() -> None:
+    state = np.array([1.0, 2.0, 200.0, 0.001, -0.002, 160.0])
+    x, y, z, tx, ty, p = scattered(state, np.array([200.0, 0.75, 0.01, 0.1]), 0.3)
+    assert (x, y, z) == (1.0, 2.0, 200.0)
+    assert p == pytest.approx(40.0, abs=1e-3)
+    before, after = np.array([0.001, -0.002, 1.0]), np.array([tx, ty, 1.0])
+    cosine = before @ after / np.linalg.norm(before) / np.linalg.norm(after)
+    assert np.arccos(cosine) == pytest.approx(0.01, rel=1e-4)
+
+
+def test_choice_and_seeds() -> None:
+    choice = Choice(20.0, 0.0, 471.0, 3.0)
+    assert choice.takes({(1.0, 100.0): 50.0, (3.0, 100.0): 21.0})
+    assert not choice.takes({(1.0, 100.0): 50.0, (3.0, 100.0): 19.0, (3.0, 480.0): 30.0})
+    assert choice._replace(process=0.0).takes({(1.0, 100.0): 50.0})
+    numbers = np.array([3, 5])
+    np.testing.assert_array_equal(event_seeds(1, 1, numbers), event_seeds(1, 1, np.arange(9))[numbers])
+    assert not set(event_seeds(1, 1, np.arange(9))) & set(event_seeds(1, 2, np.arange(9)))
+
+
+def test_gdml(tmp_path: Path) -> None:
+    if importlib.util.find_spec("geant4_pybind") is None:
+        pytest.skip("geant4-pybind is not installed (extra geant4)")
+    path = tmp_path / "setup.gdml"
+    check = write_gdml(DETECTOR, 1, path)  # without data sets
+    text = path.read_text()
+    assert check.overlaps == []
+    assert check.volumes == text.count("<physvol") + text.count("<replicavol") > 100
+    assert 'auxtype="Field" auxvalue="0 -0.7 0"' in text
+    e = DETECTOR.ecal
+    area = e.cells[0] * e.cell[0] * e.cells[1] * e.cell[1]
+    lead, plastic = (1e-6 * density * sum(e.layers) * t * area for density, t in ((11.35, e.lead), (1.06, e.scintillator)))
+    assert check.read_back["ecal"] == pytest.approx(lead + plastic, rel=1e-3)
+    assert check.read_back == pytest.approx(check.masses)
+    # the GEM that is moved into the VETO
+    veto = DETECTOR.veto
+    moved = [g.model_copy(update={"z": veto.z + 20.0}) if g.module == 1 else g for g in DETECTOR.gem]
+    with pytest.raises(Na64muError, match=r"the volumes .* overlap with others"):
+        write_gdml(DETECTOR.model_copy(update={"gem": tuple(moved)}), 1, path)
+    assert not path.exists()
 
 
 def test_data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,14 +186,16 @@ def test_data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Na64muError, match="makes process beam only, not nuclear"):
-        produce(tmp_path / "x.root", DETECTOR, "nuclear", 10, 1, 1, engine="geant4")
-    monkeypatch.setattr(backend.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(Na64muError, match="does not make process kaon: it makes beam, hadron, hardloss, nuclear and the bosons"):
+        produce(tmp_path / "x.root", DETECTOR, "kaon", 10, 1, 1, engine="geant4")
+    monkeypatch.setattr(processes.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(Na64muError, match="writing GDML needs the package geant4-pybind"):
+        write_gdml(DETECTOR, 1, tmp_path / "x.gdml")
     with pytest.raises(Na64muError, match=r"install na64mu\[geant4\]"):
         produce(tmp_path / "x.root", DETECTOR, "beam", 10, 1, 1, engine="geant4")
-    monkeypatch.setattr(backend.importlib.util, "find_spec", lambda _: object())
-    monkeypatch.setattr(backend, "data_environment", dict)
-    monkeypatch.setattr(backend.sys, "executable", "false")
+    monkeypatch.setattr(processes.importlib.util, "find_spec", lambda _: object())
+    monkeypatch.setattr(processes, "data_environment", dict)
+    monkeypatch.setattr(processes.sys, "executable", "false")
     with pytest.raises(Na64muError, match="Geant4 ended with code 1: no message"):
         produce(tmp_path / "x.root", DETECTOR, "beam", 10, 1, 1, engine="geant4")
     assert not list(tmp_path.iterdir())

@@ -29,7 +29,8 @@ from na64mu.events.writer import RawTreeWriter
 from na64mu.simulation.contamination import decay_plans, hadron_plans
 from na64mu.simulation.digits import digitise
 from na64mu.simulation.events import CALIBRATION, simulate_events
-from na64mu.simulation.geant4.backend import Geant4Settings, run_geant4
+from na64mu.simulation.geant4.backend import run_geant4
+from na64mu.simulation.geant4.processes import Geant4Settings
 from na64mu.simulation.overlay import pile_up
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.setup import Setup, build_setup
@@ -142,9 +143,9 @@ def produce(
     with_pile_up : bool
         Whether further beam particles are laid over the events (see overlay.py).
     engine : {"fast", "geant4"}
-        What carries the muons: the fast parametrised engine, or Geant4 (extra `geant4`; process "beam" only).
+        What carries the muons: the fast parametrised engine, or Geant4 (extra `geant4`; see geant4/backend.py for its processes).
     geant4 : Geant4Settings, optional
-        Physics list, cut, scales.
+        Physics list, cut, scales, workers.
     progress : callable, optional
         Called with the number of events generated since the last call.
 
@@ -167,9 +168,6 @@ def produce(
     if n_events < 1:
         msg = f"a sample needs at least one event, not {n_events}"
         raise Na64muError(msg)
-    if engine == "geant4" and process != "beam":
-        msg = f"the geant4 engine makes process beam only, not {process}: use the fast engine"
-        raise Na64muError(msg)
     setup, readout = build_setup(detector, config), build_readout(detector)
     conditions = f"simulation;{process}{';pile-up' if with_pile_up else ''}"
     batch = n_events if engine == "geant4" else BATCH
@@ -180,7 +178,11 @@ def produce(
             rng = np.random.Generator(np.random.PCG64(child))
             plans, weight = _plans(process, detector, setup, mass, g_ref, size, rng)
             if engine == "geant4":
-                counted, truth, _, made_with = run_geant4(detector, config, size, prescale_calibration, seed, geant4)
+                given, weight = (plans, weight) if process in SIGNALS else (None, weight if process == "hadron" else 1.0)
+                counted, truth, _, made_with = run_geant4(
+                    detector, config, size, prescale_calibration, seed, geant4,
+                    process=process, plans=given, above=HARD_LOSS_ABOVE, progress=progress,
+                )  # fmt: skip
                 conditions += f";{made_with}"
             else:
                 counted, truth = simulate_events(setup, detector, size, PROCESSES[process], plans, prescale_calibration, rng)
@@ -194,7 +196,7 @@ def produce(
             pile = pile_up(setup, detector, truth, rng) if with_pile_up else no_pile_up(truth)
             scalars = _scalars(truth, pile, i * BATCH, run, config, detector.beam.muons_per_spill)
             writer.extend(RawBatch(scalars, digitise(truth, setup.surfaces, readout, rng, pile)))
-            if progress is not None:
+            if progress is not None and engine == "fast":
                 progress(size)
         row: dict[str, Any] = {
             "run": run,

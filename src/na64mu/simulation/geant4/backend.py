@@ -1,52 +1,44 @@
-"""Muons through Geant4, in processes of their own: the counterpart of `simulate_events`."""
+"""The processes of the simulation through Geant4: the counterpart of `simulate_events`.
+
+* beam: beam muons; hadron: beam pions, kaons and antiprotons (protons) in their shares, which Geant4 lets decay or shower.
+* hardloss, nuclear: beam muons of which only those are followed that lose more than 20 GeV in one interaction (any, or a nuclear
+  one) in the ECAL. Geant4 carries the muon first, so nothing is biased: the events have weight 1 and all muons are counted.
+* zprime and the other bosons: the muon is taken out at the vertex and goes on with what the generator of the fast engine leaves
+  it; one event of the sample is two of Geant4, before and behind the vertex. The boson itself is not seen.
+* decay, kaon are not made: hadrons decay along the whole line at random here, 1 kaon in 20 000 beam muons times 4 %.
+
+Energies GeV (counters MeV), lengths mm.
+"""
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import os
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.errors import Na64muError
-from na64mu.simulation.geant4.data import data_environment, data_label
-from na64mu.simulation.truth import Truth
+from na64mu.simulation.geant4.data import data_label
+from na64mu.simulation.geant4.processes import Deposits, Geant4Settings, checked_environment, shoot
+from na64mu.simulation.geant4.scales import energy_scales
+from na64mu.simulation.geant4.shots import Choice, beam_shots
+from na64mu.simulation.geant4.vertex import shoot_with_vertex
+from na64mu.simulation.spectra import NUCLEAR
+from na64mu.simulation.stack import TRUTH_HADRON, TRUTH_PROCESS
+from na64mu.simulation.truth import F_PROCESS, F_TRIGGER, Truth
+from na64mu.typing import FloatArray
 
-__all__ = ("CUT", "PHYSICS_LIST", "Geant4Result", "Geant4Settings", "run_geant4")
+__all__ = ("GEANT4_PROCESSES", "Geant4Result", "run_geant4")
 
-PHYSICS_LIST = "FTFP_BERT"
-CUT = 0.7  # production cut [mm], Geant4's default
+#: What this engine makes, besides the bosons.
+GEANT4_PROCESSES = ("beam", "hadron", "hardloss", "nuclear")
 
+#: Geant4's names of the hadrons of a negative and a positive beam, in the order of the description's hadron_species.
+HADRONS = {-1: ("pi-", "kaon-", "anti_proton"), 1: ("pi+", "kaon+", "proton")}
 
-class Geant4Settings(NamedTuple):
-    """How Geant4 runs.
-
-    Attributes
-    ----------
-    physics_list : str
-        A reference list of Geant4.
-    cut : float
-        Production cut [mm].
-    electrons, pions : int
-        Showers of 10 GeV electrons in the ECAL and of 50 GeV pions in VHCAL and HCAL that set the energy scales.
-    scales : tuple of float, optional
-        Signal per energy in the scintillator of ECAL, VHCAL and HCAL, instead of these showers.
-    gdml : Path, optional
-        Where to write the geometry.
-    """
-
-    physics_list: str = PHYSICS_LIST
-    cut: float = CUT
-    electrons: int = 40
-    pions: int = 30
-    scales: tuple[float, float, float] | None = None
-    gdml: Path | None = None
+S0, S1, V1, S4, S_MU = range(5)
+CALIBRATION, PHYSICS = 1, 2
 
 
 class Geant4Result(NamedTuple):
@@ -58,24 +50,41 @@ class Geant4Result(NamedTuple):
     made_with: str
 
 
-def _work(task: dict[str, Any], environment: dict[str, str], folder: Path) -> Any:
-    """One process; its output."""
-    path = folder / "task.json"
-    path.write_text(json.dumps(task))
-    command = [sys.executable, "-m", "na64mu.simulation.geant4.worker", str(path)]
-    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
-    if done.returncode or not Path(task["out"]).is_file():
-        last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-        msg = f"Geant4 ended with code {done.returncode}: {last}"
-        raise Na64muError(msg)
-    with np.load(task["out"]) as found:
-        return {name: found[name] for name in found.files}
+def _triggered(detector: Detector, found: Deposits, prescale: int, rng: np.random.Generator) -> tuple[int, Deposits, FloatArray]:
+    """Muons on target; the written events and their measured counters: the trigger of the fast engine."""
+    counters = sorted(detector.counters, key=lambda c: c.id)
+    noise = 1.0 + np.array([c.energy_resolution for c in counters]) * rng.standard_normal(found.counters.shape)
+    measured = np.maximum(0.0, found.counters * noise)
+    fired = measured > np.array([c.threshold for c in counters])
+    on_target = fired[:, S0] & fired[:, S1] & ~fired[:, V1]
+    physics = on_target & fired[:, S4] & fired[:, S_MU]
+    kept = on_target & (np.cumsum(on_target) % prescale == 0) if prescale > 0 else np.zeros_like(on_target)
+    mask = (kept | physics)[found.chosen]
+    rows = found.chosen[mask]
+    facts = found.facts[rows].copy()
+    facts[:, F_TRIGGER] = CALIBRATION + PHYSICS * physics[rows]
+    lengths = np.diff(found.hit_offsets)
+    written = found._replace(
+        facts=facts, hits=found.hits[np.repeat(mask, lengths)], hit_offsets=np.concatenate([[0], np.cumsum(lengths[mask])]),
+        veto=found.veto[mask], ecal=found.ecal[mask], vhcal=found.vhcal[mask], hcal=found.hcal[mask],
+    )  # fmt: skip
+    return int(on_target.sum()), written, measured[rows]
 
 
 def run_geant4(
-    detector: Detector, config: int, n_events: int, prescale: int, seed: int, settings: Geant4Settings | None = None
+    detector: Detector,
+    config: int,
+    n_events: int,
+    prescale: int,
+    seed: int,
+    settings: Geant4Settings | None = None,
+    *,
+    process: str = "beam",
+    plans: FloatArray | None = None,
+    above: float = 20.0,
+    progress: Callable[[int], object] | None = None,
 ) -> Geant4Result:
-    """Send beam muons through the set-up with Geant4 and keep the triggered ones.
+    """Send beam particles through the set-up with Geant4 and keep the triggered ones.
 
     Parameters
     ----------
@@ -84,13 +93,21 @@ def run_geant4(
     config : int
         Trigger configuration.
     n_events : int
-        Beam muons to generate; those that do not aim at S0 and S1 are not followed.
+        Beam particles to generate; those that do not aim at S0 and S1 are not followed.
     prescale : int
         Every prescale-th calibration trigger is kept, and all physics triggers; 0: only these.
     seed : int
-        Equal seeds give equal events.
+        Equal seeds give equal events, whatever the number of workers.
     settings : Geant4Settings, optional
-        Physics list, cut and scales.
+        Physics list, cut, scales, workers.
+    process : str
+        One of GEANT4_PROCESSES, or a boson with `plans`.
+    plans : FloatArray, optional
+        Vertices of a boson (z, x, psi, mass), shape (n_events, 4): see simulation/signal.py.
+    above : float
+        Smallest loss of hardloss and nuclear [GeV].
+    progress : callable, optional
+        Called with the number of events done since the last call.
 
     Returns
     -------
@@ -100,21 +117,34 @@ def run_geant4(
     Raises
     ------
     Na64muError
-        If geant4-pybind is not installed, there are no data sets, or Geant4 fails.
+        If the process is not made here, geant4-pybind is not installed, there are no data sets, or Geant4 fails.
     """
     settings = Geant4Settings() if settings is None else settings
-    if importlib.util.find_spec("geant4_pybind") is None:
-        msg = "the geant4 engine needs the package geant4-pybind: install na64mu[geant4]"
+    if process not in GEANT4_PROCESSES and plans is None:
+        msg = (
+            f"the geant4 engine does not make process {process}: it makes {', '.join(GEANT4_PROCESSES)} and the bosons; use the fast engine"
+        )
         raise Na64muError(msg)
-    environment = data_environment()
-    with tempfile.TemporaryDirectory() as name:
-        task = {
-            "detector": detector.model_dump_json(), "config": config, "n_events": n_events, "prescale": prescale, "seed": seed,
-            "physics_list": settings.physics_list, "cut": settings.cut, "electrons": settings.electrons, "pions": settings.pions,
-            "scales": settings.scales, "gdml": str(settings.gdml) if settings.gdml else "", "out": str(Path(name) / "out.npz"),
-        }  # fmt: skip
-        found = _work(task, environment, Path(name))
-    truth = Truth(*(found[field] for field in Truth._fields))
-    made_with = f"{found['version']};{settings.physics_list};cut={settings.cut:g} mm;g4data={data_label(environment)}"
-    first, second, third = (float(v) for v in found["scales"])
-    return Geant4Result(int(found["n_mot"]), truth, (first, second, third), made_with)
+    environment = checked_environment()
+    scales = energy_scales(detector, settings)
+    shots = beam_shots(detector, detector.beam.particle, n_events, seed)
+    choice = None
+    per_shot = n_events / max(1, len(shots.numbers) * (1 if plans is None else 2))
+    tell = None if progress is None else lambda done: progress(round(done * per_shot))
+    if process == "hadron":
+        species = np.random.default_rng([seed, 6]).choice(HADRONS[detector.beam.charge], size=n_events, p=detector.beam.hadron_species)
+        shots = shots._replace(particles=species[shots.numbers])
+    elif process in ("hardloss", "nuclear"):
+        end = detector.ecal.z + detector.ecal.length
+        choice = Choice(above, detector.ecal.z, end, float(TRUTH_PROCESS[NUCLEAR]) if process == "nuclear" else 0.0)
+    if plans is not None:
+        found = shoot_with_vertex(detector, config, shots, plans[shots.numbers], seed, settings, tell)
+    else:
+        found = shoot(detector, config, shots, settings, choice, tell)
+    if process == "hadron":
+        found.facts[:, F_PROCESS] = TRUTH_HADRON
+    n_mot, found, counters = _triggered(detector, found, prescale, np.random.default_rng([seed, 7]))
+    ecal, vhcal, hcal = (scale * cells for scale, cells in zip(scales, (found.ecal, found.vhcal, found.hcal), strict=True))
+    truth = Truth(found.facts, found.hits, found.hit_offsets, counters, found.veto, ecal, vhcal, hcal)
+    made_with = f"{found.version};{settings.physics_list};cut={settings.cut:g} mm;g4data={data_label(environment)}"
+    return Geant4Result(n_mot, truth, scales, made_with)

@@ -179,5 +179,17 @@ class Geometry(g4.G4VUserDetectorConstruction):
             self.holds += [field, manager]
         self.attach()
 
+    def notes(self) -> list[tuple[Any, dict[str, str]]]:
+        """Logical volumes with their field [T] and the name of what reads them, for files that have neither.
+
+        Returns
+        -------
+        list
+            Pairs of a volume and its notes.
+        """
+        fields = [(gap, {"Field": f"{bx:g} {by:g} 0"}) for gap, (bx, by), _ in self.fields]
+        planes = [(logical, {"SensDet": f"plane{surface}"}) for surface, logical in self.planes.items()]
+        return fields + planes + [(logical, {"SensDet": name}) for name, logical in self.plates.items()]
+
     def attach(self) -> None:
         """Set the sensitive detectors; the run replaces this."""
