@@ -21,7 +21,7 @@ def _short(text: str, most: int = LONGEST) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table:
     """A heading, columns, and lines below them.
 
@@ -60,6 +60,12 @@ class Table:
         right = [self._is_number(i) for i in columns]
         body = ["  ".join(row[i].rjust(widths[i]) if right[i] else row[i].ljust(widths[i]) for i in columns) for row in cells]
         return "\n".join(line.rstrip() for line in (self.title, *body, *shown.notes) if line)
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return self.html()
 
     def html(self) -> str:
         """HTML form, escaped, at most `HTML_LIMIT` bytes: rows that do not fit are counted in a note."""

@@ -123,13 +123,14 @@ class RunResult(Shown):
                 str(flow.steps[0].n),
                 str(flow.steps[-1].n),
                 f"{flow.steps[-1].sumw:.4g}",
+                str(self.regions[name]["box_after"].n) if "box_after" in self.regions[name] else "-",
             )
             for name, flow in self.cutflows.items()
         )
         lost = sum(loss.is_damage for loss in self.losses)
         notes = [f"{lost} losses of input, see .losses"] if lost else []
         notes.append("look on: .total or .cutflows[dataset], .regions, .exposure, .histogram(name, dataset), .losses, .provenance")
-        headings = ("dataset", "signal box", "muons on target", "events", "selected", "their weights")
+        headings = ("dataset", "signal box", "muons on target", "events", "pass all cuts", "their weights", "in the box")
         return Table(f"run of the selection {self.working_point.name}: {self.working_point.title}", headings, rows, tuple(notes))
 
     @property

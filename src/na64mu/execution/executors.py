@@ -126,9 +126,10 @@ def quiet_coffea(show_progress: bool) -> Iterator[None]:
     """
     from coffea.util import coffea_console
 
-    before = coffea_console.stderr, coffea_console.quiet
+    before = coffea_console.stderr, coffea_console.quiet, coffea_console.is_jupyter
     coffea_console.stderr, coffea_console.quiet = True, not show_progress
+    coffea_console.is_jupyter &= show_progress  # in Jupyter a bar is a widget, which takes no notice of `quiet`
     try:
         yield
     finally:
-        coffea_console.stderr, coffea_console.quiet = before
+        coffea_console.stderr, coffea_console.quiet, coffea_console.is_jupyter = before
