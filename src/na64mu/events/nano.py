@@ -17,7 +17,7 @@ from na64mu.events.reader import read_batch
 from na64mu.events.schema import RawTreeSchema
 from na64mu.events.source import find_tree, open_file, reason_of
 
-__all__ = ("open_events", "to_events")
+__all__ = ("check_form", "open_events", "to_events")
 
 
 def open_events(path: str | Path, *, layout: Layout | None = None, access_log: list[Any] | None = None) -> Any:
@@ -46,10 +46,30 @@ def open_events(path: str | Path, *, layout: Layout | None = None, access_log: l
         return to_events(read_batch(path, layout=layout))
     with open_file(path) as file:
         find_tree(file, path, TREE)
+    return _events({str(path): TREE}, path, access_log=access_log)
+
+
+def check_form(file: Any, path: str | Path) -> None:
+    """Check that an open file has the raw-tree form, without reading an event.
+
+    Parameters
+    ----------
+    file : uproot.ReadOnlyDirectory
+        From na64mu.events.source.open_file.
+    path : str or Path
+        Its path, for the message.
+
+    Raises
+    ------
+    InputError
+        If a branch is missing or has the wrong shape.
+    """
+    _events(file, path, treepath=TREE)
+
+
+def _events(source: Any, path: str | Path, **options: Any) -> Any:
     try:
-        return NanoEventsFactory.from_root(
-            {str(path): TREE}, schemaclass=RawTreeSchema, metadata={"filename": str(path)}, access_log=access_log
-        ).events()
+        return NanoEventsFactory.from_root(source, schemaclass=RawTreeSchema, metadata={"filename": str(path)}, **options).events()
     except InputError as error:
         msg = f"{path}: {error}"
         raise InputError(msg) from error

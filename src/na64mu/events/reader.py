@@ -16,7 +16,7 @@ from na64mu.events.form import ALL_COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALA
 from na64mu.events.layout import Column, Layout
 from na64mu.events.source import find_tree, open_file, read_columns
 
-__all__ = ("count_entries", "read_batch", "read_runs", "split_column")
+__all__ = ("count_entries", "read_batch", "read_runs", "runs_of", "split_column")
 
 
 def count_entries(path: str | Path, *, layout: Layout | None = None) -> int:
@@ -174,22 +174,29 @@ def read_runs(path: str | Path, *, layout: Layout | None = None) -> list[dict[st
     if layout is not None and layout.trees.runs is None:
         return [_run_row(row, layout.origin) for row in layout.runs]
     with open_file(path) as file:
-        name = "runs" if layout is None else str(layout.trees.runs)
-        tree = find_tree(file, path, name)
-        present = list(tree.keys())
-        if layout is None:
-            missing = [field for field in RUNS if field not in present and field not in OPTIONAL_RUN_FIELDS]
-            if missing:
-                msg = f"{path}: tree 'runs' has no field {missing[0]!r}; it has {', '.join(sorted(present)) or 'none'}"
-                raise InputError(msg)
-            sources = {field: Column(branch=field) for field in RUNS if field in present}
-        else:
-            need_branches(run_branches(layout), present, name, path, layout)
-            sources = layout.run_fields
-        wanted = sorted({column.branch for column in sources.values() if column.branch is not None})
-        values = {branch: column.to_list() for branch, column in read_columns(tree, wanted, path).items()}
-        n = tree.num_entries
-        checksums = read_checksums(file, path) if layout is None else None
+        return runs_of(file, path, layout=layout)
+
+
+def runs_of(file: Any, path: str | Path, *, layout: Layout | None = None) -> list[dict[str, Any]]:
+    """The run bookkeeping of an open file; see `read_runs`."""
+    if layout is not None and layout.trees.runs is None:
+        return [_run_row(row, layout.origin) for row in layout.runs]
+    name = "runs" if layout is None else str(layout.trees.runs)
+    tree = find_tree(file, path, name)
+    present = list(tree.keys())
+    if layout is None:
+        missing = [field for field in RUNS if field not in present and field not in OPTIONAL_RUN_FIELDS]
+        if missing:
+            msg = f"{path}: tree 'runs' has no field {missing[0]!r}; it has {', '.join(sorted(present)) or 'none'}"
+            raise InputError(msg)
+        sources = {field: Column(branch=field) for field in RUNS if field in present}
+    else:
+        need_branches(run_branches(layout), present, name, path, layout)
+        sources = layout.run_fields
+    wanted = sorted({column.branch for column in sources.values() if column.branch is not None})
+    values = {branch: column.to_list() for branch, column in read_columns(tree, wanted, path).items()}
+    n = tree.num_entries
+    checksums = read_checksums(file, path) if layout is None else None
     rows = [_run_row({field: _source_value(source, values, i) for field, source in sources.items()}, str(path)) for i in range(n)]
     if checksums is not None and n == checksums.n_runs and runs_checksum(rows) != checksums.runs:
         msg = f"{path}: tree 'runs' has other numbers than were written, the file is damaged; copy or make it again"

@@ -48,7 +48,7 @@ def _open(path: str | Path) -> Any:
     if not is_remote(path):
         _check_local(Path(path))
     try:
-        file = uproot.open({str(path): None}, object_cache=None, array_cache=None)
+        file = uproot.open({str(path): None}, object_cache=100, array_cache=None)  # a cache of its own: a tree is built once per opening
     except Exception as error:
         msg = (
             f"{path}: cannot be opened as a ROOT file, it is truncated, damaged or out of reach ({reason_of(error)}); copy or make it again"

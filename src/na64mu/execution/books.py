@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -44,6 +44,9 @@ def books_of(
         What `na64mu.analysis.exposure.reconcile` takes. Events whose first copy stands in another file count as not read here.
     """
     books = []
+    read: dict[tuple[str, str], dict[tuple[int, int], int]] = defaultdict(dict)
+    for (dataset, path, run, config), n in events.items():
+        read[dataset, path][run, config] = n
     for file in fileset.files:
         ranges = unread[file.dataset, file.path]
         doubled = fileset.excluded.get(file.path, Excluded())
@@ -55,9 +58,7 @@ def books_of(
                 file.dataset,
                 file.path,
                 rows=rows_once(file.rows, ((run, config) for _, run, config in doubled.here)),
-                read={
-                    (run, config): n for (dataset, path, run, config), n in events.items() if (dataset, path) == (file.dataset, file.path)
-                },
+                read=read[file.dataset, file.path],
                 unread=counts,
                 n_unread=sum(int(doubled.mask(start, stop).sum()) for start, stop in ranges) + doubled.elsewhere.total(),
                 problem=file.problem,

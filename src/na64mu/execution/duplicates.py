@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from na64mu.analysis.provenance import file_hash
 from na64mu.errors import InputError
 from na64mu.typing import AnyArray, IntArray
 
-__all__ = ("EventSource", "Excluded", "find_duplicates", "origins_of", "without_copies")
+__all__ = ("EventSource", "Excluded", "Span", "find_duplicates", "origins_of", "spans_of", "without_copies")
 
 #: Events read at a time.
 STEP = 1_000_000
@@ -28,6 +28,42 @@ PIECE = 50_000
 
 #: (start, stop) -> run, event, config of these entries.
 Reader = Callable[[int, int], tuple[AnyArray, AnyArray, AnyArray]]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Event numbers of one run in a range of entries: the lowest, the highest, and whether they rise; `source` says whose they are."""
+
+    run: int
+    start: int
+    stop: int
+    low: int
+    high: int
+    rising: bool
+    source: int = -1
+
+
+def spans_of(read: Reader, start: int, stop: int) -> tuple[Span, ...]:
+    """What has to be known of a range of entries to see whether its events may stand elsewhere.
+
+    Parameters
+    ----------
+    read : callable
+        (start, stop) -> run, event, config of these entries; raises InputError.
+    start, stop : int
+        Entries.
+
+    Returns
+    -------
+    tuple of Span
+        One for every run in every piece that can be read.
+    """
+    found = []
+    for low, high, run, event, _ in _pieces(read, start, stop):
+        for number in np.unique(run).tolist():
+            own = event[run == number]
+            found.append(Span(number, low, high, int(own.min()), int(own.max()), bool(np.all(own[1:] > own[:-1]))))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -44,6 +80,8 @@ class EventSource:
         Run -> what its bookkeeping says of where it comes from.
     read : callable
         (start, stop) -> run, event, config of these entries; raises InputError.
+    spans : tuple of Span, optional
+        From `spans_of`, where it was called already.
     """
 
     dataset: str
@@ -53,6 +91,7 @@ class EventSource:
     is_data: bool
     origins: dict[int, tuple[str, ...]]
     read: Reader
+    spans: tuple[Span, ...] | None = None
 
     def group(self, run: int) -> tuple[Any, ...]:
         """What events must share, beside their number, to be the same."""
@@ -91,18 +130,6 @@ class Excluded:
         return keep
 
 
-@dataclass(frozen=True)
-class _Span:
-    """Events of one run in a range of entries."""
-
-    source: int
-    start: int
-    stop: int
-    low: int
-    high: int
-    rising: bool
-
-
 def find_duplicates(sources: Sequence[EventSource]) -> tuple[dict[str, Excluded], list[Loss]]:
     """Find events that stand twice; the first copy, in the order of the files, is the one that counts.
 
@@ -118,13 +145,10 @@ def find_duplicates(sources: Sequence[EventSource]) -> tuple[dict[str, Excluded]
     losses : list of Loss
         One for each pair of files.
     """
-    spans: dict[tuple[Any, ...], list[_Span]] = defaultdict(list)
+    spans: dict[tuple[Any, ...], list[Span]] = defaultdict(list)
     for i, source in enumerate(sources):
-        for start, stop, run, event, _ in _pieces(source, source.start, source.stop):
-            for number in np.unique(run).tolist():
-                own = event[run == number]
-                rising = bool(np.all(own[1:] > own[:-1]))
-                spans[source.group(number)].append(_Span(i, start, stop, int(own.min()), int(own.max()), rising))
+        for span in source.spans if source.spans is not None else spans_of(source.read, source.start, source.stop):
+            spans[source.group(span.run)].append(replace(span, source=i))
     excluded: dict[str, Excluded] = defaultdict(Excluded)
     losses: list[Loss] = []
     for group, of_run in spans.items():
@@ -134,22 +158,22 @@ def find_duplicates(sources: Sequence[EventSource]) -> tuple[dict[str, Excluded]
     return dict(excluded), losses
 
 
-def _pieces(source: EventSource, start: int, stop: int, step: int = 0) -> Any:
+def _pieces(read: Reader, start: int, stop: int, step: int = 0) -> Any:
     """Ranges of entries with run, event and config; what cannot be read is left to the run, which books it as lost."""
     for low in range(start, stop, step or STEP):
         high = min(low + (step or STEP), stop)
         try:
-            yield (low, high, *source.read(low, high))
+            yield (low, high, *read(low, high))
         except InputError:
             if step == 0 and high - low > PIECE:
-                yield from _pieces(source, low, high, PIECE)
+                yield from _pieces(read, low, high, PIECE)
 
 
-def _suspicious(spans: list[_Span]) -> list[_Span]:
+def _suspicious(spans: list[Span]) -> list[Span]:
     """Spans whose numbers overlap with those of another one, or do not rise."""
     spans = sorted(spans, key=lambda s: (s.low, s.high))
     found = {s for s in spans if not s.rising}
-    reach: _Span | None = None
+    reach: Span | None = None
     for span in spans:
         if reach is not None and span.low <= reach.high:
             found |= {span, reach}
@@ -159,12 +183,12 @@ def _suspicious(spans: list[_Span]) -> list[_Span]:
     return [s for s in spans if s in found or any(s.low <= f.high and f.low <= s.high for f in found)]
 
 
-def _compare(sources: Sequence[EventSource], number: int, spans: list[_Span], excluded: dict[str, Excluded], losses: list[Loss]) -> None:
+def _compare(sources: Sequence[EventSource], number: int, spans: list[Span], excluded: dict[str, Excluded], losses: list[Loss]) -> None:
     if not spans:
         return
     columns: list[tuple[AnyArray, ...]] = []
     for span in sorted(spans, key=lambda s: (s.source, s.start)):
-        for start, stop, run, event, config in _pieces(sources[span.source], span.start, span.stop):
+        for start, stop, run, event, config in _pieces(sources[span.source].read, span.start, span.stop):
             own = run == number
             columns.append((event[own], np.full(own.sum(), span.source), np.arange(start, stop)[own], config[own]))
     event, owner, entry, config = (np.concatenate(c) for c in zip(*columns, strict=True))
@@ -208,13 +232,14 @@ def without_copies(files: Sequence[Any], losses: list[Loss]) -> list[Any]:
     list of SourceFile
         The first file of every content.
     """
-    by_size: dict[int, list[str]] = {}
+    alike: dict[tuple[int, bytes], list[str]] = {}
     for path in dict.fromkeys(f.path for f in files if "://" not in f.path and Path(f.path).exists()):
-        by_size.setdefault(Path(path).stat().st_size, []).append(path)
+        with Path(path).open("rb") as stream:
+            alike.setdefault((Path(path).stat().st_size, stream.read(4096)), []).append(path)
     copy_of: dict[str, str] = {}
-    for same_size in by_size.values():
+    for candidates in alike.values():
         first_with: dict[str, str] = {}
-        for path in same_size if len(same_size) > 1 else ():
+        for path in candidates if len(candidates) > 1 else ():
             first = first_with.setdefault(file_hash(path), path)
             if first != path:
                 copy_of[path] = first

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from na64mu.analysis.losses import Loss
 from na64mu.detector import Detector, load_detector
@@ -34,6 +35,21 @@ class Fileset:
     def datasets(self) -> tuple[str, ...]:
         """Names of the datasets in the order in which they were named."""
         return tuple(dict.fromkeys(f.dataset for f in self.files))
+
+    def known(self) -> dict[Any, dict[str, Any]]:
+        """What coffea's Runner would open every file to find out, in the form of its cache of metadata."""
+        from coffea.processor.executor import FileMeta
+
+        own = self.for_runner()
+        return {
+            FileMeta(f.dataset, f.path, f.tree): {
+                **own[f.dataset]["metadata"],
+                "numentries": f.entries,
+                "uuid": UUID(f.uuid).bytes,
+                "clusters": list(f.borders),
+            }
+            for f in self.files
+        }
 
     def for_runner(self) -> dict[str, dict[str, Any]]:
         """The fileset in the form that coffea's Runner takes."""
@@ -103,7 +119,7 @@ def _event_source(file: SourceFile, layout: Any) -> EventSource:
         columns = read_numbers(file.path, file.tree, start, stop, layout)
         return columns["run"], columns["event"], columns["config"]
 
-    return EventSource(file.dataset, file.path, 0, file.entries, file.is_data, origins_of(file.rows), read)
+    return EventSource(file.dataset, file.path, 0, file.entries, file.is_data, origins_of(file.rows), read, file.spans)
 
 
 def _detector_of(file: SourceFile) -> Detector:

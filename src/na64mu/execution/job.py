@@ -89,7 +89,7 @@ def process_fileset(fileset: Fileset, processor: Any, job: Job, *, layout: Any =
             chunksize=job.chunksize,
             maxchunks=job.maxchunks,
             align_clusters=align,
-            metadata_cache={},
+            metadata_cache=fileset.known(),
             skipbadfiles=(OSError, InputError),
         )
         chunks = list(runner.preprocess(fileset.for_runner()))

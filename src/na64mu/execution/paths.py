@@ -42,7 +42,7 @@ def expand(files: Sequence[str | Path] | str | Path) -> tuple[dict[str, list[str
     Parameters
     ----------
     files : str, Path or sequence of them
-        Paths, globs, folders (all *.root in them), addresses (root://, https://), or a JSON file:
+        Paths, globs, folders (all ``*.root`` in them), addresses (root://, https://), or a JSON file:
         {dataset: {"files": [...] or {path: tree}, "metadata": {...}}} or {dataset: [...]} or a list of paths, relative to the JSON file.
 
     Returns
@@ -62,20 +62,20 @@ def expand(files: Sequence[str | Path] | str | Path) -> tuple[dict[str, list[str
     datasets: dict[str, list[str]] = {}
     metadata: dict[str, dict[str, Any]] = {}
     losses: list[Loss] = []
+    known: set[str] = set()
     for name in [files] if isinstance(files, str | Path) else files:
         if str(name).endswith(".json"):
             for dataset, paths, own in _read_fileset(Path(name)):
                 metadata.setdefault(dataset or "", {}).update(own)
                 for path in paths:
-                    _add(datasets, losses, dataset, path)
+                    _add(datasets, losses, known, dataset, path)
         else:
-            _add(datasets, losses, None, str(name))
+            _add(datasets, losses, known, None, str(name))
     metadata.pop("", None)
     return datasets, metadata, losses
 
 
-def _add(datasets: dict[str, list[str]], losses: list[Loss], dataset: str | None, name: str) -> None:
-    known = {_identity(path) for paths in datasets.values() for path in paths}
+def _add(datasets: dict[str, list[str]], losses: list[Loss], known: set[str], dataset: str | None, name: str) -> None:
     paths = list(_matches(name))
     if not paths:
         what = "the folder has no *.root file" if Path(name).is_dir() else "no file matches"

@@ -11,6 +11,7 @@ import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.errors import InputError
+from na64mu.execution.duplicates import Span, spans_of
 
 __all__ = ("SourceFile", "inspect_file", "read_numbers")
 
@@ -25,14 +26,16 @@ class SourceFile:
     detector : str
         Tag of its detector description.
     entries : int
-    largest_cluster : int
-        Most entries between two borders at which all branches start a new basket.
+    borders : tuple of int
+        Entries at which all branches start a new basket, and the number of entries.
     rows : tuple of dict
         Rows of the `runs` tree.
     problem : str
         What is wrong with its bookkeeping; empty if nothing is.
     is_data : bool
         Whether it has no truth of a simulation.
+    spans : tuple of Span, optional
+        Ranges of its event numbers; None where only the whole events can tell.
     """
 
     dataset: str
@@ -41,10 +44,16 @@ class SourceFile:
     uuid: str
     detector: str
     entries: int
-    largest_cluster: int
+    borders: tuple[int, ...]
     rows: tuple[dict[str, Any], ...] = ()
     problem: str = ""
     is_data: bool = True
+    spans: tuple[Span, ...] | None = None
+
+    @property
+    def largest_cluster(self) -> int:
+        """Most entries between two borders."""
+        return max((b - a for a, b in itertools.pairwise(self.borders)), default=0)
 
 
 def inspect_file(dataset: str, path: str, override: Detector | None, layout: Any) -> SourceFile:
@@ -69,39 +78,49 @@ def inspect_file(dataset: str, path: str, override: Detector | None, layout: Any
         If the file cannot be used.
     """
     from na64mu.events.form import TREE
-    from na64mu.events.nano import open_events
-    from na64mu.events.reader import read_runs
+    from na64mu.events.nano import check_form
+    from na64mu.events.reader import read_batch, runs_of
     from na64mu.events.source import find_tree, open_file
 
     name = TREE if layout is None else layout.trees.events
+    rows: list[dict[str, Any]] = []
+    problem, spans = "", None
     with open_file(path) as file:
         tree = find_tree(file, path, name)
-        entries, uuid, cluster = int(tree.num_entries), str(file.file.uuid), _largest_cluster(tree)
+        entries, uuid, borders = int(tree.num_entries), str(file.file.uuid), _borders(tree)
         is_data = "mc_process" not in (tree.keys() if layout is None else layout.truth)
-    open_events(path, layout=layout)  # builds the schema, which names a missing branch
-    rows: list[dict[str, Any]] = []
-    problem = ""
-    try:
-        rows = read_runs(path, layout=layout)
-    except InputError as error:
-        if override is None:
-            msg = f"{error}; without bookkeeping the detector is not known: choose one with --detector"
-            raise InputError(msg) from error
-        problem = str(error)
+        if layout is None:
+            check_form(file, path)
+        else:
+            read_batch(path, 0, 1, layout=layout)
+        try:
+            rows = runs_of(file, path, layout=layout)
+        except InputError as error:
+            if override is None:
+                msg = f"{error}; without bookkeeping the detector is not known: choose one with --detector"
+                raise InputError(msg) from error
+            problem = str(error)
+        if layout is None:
+            spans = spans_of(lambda a, b: _numbers(tree, ("run", "event", "config"), path, a, b), 0, entries)
     tags = sorted({str(row["detector"]) for row in rows})
     if override is None and len(tags) != 1:
         msg = f"{path}: the bookkeeping names {len(tags)} detectors {tags}, one is wanted; choose one with --detector"
         raise InputError(msg)
     tag = tags[0] if override is None else override.tag
-    return SourceFile(dataset, path, name, uuid, tag, entries, cluster, tuple(rows), problem, is_data)
+    return SourceFile(dataset, path, name, uuid, tag, entries, borders, tuple(rows), problem, is_data, spans)
 
 
-def _largest_cluster(tree: Any) -> int:
+def _borders(tree: Any) -> tuple[int, ...]:
     if hasattr(tree, "common_entry_offsets"):
-        borders = [int(b) for b in tree.common_entry_offsets()]
-    else:
-        borders = sorted({int(c.num_first_entry) for c in tree.cluster_summaries} | {int(tree.num_entries)})
-    return max((b - a for a, b in itertools.pairwise(borders)), default=0)
+        return tuple(int(b) for b in tree.common_entry_offsets())
+    return tuple(sorted({int(c.num_first_entry) for c in tree.cluster_summaries} | {int(tree.num_entries)}))
+
+
+def _numbers(tree: Any, names: Sequence[str], path: str, start: int, stop: int) -> tuple[Any, ...]:
+    from na64mu.events.source import read_columns
+
+    found = read_columns(tree, names, path, start, stop)
+    return tuple(np.asarray(found[name]) for name in names)
 
 
 def read_numbers(
@@ -131,7 +150,7 @@ def read_numbers(
         If they cannot be read.
     """
     from na64mu.events.reader import read_batch
-    from na64mu.events.source import find_tree, open_file, read_columns
+    from na64mu.events.source import find_tree, open_file
 
     names = {name: name for name in scalars}
     if layout is not None:
@@ -140,5 +159,5 @@ def read_numbers(
             return read_batch(path, start, stop, layout=layout).scalars
         names = {name: str(c.branch) for name, c in columns.items()}
     with open_file(path) as root:
-        found = read_columns(find_tree(root, path, tree), list(names.values()), path, start, stop)
-    return {name: np.asarray(found[branch]) for name, branch in names.items()}
+        found = _numbers(find_tree(root, path, tree), list(names.values()), path, start, stop)
+    return dict(zip(names, found, strict=True))

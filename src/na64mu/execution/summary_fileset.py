@@ -6,7 +6,7 @@ Datasets, detectors and exposure are those of the raw trees: they stand in the b
 from __future__ import annotations
 
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,14 +41,16 @@ class SummaryFileset:
     def books(self, events: Mapping[tuple[str, str, int, int], int], unread: Mapping[tuple[str, str], Ranges]) -> list[SummaryBook]:
         """What was read of every file: what `reconcile_summaries` takes; arguments as of `na64mu.execution.books.books_of`."""
         books = []
+        read: dict[tuple[str, str], dict[tuple[str, int, int], int]] = defaultdict(dict)
+        for (dataset, path, run, config), n in events.items():
+            read[dataset, path][dataset, run, config] = n
         for file in self.files:
             key = file.dataset, file.path
             doubled = self.excluded.get(file.path, Excluded())
             elsewhere = Counter({k: n for k, n in doubled.elsewhere.items() if k[0] == file.dataset})
             missing = _counts_of(file, unread[key], doubled)
-            read = {(d, run, config): n for (d, path, run, config), n in events.items() if (d, path) == key}
             n_unread = sum(int(doubled.mask(a, b).sum()) for a, b in unread[key]) + elsewhere.total()
-            books.append(SummaryBook(file.path, file.exposure, read, None if missing is None else missing + elsewhere, n_unread))
+            books.append(SummaryBook(file.path, file.exposure, read[key], None if missing is None else missing + elsewhere, n_unread))
         return books
 
 
