@@ -5,16 +5,20 @@ Exit codes: 0 good, 1 failed, 2 usage, 3 finished with lost input. Tables go to 
 
 from __future__ import annotations
 
-import difflib
 import errno
 import importlib
 import logging
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from na64mu import __version__
+from na64mu.cli.examples import EXAMPLES, FIRST_STEPS, epilog
+from na64mu.cli.hints import nearest, with_hint
 from na64mu.errors import Na64muError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ("VERBS", "main")
 
@@ -30,10 +34,15 @@ VERBS = {
     "unblind": "Open the signal box of a frozen selection, by its hash.",
     "display": "Draw one event: hits, tracks and calorimeter cells.",
     "efficiency": "Signal efficiency against mass, from simulated Z' events.",
+    "optimise": "Signal box with the best expected limit, from blinded data and simulation.",
     "limits": "Limits on g and y of an output folder, or of the Letter's numbers.",
+    "recast": "Limits on your own model, from its events or yields.",
+    "project": "Expected limits with more muons and the improvements the Letter names.",
+    "paper": "The whole Letter from simulated events, beside the published numbers.",
     "report": "Make plane and HTML report of an output folder again.",
     "detector": "List the detector descriptions, or print one with its sources.",
     "doctor": "Say what this installation has, lacks, and whether it works.",
+    "completion": "Script that makes a shell complete verbs and options with Tab.",
 }
 
 
@@ -52,7 +61,15 @@ class VerbGroup(click.Group):
         if not isinstance(command, click.Command):
             msg = f"na64mu.cli.{cmd_name}.command is not a click command"
             raise TypeError(msg)
+        command.epilog = epilog(EXAMPLES.get(cmd_name, ()), "Examples")
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Verbs and options for Tab, without importing any verb."""
+        from click.shell_completion import CompletionItem
+
+        verbs = [CompletionItem(name, help=line) for name, line in VERBS.items() if name.startswith(incomplete)]
+        return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's signature)
         """Write the list of verbs without importing any of them."""
@@ -69,6 +86,8 @@ class VerbGroup(click.Group):
         """Run the verb; an error with a known cause becomes one sentence on stderr and its exit code."""
         try:
             return super().invoke(ctx)
+        except click.BadParameter as error:
+            raise with_hint(error) from error
         except Na64muError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
@@ -79,12 +98,18 @@ class VerbGroup(click.Group):
 
 
 def _unknown_verb(ctx: click.Context, name: str) -> NoReturn:
-    near = difflib.get_close_matches(name, VERBS, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"the verbs are {', '.join(VERBS)}."
+    near = nearest(name, VERBS)
+    hint = f"did you mean {near!r}?" if near else f"the verbs are {', '.join(VERBS)}."
     ctx.fail(f"there is no verb {name!r}: {hint}")
 
 
-@click.group(name="na64mu", cls=VerbGroup, subcommand_metavar="VERB [ARGS]...", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    name="na64mu",
+    cls=VerbGroup,
+    subcommand_metavar="VERB [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=epilog(FIRST_STEPS, "First steps (`na64mu VERB --help` has examples of each verb)"),
+)
 @click.version_option(__version__, package_name="na64mu")
 @click.option("-v", "--verbose", count=True, help="Log more to stderr: -v progress, -vv details.")
 @click.option("-q", "--quiet", is_flag=True, help="Log errors only.")

@@ -23,7 +23,7 @@ __all__ = ("command",)
 
 
 @click.command(name="align", short_help="Align and calibrate the trackers with beam muons.")
-@click.argument("files", metavar="FILES...", nargs=-1, required=True)
+@click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path())
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="TOML file to write.")
 @click.option("--detector", metavar="TAG|FILE", help="Detector description to correct; stands for the tags in the files.")
 @click.option(
@@ -62,8 +62,6 @@ def command(
 
     The file that is written stands wherever a detector description is asked for: na64mu run FILES --detector alignment.toml.
     The exit code is 3 if some input could not be read.
-
-    Example: na64mu align data/sample/calibration_*.root -o alignment.toml
     """
     from rich.console import Console
 

@@ -12,8 +12,8 @@ import click
 __all__ = ("command",)
 
 
-@click.command(name="calibrate")
-@click.argument("files", nargs=-1, required=True)
+@click.command(name="calibrate", short_help="Fit MIP peaks of a calibration sample; record the thresholds.")
+@click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "-o",
     "--output",

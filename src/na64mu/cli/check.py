@@ -13,7 +13,7 @@ __all__ = ("command",)
 
 
 @click.command(name="check", short_help="Read files against the raw-tree form; say what is wrong and where.")
-@click.argument("files", metavar="FILES...", nargs=-1, required=True)
+@click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--detector", "detector_files", multiple=True, metavar="FILE", help="A detector description of your own (TOML); may be repeated."
 )

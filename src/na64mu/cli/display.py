@@ -18,8 +18,6 @@ def command(file: Path, event: int, detector: str | None, output: Path) -> None:
     """Draw one event of FILE: the apparatus to scale with all tracks, residuals of the hits, and the cells of the calorimeters.
 
     In data an event of the signal box is not drawn before the box is opened.
-
-    Example: na64mu display data/sample/zprime_m100.root --event 3 -o event.png
     """
     from na64mu.analysis.blinding import visible_events
     from na64mu.detector import load_detector

@@ -19,6 +19,9 @@ OPTIONAL = {
     "fsspec_xrootd": ("reads root:// addresses", "pip install fsspec-xrootd"),
     "aiohttp": ("reads https:// addresses", "pip install aiohttp"),
     "pyarrow": ("writes event summaries as Parquet", "pip install pyarrow"),
+    "geant4_pybind": ("simulates with Geant4", "pip install 'na64mu[geant4]'"),
+    "hepdata_lib": ("writes HEPData submissions", "pip install 'na64mu[publish]'"),
+    "ipykernel": ("runs the notebooks", "pip install jupyterlab"),
 }
 
 
@@ -37,7 +40,7 @@ def command(as_json: bool) -> None:
     import json
     import sys
 
-    findings = [*_versions(), _cores(), _numba_cache(), *_optional_parts(), _kernel(), *_sample()]
+    findings = [*_versions(), _cores(), _numba_cache(), *_optional_parts(), _kernel(), *_shipped_data(), *_sample()]
     if as_json:
         click.echo(json.dumps([f._asdict() for f in findings], indent=1))
     else:
@@ -100,6 +103,28 @@ def _kernel() -> Finding:
     except Exception as error:  # noqa: BLE001  # whatever goes wrong is the finding
         return Finding("numba", False, f"cannot compile: {error}")
     return Finding("numba", answer == 42, f"compiles for {get_host_cpu_name()}")
+
+
+def _shipped_data() -> list[Finding]:
+    """Whether every detector description can be read and has a calibration that was made for it."""
+    from na64mu.analysis.calibration import load_calibration
+    from na64mu.detector import known_detectors, load_detector
+    from na64mu.errors import Na64muError
+
+    findings = []
+    for tag in known_detectors():
+        try:
+            detector, calibration = load_detector(tag), load_calibration(tag)
+            fits = calibration.detector_hash == detector.digest
+            found = (
+                f"calibration of {calibration.n_muons} muons"
+                if fits
+                else "the calibration was made for another version of it: `na64mu run` will refuse it"
+            )
+            findings.append(Finding(tag, fits, found))
+        except Na64muError as error:
+            findings.append(Finding(tag, False, str(error)))
+    return findings or [Finding("detector", False, "no description in data/detector: the installation is incomplete")]
 
 
 def _sample() -> list[Finding]:

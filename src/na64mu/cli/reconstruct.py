@@ -10,7 +10,7 @@ __all__ = ("command",)
 
 
 @click.command(name="reconstruct", short_help="Turn raw trees into event summaries, one row per event.")
-@click.argument("files", metavar="FILES...", nargs=-1, required=True)
+@click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "-o",
     "--output",

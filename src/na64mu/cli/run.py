@@ -13,7 +13,7 @@ __all__ = ("command",)
 
 
 @click.command(name="run", short_help="The main job: raw trees in, cut-flow and (p_out, E_CAL) plane out.")
-@click.argument("files", metavar="FILES...", nargs=-1, required=True)
+@click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path())
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default="out", show_default=True, help="Output folder.")
 @click.option("--selection", default="prl2024", show_default=True, metavar="NAME|FILE", help="Working point.")
 @click.option("--detector", metavar="TAG|FILE", help="Detector description that stands for the tags in the files.")

@@ -11,7 +11,7 @@ __all__ = ("command",)
 
 
 @click.command(name="skim", short_help="Rewrite raw trees to fast files: large baskets, zstd, checksums; nothing is lost.")
-@click.argument("files", metavar="FILES...", nargs=-1, required=True)
+@click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path())
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
 @click.option("--keep", type=click.Choice(["calibration", "physics", "random"]), multiple=True, help="Keep events with this trigger only.")
 @click.option("--layout", metavar="NAME|FILE", help="Layout that maps a foreign tree onto the raw tree.")

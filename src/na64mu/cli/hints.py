@@ -1,0 +1,54 @@
+"""What a message about a mistyped word can add: the nearest word that exists."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+import click
+
+__all__ = ("nearest", "with_hint")
+
+#: A word in quotes at the beginning of click's message about a choice.
+QUOTED = re.compile(r"^'([^']*)' is not one of ")
+
+
+def nearest(word: str, known: list[str] | tuple[str, ...] | dict[str, str]) -> str:
+    """The known word that the typed one is probably meant to be.
+
+    Parameters
+    ----------
+    word : str
+        As typed.
+    known : sequence of str
+        What there is.
+
+    Returns
+    -------
+    str
+        One of them, or nothing.
+    """
+    found = difflib.get_close_matches(word.lower(), [k.lower() for k in known], n=1)
+    return next((k for k in known if found and k.lower() == found[0]), "")
+
+
+def with_hint(error: click.BadParameter) -> click.BadParameter:
+    """The same error with the nearest choice, where the option takes one of several words.
+
+    Parameters
+    ----------
+    error : click.BadParameter
+        From the parsing of a command line.
+
+    Returns
+    -------
+    click.BadParameter
+        The error itself where nothing is near.
+    """
+    kind = None if error.param is None else error.param.type
+    typed = QUOTED.match(error.message)
+    if isinstance(kind, click.Choice) and typed:
+        near = nearest(typed[1], [str(choice) for choice in kind.choices])
+        if near:
+            return click.BadParameter(f"{error.message} Did you mean {near!r}?", error.ctx, error.param, error.param_hint)
+    return error
