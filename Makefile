@@ -10,11 +10,12 @@ JOBS ?= auto
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help run test lint clean
+.PHONY: help run test lint docs clean
 
 help:
 	@sed -n 's/^#   make/make/p' Makefile
 	@echo 'make lint    ruff and mypy alone'
+	@echo 'make docs    the documentation, in docs/_build'
 	@echo 'make clean   remove out/, caches and .venv'
 
 run: .venv/installed
@@ -22,6 +23,9 @@ run: .venv/installed
 
 test: lint
 	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 --dist loadfile
+
+docs: .venv/installed-test
+	$(BIN)/sphinx-build -W --keep-going docs docs/_build
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

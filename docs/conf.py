@@ -1,0 +1,70 @@
+"""How Sphinx builds these pages: `make docs` leaves them in docs/_build."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import na64mu
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+project = "na64mu"
+author = "the na64mu developers"
+copyright = "the na64mu developers, BSD 3-Clause"  # noqa: A001 (Sphinx's name)
+release = na64mu.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon", "sphinx_click"]
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+suppress_warnings = ["ref.python"]  # a short name that two classes share gets no link
+
+html_theme = "furo"
+html_title = f"na64mu {release}"
+
+autodoc_mock_imports = ["geant4_pybind"]
+autodoc_typehints = "none"  # the docstrings say types, units and shapes
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True}
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+
+API = Path(__file__).parent / "reference" / "api"
+
+
+def write_reference(package: str) -> list[str]:
+    """Write the page of a package, its modules one after the other, and those of the packages in it; return their names."""
+    folder = importlib.import_module(package)
+    modules = sorted(pkgutil.iter_modules(folder.__path__), key=lambda m: m.name)
+    lines = [package, "=" * len(package), ""]
+    for name in [package, *(f"{package}.{m.name}" for m in modules if not m.ispkg and not m.name.startswith("__"))]:
+        title = [] if name == package else [name, "-" * len(name), ""]
+        members = ["   :no-members:"] if name == package else []  # a package shows its modules' members where they are defined
+        lines += [*title, f".. automodule:: {name}", *members, ""]
+    (API / f"{package}.rst").write_text("\n".join(lines), encoding="utf-8")
+    inner = [write_reference(f"{package}.{m.name}") for m in modules if m.ispkg]
+    return [package, *(page for pages in inner for page in pages)]
+
+
+API.mkdir(exist_ok=True)
+for stage in (m.name for m in pkgutil.iter_modules(na64mu.__path__) if m.ispkg and m.name != "cli"):
+    write_reference(f"na64mu.{stage}")
+
+
+def plain_text(*arguments: object) -> None:
+    """Docstrings are plain text with formulas: |p| is no substitution, np.str_ no link."""
+    lines = arguments[-1]
+    assert isinstance(lines, list)
+    lines[:] = [re.sub(r"(\w)_(?!\w)", r"\1\\_", re.sub(r"(?<!`)\|(?!`)", r"\\|", line)) for line in lines]
+
+
+def setup(app: Sphinx) -> None:
+    """Sphinx's hook."""
+    app.connect("autodoc-process-docstring", plain_text, priority=400)  # before the sections are parsed
