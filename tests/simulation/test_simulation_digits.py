@@ -6,9 +6,10 @@ import pytest
 from na64mu.detector import load_detector
 from na64mu.events.batch import Jagged
 from na64mu.events.form import COLLECTIONS
-from na64mu.simulation.digits import SAMPLE_RATIOS, digitise, moyal
+from na64mu.simulation.digits import digitise
 from na64mu.simulation.line import build_surfaces
 from na64mu.simulation.readout import build_readout
+from na64mu.simulation.strips import SAMPLE_RATIOS, moyal
 from na64mu.simulation.truth import FACTS, Truth
 
 N = 2000

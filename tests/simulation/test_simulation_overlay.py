@@ -10,7 +10,7 @@ from na64mu.cli.simulate import command
 from na64mu.detector import load_detector
 from na64mu.events.batch import RawBatch
 from na64mu.events.reader import read_batch, read_runs
-from na64mu.simulation.digits import SAMPLE_RATIOS, _pulse
+from na64mu.simulation.strips import SAMPLE_RATIOS, sample_pulse
 from na64mu.simulation.events import simulate_events
 from na64mu.simulation.overlay import MERGE, WINDOW, lay_over, mean_pile_up
 from na64mu.simulation.produce import produce
@@ -63,11 +63,11 @@ def test_deposits_in_time_are_added(batches: tuple[RawBatch, RawBatch]) -> None:
 
 def test_pulses() -> None:
     samples = np.empty(3)
-    _pulse(0.0, samples)
+    sample_pulse(0.0, samples)
     np.testing.assert_allclose(samples, [SAMPLE_RATIOS[0], 1.0, SAMPLE_RATIOS[1]])
-    _pulse(25.0, samples)
+    sample_pulse(25.0, samples)
     np.testing.assert_allclose(samples, [0.0, SAMPLE_RATIOS[0], 1.0])
-    _pulse(80.0, samples)
+    sample_pulse(80.0, samples)
     assert not samples.any()
 
 

@@ -20,6 +20,18 @@ __all__ = ("command",)
     help="What happens: beam; zprime, scalar, pseudoscalar, axial, darkphoton (with --mass); hardloss, nuclear, hadron, decay, kaon.",
 )
 @click.option("--pile-up/--no-pile-up", default=False, show_default=True, help="Lay further beam particles over the events.")
+@click.option(
+    "--tier",
+    type=click.Choice(["energy", "waveform"]),
+    default="energy",
+    show_default=True,
+    help="Calorimeters and counters as energy and time, or as 32 samples of 12.5 ns.",
+)
+@click.option(
+    "--conditions",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML file with dead and noisy channels, noise, thresholds, cross-talk, sampling ADCs.",
+)
 @click.option("--engine", type=click.Choice(["fast", "geant4"]), default="fast", show_default=True, help="What carries the muons.")
 @click.option("--config", type=click.IntRange(1, 2), default=1, show_default=True, help="Trigger configuration.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Equal seeds give equal events.")
@@ -34,6 +46,8 @@ def command(
     n_events: int,
     process: str,
     pile_up: bool,
+    tier: Literal["energy", "waveform"],
+    conditions: Path | None,
     engine: Literal["fast", "geant4"],
     config: int,
     seed: int,
@@ -50,9 +64,12 @@ def command(
     from rich.progress import Progress
 
     from na64mu.detector import load_detector
+    from na64mu.detector.conditions import load_conditions
     from na64mu.simulation.produce import produce
 
     detector = load_detector(tag)
+    if conditions is not None:
+        detector = detector.operated(load_conditions(conditions))
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(f"simulate {process}", total=n_events)
@@ -69,6 +86,7 @@ def command(
             prescale_calibration=prescale,
             kind=kind,
             with_pile_up=pile_up,
+            tier=tier,
             engine=engine,
             progress=lambda n: bar.advance(task, n),
         )

@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from na64mu.detector.elements.element import Count, Element, Fraction, NonNegative, Positive
 from na64mu.detector.pulse import PulseShape, pulse_shape
 from na64mu.errors import DetectorError
-from na64mu.tomlmodel import read_toml, validate
+from na64mu.tomlmodel import content_hash, read_toml, validate
 
 __all__ = (
     "SAMPLES",
@@ -130,6 +130,11 @@ class Conditions(Element):
                 msg = f"{name}: counts has {len(getattr(self, name).counts)} numbers, {sections} wanted"
                 raise ValueError(msg)
         return self
+
+    @property
+    def label(self) -> str:
+        """Title and hash, as the bookkeeping of a simulated file names them."""
+        return f"conditions={self.title} ({content_hash(self.model_dump(mode='json'))[:12]})"
 
     def of(self, plane: str) -> Channels:
         """What is special about a plane; without dead or noisy channels if nothing is."""

@@ -144,6 +144,9 @@ def _check_runs(scan: _Scan, detectors: dict[str, Detector], layout: Layout | No
         else:
             message = f"there is no detector description {tag!r}; known are {', '.join(known)}; name the file of your own with --detector"
             scan.found.add("detector", "runs.detector", message)
+    for label in sorted({part for row in scan.runs for part in row["conditions"].split(";") if part.startswith("conditions=")}):
+        message = f"names {label}: give that file as --detector to whatever reads these events, or channels and gains are taken as shipped"
+        scan.found.add("conditions", "runs.conditions", message, severity="warning")
     for pair, n in Counter((row["run"], row["config"]) for row in scan.runs).items():
         if n > 1:
             scan.found.add("runs-duplicate", "runs", f"run {pair[0]} config {pair[1]} has {n} rows, one is needed")

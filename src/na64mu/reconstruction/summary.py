@@ -13,6 +13,7 @@ from na64mu.reconstruction.columns import COLUMNS
 from na64mu.reconstruction.energies import calorimeter_energy, counter_energy, pointed_cell_energy, veto_energy
 from na64mu.reconstruction.event_summary import EventSummary
 from na64mu.reconstruction.hits import spectrometer_hits
+from na64mu.reconstruction.pulses.digits import with_digits
 from na64mu.reconstruction.stations import station_hits
 from na64mu.reconstruction.strips import Clusters, gem_clusters, micromegas_clusters
 from na64mu.tracking.extrapolation import Crossing, cross_plane
@@ -155,7 +156,7 @@ def reconstruct(events: Any, detector: Detector) -> EventSummary:
     Parameters
     ----------
     events : RawBatch or ak.Array
-        Raw events: a batch, or an awkward (NanoEvents) array with the collections of the raw tree.
+        Raw events of either tier: a batch, or an awkward (NanoEvents) array with the collections of the raw tree.
     detector : Detector
         The description of the set-up they were taken with.
 
@@ -164,7 +165,7 @@ def reconstruct(events: Any, detector: Detector) -> EventSummary:
     EventSummary
         Column -> array of shape (n_events,): the columns of columns.py, then the truth (mc_*) that is present.
     """
-    batch = events if isinstance(events, RawBatch) else RawBatch.from_events(events)
+    batch = with_digits(events if isinstance(events, RawBatch) else RawBatch.from_events(events), detector)
     mm = micromegas_clusters(batch.collections["mm"], detector)
     gem = gem_clusters(batch.collections["gem"], detector)
     ms1 = find_tracks(batch, mm, gem, detector, 1)

@@ -21,6 +21,7 @@ from na64mu.detector import Detector
 from na64mu.errors import BlindedError
 from na64mu.events.batch import RawBatch
 from na64mu.reconstruction.event import EventTracks, event_junction, event_tracks, trajectory
+from na64mu.reconstruction.pulses.digits import with_digits
 from na64mu.reconstruction.summary import reconstruct
 from na64mu.report.apparatus import ENERGY_MAP, ENERGY_SCALE, Cells, draw_cells, draw_line, draw_names, event_cells
 from na64mu.report.style import BLUE, GREY, ORANGE, PURPLE, STYLE, VERMILLION
@@ -316,7 +317,7 @@ def display_event(event: Any, detector: Detector) -> EventDisplay:
     if isinstance(event, ak.Record):
         layout = ak.to_layout(event)
         event = ak.Array(layout.array[layout.at : layout.at + 1], behavior=event.behavior)
-    batch = event if isinstance(event, RawBatch) else RawBatch.from_events(event)
+    batch = with_digits(event if isinstance(event, RawBatch) else RawBatch.from_events(event), detector)
     if len(batch) == 1 and not visible_events(reconstruct(batch, detector), load_working_point("prl2024").box).all():
         msg = f"run {batch.scalars['run'][0]}, event {batch.scalars['event'][0]} lies in the signal box, which is blinded in data; choose another event"
         raise BlindedError(msg)

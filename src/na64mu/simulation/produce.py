@@ -31,13 +31,14 @@ from na64mu.simulation.digits import digitise
 from na64mu.simulation.events import CALIBRATION, simulate_events
 from na64mu.simulation.geant4.backend import run_geant4
 from na64mu.simulation.geant4.processes import Geant4Settings
-from na64mu.simulation.overlay import pile_up
+from na64mu.simulation.overlay import MERGE, pile_up
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.setup import Setup, build_setup
 from na64mu.simulation.signal import SIGNALS, hard_loss_plans, zprime_plans
 from na64mu.simulation.spectra import NUCLEAR
 from na64mu.simulation.stack import BEAM, DECAY, HADRON, HARD_LOSS, ZPRIME
 from na64mu.simulation.truth import FACTS, PileUp, Truth, no_pile_up
+from na64mu.simulation.waveforms import Electronics
 from na64mu.typing import AnyArray, FloatArray
 
 __all__ = ("BATCH", "PROCESSES", "produce")
@@ -110,6 +111,7 @@ def produce(
     prescale_calibration: int = 1,
     kind: Literal["ttree", "rntuple"] = "ttree",
     with_pile_up: bool = False,
+    tier: Literal["energy", "waveform"] = "energy",
     engine: Literal["fast", "geant4"] = "fast",
     geant4: Geant4Settings | None = None,
     progress: Callable[[int], object] | None = None,
@@ -142,6 +144,8 @@ def produce(
         Form of the file.
     with_pile_up : bool
         Whether further beam particles are laid over the events (see overlay.py).
+    tier : {"energy", "waveform"}
+        Calorimeters and counters as energy and time, or as the samples of their ADCs; everything else is the same in both.
     engine : {"fast", "geant4"}
         What carries the muons: the fast parametrised engine, or Geant4 (extra `geant4`; see geant4/backend.py for its processes).
     geant4 : Geant4Settings, optional
@@ -169,7 +173,10 @@ def produce(
         msg = f"a sample needs at least one event, not {n_events}"
         raise Na64muError(msg)
     setup, readout = build_setup(detector, config), build_readout(detector)
-    conditions = f"simulation;{process}{';pile-up' if with_pile_up else ''}"
+    electronics = Electronics.of(detector) if tier == "waveform" else None
+    conditions = f"simulation;{process}{';pile-up' if with_pile_up else ''}{';waveforms' if electronics else ''}"
+    if detector.conditions is not None:
+        conditions += f";{detector.conditions.label}"
     batch = n_events if engine == "geant4" else BATCH
     n_mot, sum_weights, n_written, n_physics = 0, 0.0, 0, 0
     sizes = [min(batch, n_events - first) for first in range(0, n_events, batch)]
@@ -193,9 +200,9 @@ def produce(
             sum_weights += weight * counted
             n_written += len(truth.facts)
             n_physics += int(np.count_nonzero(_column(truth, "trigger") > CALIBRATION))
-            pile = pile_up(setup, detector, truth, rng) if with_pile_up else no_pile_up(truth)
+            pile = pile_up(setup, detector, truth, rng, MERGE if electronics is None else 0.0) if with_pile_up else no_pile_up(truth)
             scalars = _scalars(truth, pile, i * BATCH, run, config, detector.beam.muons_per_spill)
-            writer.extend(RawBatch(scalars, digitise(truth, setup.surfaces, readout, rng, pile)))
+            writer.extend(RawBatch(scalars, digitise(truth, setup.surfaces, readout, rng, pile, electronics)))
             if progress is not None and engine == "fast":
                 progress(size)
         row: dict[str, Any] = {

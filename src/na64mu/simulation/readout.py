@@ -12,6 +12,7 @@ import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.detector.elements import BmsStation, Gem, Micromegas, Straw
+from na64mu.simulation.channels import ChannelState, channel_state
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("Readout", "build_readout")
@@ -32,7 +33,7 @@ class Readout(NamedTuple):
     channel : IntArray
         Channel of every strip, shape (n_views, most strips).
     response : FloatArray
-        (charge mode, charge width, cluster sigma, its spread, noise, threshold) of Micromegas and GEM, shape (2, 6).
+        (charge mode, charge width, cluster sigma, its spread) of Micromegas and GEM, shape (2, 4).
     straw : FloatArray
         Per straw view (module, view, first wire of layer 0, pitch, layer shift, layer spacing, n_wires, inner radius,
         drift ns per mm, sigma, efficiency, half length of the wire, its centre, t0).
@@ -46,6 +47,8 @@ class Readout(NamedTuple):
         (cell resolution, threshold, sigma_t) of ECAL, VHCAL and HCAL, shape (3, 3).
     noise_hits : float
         Mean number of noise hits per view.
+    channels : ChannelState
+        Channels that are dead or noisy, noise and thresholds: the conditions of the run.
     """
 
     bms: FloatArray
@@ -60,6 +63,7 @@ class Readout(NamedTuple):
     veto: FloatArray
     calorimeter: FloatArray
     noise_hits: float
+    channels: ChannelState
 
 
 def _strip_views(detector: Detector) -> tuple[FloatArray, list[IntArray]]:
@@ -120,7 +124,7 @@ def build_readout(detector: Detector) -> Readout:
             tube = [s.inner_radius, s.drift_ns_per_mm, s.sigma, s.efficiency, 0.5 * s.wires[1 - view] * s.pitch, s.centre[1 - view], s.t0]
             straw.append([s.module, view, wire0, s.pitch, s.layer_shift, s.layer_spacing, s.wires[view], *tube])
     responses = [
-        [r.charge_mode, r.charge_width, r.cluster_sigma, r.cluster_sigma_spread, r.noise, r.threshold]
+        [r.charge_mode, r.charge_width, r.cluster_sigma, r.cluster_sigma_spread]
         for r in (detector.micromegas_response, detector.gem_response)
     ]
     calorimeters = (detector.ecal, detector.vhcal, detector.hcal)
@@ -137,4 +141,5 @@ def build_readout(detector: Detector) -> Readout:
         veto=np.array([detector.veto.threshold, detector.veto.end_resolution, detector.veto.sigma_t]),
         calorimeter=np.array([[c.cell_resolution, c.threshold, c.sigma_t] for c in calorimeters]),
         noise_hits=detector.medium.noise_hits,
+        channels=channel_state(detector),
     )

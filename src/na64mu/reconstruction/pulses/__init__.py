@@ -1,0 +1,1 @@
+"""Waveforms of sampling ADCs -> pulses -> energies and times."""

@@ -1,0 +1,23 @@
+"""Room for the rows of one more event in a growing matrix of digits."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from na64mu.typing import FloatArray
+
+__all__ = ("MOST_ROWS", "room")
+
+#: More rows than one event can have in one collection.
+MOST_ROWS = 6000
+
+
+@njit(cache=True, nogil=True)
+def room(rows: FloatArray, used: int) -> FloatArray:
+    """The rows, or a larger copy of them if fewer than MOST_ROWS are free behind those used."""
+    if used + MOST_ROWS <= len(rows):
+        return rows
+    grown = np.empty((2 * len(rows) + MOST_ROWS, rows.shape[1]))
+    grown[:used] = rows[:used]
+    return grown

@@ -1,0 +1,120 @@
+"""Digits of the trackers: every crossing of every particle, then noise, event by event. Lengths mm, times ns."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from na64mu.simulation.line import Surfaces
+from na64mu.simulation.readout import Readout
+from na64mu.simulation.rows import room
+from na64mu.simulation.strips import read_strips, sample_pulse, share_charge
+from na64mu.simulation.truth import PileUp
+from na64mu.simulation.wires import noise_slabs, noise_wires, read_slab, read_wires
+from na64mu.typing import FloatArray, IntArray
+
+__all__ = ("tracker_rows",)
+
+
+@njit(cache=True, nogil=True)
+def _to_module(r: Readout, surface: int, hit: FloatArray, local: FloatArray) -> None:
+    """A crossing (surface, x, y, tx, ty) as the module sees it, which may be turned about its centre."""
+    local[:] = hit
+    x, y, c, s = r.turn[surface]
+    if s == 0.0:
+        return
+    local[1] = x + c * (hit[1] - x) + s * (hit[2] - y)
+    local[2] = y - s * (hit[1] - x) + c * (hit[2] - y)
+    local[3] = c * hit[3] + s * hit[4]
+    local[4] = -s * hit[3] + c * hit[4]
+
+
+@njit(cache=True, nogil=True)
+def _digitise_particle(
+    r: Readout,
+    s: Surfaces,
+    hits: FloatArray,
+    time: float,
+    charges: FloatArray,
+    bms: FloatArray,
+    straws: FloatArray,
+    n: IntArray,
+    rng: np.random.Generator,
+) -> None:
+    """Trackers for one beam particle; hits are rows (surface, x, y, tx, ty) of it and of its secondaries."""
+    local, samples = np.empty(hits.shape[1]), np.empty(3)
+    sample_pulse(time, samples)
+    for h in range(len(hits)):
+        surface = int(hits[h, 0])
+        if surface >= s.first_counter:
+            continue
+        _to_module(r, surface, hits[h], local)
+        if surface < s.first_mm:
+            n[0] = read_slab(r, surface, local[1], local[2], time, bms, n[0], rng)
+        elif surface < s.first_straw:
+            k = 2 * (surface - s.first_mm)
+            share_charge(r, k, local[1], local[2], samples, charges[k], rng)
+            share_charge(r, k + 1, local[2], local[1], samples, charges[k + 1], rng)
+        else:
+            k = surface - s.first_straw
+            v = k % 2
+            n[3] = read_wires(r, k, local[1 + v], local[3 + v], local[2 - v], local[4 - v], time, straws, n[3], rng)
+
+
+@njit(cache=True, nogil=True)
+def _noise(r: Readout, bms: FloatArray, straws: FloatArray, n: IntArray, rng: np.random.Generator) -> None:
+    """Noise of the trackers without strips."""
+    for i in range(len(r.bms)):
+        n[0] = noise_slabs(r, i, bms, n[0], rng)
+    for k in range(len(r.straw)):
+        n[3] = noise_wires(r, k, straws, n[3], rng)
+
+
+@njit(cache=True, nogil=True)
+def tracker_rows(
+    r: Readout, s: Surfaces, hits: FloatArray, hit_offsets: IntArray, more: PileUp, rng: np.random.Generator
+) -> tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Rows of the trackers of all events.
+
+    Parameters
+    ----------
+    r : Readout
+        The read-out.
+    s : Surfaces
+        Recording surfaces.
+    hits : FloatArray
+        Crossings (surface, x, y, tx, ty) of the particles of the triggers, shape (n_hits, 5).
+    hit_offsets : IntArray
+        Of every event, shape (n_events + 1,).
+    more : PileUp
+        Particles piled up.
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    offsets : IntArray
+        Of BMS, Micromegas, GEM and straws, shape (4, n_events + 1).
+    bms, mm, gem, straws : FloatArray
+        Their rows, with the fields of the raw tree in order.
+    """
+    n_events = len(hit_offsets) - 1
+    offsets, n = np.zeros((4, n_events + 1), dtype=np.int64), np.zeros(4, dtype=np.int64)
+    charges = np.zeros((r.channel.shape[0], r.channel.shape[1], 3), dtype=np.float64)
+    bms, mm, gem, straws = np.empty((0, 3)), np.empty((0, 6)), np.empty((0, 6)), np.empty((0, 5))
+    n_mm_views = 2 * (s.first_gem - s.first_mm)
+    others = more.truth
+    for e in range(n_events):
+        bms, mm, gem, straws = room(bms, n[0]), room(mm, n[1]), room(gem, n[2]), room(straws, n[3])
+        _digitise_particle(r, s, hits[hit_offsets[e] : hit_offsets[e + 1]], 0.0, charges, bms, straws, n, rng)
+        for k in range(more.offsets[e], more.offsets[e + 1]):
+            here = others.hits[others.hit_offsets[k] : others.hit_offsets[k + 1]]
+            _digitise_particle(r, s, here, more.times[k], charges, bms, straws, n, rng)
+        _noise(r, bms, straws, n, rng)
+        for k in range(len(r.strips)):
+            if k < n_mm_views:
+                n[1] = read_strips(r, k, charges[k], mm, n[1], rng)
+            else:
+                n[2] = read_strips(r, k, charges[k], gem, n[2], rng)
+        offsets[:, e + 1] = n
+    return offsets, bms[: n[0]], mm[: n[1]], gem[: n[2]], straws[: n[3]]

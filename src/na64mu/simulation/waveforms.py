@@ -1,0 +1,245 @@
+"""Waveforms: calorimeter and counter channels as a sampling ADC records them. Times ns, samples ADC counts.
+
+Each deposit is a pulse of the channel's shape at its own time, those of piled-up particles early or late; the clock of the
+ADC has one phase per event, common to all channels. Pedestal, noise, the ceiling of the ADC and zero suppression follow.
+Every channel has its own noise, so a channel without a deposit is written at the rate at which noise passes the threshold.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+from numba import njit
+
+from na64mu.detector import Detector
+from na64mu.detector.conditions import SAMPLES, Msadc
+from na64mu.detector.pulse import PulseShape, amplitude
+from na64mu.events.batch import Jagged
+from na64mu.events.form import WAVEFORMS, waveform_of
+from na64mu.simulation.readout import Readout
+from na64mu.typing import AnyArray, FloatArray, IntArray
+
+__all__ = ("Bank", "Electronics", "Sampler", "sample_events", "sampled_collections")
+
+PULSE_LENGTH = 12.0  # time constants of the fall after which nothing is left of a pulse
+
+
+class Sampler(NamedTuple):
+    """The ADC of one collection, for the kernel; see na64mu.detector.conditions."""
+
+    period: float
+    trigger_sample: int
+    ceiling: int
+    pedestal: float
+    pedestal_spread: float
+    odd_offset: float
+    noise: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Channels of one collection.
+
+    Attributes
+    ----------
+    address : IntArray
+        Section, ix, iy (or id) of every channel, shape (n_channels, n_fields).
+    counts : FloatArray
+        Counts of the peak per unit of energy, 0 for a dead channel, shape (n_channels,).
+    shape : PulseShape
+        Of its pulses.
+    sampler : Sampler
+        Its ADC.
+    jitter : float
+        Spread of the pulses before sampling [ns].
+    """
+
+    address: IntArray
+    counts: FloatArray
+    shape: PulseShape
+    sampler: Sampler
+    jitter: float
+
+
+@dataclass(frozen=True)
+class Electronics:
+    """The sampling ADCs of a set-up under its conditions."""
+
+    banks: dict[str, Bank]
+    phase: float  # width of the phase of the clock [ns]
+
+    @classmethod
+    def of(cls, detector: Detector) -> Self:
+        """The sampling ADCs of a set-up; its `operation` are the conditions."""
+        operation = detector.operation
+        hcal = list(range(1, len(detector.hcal.front) + 1))
+        address = {
+            "counter": np.arange(1 + max(c.id for c in detector.counters))[:, None],
+            "veto": np.arange(2 * detector.veto.panels)[:, None],
+            "ecal": _cells([0, 1], detector.ecal.cells),
+            "vhcal": _cells([0], detector.vhcal.cells),
+            "hcal": _cells(hcal, detector.hcal.cells),
+        }
+        planes = {"counter": ["counter"], "veto": ["veto"], "ecal": ["ecal0", "ecal1"], "vhcal": ["vhcal"]}
+        planes["hcal"] = [f"hcal{m}" for m in hcal]
+        banks = {}
+        for name, channels in address.items():
+            sampling = getattr(operation, name)
+            per_plane = len(channels) // len(planes[name])
+            counts = np.repeat(np.resize(sampling.counts, len(planes[name])), per_plane)
+            for i, plane in enumerate(planes[name]):
+                counts[[i * per_plane + c for c in operation.of(plane).dead]] = 0.0
+            sampler = _sampler(operation.msadc, sampling.noise, sampling.threshold)
+            banks[name] = Bank(channels, counts, sampling.shape, sampler, sampling.jitter)
+        return cls(banks, operation.msadc.phase * operation.msadc.period)
+
+    def unsampled(self, readout: Readout) -> Readout:
+        """The read-out before the ADC: no thresholds, and the spread of the pulses for the resolution in time."""
+        counter, veto, calorimeter = readout.counter.copy(), readout.veto.copy(), readout.calorimeter.copy()
+        counter[:, 1], veto[0], veto[2] = self.banks["counter"].jitter, 0.0, self.banks["veto"].jitter
+        calorimeter[:, 1], calorimeter[:, 2] = 0.0, [self.banks[name].jitter for name in ("ecal", "vhcal", "hcal")]
+        return readout._replace(counter=counter, veto=veto, calorimeter=calorimeter)
+
+
+def _cells(sections: list[int], cells: tuple[int, int]) -> IntArray:
+    return np.array([(s, ix, iy) for s in sections for ix in range(cells[0]) for iy in range(cells[1])], dtype=np.int64)
+
+
+def _sampler(adc: Msadc, noise: float, threshold: float) -> Sampler:
+    return Sampler(
+        adc.period, adc.trigger_sample, adc.ceiling, adc.pedestal, adc.pedestal_spread, adc.odd_offset, noise, threshold
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _add_pulse(shape: PulseShape, height: float, time: float, s: Sampler, wave: FloatArray) -> None:
+    """Add a pulse whose leading edge passes half its height at a time after the trigger's [ns]."""
+    first = max(0, math.ceil(s.trigger_sample + (time - shape.onset) / s.period))
+    last = min(len(wave) - 1, math.floor(s.trigger_sample + (time + PULSE_LENGTH * shape.fall) / s.period))
+    for k in range(first, last + 1):
+        wave[k] += height * amplitude(shape, (k - s.trigger_sample) * s.period - time)
+
+
+@njit(cache=True, nogil=True)
+def _record(wave: FloatArray, pedestal: float, s: Sampler, out: AnyArray, rng: np.random.Generator) -> bool:
+    """What the ADC makes of a wave; False if no sample stands above the threshold."""
+    seen = False
+    for k in range(len(wave)):
+        base = pedestal + (s.odd_offset if k % 2 else 0.0)
+        value = math.floor(base + wave[k] + s.noise * rng.standard_normal() + 0.5)
+        out[k] = min(max(value, 0), s.ceiling)
+        seen |= out[k] >= base + s.threshold
+    return seen
+
+
+@njit(cache=True, nogil=True)
+def sample_events(
+    offsets: IntArray,
+    channel: IntArray,
+    energy: FloatArray,
+    time: FloatArray,
+    counts: FloatArray,
+    shape: PulseShape,
+    s: Sampler,
+    rng: np.random.Generator,
+) -> tuple[IntArray, IntArray, AnyArray]:
+    """Waveforms of one collection.
+
+    Parameters
+    ----------
+    offsets : IntArray
+        Pulses of event e: offsets[e] : offsets[e + 1], shape (n_events + 1,).
+    channel : IntArray
+        Channel of every pulse, shape (n_pulses,).
+    energy, time : FloatArray
+        Its energy, and its time on the clock of the ADC [ns].
+    counts : FloatArray
+        Counts per energy of every channel; 0: dead and never written.
+    shape : PulseShape
+        Of the pulses.
+    s : Sampler
+        The ADC.
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    out_offsets : IntArray
+        Channels written, shape (n_events + 1,).
+    out_channel : IntArray
+        Their numbers, shape (n_written,).
+    samples : AnyArray
+        uint16, shape (n_written, 32).
+    """
+    n_channels = len(counts)
+    wave = np.zeros((n_channels, SAMPLES))
+    out_offsets = np.zeros(len(offsets), dtype=np.int64)
+    out_channel, samples = np.empty(64 * n_channels, dtype=np.int64), np.empty((64 * n_channels, SAMPLES), dtype=np.uint16)
+    n = 0
+    for e in range(len(offsets) - 1):
+        if n + n_channels > len(out_channel):
+            size = 2 * len(out_channel)
+            more_channel, more = np.empty(size, dtype=np.int64), np.empty((size, SAMPLES), dtype=np.uint16)
+            more_channel[:n], more[:n] = out_channel[:n], samples[:n]
+            out_channel, samples = more_channel, more
+        for i in range(offsets[e], offsets[e + 1]):
+            c = channel[i]
+            _add_pulse(shape, counts[c] * energy[i], time[i], s, wave[c])
+        for c in range(n_channels):
+            pedestal = s.pedestal + s.pedestal_spread * ((0.6180339887 * c) % 1.0 - 0.5)  # fixed, and different for neighbours
+            if counts[c] > 0.0 and _record(wave[c], pedestal, s, samples[n], rng):
+                out_channel[n] = c
+                n += 1
+            wave[c] = 0.0
+        out_offsets[e + 1] = n
+    return out_offsets, out_channel[:n], samples[:n]
+
+
+def _channel_numbers(bank: Bank, rows: FloatArray) -> IntArray:
+    """Number of the channel in its bank for rows that begin with its address."""
+    address = rows[:, : bank.address.shape[1]].astype(np.int64)
+    sizes = bank.address.max(axis=0) + 1
+    lookup = np.full(sizes, -1, dtype=np.int64)
+    lookup[tuple(bank.address.T)] = np.arange(len(bank.address))
+    return lookup[tuple(address.T)]
+
+
+def sampled_collections(
+    electronics: Electronics, rows: dict[str, tuple[IntArray, FloatArray]], rng: np.random.Generator
+) -> dict[str, Jagged]:
+    """Waveform collections of all events.
+
+    Parameters
+    ----------
+    electronics : Electronics
+        The sampling ADCs.
+    rows : dict of str to (IntArray, FloatArray)
+        Collection -> offsets and rows (address, energy, time) before the ADC.
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    dict of str to Jagged
+        Collections of na64mu.events.form.WAVEFORMS.
+    """
+    n_events = len(next(iter(rows.values()))[0]) - 1
+    phase = electronics.phase * (rng.random(n_events) - 0.5)
+    out = {}
+    for name, (offsets, table) in rows.items():
+        bank = electronics.banks[name]
+        energy, time = np.ascontiguousarray(table[:, -2]), table[:, -1] + np.repeat(phase, np.diff(offsets))
+        own_offsets, channel, samples = sample_events(
+            np.ascontiguousarray(offsets), _channel_numbers(bank, table), energy, time, bank.counts, bank.shape, bank.sampler, rng
+        )
+        address = bank.address[channel][:, 1:] if name == "vhcal" else bank.address[channel]
+        columns = [*address.T, *samples.T]
+        wave = waveform_of(name)
+        out[wave] = Jagged(
+            own_offsets, {f: np.ascontiguousarray(c, dtype=k) for (f, k), c in zip(WAVEFORMS[wave].items(), columns, strict=True)}
+        )
+    return out
