@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from na64mu.events.nano import open_events as open_events
     from na64mu.events.reader import read_runs as read_runs
     from na64mu.execution import run_search as run_search
+    from na64mu.reconstruction.event_summary import EventSummary as EventSummary
     from na64mu.reconstruction.spectrometers import spectrometer_tracks as spectrometer_tracks
     from na64mu.reconstruction.summary import reconstruct as reconstruct
     from na64mu.report.display import display_event as display_event
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 #: Name -> module that has it.
 _PLACES = {
+    "EventSummary": "na64mu.reconstruction.event_summary",
     "RunResult": "na64mu.analysis.result",
     "display_event": "na64mu.report.display",
     "estimate_backgrounds": "na64mu.analysis.backgrounds",
