@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import re
 from pathlib import Path
@@ -12,6 +13,8 @@ import na64mu
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+
+os.environ.setdefault("GEANT4_DATA_DIR", str(Path(__file__).parent))  # Geant4 asks no questions when its classes are documented
 
 project = "na64mu"
 author = "the na64mu developers"
