@@ -13,7 +13,7 @@ import hist
 import numpy as np
 from coffea.processor import ProcessorABC
 
-from na64mu.analysis.blinding import is_data, visible_events
+from na64mu.analysis.blinding import is_data, uncut_events, visible_events
 from na64mu.analysis.cutflow import CutFlow
 from na64mu.analysis.result import Counts, Timing
 from na64mu.detector import Detector
@@ -28,7 +28,7 @@ from na64mu.typing import BoolArray, FloatArray, Summary
 
 __all__ = ("STAGES", "SearchProcessor", "quantity")
 
-#: Stages of a spectrum: all visible events; events that pass every cut but those on the quantity itself.
+#: Stages of a spectrum: all events that may be seen before any cut; events that pass every cut but those on the quantity itself.
 STAGES = ("all", "n_minus_1")
 
 Windows = Mapping[str, dict[str, tuple[float, float]]]
@@ -130,6 +130,7 @@ class SearchProcessor(ProcessorABC):
         """Histograms and region counts of the visible events."""
         before = visible & passing(masks, self.working_point.before_plane_cut())
         after = visible & passing(masks)
+        uncut = uncut_events(summary, self.working_point.box, unblinded=self.unblinded)
         histograms: dict[str, hist.Hist] = {}
         outside: dict[str, int] = {}
         for name, mask in (("plane_before", before), ("plane_after", after)):
@@ -145,9 +146,9 @@ class SearchProcessor(ProcessorABC):
             values = quantity(summary, spectrum.column)
             others = [cut.name for cut in self.cuts[tag] if spectrum.column not in cut.columns]
             exists = np.isfinite(values)
-            for stage, mask in zip(STAGES, (visible, visible & passing(masks, others)), strict=True):
+            for stage, mask in zip(STAGES, (uncut, visible & passing(masks, others)), strict=True):
                 h.fill(stage, values[mask & exists], weight=weights[mask & exists])
-            histograms[spectrum.column], outside[spectrum.column] = h, int(np.count_nonzero(visible & ~exists))
+            histograms[spectrum.column], outside[spectrum.column] = h, int(np.count_nonzero(uncut & ~exists))
         return {"histograms": histograms, "outside": outside, "regions": self._regions(summary, before, after, weights)}
 
     def _plane(self, summary: Summary, mask: BoolArray, weights: FloatArray) -> tuple[hist.Hist, int]:

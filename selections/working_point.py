@@ -112,7 +112,7 @@ class WorkingPoint(Shown, _Model):
     title: str
     cuts: Annotated[tuple[Cut, ...], Field(min_length=1)]
     plane_cut: str  # the plane is filled before and after this cut (and those behind it)
-    blind_at: str  # the last pre-selection cut: in data, events of the box count as failing it
+    blind_at: str  # the first cut on reconstructed quantities: in data, events of the box count as failing it
     box: Box
     regions: tuple[Region, ...]
     plane_p_out: Axis

@@ -51,6 +51,17 @@ def plant(table: dict[str, np.ndarray], event: int, **values: float) -> None:
         table[name][event] = value
 
 
+def hide(table: dict[str, np.ndarray], event: int) -> None:
+    """Make an event of a table one with a soft muon outside the box that fails (i) and (iii)."""
+    table["p_in"][event], table["n_hits_mm5"][event], table["p_out"][event], table["e_ecal"][event], table["e_cal"][event] = (
+        20.0,
+        3,
+        50.0,
+        90.0,
+        100.0,
+    )
+
+
 def raw_batch(first: int, n: int, *, run: int = 1, config: int = 1, truth: bool = False) -> RawBatch:
     """Events without digits; their number is the row of the table."""
     scalars: dict[str, Any] = {name: np.zeros(n, kind) for name, kind in (SCALARS | (TRUTH if truth else {})).items()}

@@ -9,7 +9,7 @@ import pytest
 import uproot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from search_examples import DETECTOR, FakeReconstruction, plant, raw_batch, runs_row, summary_table, write_file
+from search_examples import DETECTOR, FakeReconstruction, hide, plant, raw_batch, runs_row, summary_table, write_file
 
 from na64mu.analysis.result import RunResult
 from na64mu.errors import CalibrationError, DetectorError, InputError, SelectionError, WorkerError
@@ -142,19 +142,13 @@ def test_in_data_a_planted_event_in_the_box_cannot_be_seen_anywhere(fake: FakeRe
     path = write_file(tmp_path / "beam.root", 400)
     plant(fake.table, 123, e_veto=11.375, e_ecal=0.987654, p_out=43.21)
     planted = search(path)
-    # the same event failing cut (iii) and cut (iv), outside the box: nothing may differ that the event could be read from
-    fake.table["n_hits_mm5"][123], fake.table["e_ecal"][123], fake.table["p_out"][123] = 3, 30.0, np.nan
+    hide(fake.table, 123)
     other = search(path)
     assert planted.cutflows == other.cutflows
     assert planted.regions == other.regions
     assert "box" not in planted.regions["beam"]
     assert planted.blinded == {"beam": True}
-    for name in ("plane_before", "plane_after"):
-        assert planted.histograms["beam"][name] == other.histograms["beam"][name]
-    for column in (s.column for s in planted.working_point.spectra):
-        here, there = (r.histograms["beam"][column].values(flow=True) for r in (planted, other))
-        assert (here <= there).all(), column  # it adds nothing to any bin of any stage
-        assert here[1].sum() == there[1].sum(), column
+    assert planted.histograms == other.histograms
     planted.write(tmp_path / "out")
     text = "".join(p.read_text() for p in (tmp_path / "out").iterdir())
     assert "43.21" not in text
@@ -179,8 +173,8 @@ def test_the_number_of_events_in_the_box_does_not_show_in_the_cutflow(fake: Fake
         fake.table = summary_table(400)
         for event in range(5):
             plant(fake.table, event)
-            if event >= n:  # fails (iii) and (iv) outside the box
-                fake.table["n_hits_mm5"][event], fake.table["e_ecal"][event], fake.table["p_out"][event] = 3, 30.0, 150.0
+            if event >= n:
+                hide(fake.table, event)
         flows.append(search(path).cutflows)
     assert flows[0] == flows[1]
 

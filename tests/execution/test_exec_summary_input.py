@@ -65,6 +65,7 @@ def test_data_gives_the_same_but_for_the_withheld_box(fake: FakeReconstruction, 
     assert again.exposure == raw.exposure
     names = again.total.names
     first = names.index(raw.working_point.blind_at)
+    assert first == 2
     assert again.total.counts[first:] == raw.total.counts[first:]
     assert [a - b for a, b in zip(raw.total.counts[:first], again.total.counts[:first], strict=True)] == [1] * first
     (note,) = (x for x in again.losses if x.file.endswith(f"s.{ending}"))

@@ -90,7 +90,7 @@ def test_an_unknown_name_lists_the_known_ones():
         ('name = "single_tracks"', 'name = "one_track"', r"no cut 'one_track': known are \['mip_everywhere', 'momentum_in_window'"),
         ('bits = ["physics"]', 'bits = ["fysics"]', r"cuts\[0\].*bits"),
         ('plane_cut = "mip_everywhere"', 'plane_cut = "mip"', r"plane_cut = 'mip' is not one of the cuts"),
-        ('blind_at = "single_hits_and_mip_cell"', 'blind_at = "x"', r"blind_at = 'x' is not one of the cuts"),
+        ('blind_at = "momentum_in_window"', 'blind_at = "x"', r"blind_at = 'x' is not one of the cuts"),
         ("format_version = 1", "format_version = 7", r"format_version is 7, this version of na64mu reads 1"),
         (
             "bins = 100\nlow = 0.0\nhigh = 200.0",

@@ -90,7 +90,7 @@ class CutFlow:
             Events that are not blinded, shape (n_events,). The others count as failing the cut `hidden_at`,
             and stand in no N-1: their number cannot be read from any difference of rows.
         hidden_at : str, optional
-            The last pre-selection cut.
+            The first cut on reconstructed quantities.
 
         Returns
         -------
