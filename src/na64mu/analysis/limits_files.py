@@ -16,7 +16,7 @@ from na64mu.physics.couplings import coupling_from_y, y_parameter
 from na64mu.statistics.model import SIGNAL
 from na64mu.typing import FloatArray
 
-__all__ = ("TABLE_MASSES", "Comparison", "at_mass", "compared", "limits_dict", "write_tables")
+__all__ = ("TABLE_MASSES", "Comparison", "at_mass", "compared", "limits_dict", "published_point", "write_tables")
 
 #: Masses of the table on the terminal [GeV].
 TABLE_MASSES = (0.010, 0.040, 0.100, 0.500, 1.0)
@@ -76,8 +76,19 @@ def compared(limits: SearchLimits) -> list[Comparison]:
     return [*_y_rows(limits, letter), *_band_rows(limits, letter), *_efficiency_rows(limits, letter)]
 
 
-def _published_point(letter: dict[str, Any]) -> tuple[float, float]:
-    """Mass of the Z' [GeV] and coupling g of the published y."""
+def published_point(letter: dict[str, Any] | None = None) -> tuple[float, float]:
+    """Mass of the Z' [GeV] and coupling g of the published y.
+
+    Parameters
+    ----------
+    letter : dict, optional
+        Content of letter.toml.
+
+    Returns
+    -------
+    mass, coupling : float
+    """
+    letter = letter_numbers() if letter is None else letter
     y = letter["limit"]["y"]
     mass = y["m_chi"] * y["mass_ratio"]
     return mass, float(coupling_from_y(y["value"], y["g_chi"], y["m_chi"], mass))
@@ -85,7 +96,7 @@ def _published_point(letter: dict[str, Any]) -> tuple[float, float]:
 
 def _y_rows(limits: SearchLimits, letter: dict[str, Any]) -> list[Comparison]:
     published = letter["limit"]["y"]
-    mass, g_published = _published_point(letter)
+    mass, g_published = published_point(letter)
     g = [at_mass(limits, limits.dark_couplings(m)[:, _column(limits)], mass) for m in METHODS]
     y = [float(y_parameter(one, published["g_chi"], published["m_chi"], mass)) for one in g]
     return [
@@ -123,7 +134,7 @@ def _efficiency_rows(limits: SearchLimits, letter: dict[str, Any]) -> list[Compa
     if not math.isclose(sum(limits.counting.exposures), letter["exposure"]["total"], rel_tol=0.02):
         return rows
     crossed = letter["limit"]["g_minus_2_crossing"]["mass"]
-    for mass, g in (_published_point(letter), (crossed, float(g_minus_2_line(np.array([crossed]), -2.0)[0]))):
+    for mass, g in (published_point(letter), (crossed, float(g_minus_2_line(np.array([crossed]), -2.0)[0]))):
         here = at_mass(limits, efficiency, mass)
         note = "inferred from that g: asymptotic events over our Z' / MOT"
         rows.append(Comparison(f"efficiency at {1000 * mass:g} MeV [%]", 100 * _efficiency_asked(limits, mass, g), here, here, note))

@@ -1,4 +1,4 @@
-"""The limits on the terminal: g at a few masses, ours beside the Letter's numbers, systematics; by rich."""
+"""The limits as tables: on the terminal by rich (g at a few masses, ours beside the Letter's numbers, systematics), and as LaTeX."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from na64mu.analysis.limits import SearchLimits
 
-__all__ = ("render_limits",)
+__all__ = ("limits_latex", "render_limits", "systematics_latex")
 
 
 def _number(value: float, digits: int = 3) -> str:
@@ -83,6 +83,65 @@ def _systematics_table(limits: SearchLimits) -> Table:
     ]
     head = ("source", "sample", *(f"{channel} [%]" for channel in model.channels), "correlated", "from")
     return _table(f"Systematics at {1000 * mass:g} MeV", head, rows, "", (0, 1, len(head) - 1))
+
+
+def _power(value: float, digits: int = 3) -> str:
+    """A number as LaTeX: 4.41 x 10^-4."""
+    if not math.isfinite(value):
+        return "--"
+    power = math.floor(math.log10(value))
+    return rf"${value / 10.0**power:.{digits - 1}f}\times10^{{{power}}}$"
+
+
+def _tabular(columns: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\hline", " & ".join(head) + r" \\", r"\hline"]
+    return "\n".join([*lines, *(" & ".join(row) + r" \\" for row in rows), r"\hline", r"\end{tabular}"]) + "\n"
+
+
+def limits_latex(limits: SearchLimits) -> str:
+    """Limits on g and y against mass as a LaTeX tabular, by both methods.
+
+    Parameters
+    ----------
+    limits : SearchLimits
+
+    Returns
+    -------
+    str
+        Observed limits; expected ones while blinded.
+    """
+    column = 3 if limits.is_blinded else 0
+    tables = [values(m)[:, column] for values in (limits.couplings, limits.y) for m in METHODS]
+    head = (r"$m_{Z'}$ [MeV]", r"$\epsilon$ [\%]", *(rf"${q}$ {m}" for q in ("g_{Z'}", "y") for m in METHODS))
+    rows = [
+        (f"{1000 * mass:.4g}", f"{100 * efficiency:.2f}", *(_power(float(values[i])) for values in tables))
+        for i, (mass, efficiency) in enumerate(zip(limits.masses, limits.yields.mean_efficiency, strict=True))
+    ]
+    return _tabular("rrrrrr", head, rows)
+
+
+def systematics_latex(limits: SearchLimits, mass: float) -> str:
+    """Systematic uncertainties at one mass as a LaTeX tabular.
+
+    Parameters
+    ----------
+    limits : SearchLimits
+    mass : float
+        One of the scan [GeV].
+
+    Returns
+    -------
+    str
+    """
+    model = limits.models[mass]
+    channels = range(len(model.channels))
+    head = ("Source", "sample", *(rf"{model.channels[c]} [\%]".replace("_", " ") for c in channels), "correlated")
+    rows = [
+        (s.name.replace("_", " "), sample, *(f"{100 * s.size(sample, c):.3g}" for c in channels), "yes" if s.correlated else "no")
+        for s in model.systematics
+        for sample in s.effects
+    ]
+    return _tabular("ll" + "r" * len(channels) + "l", head, rows)
 
 
 def render_limits(limits: SearchLimits, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""Figures of the limits: g against m_Z' and y against m_chi (Fig. 4 of PRL 132, 211803), efficiency and yields against mass.
+"""Figures of the limits: g against m_Z' and y against m_chi (Fig. 4 of PRL 132, 211803), expected bands, efficiency and yields against mass.
 
 Every function draws on the axes it is given, or on new ones, and returns (figure, axes). Masses are drawn in MeV.
 """
@@ -16,7 +16,10 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from na64mu.analysis.curves import g_minus_2_line, letter_numbers, other_limits
-from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, STYLE, VERMILLION, save
+from na64mu.analysis.limits_files import published_point
+from na64mu.physics.effective_neutrinos import lightest_mass
+from na64mu.report.drawn import save_with_numbers
+from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, STYLE, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,8 +27,9 @@ if TYPE_CHECKING:
 
     from na64mu.analysis.curves import Curve
     from na64mu.analysis.limits import SearchLimits
+    from na64mu.analysis.yields import EfficiencyTable
 
-__all__ = ("efficiency_figure", "limit_g", "limit_y", "write_limit_figures", "yields_figure")
+__all__ = ("bands_figure", "efficiency_figure", "limit_g", "limit_y", "write_limit_figures", "yields_figure")
 
 GREEN = "#00755a"
 #: Expected bands of the exact limit: one and two standard deviations.
@@ -33,6 +37,8 @@ BAND_1, BAND_2 = "#9ec9e2", "#d6e8f3"
 SIZE = (7.6, 6.2)
 #: A band narrower than this is not drawn.
 WIDTH = 0.01
+#: Largest rise of N_eff by a Z' that is left white in the figure, as in Fig. 4 of the Letter.
+EXTRA_NEUTRINOS = 0.5
 #: Marker of a number printed in the Letter.
 LETTER_POINT: dict[str, Any] = {
     "marker": "*",
@@ -115,15 +121,28 @@ def limit_g(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]
             label=r"$(g-2)_\mu$, $\pm2\sigma$ (WP20)",
         )
         _draw_limit(limits, 1e3 * limits.masses, {m: limits.couplings(m) for m in ("exact", "asymptotic")}, ax)
+        _draw_neutrinos(ax, low)
         point = letter_numbers()["limit"]["g_minus_2_crossing"]
         edge = float(g_minus_2_line(np.array([point["mass"]]), -2.0)[0])
         ax.plot(1e3 * point["mass"], edge, **LETTER_POINT, label=r"Letter: crosses $-2\sigma$ at about 40 MeV")
+        mass, coupling = published_point()
+        ax.plot(
+            1e3 * mass, coupling, **{**LETTER_POINT, "marker": "P", "markersize": 10}, label=r"Letter: from its $y$ at $m_\chi$ = 40 MeV"
+        )
         styles = {"BaBar": (VERMILLION, "-"), "Belle II 2019": (PURPLE, "-"), "Borexino": (ORANGE, "-"), "CCFR": (GREY, "-")}
         for curve in other_limits():
             inside = (curve.x >= 0.5 * low) & (curve.x <= 2.0 * high)
             if inside.sum() > 1:
                 colour, line = styles[curve.name]
-                ax.plot(1e3 * curve.x[inside], curve.y[inside], color=colour, linewidth=1.3, linestyle=line, zorder=2.5, label=curve.name)
+                ax.plot(
+                    1e3 * curve.x[inside],
+                    curve.y[inside],
+                    color=colour,
+                    linewidth=0.6 if curve.x[inside].size > 200 else 1.4,
+                    linestyle=line,
+                    zorder=2.5,
+                    label=curve.name,
+                )
         ax.set(
             xscale="log",
             yscale="log",
@@ -135,6 +154,21 @@ def limit_g(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]
         ax.legend(fontsize=11, loc="upper center", bbox_to_anchor=(0.47, -0.11), ncols=2)  # below: the limit may lie anywhere
         _name(limits, ax)
     return figure, ax
+
+
+def _draw_neutrinos(ax: Axes, lowest: float) -> None:
+    """Shade the masses that N_eff excludes; computed, as no digitised line is at hand (physics.effective_neutrinos)."""
+    edge = lightest_mass(EXTRA_NEUTRINOS)
+    if edge > lowest:
+        ax.axvspan(1e3 * lowest, 1e3 * edge, facecolor="none", edgecolor=GREY, hatch="\\\\", alpha=0.35, linewidth=0, zorder=0.5)
+        ax.axvline(
+            1e3 * edge,
+            color=GREY,
+            linewidth=1.4,
+            linestyle=":",
+            zorder=2.4,
+            label=rf"$\Delta N_{{eff}}$ > {EXTRA_NEUTRINOS:g} to the left (computed)",
+        )
 
 
 def limit_y(limits: SearchLimits, targets: Sequence[Curve], ax: Axes | None = None) -> tuple[Figure, Axes]:
@@ -181,12 +215,48 @@ def limit_y(limits: SearchLimits, targets: Sequence[Curve], ax: Axes | None = No
     return figure, ax
 
 
-def efficiency_figure(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]:
+def bands_figure(limits: SearchLimits) -> tuple[Figure, list[Axes]]:
+    """Draw observed and expected limits on g with their bands, each method on axes of its own.
+
+    Parameters
+    ----------
+    limits : SearchLimits
+
+    Returns
+    -------
+    figure, list of axes
+        Asymptotic and exact. With few events the exact bands have no width below the median: no event is also what -2 standard deviations give.
+    """
+    with mpl.rc_context(STYLE):
+        figure, axes = plt.subplots(1, 2, figsize=(12.6, 5.6), layout="constrained", sharey=True)
+        x = 1e3 * limits.masses
+        for ax, method, title in zip(
+            axes, ("asymptotic", "exact"), ("asymptotic CLs (as the Letter)", "exact CLs (our result)"), strict=True
+        ):
+            g = limits.couplings(method)
+            ax.fill_between(x, g[:, 1], g[:, 5], color=BAND_2, linewidth=0, label=r"expected, $\pm2\sigma$")
+            ax.fill_between(x, g[:, 2], g[:, 4], color=BAND_1, linewidth=0, label=r"expected, $\pm1\sigma$")
+            ax.plot(x, g[:, 3], color=VERMILLION, linewidth=1.5, linestyle="--", label="expected, median")
+            if not limits.is_blinded:
+                ax.plot(x, g[:, 0], color=BLUE, linewidth=2.0, label="observed")
+            ax.set(xscale="log", yscale="log", xlim=(x[0], x[-1]))
+            ax.set_xlabel(r"$m_{Z'}$ [MeV]")
+            ax.legend(fontsize=12, loc="upper left", title=title, title_fontsize=12.5)
+            _name(limits, ax)
+        axes[0].set_ylabel(r"$g_{Z'}$")
+        bottom, top = axes[0].get_ylim()
+        axes[0].set_ylim(bottom, 3.0 * top)
+    return figure, list(axes)
+
+
+def efficiency_figure(limits: SearchLimits, ax: Axes | None = None, table: EfficiencyTable | None = None) -> tuple[Figure, Axes]:
     """Draw the signal efficiency of both configurations against mass, with the statistical errors of the simulation.
 
     Parameters
     ----------
     limits : SearchLimits
+    table : EfficiencyTable, optional
+        Draws the simulated samples as points with their binomial (Clopper-Pearson, 68 %) errors, scaled with the loss to pile-up as the curves are.
     ax : Axes, optional
         Where to draw.
 
@@ -203,6 +273,8 @@ def efficiency_figure(limits: SearchLimits, ax: Axes | None = None) -> tuple[Fig
             error = 100 * kept * limits.yields.efficiency_error[:, c]
             ax.fill_between(x, value - error, value + error, color=colour, alpha=0.25, linewidth=0)
             ax.plot(x, value, color=colour, linestyle=line, linewidth=2.0, label=f"configuration {c + 1}")
+            if table is not None:
+                _draw_samples(ax, table, c + 1, 100 * kept, colour)
         ax.plot(x, 100 * limits.yields.mean_efficiency, color=BLACK, linewidth=1.4, linestyle=":", label="mean by muons on target")
         ax.plot([100.0, 1000.0], [12.0, 12.0], color=GREY, linewidth=1.4, label="Letter: maximum of 12 %")
         ax.set(xscale="log", xlim=(x[0], x[-1]), ylim=(0, None))
@@ -212,6 +284,17 @@ def efficiency_figure(limits: SearchLimits, ax: Axes | None = None) -> tuple[Fig
         ax.legend(fontsize=12, loc="upper left", title=f"with {100 * (1 - kept):.3g} % lost to pile-up", title_fontsize=11)
         _name(limits, ax)
     return figure, ax
+
+
+def _draw_samples(ax: Axes, table: EfficiencyTable, config: int, scale: float, colour: str) -> None:
+    points = table.of(config)
+    found = [p.efficiency for p in points]
+    value = np.array([scale * e.value for e in found])
+    errors = np.array([[scale * (e.value - e.low), scale * (e.high - e.value)] for e in found]).T
+    x = np.array([1e3 * p.mass for p in points]) * (1.0 + 0.02 * (2 * config - 3))  # side by side
+    ax.errorbar(
+        x, value, yerr=errors, fmt="os"[config - 1], color=colour, markersize=4.5, elinewidth=1.2, label=f"simulated samples, {config}"
+    )
 
 
 def yields_figure(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]:
@@ -244,8 +327,8 @@ def yields_figure(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure,
     return figure, ax
 
 
-def write_limit_figures(limits: SearchLimits, targets: Sequence[Curve], folder: Path) -> list[Path]:
-    """Write limit_g, limit_y, efficiency and yields, each as PNG and PDF.
+def write_limit_figures(limits: SearchLimits, targets: Sequence[Curve], folder: Path, table: EfficiencyTable | None = None) -> list[Path]:
+    """Write limit_g, limit_y, bands, efficiency and yields, each as PNG and PDF with the numbers behind it as CSV.
 
     Parameters
     ----------
@@ -254,20 +337,19 @@ def write_limit_figures(limits: SearchLimits, targets: Sequence[Curve], folder: 
         From `relic_targets`; may be empty.
     folder : Path
         Exists.
+    table : EfficiencyTable, optional
+        Its samples are drawn into the efficiency.
 
     Returns
     -------
     list of Path
         The files.
     """
-    drawn = {
+    drawn: dict[str, tuple[Figure, Axes | list[Axes]]] = {
         "limit_g": limit_g(limits),
         "limit_y": limit_y(limits, targets),
-        "efficiency": efficiency_figure(limits),
+        "bands": bands_figure(limits),
+        "efficiency": efficiency_figure(limits, table=table),
         "yields": yields_figure(limits),
     }
-    written = []
-    for name, (figure, _) in drawn.items():
-        figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
-        written += [folder / f"{name}.pdf", save(figure, folder / f"{name}.png")]
-    return written
+    return [path for name, (figure, axes) in drawn.items() for path in save_with_numbers(figure, axes, folder / name)]

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from na64mu.analysis.backgrounds.abcd import AbcdEstimate, abcd_estimate
 from na64mu.analysis.backgrounds.decays import DecayEstimate, decay_estimate
 from na64mu.analysis.backgrounds.regions import regions_of
-from na64mu.analysis.backgrounds.sample import tail_sample
+from na64mu.analysis.backgrounds.sample import TailSample, tail_sample
 from na64mu.analysis.backgrounds.table import PUBLISHED_EXPOSURE, BackgroundTable, background_table
 from na64mu.analysis.backgrounds.tail import TailEstimate, estimate_tail
 from na64mu.analysis.result import RunResult
 from na64mu.errors import BackgroundError
 from na64mu.table import Table
 
-__all__ = ("Backgrounds", "estimate_backgrounds")
+__all__ = ("Backgrounds", "at_physics_rate", "estimate_backgrounds")
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,11 @@ def estimate_backgrounds(
         If the spectrum of (I) is missing or empty.
     """
     missing: dict[str, str] = {}
-    rate = tail_sample(result, dataset=physics)
     if calibration is None:
-        tail = estimate_tail(rate, seed=seed)
+        tail = estimate_tail(tail_sample(result, dataset=physics), seed=seed)
     else:
         shape = tail_sample(result, trigger="calibration", dataset=calibration)
-        tail = estimate_tail(shape, seed=seed).normalised_to(shape, rate)
+        tail = at_physics_rate(result, shape, estimate_tail(shape, seed=seed), physics)
     leaking: AbcdEstimate | None = None
     decays: DecayEstimate | None = None
     source = region_d if region_d is not None else physics
@@ -106,6 +105,39 @@ def estimate_backgrounds(
     except BackgroundError as error:
         missing["decays"] = str(error)
     return Backgrounds(background_table(tail, decays, leaking, n_mot=n_mot), tail, decays, leaking, missing)
+
+
+def at_physics_rate(result: RunResult, shape: TailSample, tail: TailEstimate, physics: str | None = None) -> TailEstimate:
+    """A tail estimated from calibration triggers, for the rate of the physics trigger.
+
+    Parameters
+    ----------
+    result : RunResult
+    shape : TailSample
+        Calibration triggers.
+    tail : TailEstimate
+        Estimated from them.
+    physics : str, optional
+        Dataset of physics triggers.
+
+    Returns
+    -------
+    TailEstimate
+        Without a MIP-tagged muon of the physics trigger, an upper limit.
+
+    Raises
+    ------
+    BackgroundError
+        If there is no spectrum, or no muon on target.
+    """
+    try:
+        rate = tail_sample(result, dataset=physics)
+    except BackgroundError:
+        n_mot = result.exposure.n_mot(physics)
+        if (physics is not None and physics not in result.datasets) or not n_mot > 0:
+            raise
+        return tail.at_most(shape, n_mot)
+    return tail.normalised_to(shape, rate)
 
 
 def _decays(result: RunResult, dataset: str | None, n_mot: float) -> DecayEstimate:

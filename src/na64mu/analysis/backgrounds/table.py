@@ -119,6 +119,8 @@ class BackgroundTable:
 
 
 def _tail_entry(tail: TailEstimate) -> Entry:
+    if tail.nominal is None and tail.forms:
+        return Entry(tail.upper, is_upper=True, note="no MIP-tagged muon of the physics trigger sets the rate: upper limit")
     if tail.nominal is None:
         return Entry(tail.upper, is_upper=True, note=f"{tail.n_tail:.0f} events in the tail, too few for a fit: 95 % upper limit")
     low, high = tail.statistical

@@ -98,6 +98,24 @@ class TailEstimate:
         """
         return replace(self._times(rate.n_core / shape.n_core), n_mot=rate.n_mot)
 
+    def at_most(self, shape: TailSample, n_mot: float) -> TailEstimate:
+        """The same tail where the physics trigger recorded no such muon: an upper limit, for the 90 % limit of 2.30 on their number.
+
+        Parameters
+        ----------
+        shape : TailSample
+            The sample of this estimate.
+        n_mot : float
+            Muons on target in which none was recorded.
+
+        Returns
+        -------
+        TailEstimate
+            Without a nominal form.
+        """
+        scaled = self._times(_poisson_upper(0.0, 0.90) / shape.n_core)
+        return replace(scaled, n_mot=n_mot, nominal=None, statistical=(0.0, 0.0), envelope=(0.0, scaled.envelope[1]))
+
     def _times(self, factor: float) -> TailEstimate:
         return replace(
             self,

@@ -1,0 +1,75 @@
+"""Steps from counts to Table I: backgrounds (I) to (III) with their figures and tables, scaled to the muons on target of the Letter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from na64mu.errors import BackgroundError
+from na64mu.paper.values import Value, write_values
+
+if TYPE_CHECKING:
+    from na64mu.analysis.backgrounds.table import Entry
+
+__all__ = ("estimate",)
+
+#: Thresholds of the scan: from where the core begins to matter to where the events run out.
+SCAN = (4.0, 4.25, 4.5, 4.75, 5.0, 5.25, 5.5)
+
+
+def estimate(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
+    """Estimate the backgrounds: table_1.csv, .tex, backgrounds.json, and the figures of tail, thresholds and yields by source."""
+    from na64mu.analysis.backgrounds import closure_test, estimate_backgrounds, tail_sample, threshold_scan
+    from na64mu.analysis.backgrounds.estimate import at_physics_rate
+    from na64mu.analysis.result import RunResult
+    from na64mu.paper.reduction import by_kind
+    from na64mu.report.backgrounds import tail_figure, threshold_figure, yields_by_source
+    from na64mu.report.drawn import save_with_numbers
+
+    result = by_kind(RunResult.read(place.parent / parameters["run"]))
+    n_mot, seed = parameters["n_mot"], parameters["seed"]
+    found = estimate_backgrounds(
+        result, seed=seed, n_mot=n_mot, physics="physics", calibration="calibration", region_d="nuclear", hadrons="decay"
+    )
+    shape = tail_sample(result, trigger="calibration", dataset="calibration")
+    edge = result.working_point.box.p_out_max
+    scan = [at_physics_rate(result, shape, e, "physics").scaled(n_mot) for e in threshold_scan(shape, SCAN, seed=seed, box_edge=edge)]
+    tail = found.tail.scaled(n_mot)
+    written = [
+        *save_with_numbers(*tail_figure(shape, tail), place / "momentum_tail"),
+        *save_with_numbers(*threshold_figure(scan), place / "threshold_scan"),
+        *save_with_numbers(*yields_by_source(found.table), place / "yields_by_source"),
+    ]
+    try:
+        closure = closure_test(result.histogram("plane_before", "nuclear"))
+        closed = repr(closure)
+    except BackgroundError as error:
+        closed = str(error)
+    content = {
+        "n_mot": n_mot,
+        "rows": {row.name: asdict(row.ours) for row in found.table.rows},
+        "expected": found.table.expected(),
+        "errors": found.table.errors(),
+        "missing": found.missing,
+        "tail": {"repr": repr(found.tail.scaled(n_mot)), "envelope": tail.envelope, "upper_95": tail.upper, "n_tail": tail.n_tail},
+        "closure_test": closed,
+    }
+    for name, text in (
+        ("table_1.csv", found.table.to_csv()),
+        ("table_1.tex", found.table.to_latex()),
+        ("backgrounds.json", json.dumps(content, indent=1) + "\n"),
+    ):
+        (place / name).write_text(text, encoding="utf-8")
+        written.append(place / name)
+    values = {f"background_{row.name}": _value(row.ours) for row in found.table.rows}
+    limits = sum(row.ours.value for row in found.table.rows if row.ours.is_upper and row.name != "total")
+    total = values["background_total"]
+    values["background_total"] = replace(total, is_upper=total.is_upper or limits > 0.5 * total.value)  # mostly upper limits: no estimate
+    return [*written, write_values(place, values)]
+
+
+def _value(entry: Entry) -> Value:
+    return Value(entry.value, entry.error, entry.is_upper, entry.note)

@@ -1,0 +1,234 @@
+"""Steps from yields to the result: limits on g and y with the Letter's backgrounds and with ours, likelihoods for publication, and numbers of theory.
+
+Masses GeV.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from na64mu.paper.values import Value, write_values
+
+if TYPE_CHECKING:
+    from na64mu.analysis.limits import SearchLimits
+    from na64mu.analysis.yields import EfficiencyTable
+
+__all__ = ("NO_RECORD", "derive", "set_limits")
+
+#: Stands in the patch set for the INSPIRE number of the publication, which is not at hand; its schema wants seven digits.
+NO_RECORD = 9_999_999
+#: Masses of the rows of the comparison [MeV].
+SHOWN = (10, 40, 100, 500, 1000)
+#: Masses that are always scanned: those of the rows, of the published y, and those at which the decay to two muons opens.
+MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
+
+
+def set_limits(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
+    """Limits of the Letter's exposure and Table I with our efficiency; the same with our backgrounds; figures, tables, workspaces, HS3."""
+    from na64mu.analysis.curves import relic_targets
+    from na64mu.analysis.limits import Counting, letter_counting, search_limits
+    from na64mu.analysis.limits_files import write_tables
+    from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, signal_yield, target_of
+    from na64mu.detector import load_detector
+    from na64mu.report.limit_tables import limits_latex, systematics_latex
+    from na64mu.report.limits import write_limit_figures
+    from na64mu.statistics.hs3 import write_hs3
+    from na64mu.statistics.letter import N_MOT
+    from na64mu.statistics.workspace import write_workspace
+
+    table = EfficiencyTable.read(place.parent / "efficiency" / "efficiency.json")
+    masses = _masses(table, parameters["n_masses"])
+    loss, error = table.pile_up_loss()
+    lost = PileUpLoss(max(loss, 0.0), error, "measured: simulated signal with and without pile-up")
+    yields = signal_yield(target_of(load_detector(parameters["detector"])), table, masses, N_MOT, lost)
+    limits = search_limits(letter_counting(), yields)
+    chi = np.geomspace(masses[0], masses[-1], parameters["n_targets"]) / limits.dark.ratio
+    targets = relic_targets(list(chi), limits.dark.dark_coupling, limits.dark.ratio)
+    written = [*write_tables(limits, place), *write_limit_figures(limits, targets, place, table)]
+    written += write_workspace(place, limits.models, [0.0, 0.0], g_ref=yields.g_ref, inspire=NO_RECORD)
+    shown = min(limits.models, key=lambda m: abs(m - 0.1))
+    written.append(write_hs3(place / f"hs3_{1000 * shown:g}MeV.json", limits.models[shown], [0.0, 0.0]))
+    for name, text in (("limits.tex", limits_latex(limits)), ("systematics.tex", systematics_latex(limits, shown))):
+        (place / name).write_text(text, encoding="utf-8")
+        written.append(place / name)
+    backgrounds = json.loads((place.parent / "backgrounds" / "backgrounds.json").read_text(encoding="utf-8"))
+    own = search_limits(
+        Counting(
+            N_MOT, backgrounds["expected"], backgrounds["errors"], (0.0, 0.0), "exposure and empty box of the Letter, our backgrounds"
+        ),
+        yields,
+    )
+    own_folder = place / "own_backgrounds"
+    own_folder.mkdir(exist_ok=True)
+    written += write_tables(own, own_folder)
+    values = _limit_values(limits) | _own_values(own) | _target_values(limits, targets) | _signal_values(limits, shown)
+    return [*written, write_values(place, values)]
+
+
+def _masses(table: EfficiencyTable, n: int) -> list[float]:
+    """Even in ln m between the masses at which both configurations selected events, with the marked ones."""
+    seen = [p.mass for p in table.of(1) if p.n_selected] and [
+        p.mass for p, q in zip(table.of(1), table.of(2), strict=True) if p.n_selected and q.n_selected
+    ]
+    low, high = seen[0], seen[-1]
+    even = [float(f"{m:.6g}") for m in np.geomspace(low, high, n)]
+    return sorted({low, high, *even[1:-1], *(m for m in MARKED if low <= m <= high)})
+
+
+def _limit_values(limits: SearchLimits) -> dict[str, Value]:
+    from na64mu.analysis.curves import crossing, g_minus_2_line
+    from na64mu.analysis.limits_files import at_mass
+    from na64mu.physics.couplings import y_parameter
+
+    values: dict[str, Value] = {}
+    edge = g_minus_2_line(limits.masses, -2.0)
+    for method, suffix in (("asymptotic", ""), ("exact", "_exact")):
+        g = limits.couplings(method)[:, 0]
+        for mass in SHOWN:
+            values[f"g_{mass}{suffix}"] = _with_statistics(limits, at_mass(limits, g, mass / 1000), mass / 1000, 1e4)
+        with_chi = at_mass(limits, limits.dark_couplings(method)[:, 0], 0.120)
+        y = float(y_parameter(with_chi, 0.05, 0.040, 0.120))
+        scaled = _with_statistics(limits, y, 0.120, 1e12)
+        values[f"y_40{suffix}"] = Value(scaled.value, 2 * scaled.error, note="m_Z' = 120 MeV, g_chi = 0.05")  # y goes with g^2
+        first, last = crossing(limits.masses, g, edge)
+        starts_below = bool(math.isnan(first) and g[0] < edge[0])
+        found = float(limits.masses[0]) if starts_below else first
+        note = (
+            "below the line from the lowest mass of the scan on"
+            if starts_below
+            else "never below the line"
+            if math.isnan(first)
+            else "crossing"
+        )
+        note += f"; up to {1000 * last:.3g} MeV" if not math.isnan(last) else ""
+        values[f"crossing{suffix}"] = Value(1000 * found, is_upper=starts_below, note=note)
+    return values
+
+
+def _with_statistics(limits: SearchLimits, value: float, mass: float, scale: float) -> Value:
+    """A limit on g with the part of its error that comes from the number of simulated events: half of the relative error of the efficiency."""
+    from na64mu.analysis.limits_files import at_mass
+
+    shares = np.asarray(limits.yields.exposures) / sum(limits.yields.exposures)
+    of_all = np.sqrt((limits.yields.efficiency_error**2) @ shares**2)
+    lost = limits.yields.pile_up_loss
+    relative = math.hypot(
+        at_mass(limits, of_all, mass) / at_mass(limits, limits.yields.efficiency @ shares, mass), lost.error / (1.0 - lost.value)
+    )
+    return Value(scale * value, 0.5 * scale * value * relative, note="error: statistics of the simulated samples")
+
+
+def _own_values(own: SearchLimits) -> dict[str, Value]:
+    from na64mu.analysis.limits_files import at_mass
+
+    found = {}
+    for method in ("asymptotic", "exact"):
+        g = at_mass(own, own.couplings(method)[:, 0], 0.100)
+        found[f"g_100_{method}_own_backgrounds"] = Value(1e4 * g, note=f"{sum(own.counting.backgrounds.values()):.3g} background events")
+    return found
+
+
+def _target_values(limits: SearchLimits, targets: Sequence[Any]) -> dict[str, Value]:
+    """Mass of chi up to which the pseudo-Dirac target lies above the limit on y."""
+    from na64mu.analysis.curves import crossing
+
+    target = next(curve for curve in targets if curve.name == "pseudo-dirac")
+    y = limits.y("asymptotic")[:, 0]
+    line = np.exp(np.interp(np.log(limits.m_chi), np.log(target.x), np.log(target.y)))
+    first, last = crossing(limits.m_chi, y, line)
+    note = f"limit below the target between {1000 * first:.3g} and {1000 * last:.3g} MeV"
+    return {"target_crossing": Value(1000 * first, note=note.replace("nan", "the end of the scan"))}
+
+
+def _signal_values(limits: SearchLimits, shown: float) -> dict[str, Value]:
+    from na64mu.analysis.limits_files import at_mass
+    from na64mu.statistics.letter import SYSTEMATICS
+    from na64mu.statistics.model import SIGNAL
+
+    yields = limits.yields
+    efficiency = 100 * yields.mean_efficiency
+    inside = np.flatnonzero((limits.masses >= 0.1) & (limits.masses <= 1.0))
+    best = int(inside[np.argmax(efficiency[inside])])
+    shares = np.asarray(yields.exposures) / sum(yields.exposures)
+    error = 100 * (1 - yields.pile_up_loss.value) * np.sqrt((yields.efficiency_error**2) @ shares**2)
+    index = list(limits.models).index(shown)
+    own = math.sqrt(sum(max(s.size(SIGNAL, c) for c in (0, 1)) ** 2 for s in yields.systematics(index) if SIGNAL in s.effects))
+    letter = math.sqrt(sum(max(s.size(SIGNAL, c) for c in (0, 1)) ** 2 for s in SYSTEMATICS))
+    return {
+        "peak_efficiency": Value(
+            float(efficiency[best]), float(error[best]), note=f"at {1000 * limits.masses[best]:.3g} MeV, mean by muons on target"
+        ),
+        "efficiency_40": Value(at_mass(limits, efficiency, 0.040), at_mass(limits, error, 0.040), note="mean by muons on target"),
+        "efficiency_120": Value(at_mass(limits, efficiency, 0.120), at_mass(limits, error, 0.120), note="mean by muons on target"),
+        **_implied_efficiencies(limits),
+        "systematics": Value(100 * letter, note="seven sources as published"),
+        "systematics_own": Value(100 * own, note="larger of the two configurations, errors of efficiency and pile-up loss included"),
+    }
+
+
+def _implied_efficiencies(limits: SearchLimits) -> dict[str, Value]:
+    """Efficiencies with which the asymptotic limit would lie where the Letter's does: on the edge of the g-2 band at 40 MeV, and at its y."""
+    from na64mu.analysis.curves import g_minus_2_line
+    from na64mu.analysis.limits_files import at_mass, published_point
+
+    on_the_edge = (0.040, float(g_minus_2_line(np.array([0.040]), -2.0)[0]))
+    found = {}
+    for mass, g in (on_the_edge, published_point()):
+        events = at_mass(limits, limits.events("asymptotic")[:, 0], mass)
+        produced = at_mass(limits, limits.yields.per_muon, mass) * (g / limits.yields.g_ref) ** 2 * sum(limits.counting.exposures)
+        found[f"implied_efficiency_{1000 * mass:.0f}"] = Value(
+            100 * events / produced, note=f"asymptotic limit at g = {g:.3g} with our Z' per muon on target"
+        )
+    return found
+
+
+def derive(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
+    """Numbers that need no events: production, widths of bands, target, and the published numbers that the simulation takes as input."""
+    from na64mu.analysis.curves import crossing, g_minus_2_line, other_limits
+    from na64mu.detector import load_detector
+    from na64mu.physics.cross_section import Method, cross_section
+    from na64mu.physics.effective_neutrinos import lightest_mass
+    from na64mu.physics.moment import LETTER
+    from na64mu.physics.nucleus import FormFactor
+    from na64mu.statistics.letter import N_MOT
+    from na64mu.tracking.vertex import ecal_radiation_lengths
+
+    detector, energy = load_detector(parameters["detector"]), np.array([160.0])
+
+    def sigma(mass: float, method: Method = Method.TREE, form: FormFactor = FormFactor.ELASTIC) -> float:
+        return float(cross_section(energy, mass, 1e-4, 82.0, 207.2, method=method, form_factor=form)[0])
+
+    values = {
+        f"ww_{mass}": Value(100 * (sigma(mass / 1000, Method.WW) / sigma(mass / 1000) - 1), note="total cross-section on lead at 160 GeV")
+        for mass in (10, 100, 1000)
+    }
+    values["inelastic_100"] = Value(
+        100 * (sigma(0.1, form=FormFactor.INELASTIC) / sigma(0.1) - 1), note="total cross-section on lead at 160 GeV"
+    )
+    borexino = next(curve for curve in other_limits() if curve.name == "Borexino")
+    _, last = crossing(borexino.x, borexino.y, g_minus_2_line(borexino.x, -2.0))
+    description = f"detector description {detector.tag}"
+    return [
+        write_values(
+            place,
+            values
+            | {
+                "g_minus_2": Value(1e11 * LETTER.value, note=f"error {1e11 * LETTER.error:.1f}; {LETTER.source}"),
+                "n_eff_mass": Value(1000 * lightest_mass(0.5), note="entropy of the Z' given to nu_mu and nu_tau that decouple at 1.5 MeV"),
+                "left_from": Value(1000 * last, note="digitised limit against the line"),
+                "ecal_depth": Value(ecal_radiation_lengths(detector.ecal), note="lead and scintillator of the published layers"),
+                "exposure_1": Value(1e-9 * N_MOT[0], note="the limits are made for it"),
+                "exposure_2": Value(1e-9 * N_MOT[1], note="the limits are made for it"),
+                "muons_per_spill": Value(1e-6 * detector.beam.muons_per_spill, note=description),
+                "hadron_contamination": Value(1e5 * detector.beam.hadron_fraction, note=description),
+                "ecal_stochastic": Value(100 * detector.ecal.stochastic, note=description),
+                "hcal_stochastic": Value(100 * detector.hcal.stochastic, note=description),
+            },
+        )
+    ]

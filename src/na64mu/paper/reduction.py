@@ -1,0 +1,233 @@
+"""Steps from simulated files to counts: calibration, main job, signal efficiency, Fig. 3. Momenta GeV/c, energies GeV, masses GeV."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from na64mu.errors import InputError
+from na64mu.paper.values import Value, write_values
+
+if TYPE_CHECKING:
+    from na64mu.analysis.exposure import RunExposure
+    from na64mu.analysis.result import RunResult
+
+__all__ = ("calibrate", "draw_planes", "joined", "measure_efficiency", "run_main_job")
+
+KINDS = ("physics", "calibration", "nuclear", "decay")
+
+
+def calibrate(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
+    """Fit the MIP peaks of the calibration triggers: calibration.toml."""
+    from na64mu.execution.calibration import calibrate_files
+
+    files = [place.parent / name for name in parameters["files"]]
+    calibration, losses = calibrate_files(files, selection=parameters["selection"])
+    _complete(place, losses)
+    path = place / "calibration.toml"
+    calibration.write(path)
+    peak = calibration.mip["e_cal"]
+    mip = Value(peak.mode, peak.mode_error or 0.0, note=f"Landau and Gaussian fitted to {calibration.n_muons} muons")
+    return [path, write_values(place, {"e_cal_mip": mip})]
+
+
+def _complete(place: Path, losses: Any) -> None:
+    """Refuse samples that cannot be read whole: they were written a moment ago."""
+    damage = next((loss.reason for loss in losses if loss.is_damage), None)
+    if damage is not None:
+        msg = f"{place}: {damage}: delete the file, and `na64mu paper` simulates it again"
+        raise InputError(msg)
+
+
+def _search(place: Path, parameters: Mapping[str, Any]) -> RunResult:
+    """The main job over the files of every dataset."""
+    from na64mu.execution.run import run_search
+
+    fileset = {dataset: {"files": [f"../{name}" for name in names]} for dataset, names in parameters["datasets"].items()}
+    listing = place / "fileset.json"
+    listing.write_text(json.dumps(fileset, indent=1) + "\n", encoding="utf-8")
+    result = run_search(
+        str(listing),
+        selection=parameters["selection"],
+        calibration=place.parent / "calibrate" / "calibration.toml",
+        executor="iterative" if parameters["workers"] == 1 else "futures",
+        workers=parameters["workers"],
+        progress=False,
+    )
+    _complete(place, result.losses)
+    return result
+
+
+def run_main_job(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
+    """Run the search over beam, biased and signal samples: an output folder of `na64mu run`."""
+    from na64mu.report import write_figures, write_html
+
+    result = _search(place, parameters)
+    result.write(place)
+    written = [place / name for name in ("cutflow.json", "histograms.json", "summary.json")]
+    return [*written, *write_figures(result, place), write_html(result, place), write_values(place, _run_values(result))]
+
+
+def joined(result: RunResult, groups: Mapping[str, Sequence[str]]) -> RunResult:
+    """Datasets added up, such as both trigger configurations of one sample.
+
+    Parameters
+    ----------
+    result : RunResult
+    groups : mapping of str to sequence of str
+        New name -> datasets that it is made of.
+
+    Returns
+    -------
+    RunResult
+        With the new datasets alone.
+    """
+
+    def total(of: Mapping[str, Any], names: Sequence[str]) -> Any:
+        parts = [of[name] for name in names]
+        if isinstance(parts[0], Mapping):
+            return {key: reduce(add, (part[key] for part in parts)) for key in parts[0]}
+        return reduce(add, parts)
+
+    new_name = {old: new for new, names in groups.items() for old in names}
+    runs: list[RunExposure] = [replace(run, dataset=new_name[run.dataset]) for run in result.exposure.runs if run.dataset in new_name]
+    return replace(
+        result,
+        cutflows={new: total(result.cutflows, names) for new, names in groups.items()},
+        histograms={new: total(result.histograms, names) for new, names in groups.items()},
+        outside={new: total(result.outside, names) for new, names in groups.items()},
+        regions={new: total(result.regions, names) for new, names in groups.items()},
+        blinded={new: any(result.blinded[name] for name in names) for new, names in groups.items()},
+        exposure=replace(result.exposure, runs=tuple(runs)),
+    )
+
+
+def by_kind(result: RunResult) -> RunResult:
+    """Both trigger configurations of the unbiased and biased samples together: datasets physics, calibration, nuclear, decay."""
+    return joined(result, {kind: [name for name in result.datasets if name.startswith(f"{kind}_")] for kind in KINDS})
+
+
+def _rate(n: int, tried: float) -> Value:
+    """Events per muon on target with the Poisson error of the count; without an event the 90 % upper limit."""
+    if n == 0:
+        return Value(math.log(10.0) / tried * 1e4, is_upper=True, note=f"no event in {tried:.3g} muons on target: 90 % upper limit")
+    return Value(1e4 * n / tried, 1e4 * math.sqrt(n) / tried, note=f"{n} events in {tried:.3g} muons on target")
+
+
+def _run_values(result: RunResult) -> dict[str, Value]:
+    from na64mu.analysis.backgrounds import tail_sample
+
+    triggers = [result.cutflows[f"physics_{c}"].steps[0].n for c in (1, 2)]
+    n_mot = [result.exposure.n_mot(f"physics_{c}") for c in (1, 2)]
+    rates = [_rate(n, tried) for n, tried in zip(triggers, n_mot, strict=True)]
+    values = {f"trigger_rate_{c}": rate for c, rate in zip((1, 2), rates, strict=True)}
+    if min(triggers) > 0:
+        ratio = rates[1].value / rates[0].value
+        values["trigger_rate_ratio"] = Value(ratio, ratio * math.sqrt(1 / triggers[0] + 1 / triggers[1]), note="of the two above")
+    muons = by_kind(result)
+    p_in, x_s4, e_cal = (muons.histogram(name, "calibration")[{"stage": "all"}] for name in ("p_in", "x_s4", "e_cal"))
+    centre, width, n = _core(p_in)
+    values["p_in_width"] = _width(width, n, "half of the central 68.3 % of the calibration triggers")
+    tail = tail_sample(muons, trigger="calibration", dataset="calibration")
+    values["p_out_width"] = _width(
+        tail.sigma, tail.counts.sum(), "the same, one track, MIP in the ECAL, p_in within 2 sigma; beam spread included"
+    )
+    centre, width, n = _core(x_s4)
+    values["x_s4"] = Value(centre, 1.2533 * width / math.sqrt(n), note="median of the calibration triggers, all momenta of the beam")
+    below = float(e_cal.values(flow=True)[: 1 + int(np.searchsorted(e_cal.axes[0].edges, 12.0 - 1e-9))].sum())
+    all_of_them = float(e_cal.values(flow=True).sum())
+    kept = below / all_of_them
+    values["e_cal_kept"] = Value(
+        100 * kept, 100 * math.sqrt(kept * (1 - kept) / all_of_them), note="calibration triggers, radiative tail included"
+    )
+    in_box = sum(result.regions[f"physics_{c}"]["box_after"].n for c in (1, 2))
+    values["observed"] = Value(float(in_box), note=f"unbiased simulated muons, {sum(n_mot):.3g} on target")
+    return values
+
+
+def _core(histogram: Any) -> tuple[float, float, float]:
+    """Median, half of the central 68.27 %, and events of a spectrum."""
+    counts, edges = histogram.values(), histogram.axes[0].edges
+    cumulative = np.concatenate([[0.0], np.cumsum(counts)])
+    low, middle, high = (float(np.interp(q * cumulative[-1], cumulative, edges)) for q in (0.15865, 0.5, 0.84135))
+    return middle, 0.5 * (high - low), float(cumulative[-1])
+
+
+def _width(width: float, n: float, note: str) -> Value:
+    """Width in per cent of 160 GeV/c; the error is that of a Gaussian's quantiles."""
+    return Value(100 * width / 160.0, 100 * width / 160.0 * 1.18 / math.sqrt(2 * n) if n else 0.0, note=note)
+
+
+def measure_efficiency(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
+    """Run the selection over the signal samples: efficiency.json, as `na64mu efficiency` writes it, and a CSV."""
+    from na64mu.analysis.provenance import package_versions, repository_state
+    from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable
+    from na64mu.detector import load_detector
+
+    result = _search(place, parameters)
+    points = tuple(
+        EfficiencyPoint(
+            s["mass"],
+            s["config"],
+            s["pile_up"],
+            round(result.exposure.n_mot(s["dataset"])),
+            result.cutflows[s["dataset"]].steps[0].n,
+            result.regions[s["dataset"]]["box_after"].n,
+        )
+        for s in parameters["samples"]
+    )
+    detector, (commit, clean) = load_detector(parameters["detector"]), repository_state()
+    provenance = {
+        "what": "selected Z' events over muons on target with one Z' each, simulated by `na64mu paper`",
+        "commit": commit,
+        "commit_is_unchanged": clean,
+        "detector": {"tag": detector.tag, "digest": detector.digest},
+        "selection": {"name": result.working_point.name, "hash": result.working_point.hash},
+        "packages": package_versions(),
+    }
+    table = EfficiencyTable(points, provenance)
+    rows = ["mass_GeV,config,pile_up,n_mot,n_trigger,n_selected,efficiency,low_68,high_68"]
+    for p in sorted(points):
+        e = p.efficiency
+        rows.append(f"{p.mass:g},{p.config},{int(p.pile_up)},{p.n_mot},{p.n_trigger},{p.n_selected},{e.value:.6g},{e.low:.6g},{e.high:.6g}")
+    listing = place / "efficiency.csv"
+    listing.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    loss, error = table.pile_up_loss()
+    n_masses = len({p.mass for p in points if p.pile_up})
+    lost = Value(100 * loss, 100 * error, note=f"simulated signal of {n_masses} mass(es) with and without pile-up")
+    return [table.write(place / "efficiency.json"), listing, write_values(place, {"pile_up_loss": lost})]
+
+
+def draw_planes(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
+    """Fig. 3: the (p_out, E_CAL) plane of both trigger configurations, before and after cut (iv)."""
+    from na64mu.analysis.result import RunResult
+    from na64mu.report.configurations import plane_by_configuration
+    from na64mu.report.drawn import save_with_numbers
+
+    result = RunResult.read(place.parent / parameters["run"])
+    written: list[Path] = []
+    for name, when in (("plane_before", "before"), ("plane_after", "after")):
+        titles = {c: f"configuration {c}, {result.exposure.n_mot(f'physics_{c}'):.3g} muons on target" for c in (1, 2)}
+        figure, axes = plane_by_configuration(
+            {title: _coarse(result.histogram(name, f"physics_{c}")) for c, title in titles.items()},
+            result.working_point,
+            overlays={title: _coarse(result.histogram(name, f"nuclear_{c}")) for c, title in titles.items()},
+            what=f"simulation, {when} cut (iv), signal box open",
+        )
+        written += save_with_numbers(figure, axes, place / name)
+    return written
+
+
+def _coarse(plane: Any) -> Any:
+    """A plane with 2 x 2 bins made one: single events are seen."""
+    import hist
+
+    return plane[hist.rebin(2), hist.rebin(2)]

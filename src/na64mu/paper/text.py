@@ -1,0 +1,117 @@
+"""The words of the report: what a reader must know first, and the captions of the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from na64mu.paper.comparison import Compared, Verdict
+from na64mu.paper.values import Value
+
+__all__ = ("FIGURES", "Figure", "remarks")
+
+
+class Figure(NamedTuple):
+    """A figure of the report: file in the paper's folder, title, caption, and whether it takes the whole width."""
+
+    file: str
+    title: str
+    caption: str
+    whole: bool = False
+
+
+FIGURES = (
+    Figure(
+        "planes/plane_before.png",
+        "Fig. 3 for both trigger configurations",
+        "Unbiased simulated physics triggers in the (p_out, E_CAL) plane before cut (iv); circles: simulated muon-nuclear events (weighted, any scale). Regions A to D as the Letter describes them, borders inferred.",
+        True,
+    ),
+    Figure("planes/plane_after.png", "The same after cut (iv)", "What is left close to the signal box.", True),
+    Figure(
+        "limits/limit_g.png",
+        "Fig. 4, left",
+        "Limits on g against m_Z'. The curve of the Letter is not public: the star is where its text says that the limit crosses the edge of the g-2 band, the cross the coupling that its printed y stands for. N_eff: computed here.",
+    ),
+    Figure("limits/limit_y.png", "Fig. 4, right", "Limits on y against m_chi with thermal targets from the Boltzmann equation."),
+    Figure(
+        "backgrounds/momentum_tail.png",
+        "Background (I): tail of the momentum in MS2",
+        "MIP-tagged muons of the calibration trigger with p_in = 160 GeV/c within 2 sigma, fitted between the signal box and five widths below the peak, and extrapolated. Each form gives another answer: that is the model error, which Table I of the Letter does not show.",
+    ),
+    Figure(
+        "backgrounds/threshold_scan.png", "Background (I) against the threshold", "A stable estimate does not move by more than its errors."
+    ),
+    Figure(
+        "backgrounds/yields_by_source.png",
+        "Table I: yields by source",
+        "Published and ours, for 1.98e10 muons on target; arrows are upper limits.",
+    ),
+    Figure(
+        "limits/efficiency.png",
+        "Signal efficiency against mass",
+        "Points: simulated samples with 68 % Clopper-Pearson errors; curves: monotone interpolation, bands its errors.",
+    ),
+    Figure(
+        "limits/bands.png",
+        "Observed and expected limits by both methods",
+        "Asymptotic bands below the exact limit are an artefact of the method: with less than a tenth of a background event there is nothing below no event.",
+        True,
+    ),
+    Figure("limits/yields.png", "Signal yields", "Z' produced and expected in the box against mass."),
+)
+
+
+def remarks(values: Mapping[str, Value], compared: Sequence[Compared]) -> list[str]:
+    """Paragraphs at the head of the report, with the numbers of this run.
+
+    Parameters
+    ----------
+    values : mapping of str to Value
+    compared : sequence of Compared
+
+    Returns
+    -------
+    list of str
+    """
+    return [_what_this_is(compared), _methods(values), _low_mass(values), _backgrounds(values)]
+
+
+def _what_this_is(compared: Sequence[Compared]) -> str:
+    differing = [c.published.what for c in compared if c.verdict is Verdict.DIFFERS]
+    found = f"These differ: {'; '.join(differing)}." if differing else "None differs beyond its tolerance."
+    return (
+        "Every step of the Letter is repeated on simulated events of a set-up whose sizes are published and whose positions are partly inferred: no data of the experiment are used. "
+        f"The exposure and the empty signal box are the Letter's; efficiency, rates and backgrounds are the simulation's. {found}"
+    )
+
+
+def _methods(values: Mapping[str, Value]) -> str:
+    exact, asymptotic = values["g_100_exact"], values["g_100"]
+    return (
+        "Two limits are given throughout. The asymptotic form is the Letter's prescription; for no observed event and 0.07 expected it allows 1.44 signal events and covers in 78 % of "
+        f"cases instead of 90 %. The exact one allows 2.31. At 100 MeV they give g < {asymptotic.value:.3g}e-4 and {exact.value:.3g}e-4: a factor {exact.value / asymptotic.value:.3g}. "
+        "Ours is compared with the Letter by the former; the latter is the one to quote."
+    )
+
+
+def _low_mass(values: Mapping[str, Value]) -> str:
+    here, implied, published = values["efficiency_40"], values["implied_efficiency_40"], values["implied_efficiency_120"]
+    return (
+        f"Efficiency at low mass. At 40 MeV the simulation selects {here.value:.2g} +- {here.error:.1g} % of the produced Z'. The Letter prints no efficiency there, but its limit of 5.1e-4 on the edge of the "
+        f"g-2 band asks for {implied.value:.2g} % by its own method, {here.value / implied.value:.2g} times less; from its y at 120 MeV follow {published.value:.2g} %, where ours is {values['efficiency_120'].value:.2g} %. "
+        "Soft muons of a light Z' leave the ECAL almost along the beam and reach S4 and S_mu only because MS2 bends them, so this efficiency hangs on the counters' inner edges and on the distance from MS2 to "
+        "them, which are inferred from a drawing and from the published 12 mm of deflection; an HCAL twice as deep, which the Letter does not exclude, changes the ratio of low to high mass. "
+        "That is the likely reason. The positions were not moved to close the gap."
+    )
+
+
+def _backgrounds(values: Mapping[str, Value]) -> str:
+    decays = values["background_decays"]
+    shown = f"{'< ' if decays.is_upper else ''}{decays.value:.2g}" if decays.exists else "no"
+    return (
+        f"Backgrounds. Decays in flight give {shown} events here and 0.010 in the Letter; kaon fraction and decay path are not published, and with the inferred ones the published number cannot be reached. "
+        "The momentum tail is extrapolated over 45 GeV/c, where the choice of form moves the answer by orders of magnitude. The exact limit does not depend on the expected background when nothing is observed; "
+        "the asymptotic one does: with our backgrounds it would be "
+        f"{values['g_100_asymptotic_own_backgrounds'].value:.3g}e-4 at 100 MeV instead of {values['g_100'].value:.3g}e-4."
+    )
