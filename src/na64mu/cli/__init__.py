@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import logging
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -115,6 +114,8 @@ def _unknown_verb(ctx: click.Context, name: str) -> NoReturn:
 @click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
 def main(verbose: int, quiet: bool) -> None:
     """Software for the NA64mu dark-sector search: ROOT trees in, cut-flow and (p_out, E_CAL) plane out."""
+    import logging
+
     level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("na64mu").setLevel(level)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 
 import click
@@ -28,6 +27,8 @@ def nearest(word: str, known: list[str] | tuple[str, ...] | dict[str, str]) -> s
     str
         One of them, or nothing.
     """
+    import difflib
+
     found = difflib.get_close_matches(word.lower(), [k.lower() for k in known], n=1)
     return next((k for k in known if found and k.lower() == found[0]), "")
 
