@@ -17,7 +17,7 @@ from na64mu.paper.values import Value, write_values
 
 if TYPE_CHECKING:
     from na64mu.analysis.limits import SearchLimits
-    from na64mu.analysis.yields import EfficiencyTable
+    from na64mu.analysis.yields import EfficiencyTable, SignalYield
 
 __all__ = ("NO_RECORD", "derive", "set_limits")
 
@@ -32,7 +32,7 @@ MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
 def set_limits(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     """Limits of the Letter's exposure and Table I with our efficiency; the same with our backgrounds; figures, tables, workspaces, HS3."""
     from na64mu.analysis.curves import relic_targets
-    from na64mu.analysis.limits import Counting, letter_counting, search_limits
+    from na64mu.analysis.limits import letter_counting, search_limits
     from na64mu.analysis.limits_files import write_tables
     from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, signal_yield, target_of
     from na64mu.detector import load_detector
@@ -57,17 +57,9 @@ def set_limits(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     for name, text in (("limits.tex", limits_latex(limits)), ("systematics.tex", systematics_latex(limits, shown))):
         (place / name).write_text(text, encoding="utf-8")
         written.append(place / name)
-    backgrounds = json.loads((place.parent / "backgrounds" / "backgrounds.json").read_text(encoding="utf-8"))
-    own = search_limits(
-        Counting(
-            N_MOT, backgrounds["expected"], backgrounds["errors"], (0.0, 0.0), "exposure and empty box of the Letter, our backgrounds"
-        ),
-        yields,
-    )
-    own_folder = place / "own_backgrounds"
-    own_folder.mkdir(exist_ok=True)
-    written += write_tables(own, own_folder)
-    values = _limit_values(limits) | _own_values(own) | _target_values(limits, targets) | _signal_values(limits, shown)
+    own, files = _with_own_backgrounds(place, yields)
+    written += files
+    values = _limit_values(limits) | own | _target_values(limits, targets) | _signal_values(limits, shown)
     return [*written, write_values(place, values)]
 
 
@@ -124,14 +116,25 @@ def _with_statistics(limits: SearchLimits, value: float, mass: float, scale: flo
     return Value(scale * value, 0.5 * scale * value * relative, note="error: statistics of the simulated samples")
 
 
-def _own_values(own: SearchLimits) -> dict[str, Value]:
-    from na64mu.analysis.limits_files import at_mass
+def _with_own_backgrounds(place: Path, yields: SignalYield) -> tuple[dict[str, Value], list[Path]]:
+    """The limits again with our backgrounds instead of Table I; not made where these are known as upper limits only."""
+    from na64mu.analysis.limits import Counting, search_limits
+    from na64mu.analysis.limits_files import at_mass, write_tables
 
-    found = {}
-    for method in ("asymptotic", "exact"):
-        g = at_mass(own, own.couplings(method)[:, 0], 0.100)
-        found[f"g_100_{method}_own_backgrounds"] = Value(1e4 * g, note=f"{sum(own.counting.backgrounds.values()):.3g} background events")
-    return found
+    content = json.loads((place.parent / "backgrounds" / "backgrounds.json").read_text(encoding="utf-8"))
+    total = sum(content["expected"].values())
+    limits = sum(row["value"] for name, row in content["rows"].items() if row["is_upper"] and name != "total")
+    keys = {method: f"g_100_{method}_own_backgrounds" for method in ("asymptotic", "exact")}
+    if limits > 0.5 * total:
+        why = f"{limits:.3g} of our {total:.3g} background events are upper limits for want of simulated events"
+        return {key: Value(math.nan, note=why) for key in keys.values()}, []
+    source = "exposure and empty box of the Letter, our backgrounds"
+    own = search_limits(Counting(yields.exposures, content["expected"], content["errors"], (0.0, 0.0), source), yields)
+    folder = place / "own_backgrounds"
+    folder.mkdir(exist_ok=True)
+    note = f"{total:.3g} background events"
+    values = {key: Value(1e4 * at_mass(own, own.couplings(method)[:, 0], 0.100), note=note) for method, key in keys.items()}
+    return values, write_tables(own, folder)
 
 
 def _target_values(limits: SearchLimits, targets: Sequence[Any]) -> dict[str, Value]:
