@@ -27,7 +27,7 @@ from na64mu.simulation.produce import produce
 from na64mu.simulation.setup import build_setup
 from na64mu.typing import BoolArray, FloatArray, Summary
 
-CONSOLE = Console(width=150)
+CONSOLE = Console(width=150, markup=False)
 ON_TARGET = {1: 11.7e9, 2: 8.1e9}
 PUBLISHED = 0.010
 

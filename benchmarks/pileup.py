@@ -32,7 +32,7 @@ from na64mu.simulation.stack import BEAM
 from na64mu.simulation.truth import PileUp, Truth, no_pile_up
 from na64mu.typing import BoolArray, FloatArray, Summary
 
-CONSOLE = Console(width=150)
+CONSOLE = Console(width=150, markup=False)
 STATIONS = ("mm5", "mm6", "mm7", "st1")
 BATCH = 2000
 PUBLISHED = 0.13

@@ -24,7 +24,7 @@ from na64mu.selections.working_point import load_working_point
 from na64mu.simulation.produce import produce
 from na64mu.typing import BoolArray, FloatArray
 
-CONSOLE = Console(width=150)
+CONSOLE = Console(width=150, markup=False)
 PROCESSES = {0: "none above 5 GeV", 1: "bremsstrahlung", 2: "pairs", 3: "muon-nuclear", 4: "delta ray"}
 EXPECTED = {
     "A": "MIP everywhere: triggers by delta rays and ionisation (MM5-7, last layers of HCAL2)",

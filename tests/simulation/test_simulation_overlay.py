@@ -10,12 +10,12 @@ from na64mu.cli.simulate import command
 from na64mu.detector import load_detector
 from na64mu.events.batch import RawBatch
 from na64mu.events.reader import read_batch, read_runs
-from na64mu.simulation.strips import SAMPLE_RATIOS, sample_pulse
 from na64mu.simulation.events import simulate_events
-from na64mu.simulation.overlay import MERGE, WINDOW, lay_over, mean_pile_up
+from na64mu.simulation.overlay import COINCIDENCE, MERGE, WINDOW, Fired, accidental_triggers, fired, lay_over, mean_pile_up
 from na64mu.simulation.produce import produce
 from na64mu.simulation.setup import build_setup
-from na64mu.simulation.stack import BEAM
+from na64mu.simulation.stack import BEAM, PILE_UP
+from na64mu.simulation.strips import SAMPLE_RATIOS, sample_pulse
 
 DETECTOR = load_detector("na64mu-2022")
 CROWDED = DETECTOR.model_copy(update={"beam": DETECTOR.beam.model_copy(update={"muons_per_spill": 2.8e7})})
@@ -91,3 +91,36 @@ def test_given_times(time: float, merged: bool) -> None:
     added, kept = truth.hcal.sum() - before, pile.truth.hcal.sum()
     assert (added > 0.0, kept > 0.0) == (merged, not merged)  # all of a deposit is at one place
     assert len(pile.truth.hits) > 0
+
+
+def test_accidental_triggers() -> None:
+    muon, other = Fired(1000, 0.01, 0.005, 0.0), Fired(1000, 0.02, 0.03, 0.004)
+    per_ns = DETECTOR.beam.muons_per_spill / DETECTOR.beam.spill_length * 1e-9
+    # the other alone, or one counter from each
+    assert accidental_triggers(DETECTOR, muon, other) == pytest.approx(COINCIDENCE * per_ns * (0.004 + 0.01 * 0.03 + 0.02 * 0.005))
+    assert accidental_triggers(CROWDED, muon, other, 6.0) == pytest.approx(20.0 * accidental_triggers(DETECTOR, muon, other, 3.0))
+
+
+def test_halo_fires_the_counters() -> None:
+    # muons of the halo that miss V1 and point at S4 and S_mu; the beam itself is far from them
+    halo = DETECTOR.model_copy(update={"beam": DETECTOR.beam.model_copy(update={"halo_fraction": 1.0})})
+    core = DETECTOR.model_copy(update={"beam": DETECTOR.beam.model_copy(update={"halo_fraction": 0.0})})
+    n, counts = 3000, {}
+    for name, detector in (("halo", halo), ("core", core)):
+        counts[name] = fired(build_setup(detector, 2), detector, n, PILE_UP, np.random.default_rng(8))
+    assert counts["halo"].n == n
+    assert counts["halo"].both <= min(counts["halo"].s4, counts["halo"].s_mu)
+    # straight lines: |x| > 100 mm of V1 or beside it in y, MS2 bends by 2.6 mrad; widths of 75 mm and 1 mrad
+    rng = np.random.default_rng(9)
+    x, y, tx, ty = rng.normal(0.0, 75.0, (2, 400_000)).tolist() + rng.normal(0.0, 1e-3, (2, 400_000)).tolist()
+    x, y, tx, ty = (np.array(v) for v in (x, y, tx, ty))
+    s4, s_mu, v1 = (DETECTOR.counter(name) for name in ("S4", "S_mu", "V1"))
+    kick = -0.42 / 160.0
+    inside = np.hypot(x + tx * v1.z, y + ty * v1.z) > v1.outer_radius
+    for c in (s4, s_mu):
+        low, high = c.x_range(2)
+        at_x, at_y = x + tx * c.z + kick * (c.z - 3300.0), y + ty * c.z
+        inside &= (at_x > low) & (at_x < high) & (at_y > c.y[0]) & (at_y < c.y[1])
+    expected = inside.mean()
+    assert counts["halo"].both == pytest.approx(expected, abs=4.0 * np.sqrt(expected / n) + 0.1 * expected)
+    assert counts["core"].both < 0.05 * counts["halo"].both
