@@ -144,6 +144,14 @@ def test_an_event_summary_shows_columns_with_unit_and_meaning(summary):
     assert {"p_out", "e_cal", "mc_p_out", "rows", "momentum_in"} <= set(names(summary))
 
 
+def test_no_row_of_data_is_shown(summary):
+    data = EventSummary({name: column for name, column in summary.items() if not name.startswith("mc_")})
+    text = repr(data)
+    assert "rows of data are not shown: they may lie in the blinded signal box" in text
+    (line,) = [row for row in text.splitlines() if row.startswith("p_out ")]
+    assert line.split() == ["p_out", "GeV/c", "momentum", "of", "the", "best", "MS2", "track"]
+
+
 def test_a_column_is_an_attribute(summary):
     assert summary.p_out is summary["p_out"]
     with pytest.raises(AttributeError, match=r"no column 'p_0ut': the summary has run, spill"):

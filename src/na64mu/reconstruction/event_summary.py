@@ -92,13 +92,15 @@ class EventSummary(dict[str, AnyArray], Shown):
         return momentum_vector(self["p_out"], self["tx_out"], self["ty_out"])
 
     def _table(self) -> Table:
-        n = min(self.n_events, 3)
+        n = min(self.n_events, 3) if "mc_weight" in self else 0  # of data no row is shown: it could lie in the blinded signal box
         hits = [name for name in self if name.startswith("n_hits_")]
         rows = [
             (name, *(f"{value:.5g}" for value in column[:n].tolist()), *COLUMNS.get(name, ("", "", "truth of the simulation"))[1:])
             for name, column in self.items()
             if name not in hits
         ]
-        notes = (f"and {hits[0]} ... {hits[-1]}: {len(hits)} columns, in-time hits of each station",) if hits else ()
+        notes = [f"and {hits[0]} ... {hits[-1]}: {len(hits)} columns, in-time hits of each station"] if hits else []
+        if self.n_events and not n:
+            notes.append("rows of data are not shown: they may lie in the blinded signal box")
         headings = ("column", *(f"[{i}]" for i in range(n)), "unit", "meaning")
-        return Table(f"event summary: {self.n_events} events, {len(self)} columns", headings, tuple(rows), notes)
+        return Table(f"event summary: {self.n_events} events, {len(self)} columns", headings, tuple(rows), tuple(notes))
