@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from na64mu.kernel import kernel
 
-__all__ = ("PulseShape", "amplitude", "pulse_shape", "slope")
+__all__ = ("PulseShape", "amplitude", "edge", "pulse_shape")
 
 
 class PulseShape(NamedTuple):
@@ -49,7 +49,7 @@ def pulse_shape(rise: float, fall: float) -> PulseShape:
     Returns
     -------
     PulseShape
-        For `amplitude` and `slope`.
+        For `amplitude` and `edge`.
     """
     top = rise * math.log(1.0 + 2.0 * fall / rise)  # where the derivative is zero
     norm = _raw(top, rise, fall)
@@ -84,11 +84,17 @@ def amplitude(shape, time):  # type: ignore[no-untyped-def] # kernel
 
 
 @kernel
-def slope(shape, time):  # type: ignore[no-untyped-def] # kernel
-    """Derivative of `amplitude` with time [1/ns]; arguments as there."""
+def edge(shape, time):  # type: ignore[no-untyped-def] # kernel
+    """`amplitude` and its derivative with time [1/ns]; arguments as there.
+
+    Returns
+    -------
+    tuple of float
+        Both 0 before the onset.
+    """
     t = time + shape.onset
     if t <= 0.0:
-        return 0.0
-    left = math.exp(-t / shape.rise)
+        return 0.0, 0.0
+    left, decay = math.exp(-t / shape.rise), math.exp(-t / shape.fall) / shape.norm
     grown = 1.0 - left
-    return grown * (2.0 * left / shape.rise - grown / shape.fall) * math.exp(-t / shape.fall) / shape.norm
+    return grown * grown * decay, grown * (2.0 * left / shape.rise - grown / shape.fall) * decay

@@ -13,7 +13,8 @@ import numpy as np
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.form import COLLECTIONS, SAMPLES, WAVEFORMS, waveform_of
-from na64mu.reconstruction.pulses.fit import Digitizer, Pulses, find_pulses
+from na64mu.reconstruction.pulses.finding import find_pulses
+from na64mu.reconstruction.pulses.model import Digitizer, Pulses
 from na64mu.typing import FloatArray
 
 __all__ = ("constrained_time", "digitizer", "pulses_of", "with_digits")
