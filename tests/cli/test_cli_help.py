@@ -70,7 +70,8 @@ def test_an_example_parses(command, tmp_path, monkeypatch):
     assert parameters
 
 
-def test_an_example_with_a_wrong_option_would_be_seen():
+def test_an_example_with_a_wrong_option_would_be_seen(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(click.NoSuchOption, match="--exekutor"):
         parsed("na64mu run beam.root --exekutor dask")
 
