@@ -15,7 +15,9 @@ from click.testing import CliRunner
 
 from na64mu.cli import VERBS, main
 from na64mu.cli.examples import EXAMPLES, FIRST_STEPS, epilog
-from na64mu.cli.hints import nearest
+from na64mu.cli.hints import nearest, suggestion
+from na64mu.errors import SelectionError
+from na64mu.selections import load_working_point
 
 WRITTEN = [verb for verb in VERBS if importlib.util.find_spec(f"na64mu.cli.{verb}") is not None]
 
@@ -97,6 +99,33 @@ def test_a_word_like_no_other_has_no_suggestion():
     assert "Did you mean" not in done.stderr
     assert nearest("qqqq", ["futures", "dask"]) == ""
     assert nearest("DASK", ["futures", "dask"]) == "dask"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (["detector", "na64mu-2021"], "na64mu-2022"),
+        (["simulate", "-n", "3", "--process", "zprim", "-o", "x.root"], "zprime"),
+        (["simulate", "-n", "3", "--detector", "g4raw-indep", "-o", "x.root"], "g4raw-indep-1"),
+    ],
+)
+def test_a_mistyped_name_of_the_library_is_suggested(arguments, near, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 1
+    assert f"Did you mean {near!r}?" in done.stderr
+
+
+def test_a_mistyped_selection_or_dataset_is_suggested():
+    with pytest.raises(SelectionError) as error:
+        load_working_point("prl2023")
+    assert suggestion(str(error.value)) == " Did you mean 'prl2024'?"
+    assert suggestion("no dataset 'phisics' in the output folder: there are calibration, physics") == " Did you mean 'physics'?"
+
+
+def test_other_messages_are_left_alone():
+    assert suggestion("a.root: entry 3: NaN in ecal_energy") == ""
+    assert suggestion("no detector description 'qqqq': known are g4raw-indep-1, na64mu-2022; give one of these") == ""
 
 
 def test_tab_completes_verbs_options_choices_and_files():

@@ -13,7 +13,7 @@ import click
 
 from na64mu import __version__
 from na64mu.cli.examples import EXAMPLES, FIRST_STEPS, epilog
-from na64mu.cli.hints import nearest, with_hint
+from na64mu.cli.hints import nearest, suggestion, with_hint
 from na64mu.errors import Na64muError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class VerbGroup(click.Group):
         except click.BadParameter as error:
             raise with_hint(error) from error
         except Na64muError as error:
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {error}{suggestion(str(error))}", err=True)
             ctx.exit(error.exit_code)
         except OSError as error:
             if error.errno in {None, errno.EPIPE}:

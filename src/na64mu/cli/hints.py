@@ -6,10 +6,12 @@ import re
 
 import click
 
-__all__ = ("nearest", "with_hint")
+__all__ = ("nearest", "suggestion", "with_hint")
 
 #: A word in quotes at the beginning of click's message about a choice.
 QUOTED = re.compile(r"^'([^']*)' is not one of ")
+#: How a message of the library names a word that it does not know, and the words that it knows.
+UNKNOWN = re.compile(r"'([^']*)'(?: in the output folder)?[:;,] (?:known are|there are) ([^;:()]+)")
 
 
 def nearest(word: str, known: list[str] | tuple[str, ...] | dict[str, str]) -> str:
@@ -31,6 +33,24 @@ def nearest(word: str, known: list[str] | tuple[str, ...] | dict[str, str]) -> s
 
     found = difflib.get_close_matches(word.lower(), [k.lower() for k in known], n=1)
     return next((k for k in known if found and k.lower() == found[0]), "")
+
+
+def suggestion(message: str) -> str:
+    """What to add to a message of the library about an unknown name: of a detector, a selection, a process, a dataset.
+
+    Parameters
+    ----------
+    message : str
+        As in "no detector description 'na64-2022': known are g4raw-indep-1, na64mu-2022".
+
+    Returns
+    -------
+    str
+        A question with the nearest of the known names, with a space before it; nothing if the message is another or no name is near.
+    """
+    found = UNKNOWN.search(message)
+    near = nearest(found[1], [name.strip(" '[]") for name in found[2].split(",")]) if found else ""
+    return f" Did you mean {near!r}?" if near else ""
 
 
 def with_hint(error: click.BadParameter) -> click.BadParameter:
