@@ -38,7 +38,7 @@ __all__ = ("command",)
 @click.option("--run", "run_number", type=click.IntRange(min=0), default=1, show_default=True, help="Run number to write.")
 @click.option("--mass", type=click.FloatRange(min=0, min_open=True), help="Mass of the boson [GeV].")
 @click.option("--g-ref", type=click.FloatRange(min=0, min_open=True), default=1e-4, show_default=True, help="Coupling of the weights.")
-@click.option("--detector", "tag", default="na64mu-2022", show_default=True, help="Tag or TOML file of the set-up.")
+@click.option("--detector", "tag", default="na64mu-2022", show_default=True, metavar="TAG|FILE", help="Set-up to simulate.")
 @click.option("--prescale", type=click.IntRange(min=0), default=1, show_default=True, help="Write every n-th calibration trigger; 0: none.")
 @click.option("--format", "kind", type=click.Choice(["ttree", "rntuple"]), default="ttree", show_default=True, help="Form of the file.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
@@ -59,7 +59,20 @@ def command(
     kind: Literal["ttree", "rntuple"],
     output: Path,
 ) -> None:
-    """Send beam muons through a set-up and write the triggered ones as a raw tree."""
+    """Send beam muons through a set-up and write the triggered ones as a raw tree, in the form that data have.
+
+    What happens to them in the target (--process); all but beam force what is rare and give the events weights:
+
+    \b
+    beam                   what comes by itself, with halo
+    hardloss, nuclear      a loss of more than 20 GeV in the ECAL; only muon-nuclear
+    zprime, scalar, ...    a boson of the given --mass is radiated (signal)
+    hadron                 a beam hadron in the place of the muon
+    decay, kaon            a pion or kaon of the beam decays to a muon; only kaons
+
+    The file holds the calibration triggers S0 S1 !V1 too, every --prescale-th of them; 0 leaves the physics triggers alone. Its `runs` tree
+    says how many muons on target it stands for.
+    """  # noqa: D301  # click wants the character \\b before lines that it must not wrap
     from rich.console import Console
     from rich.progress import Progress
 
