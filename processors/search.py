@@ -20,7 +20,7 @@ from na64mu.detector import Detector
 from na64mu.events.batch import RawBatch
 from na64mu.events.checksums import verify_batch
 from na64mu.processors.clock import Clock
-from na64mu.processors.tail import TAIL, momentum_tail
+from na64mu.processors.tail import TAIL, TAIL_BELOW_E_CAL, momentum_tail
 from na64mu.reconstruction import summary as reconstruction
 from na64mu.selections.cuts import in_box, in_region
 from na64mu.selections.working_point import WorkingPoint
@@ -136,7 +136,8 @@ class SearchProcessor(ProcessorABC):
         for name, mask in (("plane_before", before), ("plane_after", after)):
             histograms[name], outside[name] = self._plane(summary, mask, weights)
         if "e_ecal" in self.windows[tag]:
-            histograms[TAIL], outside[TAIL] = momentum_tail(summary, masks, visible, weights, self.windows[tag])
+            for name, e_cal_max in ((TAIL, None), (TAIL_BELOW_E_CAL, self.working_point.box.e_cal_max)):
+                histograms[name], outside[name] = momentum_tail(summary, masks, visible, weights, self.windows[tag], e_cal_max=e_cal_max)
         for spectrum in self.working_point.spectra:
             h = hist.Hist(
                 hist.axis.StrCategory(STAGES, name="stage", label="stage"),

@@ -1,5 +1,8 @@
 """The sample for background (I): p_out of muons that only ionise in the ECAL, with p_in close to the beam momentum.
 
+It is filled twice: with a MIP in the ECAL, as the Letter says; and with E_CAL below the edge of the signal box as well. The first holds muons whose photon was radiated in the last
+layers of the ECAL and is seen in the HCAL (in simulation nine of ten below 115 GeV/c): soft, measured rightly, and not in the box. The second holds what can be in the box.
+
 Momenta GeV/c, energies GeV.
 """
 
@@ -14,10 +17,10 @@ import numpy as np
 from na64mu.selections.cuts import MipWindows, MomentumWindow, TriggerBits, mip_everywhere, momentum_in_window, trigger
 from na64mu.typing import BoolArray, FloatArray, Summary
 
-__all__ = ("P_IN", "TAIL", "momentum_tail")
+__all__ = ("P_IN", "TAIL", "TAIL_BELOW_E_CAL", "momentum_tail")
 
-#: Name of the histogram.
-TAIL = "momentum_tail"
+#: Names of the histograms: MIP in the ECAL; the same with E_CAL in the signal box.
+TAIL, TAIL_BELOW_E_CAL = "momentum_tail", "momentum_tail_below_e_cal"
 #: Published (PRL 132, 211803): p_in = 160 +- 2 sigma; sigma = 3.8 % of 160 GeV/c = 6.1 GeV/c.
 P_IN = MomentumWindow(centre=160.0, half_width=2 * 6.1)
 #: Fine enough that the bins can be read in momentum as in curvature: a tenth of the resolution of 7 GeV/c.
@@ -25,7 +28,13 @@ BINS, LOW, HIGH = 500, 0.0, 250.0
 
 
 def momentum_tail(
-    summary: Summary, masks: Mapping[str, BoolArray], visible: BoolArray, weights: FloatArray, windows: Mapping[str, tuple[float, float]]
+    summary: Summary,
+    masks: Mapping[str, BoolArray],
+    visible: BoolArray,
+    weights: FloatArray,
+    windows: Mapping[str, tuple[float, float]],
+    *,
+    e_cal_max: float | None = None,
 ) -> tuple[Any, int]:
     """Fill p_out of the MIP-tagged muons, by trigger.
 
@@ -41,6 +50,8 @@ def momentum_tail(
         Shape (n_events,).
     windows : mapping of str to (float, float)
         Energy -> window of a MIP.
+    e_cal_max : float, optional
+        Largest E_CAL [GeV]; without it E_CAL may be anything.
 
     Returns
     -------
@@ -57,6 +68,8 @@ def momentum_tail(
     )
     mip = mip_everywhere(summary, MipWindows(mip=("e_ecal",), windows={"e_ecal": windows["e_ecal"]}))
     sample = visible & mip & momentum_in_window(summary, P_IN) & masks.get("single_tracks", np.ones_like(visible))
+    if e_cal_max is not None:
+        sample &= summary["e_cal"] < e_cal_max
     exists = np.isfinite(summary["p_out"])
     for name in triggers:
         chosen = sample & exists & trigger(summary, TriggerBits(bits=(name,)))

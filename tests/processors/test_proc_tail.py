@@ -49,3 +49,10 @@ def test_the_search_fills_it():
 def test_blinded_events_are_not_in_it():
     found = searched(summary_of(3, truth=False, p_out=[150, 79, 81]))
     assert found["histograms"]["momentum_tail"].values(flow=True).sum() == 2
+
+
+def test_muons_whose_photon_is_seen_behind_the_ecal_are_told_apart():
+    found = searched(summary_of(3, truth=True, p_out=[150, 120, 90], e_cal=[6, 6, 70]))["histograms"]
+    assert found["momentum_tail"]["physics", :].values().sum() == 1.5
+    assert found["momentum_tail_below_e_cal"]["physics", :].values().sum() == 1.0
+    assert found["momentum_tail_below_e_cal"]["physics", 90j].value == 0.0

@@ -82,7 +82,7 @@ class RunResult(Shown):
         Dataset -> cut-flow.
     histograms : dict of str to dict of str to hist.Hist
         Dataset -> name -> histogram (storage Weight). "plane_before" and "plane_after": axes p_out and e_cal, before and after the plane cut (iv);
-        "momentum_tail": p_out of MIP-tagged muons, axes trigger and p_out;
+        "momentum_tail": p_out of MIP-tagged muons, axes trigger and p_out; "momentum_tail_below_e_cal": the same with E_CAL in the signal box;
         every other name is a column with axes stage ("all", "n_minus_1") and the quantity.
     outside : dict of str to dict of str to int
         Dataset -> histogram -> events without this quantity (NaN); what lies below or above the axis stands in its flow bins.

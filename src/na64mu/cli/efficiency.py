@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 if TYPE_CHECKING:
     from na64mu.analysis.yields import EfficiencyTable
+    from na64mu.analysis.yields.kinematics import KinematicMap, KinematicSample
+    from na64mu.detector import Detector
 
 __all__ = ("command",)
 
@@ -32,15 +36,40 @@ MASSES = "0.001,0.002,0.005,0.01,0.02,0.03,0.04,0.06,0.1,0.15,0.2,0.3,0.5,0.7,1,
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep the raw trees in this folder; those that are there already are not made again.",
 )
+@click.option("--workers", type=click.IntRange(min=1), help="Samples made at a time, one process each; by default one for each core.")
+@click.option(
+    "--map",
+    "map_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the efficiency in (x, psi') of the vertex: what `na64mu recast` and other bosons need.",
+)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Table to write (JSON).")
-def command(n_events: int, masses: str, pile_up: bool, seed: int, tag: str, selection: str, samples: Path | None, output: Path) -> None:
+def command(
+    n_events: int,
+    masses: str,
+    pile_up: bool,
+    seed: int,
+    tag: str,
+    selection: str,
+    samples: Path | None,
+    workers: int | None,
+    map_file: Path | None,
+    output: Path,
+) -> None:
     """Simulate Z' events of every mass and trigger configuration, run the selection over them, write the efficiencies."""
     import tempfile
     from contextlib import nullcontext
 
+    from na64mu.execution.executors import default_workers
+
+    began, wanted = time.perf_counter(), _numbers(masses)
+    command_line = f"na64mu efficiency -n {n_events} --masses {','.join(f'{m:g}' for m in wanted)} {'--pile-up' if pile_up else '--no-pile-up'} --seed {seed} --selection {selection}"
     with nullcontext(samples) if samples is not None else tempfile.TemporaryDirectory() as folder:
-        table = _table(Path(folder), n_events, _numbers(masses), pile_up, seed, tag, selection)
-    table.write(output)
+        made = _samples(Path(folder), n_events, wanted, pile_up, seed, tag, workers or default_workers("futures"))
+        table = _table(made, tag, selection, command_line)
+        written = [table.write(output)]
+        if map_file is not None:
+            written.append(_map(made, tag, selection, table.provenance).write(map_file))
     loss, error = table.pile_up_loss()
     for config in (1, 2):
         for p in table.of(config):
@@ -50,7 +79,7 @@ def command(n_events: int, masses: str, pile_up: bool, seed: int, tag: str, sele
             )
     if not math.isnan(loss):
         click.echo(f"loss to pile-up: {100 * loss:.1f} +- {100 * error:.1f} %")
-    click.echo(f"wrote {output}", err=True)
+    click.echo(f"wrote {', '.join(map(str, written))} in {time.perf_counter() - began:.0f} s", err=True)
 
 
 def _numbers(text: str) -> list[float]:
@@ -65,11 +94,90 @@ def _numbers(text: str) -> list[float]:
     return values
 
 
-def _table(folder: Path, n_events: int, masses: list[float], pile_up: bool, seed: int, tag: str, selection: str) -> EfficiencyTable:
-    import datetime as dt
+class Sample(NamedTuple):
+    """One sample of Z' events: file, mass [GeV], trigger configuration, pile-up, beam muons, seed and run number."""
 
+    path: Path
+    mass: float
+    config: int
+    pile_up: bool
+    n_events: int
+    seed: int
+    run: int
+
+
+def make_sample(sample: Sample, detector: Detector) -> None:
+    """Simulate one sample: runs in a process of its own."""
+    from na64mu.simulation.produce import produce
+
+    produce(
+        sample.path,
+        detector,
+        "zprime",
+        sample.n_events,
+        sample.config,
+        sample.seed,
+        run=sample.run,
+        mass=sample.mass,
+        prescale_calibration=0,
+        with_pile_up=sample.pile_up,
+    )
+
+
+def _samples(folder: Path, n_events: int, masses: list[float], pile_up: bool, seed: int, tag: str, workers: int) -> list[Sample]:
     from rich.console import Console
     from rich.progress import Progress
+
+    from na64mu.detector import load_detector
+
+    detector = load_detector(tag)
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = (False, True) if pile_up else (False,)
+    order = [(mass, config, piled) for mass in masses for config in (1, 2) for piled in kinds]
+    samples = [
+        Sample(
+            folder / f"zprime_{1000 * mass:g}MeV_config{config}{'_pile_up' if piled else ''}.root",
+            mass,
+            config,
+            piled,
+            n_events,
+            seed * 100_000 + run,
+            run,
+        )
+        for run, (mass, config, piled) in enumerate(order, start=1)
+    ]
+    todo = [sample for sample in samples if not sample.path.exists()]
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("simulate", total=len(samples), completed=len(samples) - len(todo))
+        _make_all(todo, detector, workers, lambda: bar.advance(task))
+    return samples
+
+
+def _make_all(todo: Sequence[Sample], detector: Detector, workers: int, done: Callable[[], object]) -> None:
+    """Make samples, several at a time; the kernels are compiled by the first one alone."""
+    if not todo:
+        return
+    make_sample(todo[0], detector)
+    done()
+    rest = todo[1:]
+    if workers == 1:
+        for sample in rest:
+            make_sample(sample, detector)
+            done()
+        return
+    from concurrent.futures import as_completed
+
+    import loky
+
+    pool = loky.get_reusable_executor(max_workers=min(workers, len(rest) or 1))
+    for future in as_completed([pool.submit(make_sample, sample, detector) for sample in rest]):
+        future.result()
+        done()
+
+
+def _table(samples: Iterable[Sample], tag: str, selection: str, command_line: str) -> EfficiencyTable:
+    """Run the selection over all samples and count."""
+    import datetime as dt
 
     from na64mu import __version__
     from na64mu.analysis.provenance import package_versions, repository_state
@@ -77,49 +185,28 @@ def _table(folder: Path, n_events: int, masses: list[float], pile_up: bool, seed
     from na64mu.detector import load_detector
     from na64mu.errors import InputError
     from na64mu.execution.run import run_search
-    from na64mu.simulation.produce import produce
 
     detector = load_detector(tag)
-    folder.mkdir(parents=True, exist_ok=True)
-    kinds = (False, True) if pile_up else (False,)
-    samples: dict[str, tuple[Path, float, int, bool]] = {}
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("simulate", total=2 * len(masses) * len(kinds))
-        for mass in masses:
-            for config in (1, 2):
-                for piled in kinds:
-                    name = f"zprime_{1000 * mass:g}MeV_config{config}{'_pile_up' if piled else ''}"
-                    run = 1 + len(samples)
-                    path = folder / f"{name}.root"
-                    if not path.exists():
-                        produce(
-                            path,
-                            detector,
-                            "zprime",
-                            n_events,
-                            config,
-                            seed * 100_000 + run,
-                            run=run,
-                            mass=mass,
-                            prescale_calibration=0,
-                            with_pile_up=piled,
-                        )
-                    samples[name] = (path, mass, config, piled)
-                    bar.advance(task)
-    result = run_search([path for path, *_ in samples.values()], selection=selection, detector=None if tag == detector.tag else tag)
+    made = {sample.path.stem: sample for sample in samples}
+    result = run_search([s.path for s in made.values()], selection=selection, detector=None if tag == detector.tag else tag)
     if result.exit_code:
-        msg = f"{folder}: {next(loss.reason for loss in result.losses if loss.is_damage)}: delete the samples and simulate them again"
+        msg = f"{next(loss.reason for loss in result.losses if loss.is_damage)}: delete the samples and simulate them again"
         raise InputError(msg)
     points = tuple(  # without a prescaled calibration trigger every written event is one of the physics trigger
         EfficiencyPoint(
-            mass, config, piled, round(result.exposure.n_mot(name)), result.cutflows[name].steps[0].n, result.regions[name]["box_after"].n
+            s.mass,
+            s.config,
+            s.pile_up,
+            round(result.exposure.n_mot(name)),
+            result.cutflows[name].steps[0].n,
+            result.regions[name]["box_after"].n,
         )
-        for name, (_, mass, config, piled) in samples.items()
+        for name, s in made.items()
     )
     commit, clean = repository_state()
     provenance = {
         "what": "selected Z' events over muons on target with one Z' each, simulated; see na64mu.analysis.yields.efficiency",
-        "command": f"na64mu efficiency -n {n_events} --masses {','.join(f'{m:g}' for m in masses)} {'--pile-up' if pile_up else '--no-pile-up'} --seed {seed} --detector {detector.tag} --selection {result.working_point.name}",
+        "command": f"{command_line} --detector {detector.tag}",
         "version": __version__,
         "commit": commit,
         "commit_is_unchanged": clean,
@@ -129,3 +216,34 @@ def _table(folder: Path, n_events: int, masses: list[float], pile_up: bool, seed
         "made": dt.datetime.now(dt.UTC).date().isoformat(),
     }
     return EfficiencyTable(points, provenance)
+
+
+def _map(samples: Iterable[Sample], tag: str, selection: str, provenance: Any) -> KinematicMap:
+    """The samples without pile-up by (x, psi') of the vertex."""
+    from na64mu.analysis.yields.kinematics import build_map
+    from na64mu.detector import load_detector
+    from na64mu.execution.configuration import load_calibrations
+    from na64mu.selections.working_point import load_working_point
+
+    detector, working_point = load_detector(tag), load_working_point(selection)
+    windows = load_calibrations({detector.tag: detector}, None)[detector.tag].windows
+    cuts = working_point.bind(windows)
+    found = [_in_box(sample, detector, working_point.box, cuts) for sample in samples if not sample.pile_up]
+    what = "selected Z' events by (x, psi') of the vertex, all simulated masses together; see na64mu.analysis.yields.kinematics"
+    return build_map(found, detector.beam.momentum_mean, {**provenance, "what": what})
+
+
+def _in_box(sample: Sample, detector: Detector, box: Any, cuts: Iterable[Any]) -> KinematicSample:
+    import numpy as np
+
+    from na64mu.analysis.yields.kinematics import KinematicSample
+    from na64mu.events.reader import read_batch, read_runs
+    from na64mu.reconstruction.summary import reconstruct
+    from na64mu.selections.cuts import in_box
+
+    summary = reconstruct(read_batch(sample.path), detector)
+    chosen = in_box(summary, box)
+    for cut in cuts:
+        chosen &= cut(summary)
+    x, psi = (summary[name][chosen].astype(np.float64) for name in ("mc_xfrac", "mc_psi"))
+    return KinematicSample(sample.mass, sample.config, sum(row["n_mot"] for row in read_runs(sample.path)), x, psi)

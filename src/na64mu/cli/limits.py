@@ -13,7 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from na64mu.analysis.limits import Counting, SearchLimits
-    from na64mu.analysis.yields import EfficiencyTable, PileUpLoss
+    from na64mu.analysis.yields import EfficiencyTable, KinematicMap, PileUpLoss
     from na64mu.detector import Detector
 
 __all__ = ("command",)
@@ -36,6 +36,22 @@ MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
 )
 @click.option("--published", is_flag=True, help="Exposure, Table I, empty box and pile-up loss of the Letter instead of OUT.")
 @click.option("--efficiency", "table", default="na64mu-2022", show_default=True, metavar="NAME|FILE", help="Table of `na64mu efficiency`.")
+@click.option(
+    "--model",
+    type=click.Choice(["zprime", "scalar", "pseudoscalar", "axial", "dark-photon"]),
+    default="zprime",
+    show_default=True,
+    help="Boson; all but the Z' are taken to decay invisibly.",
+)
+@click.option(
+    "--map",
+    "kinematic_map",
+    default="na64mu-2022-kinematic",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Efficiency in (x, psi'), for other spins.",
+)
+@click.option("--alpha-d", type=click.FloatRange(min=0, min_open=True), default=0.1, show_default=True, help="Of a dark photon, for its y.")
 @click.option(
     "--pile-up-loss",
     type=click.FloatRange(0, 1, max_open=True),
@@ -97,10 +113,13 @@ MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
 )
 @click.option("--targets/--no-targets", default=True, show_default=True, help="Solve the Boltzmann equation for the relic targets of y.")
 @click.option("--figures/--no-figures", default=True, show_default=True, help="Draw the figures (PNG and PDF).")
+@click.option("--hs3", "hs3_mass", type=click.FloatRange(min=0, min_open=True), metavar="GEV", help="Also write the likelihood of the scanned mass nearest to this one as HS3.")
 @click.option("--hepdata", is_flag=True, help="Also write the HEPData submission (needs hepdata_lib) to OUTPUT/hepdata.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of tables.")
 def command(folder: Path | None, output: Path, published: bool, as_json: bool, **options: Any) -> None:
     """Compute upper limits on g_Z' against m_Z', and on y against m_chi, by two methods: asymptotic (as in the Letter) and exact.
+
+    With --model the same for a scalar, pseudoscalar, axial vector, or a dark photon (epsilon = g / e): limits_MODEL.csv and a figure.
 
     OUT is an output folder of `na64mu run`. With --published the Letter's exposure and backgrounds stand for it: what is then compared is signal yield and
     statistics. Writes limits.csv, yields.csv, systematics.csv, the pyhf likelihood (background_only.json, patchset.json), and figures.
@@ -111,6 +130,9 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
     if published and any(options[name] for name in OF_A_FOLDER):
         msg = "--n-mot, --physics, --calibration, --region-d and --hadrons belong to an output folder, not to --published"
         raise click.UsageError(msg)
+    if options["model"] != "zprime":
+        _boson(folder, output, options, as_json=as_json)
+        return
     from na64mu.analysis.limits_files import limits_dict, write_tables
     from na64mu.statistics.workspace import write_workspace
 
@@ -124,6 +146,8 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
     )
     if any(limits.counting.backgrounds.values()) and not limits.is_blinded:
         files += write_workspace(output, limits.models, observed, g_ref=limits.yields.g_ref, inspire=options["inspire"] or NO_RECORD)
+    if options["hs3_mass"] is not None:
+        files.append(_hs3(limits, output, options["hs3_mass"]))
     if options["hepdata"]:
         files.append(_hepdata(limits, output, options["inspire"] or NO_RECORD))
     if options["figures"]:
@@ -140,6 +164,64 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
         console = Console()
         render_limits(limits, console if console.is_terminal else Console(file=sys.stdout, width=130))
     click.echo(f"wrote {output}/: {', '.join(path.name for path in files)}", err=True)
+
+
+def _boson(folder: Path | None, output: Path, options: dict[str, Any], *, as_json: bool) -> None:
+    """Limits on another boson: table on the terminal, limits_<model>.csv and a figure."""
+    from rich.console import Console
+
+    from na64mu.analysis.limits import search_limits
+    from na64mu.analysis.limits_models import BOSONS, BosonLimits, boson_efficiencies
+    from na64mu.analysis.yields import EfficiencyTable, KinematicMap, signal_yield, target_of
+    from na64mu.detector import load_detector
+    from na64mu.physics.cross_section import Method
+    from na64mu.physics.nucleus import FormFactor
+
+    if options["hepdata"]:
+        msg = "--hepdata is for the Z': the submission holds its figures and tables"
+        raise click.UsageError(msg)
+    boson, table, detector = BOSONS[options["model"]], EfficiencyTable.read(options["table"]), load_detector(options["tag"])
+    _warn_if_stale(KinematicMap.read(options["kinematic_map"]) if boson.from_map else table, detector)
+    counting = _counting(folder, options)
+    yields = signal_yield(
+        target_of(detector),
+        boson_efficiencies(boson, options["table"], options["kinematic_map"]),
+        _masses(options["n_masses"], options["mass_range"], table.mass_range),
+        counting.exposures,
+        _pile_up_loss(options["pile_up_loss"], table, published=folder is None),
+        g_ref=options["g_ref"],
+        mediator=boson.mediator,
+        all_invisible=True,
+        method=Method(options["method"]),
+        form_factor=FormFactor[options["form_factor"].upper()],
+    )
+    result = BosonLimits(boson, search_limits(counting, yields, level=options["level"]), options["alpha_d"], options["ratio"])
+    output.mkdir(parents=True, exist_ok=True)
+    files = [result.write(output)]
+    if options["figures"]:
+        from na64mu.report.boson_limits import write_boson_figure
+
+        files += write_boson_figure(result, output)
+    if as_json:
+        rows = [{k: v if math.isfinite(v) else None for k, v in row.items()} for row in result.rows()]
+        click.echo(json.dumps({"model": boson.name, "coupling": boson.symbol, "source": counting.source, "limits": rows}, indent=1))
+    else:
+        from na64mu.report.boson_tables import render_boson_limits
+
+        console = Console()
+        render_boson_limits(result, console if console.is_terminal else Console(file=sys.stdout, width=130))
+    click.echo(f"wrote {output}/: {', '.join(path.name for path in files)}", err=True)
+
+
+def _hs3(limits: SearchLimits, output: Path, wanted: float) -> Path:
+    from na64mu.errors import InputError
+    from na64mu.statistics.hs3 import write_hs3
+
+    if limits.counting.observed is None:
+        msg = "--hs3: the likelihood needs counts; leave out --n-mot, and unblind the signal box"
+        raise InputError(msg)
+    mass = min(limits.models, key=lambda m: abs(math.log(m / wanted)))
+    return write_hs3(output / f"hs3_{1000 * mass:g}MeV.json", limits.models[mass], [limits.counting.observed[i] for i in limits.counting.used])
 
 
 def _hepdata(limits: SearchLimits, output: Path, inspire: int) -> Path:
@@ -192,7 +274,7 @@ def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimit
     return limits, targets
 
 
-def _warn_if_stale(table: EfficiencyTable, detector: Detector) -> None:
+def _warn_if_stale(table: EfficiencyTable | KinematicMap, detector: Detector) -> None:
     """Say so if the efficiencies were simulated with another set-up."""
     made_with = table.provenance.get("detector", {}).get("digest", "")
     if made_with and made_with != detector.digest:

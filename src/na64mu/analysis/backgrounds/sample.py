@@ -10,10 +10,10 @@ from na64mu.analysis.result import RunResult
 from na64mu.errors import BackgroundError
 from na64mu.typing import FloatArray
 
-__all__ = ("TailSample", "tail_sample")
+__all__ = ("BELOW_E_CAL", "HISTOGRAM", "TailSample", "tail_sample")
 
-#: Histogram of an output folder that holds the spectrum (see na64mu.processors.tail).
-HISTOGRAM = "momentum_tail"
+#: Histograms of an output folder that hold the spectrum (see na64mu.processors.tail): MIP in the ECAL as the Letter says; the same with E_CAL in the signal box.
+HISTOGRAM, BELOW_E_CAL = "momentum_tail", "momentum_tail_below_e_cal"
 #: The peak is what lies above three quarters of the beam momentum [GeV/c] (inferred): soft muons that fire the physics trigger do not move it.
 CORE_FROM = 120.0
 
@@ -68,7 +68,7 @@ class TailSample:
         return f"TailSample of {self.counts.sum():.0f} muons, peak at {self.centre:.1f} +- {self.sigma:.1f} GeV/c, from {self.n_mot:.4g} muons on target"
 
 
-def tail_sample(result: RunResult, *, trigger: str = "physics", dataset: str | None = None) -> TailSample:
+def tail_sample(result: RunResult, *, trigger: str = "physics", dataset: str | None = None, name: str | None = None) -> TailSample:
     """Take the spectrum from the result of a run.
 
     Parameters
@@ -80,6 +80,9 @@ def tail_sample(result: RunResult, *, trigger: str = "physics", dataset: str | N
         and shows the shape (see `TailEstimate.normalised_to`).
     dataset : str, optional
         One dataset; by default all together.
+    name : str, optional
+        `BELOW_E_CAL` or `HISTOGRAM`; by default the first where the output folder has it. The second also holds soft muons whose photon is seen in the HCAL: they are
+        measured rightly and not in the box.
 
     Returns
     -------
@@ -90,11 +93,12 @@ def tail_sample(result: RunResult, *, trigger: str = "physics", dataset: str | N
     BackgroundError
         If the histogram is missing or empty.
     """
+    name = name or _best(result, dataset)
     try:
-        histogram = result.histogram(HISTOGRAM, dataset)
+        histogram = result.histogram(name, dataset)
         spectrum = histogram[{"trigger": trigger}]
     except KeyError as error:
-        msg = f"the output folder has no histogram {HISTOGRAM!r} of trigger {trigger!r} (dataset {dataset!r}; there are {list(result.datasets)}): make it again with `na64mu run`"
+        msg = f"the output folder has no histogram {name!r} of trigger {trigger!r} (dataset {dataset!r}; there are {list(result.datasets)}): make it again with `na64mu run`"
         raise BackgroundError(msg) from error
     values, variances = spectrum.values(), spectrum.variances()
     if not values[np.asarray(spectrum.axes[0].edges)[:-1] >= CORE_FROM].sum() > 0:
@@ -102,3 +106,12 @@ def tail_sample(result: RunResult, *, trigger: str = "physics", dataset: str | N
         raise BackgroundError(msg)
     scale = float(variances.sum() / values.sum())
     return TailSample(np.asarray(spectrum.axes[0].edges, dtype=np.float64), values / scale, scale, result.exposure.n_mot(dataset))
+
+
+def _best(result: RunResult, dataset: str | None) -> str:
+    """The spectrum with E_CAL in the box; output folders of earlier versions have the other one alone."""
+    try:
+        result.histogram(BELOW_E_CAL, dataset)
+    except KeyError:
+        return HISTOGRAM
+    return BELOW_E_CAL

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from na64mu.analysis.yields.efficiency import CONFIGS, EfficiencyTable
+from na64mu.analysis.yields.efficiency import CONFIGS
 from na64mu.analysis.yields.target import Target, produced_per_muon
 from na64mu.errors import InputError
 from na64mu.physics.cross_section import Method
+from na64mu.physics.mediator import Mediator
 from na64mu.physics.nucleus import FormFactor
 from na64mu.physics.widths import invisible_fraction
 from na64mu.statistics.letter import SYSTEMATICS
 from na64mu.statistics.model import SIGNAL, Systematic
 from na64mu.typing import FloatArray
 
-__all__ = ("PileUpLoss", "SignalYield", "signal_yield")
+__all__ = ("Efficiencies", "PileUpLoss", "SignalYield", "signal_yield")
+
+
+class Efficiencies(Protocol):
+    """What knows the efficiency against mass: an `EfficiencyTable`, or a `KinematicEfficiency` of another boson."""
+
+    def efficiency(self, masses: FloatArray, config: int) -> tuple[FloatArray, FloatArray]:
+        """Efficiency without pile-up and its statistical error at masses [GeV] in configuration 1 or 2, shape (n,) each."""
+        ...  # a protocol has no body
 
 
 @dataclass(frozen=True)
@@ -117,17 +127,19 @@ class SignalYield:
 
 def signal_yield(
     target: Target,
-    table: EfficiencyTable,
+    table: Efficiencies,
     masses: Sequence[float],
     exposures: tuple[float, ...],
     pile_up_loss: PileUpLoss,
     *,
     g_ref: float = 1e-4,
+    mediator: Mediator = Mediator.VECTOR,
+    all_invisible: bool = False,
     method: Method = Method.TREE,
     form_factor: FormFactor = FormFactor.ELASTIC,
     progress: Callable[[], object] | None = None,
 ) -> SignalYield:
-    """Expected signal of a vector Z' over masses.
+    """Expected signal of a Z', or of another boson, over masses.
 
     The efficiency was simulated with Z' made in lead; the one to two per cent made in the scintillator are taken to be selected alike.
 
@@ -135,7 +147,8 @@ def signal_yield(
     ----------
     target : Target
         From `target_of`.
-    table : EfficiencyTable
+    table : Efficiencies
+        Of this boson.
     masses : sequence of float
         [GeV], within the simulated ones.
     exposures : tuple of float
@@ -144,6 +157,10 @@ def signal_yield(
         Taken off the efficiency.
     g_ref : float
         Coupling.
+    mediator : Mediator
+        Spin and parity of the boson.
+    all_invisible : bool
+        Take every decay as invisible, instead of the branching ratio of a Z' to neutrinos.
     method : Method
         Of the cross-section.
     form_factor : FormFactor
@@ -165,13 +182,13 @@ def signal_yield(
         raise InputError(msg)
     at = np.asarray(masses, dtype=np.float64)
     found = [table.efficiency(at, config) for config in CONFIGS]
-    produced = produced_per_muon(target, at, g_ref, method=method, form_factor=form_factor, progress=progress)
+    produced = produced_per_muon(target, at, g_ref, mediator=mediator, method=method, form_factor=form_factor, progress=progress)
     return SignalYield(
         masses=at,
         g_ref=g_ref,
         exposures=tuple(float(n) for n in exposures),
         per_muon=produced,
-        invisible=np.asarray(invisible_fraction(at, g_ref), dtype=np.float64),
+        invisible=np.ones(len(at)) if all_invisible else np.asarray(invisible_fraction(at, g_ref), dtype=np.float64),
         efficiency=np.stack([e for e, _ in found], axis=1),
         efficiency_error=np.stack([error for _, error in found], axis=1),
         pile_up_loss=pile_up_loss,

@@ -1,0 +1,133 @@
+"""Other bosons than the Z' of L_mu - L_tau: scalar, pseudoscalar, axial vector, dark photon. Masses GeV.
+
+All of them are taken to decay invisibly (to dark matter) or to live longer than the detector, so that the branching ratio is 1. A dark photon couples to muons with
+g = epsilon e, and is made as a Z' of that coupling; its y = epsilon^2 alpha_D (m_chi / m_A')^4.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from na64mu.analysis.limits import METHODS, SearchLimits
+from na64mu.analysis.yields.efficiency import EfficiencyTable
+from na64mu.analysis.yields.kinematics import KinematicMap
+from na64mu.analysis.yields.signal import Efficiencies
+from na64mu.physics.couplings import mixing
+from na64mu.physics.mediator import Mediator
+from na64mu.typing import FloatArray
+
+__all__ = ("BOSONS", "Boson", "BosonLimits", "boson_efficiencies")
+
+COLUMNS = ("observed", "expected_m2", "expected_m1", "expected", "expected_p1", "expected_p2")
+
+
+@dataclass(frozen=True)
+class Boson:
+    """A boson that the search is read for.
+
+    Attributes
+    ----------
+    name : str
+        As on the command line.
+    title : str
+    mediator : Mediator
+    symbol : str
+        Of the coupling: "g" or "epsilon".
+    from_map : bool
+        Whether the efficiency comes from the map in (x, psi') and not from simulated samples of this spin.
+    """
+
+    name: str
+    title: str
+    mediator: Mediator
+    symbol: str = "g"
+    from_map: bool = True
+
+    def coupling(self, g: FloatArray) -> FloatArray:
+        """The coupling that is quoted, from the coupling g to muons."""
+        return np.asarray(mixing(g), dtype=np.float64) if self.symbol == "epsilon" else g
+
+
+BOSONS = {
+    boson.name: boson
+    for boson in (
+        Boson("zprime", "Z' of L_mu - L_tau", Mediator.VECTOR, from_map=False),
+        Boson("scalar", "scalar with g_S mu mu", Mediator.SCALAR),
+        Boson("pseudoscalar", "pseudoscalar with g_P mu gamma5 mu", Mediator.PSEUDOSCALAR),
+        Boson("axial", "axial vector", Mediator.AXIAL),
+        Boson("dark-photon", "dark photon, invisible", Mediator.VECTOR, "epsilon", from_map=False),
+    )
+}
+
+
+def boson_efficiencies(boson: Boson, table: str | Path, kinematic_map: str | Path) -> Efficiencies:
+    """What knows the efficiency of a boson: the table of simulated Z' for vectors, the map in (x, psi') for other spins."""
+    return KinematicMap.read(kinematic_map).of_boson(boson.mediator) if boson.from_map else EfficiencyTable.read(table)
+
+
+@dataclass(frozen=True)
+class BosonLimits:
+    """Limits on the coupling of a boson whose decays are not seen.
+
+    Attributes
+    ----------
+    boson : Boson
+    limits : SearchLimits
+        Made with every decay invisible.
+    alpha_d : float
+        Coupling of a dark photon to dark matter, for y.
+    ratio : float
+        m / m_chi, for y.
+    """
+
+    boson: Boson
+    limits: SearchLimits
+    alpha_d: float = 0.1
+    ratio: float = 3.0
+
+    def couplings(self, method: str) -> FloatArray:
+        """Limits on g or epsilon, shape (n, 6): observed (NaN while blinded), expected at -2, -1, 0, 1, 2 standard deviations."""
+        return self.boson.coupling(self.limits.couplings(method))
+
+    def y(self, method: str) -> FloatArray:
+        """epsilon^2 alpha_D (m_chi / m)^4 of a dark photon, shape (n, 6); NaN for other bosons."""
+        if self.boson.symbol != "epsilon":
+            return np.full((len(self.limits.masses), len(COLUMNS)), math.nan)
+        return np.asarray(self.couplings(method) ** 2 * self.alpha_d / self.ratio**4, dtype=np.float64)
+
+    def rows(self) -> Iterator[dict[str, float]]:
+        """One row per mass: mass, bosons per muon on target at the reference coupling, efficiency, and the limits by both methods."""
+        tables = {(self.boson.symbol, m): self.couplings(m) for m in METHODS}
+        if self.boson.symbol == "epsilon":
+            tables |= {("y", m): self.y(m) for m in METHODS}
+        yields = self.limits.yields
+        for i, mass in enumerate(self.limits.masses):
+            row = {
+                "mass_GeV": float(mass),
+                "produced_per_mot": float(yields.per_muon[i]),
+                "efficiency_config_1": float(yields.total_efficiency[i, 0]),
+                "efficiency_config_2": float(yields.total_efficiency[i, 1]),
+            }
+            for (quantity, method), values in tables.items():
+                row |= {f"{quantity}_{method}_{column}": float(v) for column, v in zip(COLUMNS, values[i], strict=True)}
+            yield row
+
+    def write(self, folder: Path) -> Path:
+        """Write limits_<boson>.csv to a folder that exists."""
+        path, rows = folder / f"limits_{self.boson.name}.csv", list(self.rows())
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            level = 100 * self.limits.scan.limits[0].level
+            stream.write(f"# {self.boson.title}: {level:g} % CL upper limits on {self.boson.symbol}, all decays invisible\n")
+            stream.write(f"# {self.limits.counting.source}; bosons per muon on target at g = {self.limits.yields.g_ref:g}\n")
+            if self.boson.symbol == "epsilon":
+                stream.write(f"# y = epsilon^2 alpha_D (m_chi/m_A')^4 with alpha_D = {self.alpha_d:g}, m_A' = {self.ratio:g} m_chi\n")
+            writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in rows)
+        return path

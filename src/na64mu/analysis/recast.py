@@ -1,0 +1,296 @@
+"""Recast: a user's own events or yields in, the limit of this search on their model out.
+
+The table is CSV with a head line; lines that begin with # are comments. Two forms, told apart by the columns:
+
+events: ``mass_GeV, x, psi_rad, per_mot``. One row per simulated production: energy fraction of what is not seen, angle of the recoil muon against the incoming one, and the
+expected number of such events per muon on target (S0 S1 !V1) in the whole target at the reference coupling. Rows of one mass together are one model point. The efficiency comes from the map in (x, psi').
+
+yields: ``mass_GeV, per_mot`` and perhaps ``efficiency_1, efficiency_2``. What is made per muon on target and not seen, at the reference coupling. Without efficiencies
+those of a Z' of the same mass are taken.
+
+The yield must grow with a known power of the coupling (2 for single production). Masses GeV, angles rad.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from na64mu.analysis.limits import METHODS, Counting, SearchLimits, search_limits
+from na64mu.analysis.yields.efficiency import CONFIGS, EfficiencyTable
+from na64mu.analysis.yields.kinematics import KinematicMap
+from na64mu.analysis.yields.signal import PileUpLoss, SignalYield
+from na64mu.errors import InputError
+from na64mu.typing import FloatArray
+
+__all__ = ("Recast", "UserTable", "read_user_table", "recast")
+
+EVENTS = ("mass_GeV", "x", "psi_rad", "per_mot")
+YIELDS = ("mass_GeV", "per_mot")
+OWN_EFFICIENCIES = ("efficiency_1", "efficiency_2")
+#: Values that a column can have: lowest and highest.
+RANGES = {
+    "mass_GeV": (0.0, math.inf),
+    "x": (0.0, 1.0),
+    "psi_rad": (0.0, math.pi),
+    "per_mot": (0.0, 1.0),
+    "efficiency_1": (0.0, 1.0),
+    "efficiency_2": (0.0, 1.0),
+}
+#: More of the user's events than this part where no muons were simulated makes the limit one on the rest: said as a warning.
+UNCOVERED = 0.01
+COLUMNS = ("observed", "expected_m2", "expected_m1", "expected", "expected_p1", "expected_p2")
+
+
+@dataclass(frozen=True)
+class UserTable:
+    """A user's table.
+
+    Attributes
+    ----------
+    columns : dict of str to FloatArray
+        Shape (n_rows,) each.
+    path : str
+    """
+
+    columns: dict[str, FloatArray]
+    path: str
+
+    @property
+    def has_events(self) -> bool:
+        """Whether the rows are events with kinematics; else yields."""
+        return "x" in self.columns
+
+    @property
+    def masses(self) -> FloatArray:
+        """[GeV], rising, each once."""
+        return np.unique(self.columns["mass_GeV"])
+
+
+def read_user_table(path: str | Path) -> UserTable:
+    """Read and check a table.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV; the forms stand at the head of this module.
+
+    Returns
+    -------
+    UserTable
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, a column is missing or unknown, or a value is impossible: with the line and what was expected.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot be read ({error}): a CSV table is wanted"
+        raise InputError(msg) from error
+    numbered = [(i, line) for i, line in enumerate(lines, start=1) if line.strip() and not line.lstrip().startswith("#")]
+    if len(numbered) < 2:
+        msg = f"{path}: no rows: a head line ({', '.join(EVENTS)} or {', '.join(YIELDS)}) and at least one row of numbers are wanted"
+        raise InputError(msg)
+    head = [name.strip() for name in next(csv.reader([numbered[0][1]]))]
+    allowed: tuple[set[str], ...] = (set(EVENTS), set(YIELDS), {*YIELDS, *OWN_EFFICIENCIES})
+    if set(head) not in allowed or len(set(head)) != len(head):
+        msg = f"{path}: columns {', '.join(head)}: wanted are {', '.join(EVENTS)} (events) or {', '.join(YIELDS)} and perhaps {', '.join(OWN_EFFICIENCIES)} (yields)"
+        raise InputError(msg)
+    rows = np.array([_row(path, number, line, head) for number, line in numbered[1:]])
+    table = UserTable({name: rows[:, i] for i, name in enumerate(head)}, str(path))
+    if not table.has_events and len(table.masses) != len(rows):
+        msg = f"{path}: a mass stands twice: give every mass one row of yields"
+        raise InputError(msg)
+    return table
+
+
+def _row(path: str | Path, number: int, line: str, head: Sequence[str]) -> list[float]:
+    cells = next(csv.reader([line]))
+    try:
+        values = [float(cell) for cell in cells]
+    except ValueError as error:
+        msg = f"{path}, line {number}: {error}: numbers are wanted for {', '.join(head)}"
+        raise InputError(msg) from error
+    if len(values) != len(head):
+        msg = f"{path}, line {number}: {len(values)} values for {len(head)} columns ({', '.join(head)})"
+        raise InputError(msg)
+    for name, value in zip(head, values, strict=True):
+        low, high = RANGES[name]
+        if not low <= value <= high or not math.isfinite(value) or (name == "mass_GeV" and value == 0.0):
+            msg = f"{path}, line {number}: {name} = {value:g}: a number {'above 0' if name == 'mass_GeV' else f'from {low:g} to {high:.4g}'} is wanted"
+            raise InputError(msg)
+    return values
+
+
+@dataclass(frozen=True)
+class Recast:
+    """Limits on a user's model.
+
+    Attributes
+    ----------
+    limits : SearchLimits
+        In signal strength: mu = 1 is the user's table.
+    reference : float
+        Coupling that the table stands for.
+    power : float
+        The yield grows as coupling ** power.
+    uncovered : FloatArray
+        Part of the user's events where no muons were simulated (they count as not selected), shape (n_masses,).
+    source : str
+        The table.
+    """
+
+    limits: SearchLimits
+    reference: float
+    power: float
+    uncovered: FloatArray
+    source: str
+
+    def strengths(self, method: str) -> FloatArray:
+        """Limits on the signal strength, shape (n, 6): observed, expected at -2, -1, 0, 1, 2 standard deviations; below 1: the table is excluded."""
+        return (self.limits.couplings(method) / self.limits.yields.g_ref) ** 2
+
+    def couplings(self, method: str) -> FloatArray:
+        """The same as limits on the coupling."""
+        return self.reference * self.strengths(method) ** (1.0 / self.power)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """One row per mass, as in recast.csv."""
+        yields = self.limits.yields
+        for i, mass in enumerate(self.limits.masses):
+            row = {
+                "mass_GeV": float(mass),
+                "per_mot": float(yields.per_muon[i]),
+                "efficiency_config_1": float(yields.total_efficiency[i, 0]),
+                "efficiency_config_2": float(yields.total_efficiency[i, 1]),
+                "uncovered": float(self.uncovered[i]),
+                "events": float(yields.events()[i].sum()),
+            }
+            for method in METHODS:
+                for name, values in (("events", self.limits.events(method)), ("mu", self.strengths(method)), ("g", self.couplings(method))):
+                    row |= {f"{name}_{method}_{column}": float(v) for column, v in zip(COLUMNS, values[i], strict=True)}
+            yield row
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; what does not exist is null."""
+        rows = [{k: v if math.isfinite(v) else None for k, v in row.items()} for row in self.rows()]
+        head = {"source": self.source, "reference": self.reference, "power": self.power, "counting": self.limits.counting.source}
+        return head | {"limits": rows}
+
+    def write(self, folder: str | Path) -> list[Path]:
+        """Write recast.csv and recast.json."""
+        out = Path(folder)
+        out.mkdir(parents=True, exist_ok=True)
+        rows = list(self.rows())
+        with (out / "recast.csv").open("w", encoding="utf-8", newline="") as stream:
+            level = 100 * self.limits.scan.limits[0].level
+            stream.write(f"# {level:g} % CL upper limits on {self.source}; {self.limits.counting.source}\n")
+            stream.write(
+                f"# g: coupling, {self.reference:g} in the table, yield ~ coupling^{self.power:g}; mu: signal strength, 1 is the table\n"
+            )
+            writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in rows)
+        (out / "recast.json").write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
+        return [out / "recast.csv", out / "recast.json"]
+
+
+def _from_events(table: UserTable, kinematic_map: KinematicMap) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Made per muon on target, efficiency, its error, and what is not covered, by mass."""
+    mass, x, psi, weight = (table.columns[name] for name in EVENTS)
+    produced, values, errors, uncovered = [], [], [], []
+    for m in table.masses:
+        own = mass == m
+        total = float(weight[own].sum())
+        if total <= 0:
+            msg = f"{table.path}: no yield at {m:g} GeV: the column per_mot must be above zero in at least one row"
+            raise InputError(msg)
+        share = kinematic_map.share(x[own], psi[own], weight[own])
+        found = [kinematic_map.average(share, config) for config in CONFIGS]
+        # statistics of the user's sample, of its effective number of events
+        n_effective = total**2 / float(np.sum(weight[own] ** 2))
+        produced.append(total)
+        values.append([f[0] for f in found])
+        errors.append([math.hypot(f[1], math.sqrt(max(f[0] * (1.0 - f[0]), 0.0) / n_effective)) for f in found])
+        uncovered.append(found[0][2])
+    return np.array(produced), np.array(values), np.array(errors), np.array(uncovered)
+
+
+def _from_yields(table: UserTable, efficiencies: EfficiencyTable) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    order = np.argsort(table.columns["mass_GeV"])
+    produced = table.columns["per_mot"][order]
+    if OWN_EFFICIENCIES[0] in table.columns:
+        values = np.stack([table.columns[name][order] for name in OWN_EFFICIENCIES], axis=1)
+        return produced, values, np.zeros_like(values), np.zeros(len(produced))
+    found = [efficiencies.efficiency(table.masses, config) for config in CONFIGS]
+    return produced, np.stack([f[0] for f in found], axis=1), np.stack([f[1] for f in found], axis=1), np.zeros(len(produced))
+
+
+def recast(
+    table: UserTable,
+    counting: Counting,
+    pile_up_loss: PileUpLoss,
+    *,
+    reference: float = 1e-4,
+    power: float = 2.0,
+    kinematic_map: KinematicMap | None = None,
+    efficiencies: EfficiencyTable | None = None,
+    level: float = 0.90,
+) -> Recast:
+    """Limits on a user's model.
+
+    Parameters
+    ----------
+    table : UserTable
+        From `read_user_table`.
+    counting : Counting
+        Exposure, backgrounds and counts.
+    pile_up_loss : PileUpLoss
+        Taken off the efficiency.
+    reference : float
+        Coupling that the table stands for.
+    power : float
+        The yield grows as coupling ** power.
+    kinematic_map : KinematicMap, optional
+        For events; by default the one that ships with the package.
+    efficiencies : EfficiencyTable, optional
+        For yields; by default the one that ships with the package.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Recast
+
+    Raises
+    ------
+    InputError
+        If reference or power are not above zero, or no signal is expected at some mass.
+    """
+    if not reference > 0 or not power > 0:
+        msg = f"reference coupling {reference:g}, power {power:g}: both must be above zero"
+        raise InputError(msg)
+    if table.has_events:
+        produced, values, errors, uncovered = _from_events(table, kinematic_map or KinematicMap.read())
+    else:
+        produced, values, errors, uncovered = _from_yields(table, efficiencies or EfficiencyTable.read())
+    yields = SignalYield(
+        masses=table.masses,
+        g_ref=reference,
+        exposures=counting.exposures,
+        per_muon=produced,
+        invisible=np.ones(len(produced)),
+        efficiency=values,
+        efficiency_error=errors,
+        pile_up_loss=pile_up_loss,
+    )
+    return Recast(search_limits(counting, yields, level=level), reference, power, uncovered, table.path)

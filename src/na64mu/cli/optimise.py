@@ -1,0 +1,81 @@
+"""`na64mu optimise`: the signal box with the best expected limit, from blinded data and simulation."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+__all__ = ("command",)
+
+
+@click.command("optimise", short_help="Signal box with the best expected limit, from blinded data and simulation.")
+@click.argument("folder", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default="boxes", show_default=True, help="Folder to write."
+)
+@click.option("--signal", "signals", metavar="DATASET", multiple=True, help="Dataset of simulated signal in OUT; by default all of them.")
+@click.option("--physics", metavar="DATASET", help="Dataset of physics triggers: rate of the momentum tail.")
+@click.option("--calibration", metavar="DATASET", help="Dataset of calibration triggers: shape of the momentum tail.")
+@click.option("--region-d", metavar="DATASET", help="Dataset whose region D shows the leaking hadrons; by default Table I.")
+@click.option("--hadrons", metavar="DATASET", help="Dataset of simulated beam hadrons, for the decays in flight; by default Table I.")
+@click.option("--n-mot", type=click.FloatRange(min=0, min_open=True), default=1.98e10, show_default=True, help="Muons on target.")
+@click.option(
+    "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.90, show_default=True, help="Confidence level."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the bootstrap.")
+@click.option("--figure/--no-figure", default=True, show_default=True, help="Draw boxes.png.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of a table.")
+def command(
+    folder: Path,
+    output: Path,
+    signals: tuple[str, ...],
+    physics: str | None,
+    calibration: str | None,
+    region_d: str | None,
+    hadrons: str | None,
+    n_mot: float,
+    level: float,
+    seed: int,
+    figure: bool,
+    as_json: bool,
+) -> None:
+    """Scan the borders of the signal box in p_out and E_CAL for the best expected limit.
+
+    OUT is an output folder of `na64mu run` over data (or simulated beam) and simulated signal. The blinded box is never looked at: backgrounds are extrapolated from outside
+    of it. Prints the best box for each signal, writes boxes.csv, boxes.json and boxes.png.
+    """
+    import numpy as np
+    from rich.console import Console
+
+    from na64mu.analysis.backgrounds.boxes import box_backgrounds
+    from na64mu.analysis.optimisation import E_CUTS, P_CUTS, mip_energies, scan_boxes
+    from na64mu.analysis.result import RunResult
+    from na64mu.report.box_tables import render_boxes
+
+    result = RunResult.read(folder)
+    backgrounds = box_backgrounds(
+        result,
+        np.array(P_CUTS),
+        np.array(E_CUTS),
+        seed=seed,
+        physics=physics,
+        calibration=calibration,
+        region_d=region_d,
+        hadrons=hadrons,
+        n_mot=n_mot,
+    )
+    scan = scan_boxes(result, backgrounds, signals=signals or None, mip=mip_energies(result), n_mot=n_mot, level=level)
+    files = scan.write(output)
+    if figure:
+        from na64mu.report.boxes import write_box_figure
+
+        files.append(write_box_figure(scan, output))
+    if as_json:
+        click.echo(json.dumps(scan.to_dict(), indent=1))
+    else:
+        console = Console()
+        render_boxes(scan, console if console.is_terminal else Console(file=sys.stdout, width=130))
+    click.echo(f"wrote {output}/: {', '.join(path.name for path in files)}", err=True)

@@ -1,0 +1,82 @@
+"""Figure of the limit on another boson: coupling against mass, with the band of the muon's anomalous moment where there is one. Masses in MeV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import mplhep
+import numpy as np
+
+from na64mu.analysis.limits import METHODS
+from na64mu.physics.moment import LETTER, coupling_of, moment
+from na64mu.report.style import BLUE, GREY, STYLE, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from na64mu.analysis.limits_models import BosonLimits
+
+__all__ = ("boson_figure", "write_boson_figure")
+
+GREEN, BAND = "#00755a", "#9ec9e2"
+LABELS = {"g": "$g$", "epsilon": r"$\epsilon$"}
+
+
+def boson_figure(result: BosonLimits, ax: Axes | None = None) -> tuple[Figure, Axes]:
+    """Draw the limits of one boson by both methods.
+
+    Parameters
+    ----------
+    result : BosonLimits
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    figure, axes
+    """
+    with mpl.rc_context(STYLE):
+        if ax is None:
+            _, ax = plt.subplots(figsize=(7.6, 6.2), layout="constrained")
+        boson, masses = result.boson, result.limits.masses
+        column, which = (3, "expected") if result.limits.is_blinded else (0, "observed")
+        for method, line in zip(METHODS, ((0, (5, 2)), "-"), strict=True):
+            g = result.couplings(method)
+            ax.plot(1e3 * masses, g[:, column], color=BLUE, linestyle=line, linewidth=2.0, label=f"{which}, {method} CLs, 90 % CL")
+        exact = result.couplings("exact")
+        ax.fill_between(1e3 * masses, exact[:, 1], exact[:, 5], color=BAND, linewidth=0, label=r"expected, exact, $\pm2\sigma$")
+        if np.all(moment(masses, 1.0, boson.mediator) > 0):  # pseudoscalar and axial pull the moment down
+            low, high = (boson.coupling(coupling_of(LETTER.at(s), masses, boson.mediator)) for s in (-2.0, 2.0))
+            ax.fill_between(1e3 * masses, low, high, color=GREEN, alpha=0.28, linewidth=0, label=r"$(g-2)_\mu$, $\pm2\sigma$ (WP20)")
+        else:
+            ax.plot([], [], color=GREY, linestyle="none", label=r"no $(g-2)_\mu$ band: lowers the moment")
+        ax.set(xscale="log", yscale="log", xlim=(1e3 * masses[0], 1e3 * masses[-1]))
+        ax.set_xlabel("mass [MeV]")
+        ax.set_ylabel(LABELS[boson.symbol])
+        ax.legend(fontsize=11, loc="upper left", title=boson.title, title_fontsize=12, alignment="left")
+        mplhep.label.exp_text(r"NA64$\mu$", "simulated signal", loc=0, ax=ax, fontsize=15)
+    return cast("Figure", ax.figure), ax
+
+
+def write_boson_figure(result: BosonLimits, folder: Path) -> list[Path]:
+    """Write limit_<boson>.png and .pdf.
+
+    Parameters
+    ----------
+    result : BosonLimits
+    folder : Path
+        Exists.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    figure, _ = boson_figure(result)
+    pdf = folder / f"limit_{result.boson.name}.pdf"
+    figure.savefig(pdf, metadata={"CreationDate": None})
+    return [pdf, save(figure, pdf.with_suffix(".png"))]
