@@ -68,6 +68,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "na64mu recast mymodel.csv -o recast/",
         "na64mu recast mymodel.csv --reference 1e-3 --power 2 --json",
     ),
+    "project": (
+        "na64mu project -o projection/",
+        "na64mu project --n-mot 1e12 --momentum 0.1 --leakage 0.1 --per-spill 1e8 -o phase2/",
+    ),
     "paper": ("na64mu paper --quick -o paper/",),
     "report": ("na64mu report out/ --tables",),
     "detector": (
