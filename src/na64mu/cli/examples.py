@@ -7,9 +7,10 @@ __all__ = ("EXAMPLES", "FIRST_STEPS", "epilog")
 #: What a newcomer types first.
 FIRST_STEPS = (
     "na64mu doctor",
-    "na64mu simulate -n 2000 --seed 1 -o beam.root",
-    "na64mu check beam.root",
-    "na64mu run beam.root -o out/",
+    "na64mu simulate -n 1000 --process zprime --mass 0.1 -o zprime.root",
+    "na64mu check zprime.root",
+    "na64mu run zprime.root -o out/",
+    "na64mu display zprime.root --event 3",
 )
 
 #: Verb -> commands.
