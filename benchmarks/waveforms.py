@@ -1,7 +1,8 @@
 """Closure of the waveform tier: `python benchmarks/waveforms.py [-n WAVEFORMS] [--muons MUONS]`.
 
 Pulses of known height and time through the ADC of the ECAL and back: bias, resolution that the ADC adds, pulses on top of each
-other, a pulse shape that is not quite known, speed. Then the same muons with pile-up in both tiers, through the cuts of the Letter.
+other, a pulse shape that is not quite known, speed. Dead strips with and without their list. Then the same muons with pile-up in
+both tiers, through the cuts of the Letter.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import time
 from typing import NamedTuple
 
 import numpy as np
-from overlay import scalars
+from overlay import beam, events, scalars
 from pileup import rules
 from rich.console import Console
 from rich.table import Table
 
 from na64mu.analysis.calibration import load_calibration
 from na64mu.detector import Detector, load_detector
+from na64mu.detector.planes import plane_sizes
 from na64mu.detector.pulse import PulseShape, pulse_shape
 from na64mu.events.batch import RawBatch
 from na64mu.reconstruction.pulses.digits import digitizer, with_digits
@@ -202,6 +204,29 @@ def both_tiers(detector: Detector, n: int, seed: int) -> None:
     CONSOLE.print(f"the trackers of both tiers are {'the same' if same else 'DIFFERENT'}")
 
 
+def dead_strips(detector: Detector, n: int, fraction: float, rng: np.random.Generator) -> None:
+    """Exact muons through chambers with dead channels, reconstructed without and with their list."""
+    sizes = {plane: size for plane, size in plane_sizes(detector).items() if plane.startswith(("mm", "gem"))}
+    channels = [
+        {"source": "inferred: drawn", "plane": plane, "dead": np.flatnonzero(rng.random(size) < fraction).tolist()} for plane, size in sizes.items()
+    ]  # fmt: skip
+    operation = type(detector.operation)(**(detector.operation.model_dump() | {"channels": channels}))
+    operated = detector.operated(operation)
+    muons, seed = beam(detector, n, rng)[:, None, :], int(rng.integers(1000))
+    healthy, ill = (events(muons, d, np.random.default_rng(seed)) for d in (detector, operated))
+    table = Table(
+        "channels", "<= 1 hit in MM5-7", "a hit in MM5, MM6, MM7", "one track in MS1", "in MS2", "p_out sigma %",
+        title=f"{n} muons, {100 * fraction:g} % of the Micromegas and GEM channels dead", title_justify="left",
+    )  # fmt: skip
+    for name, batch, d in (("all alive", healthy, detector), ("dead, not known", ill, detector), ("dead, known", ill, operated)):
+        t = reconstruct(batch, d)
+        hits = np.stack([t[f"n_hits_{s}"] for s in ("mm5", "mm6", "mm7")])
+        resolution = core(t["p_out"][np.isfinite(t["p_out"])] * np.abs(muons[np.isfinite(t["p_out"]), 0, 4]))[1]
+        masks = (hits <= 1).all(axis=0), (hits >= 1).all(axis=0), t["n_tracks_ms1"] == 1, t["n_tracks_ms2"] == 1
+        table.add_row(name, *(f"{100 * m.mean():.2f} %" for m in masks), f"{100 * resolution:.2f}")
+    CONSOLE.print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", type=int, default=4000, help="waveforms of each kind")
@@ -212,6 +237,7 @@ def main() -> None:
     single(detector, options.n, rng)
     double(detector, options.n, rng)
     speed(detector, 5 * options.n, rng)
+    dead_strips(detector, options.n, 0.03, rng)
     if options.muons:
         both_tiers(detector, options.muons, options.seed)
 

@@ -25,8 +25,7 @@ def surface_of(kind: str, module: int) -> int:
     return first + (2 * number if kind == "straw" else number)
 
 
-@pytest.fixture(scope="module")
-def digits() -> dict[str, Jagged]:
+def known_truth() -> Truth:
     """One particle at a known place in MM1, GEM1, ST5 (both views) and BMS6, and known energies."""
     straw = surface_of("straw", 5)
     planes = [surface_of("mm", 1), surface_of("gem", 1), straw, straw + 1, surface_of("bms", 6)]
@@ -35,7 +34,7 @@ def digits() -> dict[str, Jagged]:
     ecal[:, 1, 2, 3], ecal[:, 0, 2, 3] = 0.5, 0.001
     vhcal[:, 0, 1, 2] = 1.0
     hcal[:, 1, 3, 1] = 2.0
-    truth = Truth(
+    return Truth(
         facts=np.zeros((N, len(FACTS))),
         hits=np.tile(hits, (N, 1)),
         hit_offsets=np.arange(N + 1) * len(planes),
@@ -45,7 +44,11 @@ def digits() -> dict[str, Jagged]:
         vhcal=vhcal,
         hcal=hcal,
     )
-    return digitise(truth, build_surfaces(DETECTOR), build_readout(DETECTOR), np.random.default_rng(1))
+
+
+@pytest.fixture(scope="module")
+def digits() -> dict[str, Jagged]:
+    return digitise(known_truth(), build_surfaces(DETECTOR), build_readout(DETECTOR), np.random.default_rng(1))
 
 
 def test_types(digits: dict[str, Jagged]) -> None:

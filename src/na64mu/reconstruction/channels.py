@@ -65,6 +65,7 @@ def _slabs(detector: Detector, planes: Names) -> tuple[IntArray, FloatArray, Flo
     for s in detector.bms:
         plane[s.station] = planes.get((f"bms{s.station}", 1, 0), -1)
         u[s.station, : len(s.channel_row)] = s.channel_y
+        u[s.station, list(detector.operation.of(f"bms{s.station}").noisy)] = np.nan  # not read
         sigma[s.station], window[s.station] = s.sigma, TIME_WINDOW * s.sigma_t
     return plane, u, sigma, window
 
@@ -80,6 +81,8 @@ def _wires(detector: Detector, planes: Names) -> tuple[IntArray, FloatArray, Flo
             for layer in (0, 1):
                 plane[s.module, view, layer] = planes.get((f"st{s.module}", view, layer), -1)
                 u[s.module, view, layer, : s.wires[view]] = s.wire_position(view, layer)
+                noisy = detector.operation.of(f"st{s.module}_{'xy'[view]}{layer}").noisy
+                u[s.module, view, layer, list(noisy)] = np.nan  # not read
     return plane, u, sigma, radius, drift
 
 

@@ -16,7 +16,7 @@ __all__ = ("count_doublets", "station_hits")
 
 
 def in_time_wires(straw: Jagged, detector: Detector) -> BoolArray:
-    """Wires whose drift time lies between wire and wall, with a margin of TIME_WINDOW resolutions.
+    """Wires whose drift time lies between wire and wall, with a margin of TIME_WINDOW resolutions; noisy ones are not read.
 
     Parameters
     ----------
@@ -36,11 +36,15 @@ def in_time_wires(straw: Jagged, detector: Detector) -> BoolArray:
         margin = TIME_WINDOW * s.sigma * s.drift_ns_per_mm
         mine = straw["module"] == s.module
         good |= mine & (time > -margin) & (time < s.inner_radius * s.drift_ns_per_mm + margin)
+        for view, layer in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            noisy = detector.operation.of(f"st{s.module}_{'xy'[view]}{layer}").noisy
+            if noisy:
+                good &= ~(mine & (straw["view"] == view) & (straw["layer"] == layer) & np.isin(straw["wire"], noisy))
     return good
 
 
 def in_time_slabs(bms: Jagged, detector: Detector) -> BoolArray:
-    """Slabs of the beam momentum stations within TIME_WINDOW of their time resolution.
+    """Slabs of the beam momentum stations within TIME_WINDOW of their time resolution; noisy ones are not read.
 
     Parameters
     ----------
@@ -57,6 +61,9 @@ def in_time_slabs(bms: Jagged, detector: Detector) -> BoolArray:
     good = np.zeros(len(bms["time"]), dtype=np.bool_)
     for station in detector.bms:
         good |= (bms["station"] == station.station) & (np.abs(bms["time"]) < TIME_WINDOW * station.sigma_t)
+        noisy = detector.operation.of(f"bms{station.station}").noisy
+        if noisy:
+            good &= ~((bms["station"] == station.station) & np.isin(bms["channel"], noisy))
     return good
 
 

@@ -3,10 +3,14 @@
 A Micromegas channel reads several strips, so every fired channel lights all of its strips; only true hits light
 neighbours. Runs of neighbouring strips are clusters, isolated strips are dropped, and where two runs claim the
 same channels the one with the larger charge wins (ghosts).
+
+Channels that the conditions of the run call dead or noisy are not read. One of them between two strips that fired does not split
+a cluster: it would be two hits of one particle. Its charge is taken from its neighbours.
 """
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import NamedTuple, Self
 
@@ -19,6 +23,7 @@ from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 __all__ = ("Clusters", "StripMap", "find_clusters", "gem_clusters", "gem_map", "micromegas_clusters", "micromegas_map", "raw_columns")
 
+MASKED = -2  # stands for the row of a channel that is not read
 MIN_STRIPS = 2  # smallest cluster (NA64 Micromegas clustering; E. Depero, thesis, chapter 2)
 SHARED_FRACTION = (
     0.5  # a run that owes more of its charge to a larger cluster's channels is a ghost, as is one without MIN_STRIPS of its own
@@ -41,6 +46,8 @@ class StripMap(NamedTuple):
         Coordinate of the centre of strip 0 [mm], shape (n_planes,).
     pitch : FloatArray
         Strip pitch [mm], shape (n_planes,).
+    masked : BoolArray
+        Channels that are not read, shape (n_planes, n_channels + 1); False for n_channels.
     """
 
     channel: IntArray
@@ -49,6 +56,7 @@ class StripMap(NamedTuple):
     right: IntArray
     origin: FloatArray
     pitch: FloatArray
+    masked: BoolArray
 
 
 class Clusters(NamedTuple):
@@ -85,7 +93,7 @@ class Clusters(NamedTuple):
     in_time: BoolArray
 
 
-def _strip_map(planes: list[tuple[int, IntArray, float, float]]) -> StripMap:
+def _strip_map(planes: list[tuple[int, IntArray, float, float]], masks: list[tuple[int, ...]]) -> StripMap:
     n_planes = max(p[0] for p in planes) + 1
     n_strips = max(len(p[1]) for p in planes)
     n_channels = 1 + max(int(p[1].max()) for p in planes)
@@ -102,19 +110,30 @@ def _strip_map(planes: list[tuple[int, IntArray, float, float]]) -> StripMap:
         pitch[index] = strip_pitch
     plane = np.arange(n_planes)[:, None, None]
     left, right = (np.where(strips >= 0, channel[plane, strips + beside], n_channels) for beside in (0, 2))
-    return StripMap(channel, strips, left, right, origin, pitch)
+    masked = np.zeros((n_planes, n_channels + 1), dtype=np.bool_)
+    for (index, *_), channels in zip(planes, masks, strict=True):
+        masked[index, list(channels)] = True
+    return StripMap(channel, strips, left, right, origin, pitch, masked)
+
+
+def _masks(detector: Detector, kind: str, modules: list[int]) -> list[tuple[int, ...]]:
+    """Dead and noisy channels of both views of modules."""
+    specials = [detector.operation.of(f"{kind}{module}_{view}") for module in modules for view in ("x", "y")]
+    return [(*own.dead, *own.noisy) for own in specials]
 
 
 @lru_cache(maxsize=8)
 def micromegas_map(detector: Detector) -> StripMap:
     """Strips of all Micromegas planes, from the multiplexing multipliers of the description."""
-    return _strip_map([(2 * (m.module - 1) + v, m.strip_channel(v), m.centre[v], m.pitch) for m in detector.micromegas for v in (0, 1)])
+    planes = [(2 * (m.module - 1) + v, m.strip_channel(v), m.centre[v], m.pitch) for m in detector.micromegas for v in (0, 1)]
+    return _strip_map(planes, _masks(detector, "mm", [m.module for m in detector.micromegas]))
 
 
 @lru_cache(maxsize=8)
 def gem_map(detector: Detector) -> StripMap:
     """Strips of all GEM planes: every strip is its own channel."""
-    return _strip_map([(2 * (m.module - 1) + v, np.arange(m.strips), m.centre[v], m.pitch) for m in detector.gem for v in (0, 1)])
+    planes = [(2 * (m.module - 1) + v, np.arange(m.strips), m.centre[v], m.pitch) for m in detector.gem for v in (0, 1)]
+    return _strip_map(planes, _masks(detector, "gem", [m.module for m in detector.gem]))
 
 
 def raw_columns(digits: Jagged, *fields: str) -> list[AnyArray]:
@@ -139,7 +158,8 @@ class _Event(NamedTuple):
     Attributes
     ----------
     row_of : IntArray
-        Row of every channel that fired, else -1, shape (n_planes, n_channels + 1); the last channel stands for no strip.
+        Row of every channel that fired, MASKED if it is not read, else -1, shape (n_planes, n_channels + 1); the last channel
+        stands for no strip.
     fired : IntArray
         Channels that fired, shape (n_planes, n_channels).
     n_fired : IntArray
@@ -164,7 +184,7 @@ class _Event(NamedTuple):
         n_planes, n_channels, _ = strips.strips.shape
         most = strips.channel.shape[1] // 2
         return cls(
-            np.full((n_planes, n_channels + 1), -1, dtype=np.int64),
+            np.where(strips.masked, MASKED, -1).astype(np.int64),
             np.empty((n_planes, n_channels), dtype=np.int64),
             np.zeros(n_planes, dtype=np.int64),
             np.full(n_channels + 1, -1, dtype=np.int64),
@@ -180,7 +200,7 @@ def _sort_by_plane(digits, begin, end, threshold, strip_map, event):  # type: ig
     n_planes, n_channels, _ = strip_map.strips.shape
     for row in range(begin, end):
         p, c = 2 * (np.int64(digits.module[row]) - 1) + np.int64(digits.axis[row]), np.int64(digits.channel[row])
-        if 0 <= p < n_planes and c < n_channels and digits.q1[row] > threshold:
+        if 0 <= p < n_planes and c < n_channels and digits.q1[row] > threshold and event.row_of[p, c] != MASKED:
             if event.row_of[p, c] < 0:
                 event.fired[p, event.n_fired[p]] = c
                 event.n_fired[p] += 1
@@ -199,19 +219,29 @@ def _clear(p, event):  # type: ignore[no-untyped-def] # kernel
 def _find_runs(p, q1, strip_map, event):  # type: ignore[no-untyped-def] # kernel
     """Runs of at least MIN_STRIPS neighbouring fired strips, larger charge first; returns their number.
 
-    Only the strips of fired channels are looked at: one whose left neighbour did not fire starts a run.
+    Only the strips of fired channels are looked at: one whose left neighbour did not fire starts a run. A masked strip between two
+    that fired belongs to it.
     """
-    row_of, first, last, total = event.row_of[p], event.first, event.last, event.total
+    row_of, channel, first, last, total = event.row_of[p], strip_map.channel[p], event.first, event.last, event.total
     n = 0
     for k in range(event.n_fired[p]):
         c = event.fired[p, k]
         for copy in range(strip_map.strips.shape[2]):
-            if row_of[strip_map.right[p, c, copy]] < 0 or row_of[strip_map.left[p, c, copy]] >= 0:
+            right, left = row_of[strip_map.right[p, c, copy]], row_of[strip_map.left[p, c, copy]]
+            if right == -1 or left >= 0:
                 continue
             start = end = strip_map.strips[p, c, copy]
+            if right == MASKED and row_of[channel[start + 3]] < 0:
+                continue
+            if left == MASKED and row_of[channel[start - 1]] >= 0:
+                continue
             charge = 0.0
-            while row_of[strip_map.channel[p, end + 1]] >= 0:
-                charge += q1[row_of[strip_map.channel[p, end + 1]]]
+            while True:
+                row = row_of[channel[end + 1]]
+                if row >= 0:
+                    charge += q1[row]
+                elif row != MASKED or row_of[channel[end + 2]] < 0:
+                    break
                 end += 1
             at = n
             while at > 0 and (total[at - 1] < charge or (total[at - 1] == charge and first[at - 1] > start)):
@@ -226,10 +256,17 @@ def _find_runs(p, q1, strip_map, event):  # type: ignore[no-untyped-def] # kerne
 def _cluster(run, p, digits, strip_map, event, n, out):  # type: ignore[no-untyped-def] # kernel
     """Make cluster n of a run unless it is a ghost of larger clusters; returns the number of clusters."""
     first, last = event.first[run], event.last[run]
-    charge, moment, early, late, shared, own, lender = 0.0, 0.0, 0.0, 0.0, 0.0, 0, n
+    charge, moment, bridged, early, late, shared, own, lender = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, n
     for strip in range(first, last + 1):
         c = strip_map.channel[p, strip + 1]
         row = event.row_of[p, c]
+        if row == MASKED:  # the neighbours fired: the mean that a Gaussian has between them, but for its width
+            before, after = event.row_of[p, strip_map.channel[p, strip]], event.row_of[p, strip_map.channel[p, strip + 2]]
+            q = math.sqrt(np.float64(digits.q1[before]) * np.float64(digits.q1[after]))
+            charge += q
+            moment += q * strip
+            bridged += q
+            continue
         q = np.float64(digits.q1[row])
         charge += q
         moment += q * strip
@@ -243,11 +280,12 @@ def _cluster(run, p, digits, strip_map, event, n, out):  # type: ignore[no-untyp
     if own < MIN_STRIPS or shared > SHARED_FRACTION * charge:
         return n
     for strip in range(first, last + 1):
-        event.user[strip_map.channel[p, strip + 1]] = n
+        if event.row_of[p, strip_map.channel[p, strip + 1]] >= 0:
+            event.user[strip_map.channel[p, strip + 1]] = n
     out.plane[n], out.size[n], out.lender[n] = p, last - first + 1, lender
     out.position[n] = strip_map.origin[p] + strip_map.pitch[p] * moment / charge
     out.charge[n], out.shared[n] = charge, shared / charge
-    out.in_time[n] = charge >= early and charge >= late
+    out.in_time[n] = charge - bridged >= early and charge - bridged >= late
     return n + 1
 
 
