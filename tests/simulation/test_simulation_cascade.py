@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from na64mu.simulation.cascade import MOST_PARTICLES, SOFTEST, leaving_particles
+from na64mu.simulation.stream import Stream
 
 CRITICAL = 0.0095  # GeV, about that of the ECAL stack
 
 
 def cascades(energy: float, photon: bool, depth: float, n: int, seed: int = 1) -> list[np.ndarray]:
     """Particles that leave, for n showers."""
-    rng, out = np.random.default_rng(seed), np.empty((MOST_PARTICLES, 3))
+    rng, out = Stream(seed), np.empty((MOST_PARTICLES, 3))
     found = []
     for _ in range(n):
         k = leaving_particles(energy, photon, depth, CRITICAL, out, rng)

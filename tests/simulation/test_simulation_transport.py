@@ -12,7 +12,8 @@ from na64mu.simulation.beam import beam_spot, carry_back, sample_beam
 from na64mu.simulation.line import DRIFT, FIELD, PLANE, build_line, build_surfaces
 from na64mu.simulation.recoil import deflect, recoil_angle
 from na64mu.simulation.spectra import BREMSSTRAHLUNG, DELTA, NUCLEAR
-from na64mu.simulation.transport import CURVATURE, circle, highland_sigma, scatter
+from na64mu.simulation.stream import Stream
+from na64mu.simulation.transport import CURVATURE, circle, highland_sigma, scatter, scattering
 
 
 def runge_kutta(state: np.ndarray, length: float, bx: float, by: float, charge: float, n: int = 60) -> np.ndarray:
@@ -82,12 +83,12 @@ def test_highland_numbers() -> None:
 
 
 def test_scattering_moments_and_tail() -> None:
-    rng = np.random.default_rng(4)
+    rng = Stream(4)
     n = 40_000
-    out = np.empty((n, 2))
+    out, block = np.empty((n, 2)), scattering(40.0, 82.0)
     for i in range(n):
         state = np.array([0.0, 0.0, 0.0, 0.0, 160.0])
-        scatter(state, 471.0, 40.0, 40.0, 82.0, rng)
+        scatter(state, 471.0, 1.0, *block, 82.0, rng)
         out[i] = state[0], state[2]
     sigma = highland_sigma(40.0, 40.0, 160.0)
     core = np.abs(out[:, 1]) < 5.0 * sigma
@@ -97,16 +98,31 @@ def test_scattering_moments_and_tail() -> None:
     assert np.count_nonzero(~core) < n * 1e-3
 
 
+def test_scattering_adds_up_over_the_steps_of_a_block() -> None:
+    rng, n, block = Stream(15), 20_000, scattering(40.0, 82.0)
+    whole, parts = np.empty(n), np.empty(n)
+    for i in range(n):
+        for out, shares in ((whole, (1.0,)), (parts, (0.5, 0.3, 0.2))):
+            state = np.array([0.0, 0.0, 0.0, 0.0, 160.0])
+            for share in shares:
+                state[:2] += 471.0 * share * state[2:4]
+                scatter(state, 471.0 * share, share, *block, 82.0, rng)
+            out[i] = state[0]
+    assert np.percentile(np.abs(parts), [50.0, 90.0]) == pytest.approx(np.percentile(np.abs(whole), [50.0, 90.0]), rel=0.04)
+    assert scattering(0.0, 7.0) == (0.0, 0.0)
+
+
 def test_single_scattering_tail() -> None:
     # a thin plane of plastic: the nucleus is far from resolved, so P(> theta) = chi_c^2 / theta^2 beyond the core
-    rng = np.random.default_rng(14)
+    rng = Stream(14)
     n, thickness = 100_000, 0.0035
+    plane = scattering(thickness, 7.0)
     sigma = highland_sigma(thickness, thickness, 160.0)
     chi_c2 = 112.4e-6 / math.log(183.0 * 7.0 ** (-1.0 / 3.0)) * thickness / 160.0**2
     count = 0
     for _ in range(n):
         state = np.array([0.0, 0.0, 0.0, 0.0, 160.0])
-        scatter(state, 0.0, thickness, thickness, 7.0, rng)
+        scatter(state, 0.0, 1.0, *plane, 7.0, rng)
         count += math.hypot(state[2], state[3]) > 8.0 * sigma
     expected = chi_c2 / (8.0 * sigma) ** 2
     assert 0.002 < expected < 0.006
@@ -137,7 +153,7 @@ def test_line_has_no_gaps() -> None:
 
 def test_beam_at_the_ecal_face() -> None:
     detector = load_detector("na64mu-2022")
-    spot, rng = beam_spot(detector), np.random.default_rng(5)
+    spot, rng = beam_spot(detector), Stream(5)
     sample = np.empty((20_000, 5))
     for row in sample:
         sample_beam(spot, row, rng)
@@ -157,7 +173,7 @@ def test_beam_at_the_ecal_face() -> None:
 
 
 def test_deflection() -> None:
-    rng = np.random.default_rng(6)
+    rng = Stream(6)
     old = np.array([0.0, 0.0, 0.02, -0.01, 100.0])
     new = old.copy()
     deflect(new, 0.03, rng)
@@ -166,7 +182,7 @@ def test_deflection() -> None:
 
 
 def test_recoil_angles() -> None:
-    rng = np.random.default_rng(7)
+    rng = Stream(7)
     # delta ray of 10 GeV off 160 GeV: p_T^2 = 2 m_e T (1 - T / T_max), T_max = 149.3 GeV
     expected = math.sqrt(2 * 0.511e-3 * 10.0 * (1.0 - 10.0 / 147.7)) / 150.0
     assert recoil_angle(DELTA, 160.0, 10.0, rng) == pytest.approx(expected, rel=0.01)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from na64mu.detector import Detector
+from na64mu.kernel import kernel
 from na64mu.simulation.line import DRIFT, FIELD, Line
 from na64mu.simulation.transport import circle, drift
 from na64mu.typing import FloatArray
@@ -61,7 +61,7 @@ def beam_spot(detector: Detector) -> BeamSpot:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def carry_back(line: Line, state: FloatArray, charge: float) -> None:
     """Carry a state from z = 0 to the start of the line, without interactions, through the magnets on the way.
 
@@ -84,7 +84,7 @@ def carry_back(line: Line, state: FloatArray, charge: float) -> None:
             drift(state, length)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sample_beam(spot: BeamSpot, state: FloatArray, rng: np.random.Generator) -> None:
     """Draw one beam particle at z = 0.
 

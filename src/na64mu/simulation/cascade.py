@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numba import njit
-
+from na64mu.kernel import inner_kernel, kernel
+from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
 
 __all__ = ("MOST_PARTICLES", "SOFTEST", "leaving_particles")
@@ -23,8 +22,8 @@ SOFTEST = 0.2
 MOST_PARTICLES = 2000
 
 
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def _brems_fraction(lowest: float, rng: np.random.Generator) -> float:
+@inner_kernel
+def _brems_fraction(lowest: float, rng: Stream) -> float:
     """Photon energy over electron energy, from (4/3 - 4/3 y + y^2) / y above a lowest y."""
     while True:
         y = lowest ** (1.0 - rng.random())
@@ -32,8 +31,8 @@ def _brems_fraction(lowest: float, rng: np.random.Generator) -> float:
             return y
 
 
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def _pair_fraction(rng: np.random.Generator) -> float:
+@inner_kernel
+def _pair_fraction(rng: Stream) -> float:
     """Electron energy over photon energy, from 1 - 4/3 v (1 - v)."""
     while True:
         v = rng.random()
@@ -41,14 +40,14 @@ def _pair_fraction(rng: np.random.Generator) -> float:
             return v
 
 
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner_kernel
 def _brems_rate(lowest: float) -> float:
     """Photons above a lowest y per radiation length."""
     return 4.0 / 3.0 * math.log(1.0 / lowest) - 4.0 / 3.0 * (1.0 - lowest) + 0.5 * (1.0 - lowest * lowest)
 
 
-@njit(cache=True, nogil=True)
-def leaving_particles(energy: float, photon: bool, depth: float, critical_energy: float, out: FloatArray, rng: np.random.Generator) -> int:
+@kernel
+def leaving_particles(energy: float, photon: bool, depth: float, critical_energy: float, out: FloatArray, rng: Stream) -> int:
     """Particles above SOFTEST that leave the rear face.
 
     Parameters
@@ -63,7 +62,7 @@ def leaving_particles(energy: float, photon: bool, depth: float, critical_energy
         Of the stack [GeV]: the ionisation loss per radiation length.
     out : FloatArray
         Shape (MOST_PARTICLES, 3), overwritten: energy [GeV], charge (0: photon), depth travelled since the particle was made.
-    rng : Generator
+    rng : Stream
         Random numbers.
 
     Returns

@@ -124,7 +124,7 @@ def _three_body(rng: np.random.Generator) -> tuple[float, float]:
             return muon, pion
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=True)  # it allocates, unlike the kernels that call it
 def decay(channel: int, state: FloatArray, photons: FloatArray, rng: np.random.Generator) -> int:
     """Let a hadron decay: it becomes the muon.
 

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numba import njit
-
-from na64mu.simulation.cascade import MOST_PARTICLES, SOFTEST, leaving_particles
-from na64mu.simulation.line import DRIFT, FIELD, HCAL, PLANE, VHCAL
-from na64mu.simulation.secondaries import LOWEST_DELTA, fly_electron, record
+from na64mu.kernel import inner_kernel
+from na64mu.simulation.cascade import SOFTEST, leaving_particles
+from na64mu.simulation.flight import HARD, LOWEST_DELTA, SOFT, fly
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic
-from na64mu.simulation.transport import circle, drift
+from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
 
-__all__ = ("electromagnetic_shower", "fly_hard", "leak_electrons", "step_behind")
+__all__ = ("DEEPEST", "electromagnetic_shower", "leak_electrons", "step_behind")
 
 MOST_LEAKED = 300
 
@@ -26,8 +23,10 @@ MOST_LEAKED = 300
 #: nearly all of it in particles near the critical energy.
 DEEPEST = 20.0
 
+LEAST_LEAK = 0.1  # a softer rest of the mean profile is not followed [GeV]
 
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+@inner_kernel
 def step_behind(setup: Setup, c: Calorimeter, step: int) -> int:
     """First step behind the last section of a calorimeter.
 
@@ -50,9 +49,9 @@ def step_behind(setup: Setup, c: Calorimeter, step: int) -> int:
     return step
 
 
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner_kernel
 def leak_electrons(
-    setup: Setup, scratch: Scratch, c: Calorimeter, step: int, x: float, y: float, mean: float, most: float, rng: np.random.Generator
+    setup: Setup, scratch: Scratch, c: Calorimeter, step: int, x: float, y: float, mean: float, most: float, rng: Stream
 ) -> None:
     """Electrons and positrons that leave the back of a calorimeter.
 
@@ -76,13 +75,13 @@ def leak_electrons(
         Mean number.
     most : float
         Energy of the shower [GeV].
-    rng : Generator
+    rng : Stream
         Random numbers.
     """
     mean *= 0.69
     if mean < 1e-4:
         return
-    z = c.ends[-1]
+    z, electron = c.ends[-1], scratch.electron
     for _ in range(min(MOST_LEAKED, rng.poisson(mean))):
         t = min(most, c.critical_energy * (1.0 / (1.0 - rng.random()) - 1.0))
         if t < LOWEST_DELTA:
@@ -92,54 +91,12 @@ def leak_electrons(
         r = radius * math.sqrt(u / (1.0 - u))
         phi = 2.0 * math.pi * rng.random()
         angle = min(0.7, 0.0136 / t)
-        tx, ty = angle * rng.standard_normal(), angle * rng.standard_normal()
-        fly_electron(setup, scratch, step, z, x + r * math.cos(phi), y + r * math.sin(phi), tx, ty, t, rng)
+        electron[0], electron[1] = x + r * math.cos(phi), y + r * math.sin(phi)
+        electron[2], electron[3], electron[4] = angle * rng.standard_normal(), angle * rng.standard_normal(), t
+        fly(setup, scratch, step, z, electron, SOFT, -1.0, rng)
 
 
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def fly_hard(setup: Setup, scratch: Scratch, step: int, state: FloatArray, charge: float, rng: np.random.Generator) -> None:
-    """Carry a photon (charge 0), electron or positron to the next calorimeter, VHCAL or HCAL, where it showers.
-
-    Photons are not bent; MS2 sweeps the soft electrons aside.
-
-    Parameters
-    ----------
-    setup : Setup
-        The set-up.
-    scratch : Scratch
-        The event, changed in place.
-    step : int
-        First step that it sees.
-    state : FloatArray
-        (x, y, tx, ty, energy) at the rear face of the stack it leaves, changed in place.
-    charge : float
-        In units of e.
-    rng : Generator
-        Random numbers.
-    """
-    line = setup.line
-    for i in range(step, len(line.kind)):
-        kind, length = line.kind[i], line.z_out[i] - line.z_in[i]
-        if kind == PLANE:
-            if charge != 0.0:
-                record(setup, scratch, line.number[i], state[0], state[1], state[2], state[3], math.inf, rng)
-        elif kind == FIELD:
-            inside = abs(state[0]) < line.aperture[i, 0] and abs(state[1]) < line.aperture[i, 1]
-            if not inside or not circle(state, length, line.field[i, 0], line.field[i, 1], charge):
-                return
-        elif kind == HCAL:
-            deposit_electromagnetic(setup.hcal, scratch.hcal, state, line.z_in[i], state[4], charge == 0.0, 0.0, rng)
-            return
-        elif kind == VHCAL and (abs(state[0]) > setup.vhcal.x_hole or abs(state[1]) > setup.vhcal.y_hole):
-            deposit_electromagnetic(setup.vhcal, scratch.vhcal, state, line.z_in[i], state[4], charge == 0.0, 0.0, rng)
-            return
-        elif kind in (DRIFT, VHCAL):
-            drift(state, length)
-        else:
-            return
-
-
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner_kernel
 def electromagnetic_shower(
     setup: Setup,
     scratch: Scratch,
@@ -150,7 +107,7 @@ def electromagnetic_shower(
     z: float,
     energy: float,
     photon: bool,
-    rng: np.random.Generator,
+    rng: Stream,
 ) -> None:
     """Let a shower develop, and send what leaves the stack down the line.
 
@@ -177,14 +134,14 @@ def electromagnetic_shower(
         [GeV].
     photon : bool
         Started by a photon, else by an electron.
-    rng : Generator
+    rng : Stream
         Random numbers.
     """
-    rest, behind = c.ends[-1] - z, step_behind(setup, c, step)
+    end = c.ends[-1]
+    rest, behind = end - z, step_behind(setup, c, step)
     x, y = state[0] + state[2] * rest, state[1] + state[3] * rest
-    carried, flying = 0.0, np.empty(5)
+    carried, flying, particles = 0.0, scratch.hard, scratch.cascade
     if energy > SOFTEST and rest < DEEPEST * c.x0:
-        particles = np.empty((MOST_PARTICLES, 3))
         for i in range(leaving_particles(energy, photon, rest / c.x0, c.critical_energy, particles, rng)):
             carried += particles[i, 0]
             # multiple scattering of the particle, at least that of one radiation length of its parents
@@ -192,9 +149,9 @@ def electromagnetic_shower(
             flying[0], flying[1], flying[4] = x, y, particles[i, 0]
             flying[2] = state[2] + angle * rng.standard_normal()
             flying[3] = state[3] + angle * rng.standard_normal()
-            fly_hard(setup, scratch, behind, flying, particles[i, 1], rng)
+            fly(setup, scratch, behind, end, flying, HARD, particles[i, 1], rng)
     leaving, leak = deposit_electromagnetic(c, cells, state, z, energy, photon, carried, rng)
     leak_electrons(setup, scratch, c, behind, x, y, leaving, min(energy, SOFTEST), rng)
-    if leak > 0.1:
+    if leak > LEAST_LEAK:
         flying[0], flying[1], flying[2], flying[3], flying[4] = x, y, state[2], state[3], leak
-        fly_hard(setup, scratch, behind, flying, 0.0, rng)
+        fly(setup, scratch, behind, end, flying, HARD, 0.0, rng)

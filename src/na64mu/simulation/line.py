@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.detector import Detector
+from na64mu.simulation.transport import scattering
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = (
-    "DRIFT", "ECAL", "FIELD", "HCAL", "PLANE", "SCINTILLATOR_X0", "VHCAL", "Line", "Surfaces", "build_line", "build_surfaces",
+    "AIR_Z", "COMPOSITE_Z", "DRIFT", "ECAL", "FIELD", "HCAL", "PLANE", "SCINTILLATOR_X0", "VHCAL", "Line", "Surfaces", "build_line", "build_surfaces",
 )  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ DRIFT, FIELD, PLANE, ECAL, VHCAL, HCAL = range(6)
 SCINTILLATOR_X0 = 413.1
 
 LEAD_IN = 500.0
+
+AIR_Z, COMPOSITE_Z = 7.3, 7.0  # nuclear charges for the scattering tails of air and of planes
 
 
 class Line(NamedTuple):
@@ -41,6 +44,8 @@ class Line(NamedTuple):
         Where the step begins and ends [mm]; equal for a PLANE.
     x_over_x0 : FloatArray
         Thickness of a DRIFT, FIELD or PLANE in radiation lengths.
+    core, tail : FloatArray
+        Its scattering, see `transport.scattering`.
     field : FloatArray
         (Bx, By) [T], zero outside a FIELD.
     aperture, aperture_centre : FloatArray
@@ -52,6 +57,8 @@ class Line(NamedTuple):
     z_in: FloatArray
     z_out: FloatArray
     x_over_x0: FloatArray
+    core: FloatArray
+    tail: FloatArray
     field: FloatArray
     aperture: FloatArray
     aperture_centre: FloatArray
@@ -171,12 +178,15 @@ def build_line(detector: Detector) -> Line:
         thickness = element.x_over_x0 + (_air(here, z_out, detector) if element.kind == FIELD else 0.0)
         steps.append(element._replace(z_in=here, z_out=z_out, x_over_x0=thickness))
         here = z_out
+    scatterers = [scattering(s.x_over_x0, COMPOSITE_Z if s.kind == PLANE else AIR_Z) for s in steps]
     return Line(
         kind=np.array([s.kind for s in steps], dtype=np.int64),
         number=np.array([s.number for s in steps], dtype=np.int64),
         z_in=np.array([s.z_in for s in steps], dtype=np.float64),
         z_out=np.array([s.z_out for s in steps], dtype=np.float64),
         x_over_x0=np.array([s.x_over_x0 for s in steps], dtype=np.float64),
+        core=np.array([core for core, _ in scatterers]),
+        tail=np.array([tail for _, tail in scatterers]),
         field=np.array([s.field for s in steps], dtype=np.float64),
         aperture=np.array([s.aperture for s in steps], dtype=np.float64),
         aperture_centre=np.array([s.centre for s in steps], dtype=np.float64),

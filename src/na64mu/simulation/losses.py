@@ -12,10 +12,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from na64mu.kernel import kernel
 from na64mu.simulation.materials import Layer
 from na64mu.simulation.spectra import PROCESSES, restricted_ionisation, spectrum, upper_limit
+from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import MUON_MASS
 from na64mu.typing import FloatArray
 
@@ -42,12 +43,9 @@ class LossTables(NamedTuple):
         ln of the largest transfer, same shape.
     log_survival : FloatArray
         ln P(transfer > t), shape (n_processes, n_energies, n_transfers), t uniform in ln from the cut to the largest.
-    continuous : FloatArray
-        Mean loss below the cut [GeV/mm], shape (n_energies,).
-    straggling : FloatArray
-        Variance of that loss [GeV^2/mm], shape (n_energies,).
-    third : FloatArray
-        Its third cumulant [GeV^3/mm], shape (n_energies,).
+    soft : FloatArray
+        Mean [GeV/mm], variance [GeV^2/mm] and third cumulant [GeV^3/mm] of the loss below the cut, and the sum of the rates above it
+        [1/mm], shape (n_energies, 4).
     """
 
     log_low: float
@@ -55,9 +53,12 @@ class LossTables(NamedTuple):
     rates: FloatArray
     log_max: FloatArray
     log_survival: FloatArray
-    continuous: FloatArray
-    straggling: FloatArray
-    third: FloatArray
+    soft: FloatArray
+
+    @property
+    def continuous(self) -> FloatArray:
+        """Mean loss below the cut [GeV/mm], shape (n_energies,)."""
+        return self.soft[:, 0]
 
 
 def _integrals(process: int, energy: float, layers: tuple[Layer, ...], low: float, high: float, n: int) -> tuple[FloatArray, FloatArray]:
@@ -110,7 +111,8 @@ def build_losses(layers: tuple[Layer, ...]) -> LossTables:
                 continuous[j] += np.trapezoid(per_log, transfer)
                 straggling[j] += np.trapezoid(per_log * transfer, transfer)
                 third[j] += np.trapezoid(per_log * transfer**2, transfer)
-    return LossTables(float(log_e[0]), float(log_e[1] - log_e[0]), rates, log_max, log_survival, continuous, straggling, third)
+    soft = np.column_stack([continuous, straggling, third, rates.sum(axis=0)])
+    return LossTables(float(log_e[0]), float(log_e[1] - log_e[0]), rates, log_max, log_survival, soft)
 
 
 def mean_loss(tables: LossTables) -> tuple[FloatArray, FloatArray]:
@@ -136,7 +138,7 @@ def mean_loss(tables: LossTables) -> tuple[FloatArray, FloatArray]:
     return energies, tables.rates * mean
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _locate(tables: LossTables, energy: float) -> tuple[int, float]:
     position = (math.log(energy) - tables.log_low) / tables.log_step
     position = min(max(position, 0.0), tables.rates.shape[1] - 1.000001)
@@ -144,8 +146,8 @@ def _locate(tables: LossTables, energy: float) -> tuple[int, float]:
     return j, position - j
 
 
-@njit(cache=True, nogil=True)
-def fluctuated(mean: float, variance: float, third: float, rng: np.random.Generator) -> float:
+@kernel
+def fluctuated(mean: float, variance: float, third: float, rng: Stream) -> float:
     """Draw a sum of many small losses with its mean, variance and third cumulant: a shifted gamma distribution.
 
     For the numbers of delta rays met here it is close to the distribution of Vavilov (Sov. Phys. JETP 5 (1957) 749), whose
@@ -155,7 +157,7 @@ def fluctuated(mean: float, variance: float, third: float, rng: np.random.Genera
     ----------
     mean, variance, third : float
         Cumulants, in powers of one unit.
-    rng : Generator
+    rng : Stream
         Random numbers.
 
     Returns
@@ -165,14 +167,14 @@ def fluctuated(mean: float, variance: float, third: float, rng: np.random.Genera
     """
     if variance <= 0.0:
         return max(0.0, mean)
-    skewness = third / variance**1.5
+    skewness = third / (variance * math.sqrt(variance))
     if skewness < 0.01:
         return max(0.0, mean + math.sqrt(variance) * rng.standard_normal())
     shape = 4.0 / (skewness * skewness)
     return max(0.0, mean + 0.5 * skewness * math.sqrt(variance) * (rng.standard_gamma(shape) - shape))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def rate(tables: LossTables, energy: float) -> tuple[float, float, float, float]:
     """Rate of hard losses, and mean, variance and third cumulant of the continuous loss.
 
@@ -189,17 +191,15 @@ def rate(tables: LossTables, energy: float) -> tuple[float, float, float, float]
         [1/mm], [GeV/mm], [GeV^2/mm], [GeV^3/mm].
     """
     j, f = _locate(tables, energy)
-    total = 0.0
-    for i in range(tables.rates.shape[0]):
-        total += (1.0 - f) * tables.rates[i, j] + f * tables.rates[i, j + 1]
-    continuous = (1.0 - f) * tables.continuous[j] + f * tables.continuous[j + 1]
-    straggling = (1.0 - f) * tables.straggling[j] + f * tables.straggling[j + 1]
-    third = (1.0 - f) * tables.third[j] + f * tables.third[j + 1]
-    return total, continuous, straggling, third
+    soft, g = tables.soft, 1.0 - f
+    mean = g * soft[j, 0] + f * soft[j + 1, 0]
+    variance = g * soft[j, 1] + f * soft[j + 1, 1]
+    third = g * soft[j, 2] + f * soft[j + 1, 2]
+    return g * soft[j, 3] + f * soft[j + 1, 3], mean, variance, third
 
 
-@njit(cache=True, nogil=True)
-def sample_process(tables: LossTables, energy: float, rng: np.random.Generator) -> int:
+@kernel
+def sample_process(tables: LossTables, energy: float, rng: Stream) -> int:
     """Draw which process makes a hard loss.
 
     Parameters
@@ -208,7 +208,7 @@ def sample_process(tables: LossTables, energy: float, rng: np.random.Generator) 
         Tables of the medium.
     energy : float
         Muon energy [GeV].
-    rng : Generator
+    rng : Stream
         Random numbers.
 
     Returns
@@ -217,20 +217,16 @@ def sample_process(tables: LossTables, energy: float, rng: np.random.Generator) 
         Index into PROCESSES.
     """
     j, f = _locate(tables, energy)
-    n = tables.rates.shape[0]
-    total = 0.0
-    for i in range(n):
-        total += (1.0 - f) * tables.rates[i, j] + f * tables.rates[i, j + 1]
-    u = rng.random() * total
-    for i in range(n):
+    u = rng.random() * ((1.0 - f) * tables.soft[j, 3] + f * tables.soft[j + 1, 3])
+    for i in range(tables.rates.shape[0]):
         u -= (1.0 - f) * tables.rates[i, j] + f * tables.rates[i, j + 1]
         if u <= 0.0:
             return i
     return 0
 
 
-@njit(cache=True, nogil=True)
-def sample_loss(tables: LossTables, process: int, energy: float, quantile: float, rng: np.random.Generator) -> float:
+@kernel
+def sample_loss(tables: LossTables, process: int, energy: float, quantile: float, rng: Stream) -> float:
     """Draw the energy of a hard loss.
 
     Parameters
@@ -243,7 +239,7 @@ def sample_loss(tables: LossTables, process: int, energy: float, quantile: float
         Muon energy [GeV].
     quantile : float
         Draw only among losses that are exceeded with a probability below this (1: all of them).
-    rng : Generator
+    rng : Stream
         Random numbers: one picks the neighbour in energy, one the transfer.
 
     Returns

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numba import njit
-
+from na64mu.kernel import kernel
 from na64mu.simulation.materials import ELECTRON_MASS
 from na64mu.simulation.spectra import DELTA, NUCLEAR
+from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import MUON_MASS
 from na64mu.typing import FloatArray
 
 __all__ = ("deflect", "recoil_angle")
 
 
-@njit(cache=True, nogil=True)
-def recoil_angle(process: int, energy: float, transfer: float, rng: np.random.Generator) -> float:
+@kernel
+def recoil_angle(process: int, energy: float, transfer: float, rng: Stream) -> float:
     r"""Angle of the muon after a hard loss.
 
     Delta ray: two-body kinematics, p_T^2 = 2 m_e T (1 - T / T_max). Nuclear interaction: Q^2 drawn from 1 / Q^2 between
@@ -30,7 +29,7 @@ def recoil_angle(process: int, energy: float, transfer: float, rng: np.random.Ge
         DELTA, BREMSSTRAHLUNG, PAIR or NUCLEAR.
     energy, transfer : float
         Of the muon before, and of the loss [GeV].
-    rng : Generator
+    rng : Stream
         Random numbers.
 
     Returns
@@ -54,8 +53,8 @@ def recoil_angle(process: int, energy: float, transfer: float, rng: np.random.Ge
     return math.sqrt(pt2) / left
 
 
-@njit(cache=True, nogil=True)
-def deflect(state: FloatArray, angle: float, rng: np.random.Generator) -> None:
+@kernel
+def deflect(state: FloatArray, angle: float, rng: Stream) -> None:
     """Turn a direction by an angle, at a random azimuth.
 
     Parameters
@@ -64,7 +63,7 @@ def deflect(state: FloatArray, angle: float, rng: np.random.Generator) -> None:
         (x, y, tx, ty, p), slopes changed in place; a muon turned backwards is set to a slope of 10.
     angle : float
         [rad].
-    rng : Generator
+    rng : Stream
         Random numbers.
     """
     phi = 2.0 * math.pi * rng.random()

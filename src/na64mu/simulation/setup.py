@@ -10,6 +10,7 @@ import numpy as np
 from na64mu.detector import Detector
 from na64mu.simulation.beam import BeamSpot, beam_spot
 from na64mu.simulation.calorimeters import build_calorimeters
+from na64mu.simulation.cascade import MOST_PARTICLES
 from na64mu.simulation.line import Line, Surfaces, build_line, build_surfaces
 from na64mu.simulation.showers import Calorimeter
 from na64mu.typing import FloatArray, IntArray
@@ -65,16 +66,44 @@ class Setup(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What one event leaves behind; `n` counts the hits."""
+    """What one event leaves behind, and space to work in: kernels do not allocate.
+
+    Attributes
+    ----------
+    n : IntArray
+        Number of hits, shape (1,).
+    hits : FloatArray
+        Rows (surface, x, y, tx, ty).
+    counters, veto : FloatArray
+        Energy in counters and VETO panels [MeV].
+    measured : FloatArray
+        Energy in counters with their resolution [MeV].
+    ecal, vhcal, hcal : FloatArray
+        Energy in cells [GeV].
+    facts : FloatArray
+        Columns of truth.FACTS.
+    electron, hard, hadron : FloatArray
+        States of what flies beside the muon, shape (5,).
+    photons : FloatArray
+        Of a neutral pion, shape (2, 5).
+    cascade : FloatArray
+        Particles of a shower, see cascade.py.
+    """
 
     n: IntArray
     hits: FloatArray
     counters: FloatArray
+    measured: FloatArray
     veto: FloatArray
     ecal: FloatArray
     vhcal: FloatArray
     hcal: FloatArray
     facts: FloatArray
+    electron: FloatArray
+    hard: FloatArray
+    hadron: FloatArray
+    photons: FloatArray
+    cascade: FloatArray
 
 
 def _counters(detector: Detector, config: int) -> Counters:
@@ -138,9 +167,15 @@ def new_scratch(detector: Detector, n_facts: int) -> Scratch:
         n=np.zeros(1, dtype=np.int64),
         hits=np.zeros((MOST_HITS, 5)),
         counters=np.zeros(len(detector.counters)),
+        measured=np.zeros(len(detector.counters)),
         veto=np.zeros(detector.veto.panels),
         ecal=np.zeros((2, *detector.ecal.cells)),
         vhcal=np.zeros((1, *detector.vhcal.cells)),
         hcal=np.zeros((len(detector.hcal.front), *detector.hcal.cells)),
         facts=np.zeros(n_facts),
+        electron=np.zeros(5),
+        hard=np.zeros(5),
+        hadron=np.zeros(5),
+        photons=np.zeros((2, 5)),
+        cascade=np.zeros((MOST_PARTICLES, 3)),
     )

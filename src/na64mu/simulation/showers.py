@@ -10,8 +10,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from na64mu.kernel import kernel
 from na64mu.simulation.losses import LossTables
 from na64mu.typing import FloatArray
 
@@ -81,7 +81,7 @@ class Calorimeter(NamedTuple):
     losses: LossTables
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def gamma_cdf(a: float, x: float) -> float:
     """Regularised lower incomplete gamma function P(a, x).
 
@@ -122,7 +122,7 @@ def gamma_cdf(a: float, x: float) -> float:
     return max(0.0, 1.0 - front * h)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def lateral_integral(x: float, y: float, radius: float) -> float:
     """Integral of R^2 / (pi (u^2 + v^2 + R^2)^2) over 0 < u < x, 0 < v < y (odd in both).
 
@@ -143,7 +143,7 @@ def lateral_integral(x: float, y: float, radius: float) -> float:
     return (x / ax * math.atan(y / ax) + y / ay * math.atan(x / ay)) / (2.0 * math.pi)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def smeared_response(energy: float, stochastic: float, constant: float, rng: np.random.Generator) -> float:
     """Visible energy of a shower: mean E, variance (stochastic sqrt(E))^2 + (constant E)^2, gamma-distributed.
 
@@ -171,7 +171,7 @@ def smeared_response(energy: float, stochastic: float, constant: float, rng: np.
     return spread * rng.standard_gamma(energy / spread)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def deposit_point(c: Calorimeter, cells: FloatArray, section: int, x: float, y: float, energy: float) -> None:
     """Add energy to the cell at a point, if there is one.
 
@@ -194,32 +194,30 @@ def deposit_point(c: Calorimeter, cells: FloatArray, section: int, x: float, y: 
         cells[section, ix, iy] += energy
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _corner(c: Calorimeter, u: float, v: float) -> float:
     """Integral of the radial profile, core and tail, from the axis to a corner of a cell."""
     return c.core_weight * lateral_integral(u, v, c.core) + (1.0 - c.core_weight) * lateral_integral(u, v, c.tail)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _deposit_spread(c: Calorimeter, cells: FloatArray, section: int, x: float, y: float, energy: float) -> None:
     """Share energy over the 5 x 5 cells around a point by the radial profile; what falls outside is lost."""
     ix0 = math.floor((x - c.x_low) / c.x_pitch)
     iy0 = math.floor((y - c.y_low) / c.y_pitch)
     first, last = max(0, iy0 - 2), min(cells.shape[2], iy0 + 3)
-    left, right = np.empty(6), np.empty(6)  # corners at the low and at the high edge in x: neighbours share them
-    fresh = True
     for ix in range(max(0, ix0 - 2), min(cells.shape[1], ix0 + 3)):
         u = c.x_low + ix * c.x_pitch - x
-        for k in range(last - first + 1):
-            v = c.y_low + (first + k) * c.y_pitch - y
-            left[k] = _corner(c, u, v) if fresh else right[k]
-            right[k] = _corner(c, u + c.x_pitch, v)
-        fresh = False
-        for k in range(last - first):
-            cells[section, ix, first + k] += energy * (right[k + 1] - left[k + 1] - right[k] + left[k])
+        v = c.y_low + first * c.y_pitch - y
+        below = _corner(c, u + c.x_pitch, v) - _corner(c, u, v)
+        for iy in range(first, last):
+            v += c.y_pitch
+            above = _corner(c, u + c.x_pitch, v) - _corner(c, u, v)
+            cells[section, ix, iy] += energy * (above - below)
+            below = above
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def deposit_electromagnetic(
     c: Calorimeter, cells: FloatArray, state: FloatArray, z: float, energy: float, photon: bool, carried: float, rng: np.random.Generator
 ) -> tuple[float, float]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from na64mu.kernel import inner_kernel
+from na64mu.simulation.flight import SOFTEST_HADRON
 from na64mu.simulation.hadrons import nuclear_shower
-from na64mu.simulation.leakage import electromagnetic_shower, leak_electrons
+from na64mu.simulation.leakage import DEEPEST, electromagnetic_shower, leak_electrons
 from na64mu.simulation.line import HCAL
 from na64mu.simulation.losses import fluctuated, rate, sample_loss, sample_process
 from na64mu.simulation.recoil import deflect, recoil_angle
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import Calorimeter, deposit_point
 from na64mu.simulation.spectra import BREMSSTRAHLUNG, NUCLEAR
-from na64mu.simulation.transport import MUON_MASS, drift, scatter
+from na64mu.simulation.stream import Stream
+from na64mu.simulation.transport import MUON_MASS, drift, scatter, scattering
 from na64mu.simulation.truth import F_MASS, F_PROCESS, F_PSI, F_TRANSFER, F_VERTEX, F_XFRAC
 from na64mu.typing import FloatArray
 
@@ -30,6 +32,10 @@ TRUTH_PROCESS = np.array([4.0, 1.0, 2.0, 3.0])
 TRUTH_KAON, TRUTH_PION, TRUTH_HADRON, TRUTH_ZPRIME = 5.0, 6.0, 7.0, 20.0
 TRUTH_ABOVE = 5.0  # smallest transfer that names a process [GeV]
 
+#: Electrons and positrons from showers below this energy cannot meet S4: MS2 bends 1 GeV by 0.42 rad, which is 1.9 m at S4, four widths
+#: of the largest angle that such a particle leaves the stack with [GeV].
+HARDEST_SWEPT = 1.0
+
 SLOWEST = 0.3  # a muon below this momentum is stopped [GeV/c]
 
 #: Electrons of 1 to 10 MeV beside a muon that leaves a dense stack: delta rays in equilibrium, K/2 <Z/A> ln(10) over a
@@ -37,7 +43,7 @@ SLOWEST = 0.3  # a muon below this momentum is stopped [GeV/c]
 EQUILIBRIUM = 0.5 * 0.307 * 0.44 * math.log(10.0) / 1.5
 
 
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner_kernel
 def lose(
     setup: Setup,
     scratch: Scratch,
@@ -48,15 +54,21 @@ def lose(
     z: float,
     process: int,
     transfer: float,
-    rng: np.random.Generator,
+    whole: bool,
+    track: Stream,
+    rest: Stream,
 ) -> None:
     """A hard loss: shower in the calorimeter, electrons behind it, recoil of the muon, truth."""
     energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
-    if process == NUCLEAR:
-        nuclear_shower(setup, scratch, c, cells, step, state, z, transfer, rng)
+    if whole and process == NUCLEAR:
+        nuclear_shower(setup, scratch, c, cells, step, state, z, transfer, rest)
+    elif whole:
+        electromagnetic_shower(setup, scratch, c, cells, step, state, z, transfer, process == BREMSSTRAHLUNG, rest)
+    elif process == NUCLEAR:
+        scratch.n[1] += transfer > SOFTEST_HADRON
     else:
-        electromagnetic_shower(setup, scratch, c, cells, step, state, z, transfer, process == BREMSSTRAHLUNG, rng)
-    deflect(state, recoil_angle(process, energy, transfer, rng), rng)
+        scratch.n[1] += transfer > HARDEST_SWEPT and c.ends[-1] - z < DEEPEST * c.x0
+    deflect(state, recoil_angle(process, energy, transfer, track), track)
     left = energy - transfer
     state[4] = math.sqrt(max(left * left - MUON_MASS**2, 1e-6))
     facts = scratch.facts
@@ -65,7 +77,7 @@ def lose(
         facts[F_PROCESS], facts[F_VERTEX], facts[F_TRANSFER] = TRUTH_PROCESS[process], z, transfer
 
 
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner_kernel
 def force(
     setup: Setup,
     scratch: Scratch,
@@ -76,22 +88,24 @@ def force(
     z: float,
     mode: int,
     plan: FloatArray,
-    rng: np.random.Generator,
+    whole: bool,
+    track: Stream,
+    rest: Stream,
 ) -> None:
     """What was planned for this event: a Z' (plan: depth, x, psi, mass) or a loss (depth, process, energy)."""
     energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
     if mode == ZPRIME:
-        deflect(state, plan[2], rng)
+        deflect(state, plan[2], track)
         left = (1.0 - plan[1]) * energy
         state[4] = math.sqrt(max(left * left - MUON_MASS**2, 1e-6))
         scratch.facts[F_PROCESS], scratch.facts[F_VERTEX] = TRUTH_ZPRIME, z
         scratch.facts[F_XFRAC], scratch.facts[F_PSI], scratch.facts[F_MASS] = plan[1], plan[2], plan[3]
     else:
         transfer = min(plan[2], 0.999 * (energy - MUON_MASS))
-        lose(setup, scratch, c, cells, step, state, z, int(plan[1]), transfer, rng)
+        lose(setup, scratch, c, cells, step, state, z, int(plan[1]), transfer, whole, track, rest)
 
 
-@njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner_kernel
 def cross_stack(
     setup: Setup,
     scratch: Scratch,
@@ -102,45 +116,53 @@ def cross_stack(
     planned: float,
     mode: int,
     plan: FloatArray,
-    rng: np.random.Generator,
+    whole: bool,
+    track: Stream,
+    rest: Stream,
 ) -> bool:
-    """Walk the muon through a calorimeter, from one hard loss to the next; False if it stops."""
+    """Walk the muon through a calorimeter, from one hard loss to the next; False if it stops.
+
+    The muon draws from `track` alone: without the `whole` (deposits, showers, which draw from `rest`) it goes the same way,
+    and scratch.n[1] counts the losses that may send something to S4.
+    """
     z, z_out = setup.line.z_in[step], setup.line.z_out[step]
-    total = (z_out - z) / c.x0
+    thickness = (z_out - z) / c.x0
+    core, tail = scattering(thickness, c.z_nucleus)
     section = setup.line.number[step]
     while True:
         while section < len(c.ends) - 1 and z >= c.ends[section]:
             section += 1
         energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
         per_length, continuous, straggling, third = rate(c.losses, energy)
-        length = rng.standard_exponential() / per_length
+        length = track.standard_exponential() / per_length
         stop = min(z_out, c.ends[section])
         at_plan = planned < min(z + length, stop)
         at_loss = z + length < stop and not at_plan
         length = (planned if at_plan else (z + length if at_loss else stop)) - z
         before_x, before_y = state[0], state[1]
         drift(state, length)
-        scatter(state, length, length / c.x0, total, c.z_nucleus, rng)
+        scatter(state, length, length / (c.x0 * thickness), core, tail, c.z_nucleus, track)
         mean = continuous * length
-        visible = c.mip_scale * mean
-        visible = fluctuated(visible, c.mip_variance * visible, c.mip_third * visible, rng)
-        deposit_point(c, cells, section, 0.5 * (before_x + state[0]), 0.5 * (before_y + state[1]), visible)
-        energy -= fluctuated(mean, straggling * length, third * length, rng)
+        if whole:
+            visible = c.mip_scale * mean
+            visible = fluctuated(visible, c.mip_variance * visible, c.mip_third * visible, rest)
+            deposit_point(c, cells, section, 0.5 * (before_x + state[0]), 0.5 * (before_y + state[1]), visible)
+        energy -= fluctuated(mean, straggling * length, third * length, track)
         if energy < SLOWEST:
             return False
         state[4] = math.sqrt(energy * energy - MUON_MASS**2)
         z += length
         if at_plan:
             planned = math.inf
-            force(setup, scratch, c, cells, step, state, z, mode, plan, rng)
+            force(setup, scratch, c, cells, step, state, z, mode, plan, whole, track, rest)
         elif at_loss:
-            process = sample_process(c.losses, energy, rng)
-            transfer = sample_loss(c.losses, process, energy, 1.0, rng)
-            lose(setup, scratch, c, cells, step, state, z, process, transfer, rng)
+            process = sample_process(c.losses, energy, track)
+            transfer = sample_loss(c.losses, process, energy, 1.0, track)
+            lose(setup, scratch, c, cells, step, state, z, process, transfer, whole, track, rest)
         elif stop >= z_out:
             break
         if state[4] < SLOWEST:
             return False
-    if z_out >= c.ends[-1]:  # not between preshower and main section, nor between modules
-        leak_electrons(setup, scratch, c, step + 1, state[0], state[1], EQUILIBRIUM, 0.01, rng)
+    if whole and z_out >= c.ends[-1]:  # not between preshower and main section, nor between modules
+        leak_electrons(setup, scratch, c, step + 1, state[0], state[1], EQUILIBRIUM, 0.01, rest)
     return True

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numba import njit
-
+from na64mu.kernel import kernel
+from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
 
-__all__ = ("CURVATURE", "circle", "drift", "highland_sigma", "scatter")
+__all__ = ("CURVATURE", "circle", "drift", "highland_sigma", "scatter", "scattering")
 
 #: Curvature of a unit charge: 1/R [1/mm] = CURVATURE B [T] / p [GeV/c].
 CURVATURE = 0.299792458e-3
@@ -23,7 +22,7 @@ MUON_MASS = 0.1056583755
 SINGLE = math.pi * 0.51099895e-3**2 * 137.035999
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def drift(state: FloatArray, length: float) -> None:
     """Carry a state along a straight line.
 
@@ -38,7 +37,7 @@ def drift(state: FloatArray, length: float) -> None:
     state[1] += state[3] * length
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def circle(state: FloatArray, length: float, field_x: float, field_y: float, charge: float) -> bool:
     r"""Carry a state exactly through a uniform field across the z axis: dp/dt = q v x B.
 
@@ -92,7 +91,12 @@ def circle(state: FloatArray, length: float, field_x: float, field_y: float, cha
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def _highland_core(x_over_x0: float) -> float:
+    return 0.0136 * math.sqrt(x_over_x0) * max(0.1, 1.0 + 0.038 * math.log(x_over_x0))
+
+
+@kernel
 def highland_sigma(x_over_x0: float, total: float, p: float) -> float:
     """Projected rms angle of multiple scattering [rad].
 
@@ -116,23 +120,43 @@ def highland_sigma(x_over_x0: float, total: float, p: float) -> float:
     if x_over_x0 <= 0.0:
         return 0.0
     beta = p / math.sqrt(p * p + MUON_MASS * MUON_MASS)
-    correction = max(0.1, 1.0 + 0.038 * math.log(total))
-    return 0.0136 / (beta * p) * math.sqrt(x_over_x0) * correction
+    return _highland_core(total) / (beta * p) * math.sqrt(x_over_x0 / total)
 
 
 #: The single-scattering tail starts at this many widths of the Gaussian core.
 TAIL_FROM = 4.0
 
 
-@njit(cache=True, nogil=True)
-def _single_scatter(state: FloatArray, x_over_x0: float, total: float, z_nucleus: float, rng: np.random.Generator) -> None:
-    p = state[4]
-    cut = TAIL_FROM * highland_sigma(total, total, p)
-    chi_c2 = SINGLE / math.log(183.0 * z_nucleus ** (-1.0 / 3.0)) * x_over_x0 / (p * p)
-    if rng.random() > chi_c2 / (cut * cut):  # about 1 % for a whole block: never two
-        return
-    theta = cut / math.sqrt(1.0 - rng.random())
-    q2 = (p * theta) ** 2
+@kernel
+def scattering(x_over_x0: float, z_nucleus: float) -> tuple[float, float]:
+    """Constants of multiple scattering in a block of material, for `scatter`.
+
+    Parameters
+    ----------
+    x_over_x0 : float
+        Thickness of the block in radiation lengths.
+    z_nucleus : float
+        Nuclear charge for the tail.
+
+    Returns
+    -------
+    core : float
+        Width of the Gaussian core times beta p [GeV] (`highland_sigma`).
+    tail : float
+        Probability of a single scattering beyond TAIL_FROM widths, divided by beta^2.
+    """
+    if x_over_x0 <= 0.0:
+        return 0.0, 0.0
+    core = _highland_core(x_over_x0)
+    chi_c2 = SINGLE / math.log(183.0 * z_nucleus ** (-1.0 / 3.0)) * x_over_x0
+    return core, chi_c2 / (TAIL_FROM * core) ** 2
+
+
+@kernel
+def _single_scatter(state: FloatArray, least: float, z_nucleus: float, rng: Stream) -> None:
+    """A single scattering by more than an angle, kept with the probability that the nucleus or a proton takes it as a whole."""
+    theta = least / math.sqrt(1.0 - rng.random())
+    q2 = (state[4] * theta) ** 2
     mean_r2 = 0.6 * (1.2 / 0.1973269804) ** 2 * (2.5 * z_nucleus) ** (2.0 / 3.0)  # 3/5 (1.2 fm A^1/3)^2, A = 2.5 Z [GeV^-2]
     coherent = (1.0 + q2 * mean_r2 / 12.0) ** -4
     protons = (1.0 + q2 / 0.71) ** -4 * (1.0 - coherent) / z_nucleus
@@ -142,8 +166,8 @@ def _single_scatter(state: FloatArray, x_over_x0: float, total: float, z_nucleus
         state[3] += theta * math.sin(phi)
 
 
-@njit(cache=True, nogil=True)
-def scatter(state: FloatArray, length: float, x_over_x0: float, total: float, z_nucleus: float, rng: np.random.Generator) -> None:
+@kernel
+def scatter(state: FloatArray, length: float, share: float, core: float, tail: float, z_nucleus: float, rng: Stream) -> None:
     """Multiple scattering in a step: a Gaussian core with correlated angle and offset, and a single-scattering tail.
 
     Core: Highland angle and, for an extended step, the offset of the PDG Review (2024) eq. 34.21-34.22:
@@ -157,19 +181,25 @@ def scatter(state: FloatArray, length: float, x_over_x0: float, total: float, z_
         (x, y, tx, ty, p) at the end of the step, changed in place.
     length : float
         Length of the step along z [mm], 0 for a thin plane.
-    x_over_x0, total : float
-        Thickness of the step and of the block it is part of, in radiation lengths.
+    share : float
+        Share of the block of material that the step is; the variances of its steps add up.
+    core, tail : float
+        Of the block, from `scattering`.
     z_nucleus : float
         Nuclear charge for the tail.
-    rng : Generator
+    rng : Stream
         Random numbers.
     """
-    sigma = highland_sigma(x_over_x0, total, state[4])
-    if sigma == 0.0:
+    if share <= 0.0 or core == 0.0:
         return
+    p2 = state[4] * state[4]
+    beta2 = p2 / (p2 + MUON_MASS * MUON_MASS)
+    whole = core / math.sqrt(beta2 * p2)
+    sigma = whole if share == 1.0 else whole * math.sqrt(share)
     for axis in range(2):
         z2 = rng.standard_normal()
         if length > 0.0:
             state[axis] += length * sigma * (rng.standard_normal() / math.sqrt(12.0) + 0.5 * z2)
         state[2 + axis] += sigma * z2
-    _single_scatter(state, x_over_x0, total, z_nucleus, rng)
+    if rng.random() < tail * beta2 * share:  # about 1 % for a whole block: never two
+        _single_scatter(state, TAIL_FROM * whole, z_nucleus, rng)
