@@ -14,6 +14,7 @@ from na64mu.analysis.comparison import compare
 from na64mu.analysis.cutflow import CutFlow
 from na64mu.analysis.exposure import Exposure, RunExposure
 from na64mu.analysis.limits import letter_counting, search_limits
+from na64mu.analysis.recast import read_user_table, recast
 from na64mu.analysis.result import Counts, RegionCounts
 from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, SignalYield
 from na64mu.errors import CutFlowMismatchError
@@ -236,6 +237,16 @@ def test_limits_show_both_methods_at_a_dozen_masses(limits):
     assert "12 of 30 masses" in text
     assert f"{limits.couplings('exact')[0, 0]:.3g}" in text
     assert f"{limits.couplings('asymptotic')[-1, 0]:.3g}" in text
+
+
+def test_a_recast_shows_the_exact_limit(tmp_path):
+    path = tmp_path / "model.csv"
+    path.write_text("mass_GeV,per_mot\n0.1,1e-10\n0.2,5e-11\n")
+    found = recast(read_user_table(path), letter_counting(), PileUpLoss(0.13, 0.0, "of the Letter"))
+    head, _, *rows = repr(found).splitlines()
+    assert head == "limits on the model of model.csv, exact CLs"
+    assert [row.split()[-1] for row in rows] == [f"{g:.3g}" for g in found.couplings("exact")[:, 0]]
+    assert len(found._repr_html_().encode()) <= HTML_LIMIT
 
 
 def test_cutflows_side_by_side():

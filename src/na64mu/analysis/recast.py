@@ -28,6 +28,7 @@ from na64mu.analysis.yields.efficiency import CONFIGS, EfficiencyTable
 from na64mu.analysis.yields.kinematics import KinematicMap
 from na64mu.analysis.yields.signal import PileUpLoss, SignalYield
 from na64mu.errors import InputError
+from na64mu.table import Shown, Table
 from na64mu.typing import FloatArray
 
 __all__ = ("Recast", "UserTable", "read_user_table", "recast")
@@ -131,8 +132,8 @@ def _row(path: str | Path, number: int, line: str, head: Sequence[str]) -> list[
     return values
 
 
-@dataclass(frozen=True)
-class Recast:
+@dataclass(frozen=True, repr=False)
+class Recast(Shown):
     """Limits on a user's model.
 
     Attributes
@@ -154,6 +155,29 @@ class Recast:
     power: float
     uncovered: FloatArray
     source: str
+
+    def _table(self) -> Table:
+        n, yields = len(self.limits.masses), self.limits.yields
+        at = np.unique(np.linspace(0, n - 1, min(12, n)).round().astype(int))
+        exact, mu, events = self.couplings("exact"), self.strengths("exact"), yields.events().sum(axis=1)
+        column = 3 if self.limits.is_blinded else 0
+        rows = tuple(
+            (
+                f"{1e3 * self.limits.masses[i]:.4g}",
+                f"{yields.per_muon[i]:.3g}",
+                f"{events[i]:.3g}",
+                *(f"{v[i, column]:.3g}" for v in (mu, exact)),
+            )
+            for i in at
+        )
+        what = "expected" if self.limits.is_blinded else "observed"
+        headings = ("mass [MeV]", "made per muon", f"events at {self.reference:g}", f"strength, {what}", f"coupling, {what}")
+        notes = [f"{len(at)} of {n} masses; all: .limits.masses, .couplings(method)"] if len(at) < n else []
+        if (self.uncovered > UNCOVERED).any():
+            notes.append(
+                f"up to {100 * self.uncovered.max():.1f} % of the events lie where no muons were simulated and count as not selected"
+            )
+        return Table(f"limits on the model of {Path(self.source).name}, exact CLs", headings, rows, tuple(notes))
 
     def strengths(self, method: str) -> FloatArray:
         """Limits on the signal strength, shape (n, 6): observed, expected at -2, -1, 0, 1, 2 standard deviations; below 1: the table is excluded."""
