@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 
+from na64mu.report.comparison import data_and_simulation, spectrum_with_ratio
 from na64mu.report.datasets import counting_datasets
 from na64mu.report.figures import plane_before_and_after, spectrum
 from na64mu.report.numbers import count, muons
-from na64mu.report.tables import Cells, cutflow_cells, exposure_cells, input_cells, region_cells, window_cells
+from na64mu.report.tables import Cells, cutflow_cells, exposure_cells, input_cells, parameter_cells, region_cells, window_cells
 from na64mu.report.terminal import timing_line
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ("page",)
 
+PLANE = "The (p_out, E_CAL) plane"
+
 STYLE = """
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; color: #1a1a1a; background: #fff;
@@ -30,6 +34,7 @@ h1 { font-size: 1.6rem; line-height: 1.25; margin: .5rem 0 .25rem; }
 h2 { font-size: 1.2rem; margin: 2.2rem 0 .5rem; border-bottom: 2px solid #0072b2; padding-bottom: .15rem; }
 h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; }
 p.lead, p.note { color: #555; margin: .3rem 0; } p.note { font-size: .85rem; max-width: 60rem; }
+nav { margin: .8rem 0; font-size: .9rem; } nav a { color: #0072b2; margin-right: .9rem; white-space: nowrap; display: inline-block; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .8rem .25rem 0; text-align: right; white-space: nowrap; vertical-align: top; }
@@ -44,7 +49,7 @@ img { max-width: 100%; height: auto; }
 .spectra { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: .5rem; } figure { margin: 0; break-inside: avoid; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; font-size: .9rem; margin: .5rem 0; } dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 40rem) { .plane img { max-width: none; width: 46rem; } body { font-size: 15px; padding: .5rem .75rem; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } .spectra { grid-template-columns: 1fr; } }
-@media print { body { max-width: none; font-size: 10.5pt; padding: 0; } h2, h3 { break-after: avoid; } tr { break-inside: avoid; } .wide { overflow: visible; } table { font-size: 8pt; }
+@media print { nav { display: none; } body { max-width: none; font-size: 10.5pt; padding: 0; } h2, h3 { break-after: avoid; } tr { break-inside: avoid; } .wide { overflow: visible; } table { font-size: 8pt; }
   th, td { padding-right: .5rem; } .spectra { grid-template-columns: 1fr 1fr; } }
 """
 
@@ -64,12 +69,14 @@ def page(result: RunResult) -> str:
     """
     title = f"{result.working_point.title}: cut-flow and (p_out, E_CAL) plane"
     parts = (
-        _head(result, title),
+        _head(result, title) + _contents(result),
         _troubles(result),
         _plane(result),
         _cutflows(result),
         _exposure(result),
         _spectra(result),
+        _comparison(result),
+        _parameters(result),
         _provenance(result),
     )
     return (
@@ -96,6 +103,30 @@ def _head(result: RunResult, title: str) -> str:
     return f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p><div class="facts">{cards}</div>'
 
 
+def _contents(result: RunResult) -> str:
+    """Links to the parts of the page."""
+    both = all(data_and_simulation(result))
+    names = [
+        "Losses and warnings",
+        PLANE,
+        "Cut-flow",
+        "Exposure",
+        "Spectra",
+        *(["Data and simulation"] if both else []),
+        "Parameters",
+        "Provenance",
+    ]
+    return "<nav>" + " ".join(f"<a href='#{_anchor(name)}'>{escape(name)}</a>" for name in names) + "</nav>"
+
+
+def _anchor(name: str) -> str:
+    return re.sub(r"[^a-z]+", "-", name.lower()).strip("-")
+
+
+def _heading(name: str) -> str:
+    return f"<h2 id='{_anchor(name)}'>{escape(name)}</h2>"
+
+
 def _troubles(result: RunResult) -> str:
     boxes = [("lost", "Lost", loss.reason) for loss in result.losses if loss.is_damage]
     boxes += [("warning", "Warning", text) for text in result.exposure.warnings]
@@ -103,23 +134,23 @@ def _troubles(result: RunResult) -> str:
     if not boxes:
         boxes = [("quiet", "Complete", "all input was read, and its bookkeeping is consistent")]
     lines = "".join(f'<div class="box {kind}"><b>{word}:</b> {escape(text)}</div>' for kind, word, text in boxes)
-    return f"<h2>Losses and warnings</h2>{lines}"
+    return _heading("Losses and warnings") + lines
 
 
 def _plane(result: RunResult) -> str:
     figure, _ = plane_before_and_after(result)
     words = "The (p_out, E_CAL) plane before and after the last cut, with the regions A to D and the signal box"
     hidden = " The hatched box is blinded: in data, none of its events was filled anywhere." if any(result.blinded.values()) else ""
-    return f"<h2>The (p_out, E_CAL) plane</h2><div class='wide plane'>{_image(figure, words)}</div><p class='note'>{words}.{hidden}</p>{_table(region_cells(result))}"
+    return f"{_heading(PLANE)}<div class='wide plane'>{_image(figure, words)}</div><p class='note'>{words}.{hidden}</p>{_table(region_cells(result))}"
 
 
 def _cutflows(result: RunResult) -> str:
     tables = (_table(cells, emphasise_last=True) for cells in cutflow_cells(result))
-    return "<h2>Cut-flow</h2>" + "".join(tables)
+    return _heading("Cut-flow") + "".join(tables)
 
 
 def _exposure(result: RunResult) -> str:
-    return "<h2>Exposure</h2>" + _table(exposure_cells(result), heading=False)
+    return _heading("Exposure") + _table(exposure_cells(result), heading=False)
 
 
 def _spectra(result: RunResult) -> str:
@@ -130,9 +161,28 @@ def _spectra(result: RunResult) -> str:
         note = f"<figcaption><p class='note'>{missing} events without this quantity</p></figcaption>" if missing else ""
         pictures.append(f"<figure>{_image(figure, f'spectrum of {described.column}', dpi=80)}{note}</figure>")
     text = "All events, and events that pass all other cuts; the shade covers what a cut rejects, arrows count events beyond the axis."
-    return f"<h2>Spectra of the cut variables</h2><p class='note'>{text}</p><div class='spectra'>{''.join(pictures)}</div>" + _table(
-        window_cells(result)
+    return f"{_heading('Spectra')}<p class='note'>{text}</p><div class='spectra'>{''.join(pictures)}</div>" + _table(window_cells(result))
+
+
+def _comparison(result: RunResult) -> str:
+    """Control spectra of data and simulation, if the run has both."""
+    data, simulation = data_and_simulation(result)
+    if not (data and simulation):
+        return ""
+    pictures = []
+    for described in result.working_point.spectra:
+        figure, _ = spectrum_with_ratio(result, described.column, data, simulation)
+        words = f"{described.column} of data and simulation, and their ratio"
+        pictures.append(f"<figure>{_image(figure, words, dpi=80)}</figure>")
+    text = (
+        f"Data ({', '.join(data)}) and simulation ({', '.join(simulation)}), scaled to the area of the data: events that pass all other cuts. "
+        "The chi2 compares the shapes, with the errors of both."
     )
+    return f"{_heading('Data and simulation')}<p class='note'>{escape(text)}</p><div class='spectra'>{''.join(pictures)}</div>"
+
+
+def _parameters(result: RunResult) -> str:
+    return _heading("Parameters") + _table(parameter_cells(result), heading=False)
 
 
 def _provenance(result: RunResult) -> str:
@@ -154,7 +204,7 @@ def _provenance(result: RunResult) -> str:
         "packages": ", ".join(f"{name} {version}" for name, version in p.packages.items()),
     }
     lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
-    return f"<h2>Provenance</h2><dl>{lines}</dl>{_table(input_cells(result))}"
+    return f"{_heading('Provenance')}<dl>{lines}</dl>{_table(input_cells(result))}"
 
 
 def _table(cells: Cells, *, emphasise_last: bool = False, heading: bool = True) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from na64mu.analysis.exposure import RunExposure
     from na64mu.analysis.result import RunResult
 
-__all__ = ("Cells", "cutflow_cells", "exposure_cells", "input_cells", "region_cells", "window_cells")
+__all__ = ("Cells", "cutflow_cells", "exposure_cells", "input_cells", "parameter_cells", "region_cells", "window_cells")
 
 BLINDED = "blinded"
 
@@ -70,6 +70,40 @@ def cutflow_cells(result: RunResult, *, narrow: bool = False) -> list[Cells]:
     if any(result.blinded.values()):
         note += " Blinded events of the signal box count as failing the last cut before the plane, and stand in no N-1."
     return [*tables[:-1], replace(tables[-1], note=note)]
+
+
+def parameter_cells(result: RunResult) -> Cells:
+    """Every number of the working point with its source.
+
+    Parameters
+    ----------
+    result : RunResult
+        What `na64mu run` found.
+
+    Returns
+    -------
+    Cells
+        One row per cut, for the signal box, per region, and for the rule of the MIP windows.
+    """
+    point = result.working_point
+    rows = [(cut.label, _numbers(cut.thresholds.model_dump(exclude={"windows"})), cut.source) for cut in point.cuts]
+    rows.append(("signal box", _numbers(point.box.model_dump(exclude={"source"}, exclude_none=True)), point.box.source))
+    rows += [
+        (f"region {r.name}: {r.title}", _numbers(r.model_dump(exclude={"name", "title", "source"}, exclude_none=True)), r.source)
+        for r in point.regions
+    ]
+    windows = point.mip.model_dump(exclude={"source", "quantities", "upper_bounds"})
+    rows.append(("windows of a MIP", _numbers(windows), point.mip.source))
+    return Cells("parameters", ("what", "numbers", "source"), rows, frozenset({0, 1, 2}))
+
+
+def _numbers(values: dict[str, object]) -> str:
+    """Names and values on one line: max_hits 1, stations mm5 mm6."""
+    texts = {
+        k: " ".join(str(x) for x in v) if isinstance(v, (list, tuple)) else f"{v:g}" if isinstance(v, float) else str(v)
+        for k, v in values.items()
+    }
+    return ", ".join(f"{name} {text}" for name, text in texts.items())
 
 
 def _cutflow(name: str, cutflow: CutFlow, *, narrow: bool) -> Cells:
