@@ -58,8 +58,8 @@ BOSONS = {
     boson.name: boson
     for boson in (
         Boson("zprime", "Z' of L_mu - L_tau", Mediator.VECTOR, from_map=False),
-        Boson("scalar", "scalar with g_S mu mu", Mediator.SCALAR),
-        Boson("pseudoscalar", "pseudoscalar with g_P mu gamma5 mu", Mediator.PSEUDOSCALAR),
+        Boson("scalar", "scalar", Mediator.SCALAR),
+        Boson("pseudoscalar", "pseudoscalar", Mediator.PSEUDOSCALAR),
         Boson("axial", "axial vector", Mediator.AXIAL),
         Boson("dark-photon", "dark photon, invisible", Mediator.VECTOR, "epsilon", from_map=False),
     )

@@ -167,6 +167,10 @@ def _efficiency(result: RunResult, name: str, p_cuts: FloatArray, e_cuts: FloatA
     return np.asarray(inside / result.exposure.sum_weights(name), dtype=np.float64)
 
 
+#: Background above which the asymptotic form stands for the exact one.
+ENOUGH = 30.0
+
+
 @lru_cache(maxsize=4096)
 def expected_events(background: float, error: float, level: float = 0.90) -> tuple[float, float]:
     """Expected upper limits in signal events of one channel.
@@ -182,17 +186,20 @@ def expected_events(background: float, error: float, level: float = 0.90) -> tup
     -------
     mean, median : float
         Mean of the exact limit over the counts that the background makes, and asymptotic median. The median of the exact limit stays at 2.30 events
-        until the background makes an event in every second experiment: it cannot choose a box.
+        until the background makes an event in every second experiment: it cannot choose a box. Above 30 events of background the mean is taken to be the asymptotic median (2 %
+        apart there).
     """
     from scipy.stats import poisson
 
     b = max(background, 1e-4)
     systematics = (Systematic("background", {"b": min(error / b, 3.0)}),) if error > 0 else ()
     model = CountingModel((1.0,), {"b": (b,)}, systematics, channels=("box",))
+    median = float(asymptotic_limits(model, np.array([float(round(b))]), level)[3])
+    if b > ENOUGH:
+        return median, median
     counts = np.arange(round(b + 8.0 * math.sqrt(b) + 6.0))
     weights = poisson.pmf(counts, b)
     limits = np.array([exact_limits(model, np.array([float(n)]), level)[0] for n in counts])
-    median = float(asymptotic_limits(model, np.array([float(round(b))]), level)[3])
     return float(weights @ limits / weights.sum()), median
 
 
@@ -269,29 +276,43 @@ def scan_boxes(
     return scan
 
 
-def mip_energies(result: RunResult) -> dict[str, float]:
-    """Where the fitted MIP peak of E_CAL ends: what the Letter's border in E_CAL was chosen from.
+def mip_energies(result: RunResult, calibration: str | None = None) -> dict[str, float]:
+    """The fitted MIP peak of E_CAL, from which a border in E_CAL is chosen, and what the border in use keeps of it.
 
     Parameters
     ----------
     result : RunResult
         Names the detector; its calibration holds the fit.
+    calibration : str, optional
+        Dataset of calibration triggers: which part of these muons lies below the border, without a fit.
 
     Returns
     -------
     dict of str to float
-        "mode", the 95 %, 99 % and 99.9 % quantiles of the fitted shape [GeV]; empty without a
-        calibration that ships with the package.
+        Mode, xi and sigma of the fit [GeV]; energy below which 90 % of the fitted shape lie [GeV] (far out its Landau tail is longer than the energy of the beam allows); parts
+        of the fitted shape and of the calibration muons below the border. Empty without a calibration that ships with the package.
     """
-    tags = list(result.windows)
+    border = result.working_point.box.e_cal_max
+    found = {}
     try:
-        peak = load_calibration(tags[0]).mip["e_cal"]
-    except (CalibrationError, KeyError, IndexError):
-        return {}
-    if peak.xi is None or peak.sigma is None:
-        return {}
-    # the peak of the Landau part, from the mode of the folded shape
-    shape = MipShape(peak.mode, peak.xi, peak.sigma)
-    shape = MipShape(2.0 * peak.mode - shape.mode, peak.xi, peak.sigma)
-    found = {f"{100 * q:g} % below": shape.quantile(q) for q in (0.95, 0.99, 0.999)}
-    return {"mode": peak.mode, **found}
+        peak = load_calibration(next(iter(result.windows))).mip["e_cal"]
+    except (CalibrationError, KeyError, StopIteration):
+        peak = None
+    if peak is not None and peak.xi is not None and peak.sigma is not None:
+        # the file holds the mode of the folded shape; the peak of its Landau part lies a little beside it
+        shape = MipShape(2.0 * peak.mode - MipShape(peak.mode, peak.xi, peak.sigma).mode, peak.xi, peak.sigma)
+        below = float(shape.cdf(np.array([border]))[0])
+        found = {
+            "mode": peak.mode,
+            "xi": peak.xi,
+            "sigma": peak.sigma,
+            "90 % below": shape.quantile(0.90),
+            f"fit below {border:g} GeV": below,
+        }
+    if calibration is not None:
+        spectrum = result.histogram("e_cal", calibration)[{"stage": "all"}]
+        values, edges = spectrum.values(flow=True), np.asarray(spectrum.axes[0].edges)
+        found[f"calibration muons below {border:g} GeV"] = float(
+            values[: 1 + int(np.searchsorted(edges, border - 1e-9))].sum() / values.sum()
+        )
+    return found

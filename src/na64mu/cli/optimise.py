@@ -67,7 +67,7 @@ def command(
         hadrons=hadrons,
         n_mot=n_mot,
     )
-    scan = scan_boxes(result, backgrounds, signals=signals or None, mip=mip_energies(result), n_mot=n_mot, level=level)
+    scan = scan_boxes(result, backgrounds, signals=signals or None, mip=mip_energies(result, calibration), n_mot=n_mot, level=level)
     files = scan.write(output)
     if figure:
         from na64mu.report.boxes import write_box_figure

@@ -9,6 +9,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import mplhep
 import numpy as np
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from na64mu.analysis.limits import METHODS
 from na64mu.physics.moment import LETTER, coupling_of, moment
@@ -55,6 +56,11 @@ def boson_figure(result: BosonLimits, ax: Axes | None = None) -> tuple[Figure, A
         else:
             ax.plot([], [], color=GREY, linestyle="none", label=r"no $(g-2)_\mu$ band: lowers the moment")
         ax.set(xscale="log", yscale="log", xlim=(1e3 * masses[0], 1e3 * masses[-1]))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        if masses[-1] > 20.0 * masses[0]:
+            ax.xaxis.set_minor_formatter(NullFormatter())
+        else:
+            ax.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}" if f"{value:g}"[0] in "1235" else ""))
         ax.set_xlabel("mass [MeV]")
         ax.set_ylabel(LABELS[boson.symbol])
         ax.legend(fontsize=11, loc="upper left", title=boson.title, title_fontsize=12, alignment="left")

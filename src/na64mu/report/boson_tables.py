@@ -56,10 +56,14 @@ def render_boson_limits(result: BosonLimits, console: Console) -> None:
         produced = at_mass(limits, limits.yields.per_muon, mass)
         efficiency = at_mass(limits, np.maximum(limits.yields.mean_efficiency, 1e-12), mass)
         y = at_mass(limits, result.y("exact")[:, column], mass) if symbol == "epsilon" else math.nan
-        rows.append((f"{1000 * mass:g}", number(produced), number(100 * efficiency), *map(number, values), number(y)))
-    head = ("m [MeV]", f"per MOT at g = {limits.yields.g_ref:g}", "efficiency [%]", f"{symbol} asymptotic", f"{symbol} exact", "y exact")
+        of_photon = (number(y),) if symbol == "epsilon" else ()
+        rows.append((f"{1000 * mass:g}", number(produced), number(100 * efficiency), *map(number, values), *of_photon))
+    last = ("y exact",) if symbol == "epsilon" else ()
+    head = ("m [MeV]", f"per MOT at g = {limits.yields.g_ref:g}", "efficiency [%]", f"{symbol} asymptotic", f"{symbol} exact", *last)
     source = "map in (x, psi') of the vertex" if result.boson.from_map else "simulated Z' of the same mass"
-    note = f"All decays invisible. Efficiency: {source}. y = epsilon^2 alpha_D / {result.ratio:g}^4 with alpha_D = {result.alpha_d:g}."
+    note = f"All decays invisible. Efficiency: {source}."
+    if symbol == "epsilon":
+        note += f" y = epsilon^2 alpha_D / {result.ratio:g}^4 with alpha_D = {result.alpha_d:g}."
     level = 100 * limits.scan.limits[0].level
     console.print(plain_table(f"Upper limits at {level:g} % CL, {which}: {result.boson.title}", head, rows, note))
     _caution(console, [one.caution for one in limits.scan.limits])

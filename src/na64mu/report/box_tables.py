@@ -46,8 +46,8 @@ def render_boxes(scan: BoxScan, console: Console) -> None:
     shown = [(p, e_0) for p in P_SHOWN] + [(p_0, e) for e in E_SHOWN]
     console.print(_along(scan, shown))
     if scan.mip:
-        fit = ", ".join(f"{name} {value:.2f} GeV" for name, value in scan.mip.items())
-        console.print(Text(f"MIP fit of E_CAL (Landau folded with a Gaussian): {fit}"))
+        fit = ", ".join(f"{name}: {value:.3g}" for name, value in scan.mip.items())
+        console.print(Text(f"MIP fit of E_CAL (Landau folded with a Gaussian) [GeV, parts]: {fit}"))
     for name, source in scan.backgrounds.sources.items():
         console.print(Text(f"{name}: {source}"))
 
@@ -64,7 +64,8 @@ def _along(scan: BoxScan, shown: list[tuple[float, float]]) -> object:
                 f"{scan.p_cuts[i]:g}, {scan.e_cuts[j]:g}",
                 *(f"{100 * scan.efficiencies[name][i, j]:.2f}" for name in picked),
                 *(number(float(part[i, j])) for part in scan.backgrounds.parts.values()),
-                f"{scan.backgrounds.total[i, j]:.3g} +- {scan.backgrounds.error[i, j]:.2g}",
+                f"{scan.backgrounds.total[i, j]:.3g}",
+                f"{scan.backgrounds.error[i, j]:.2g}",
                 f"{scan.mean_events[i, j]:.3f}",
                 f"{relative[i, j]:.3f}",
                 f"{asymptotic[i, j]:.3f}",
@@ -74,7 +75,8 @@ def _along(scan: BoxScan, shown: list[tuple[float, float]]) -> object:
         "p_out, E_CAL",
         *(f"{name} [%]" for name in picked),
         *scan.backgrounds.parts,
-        "background",
+        "sum",
+        "error",
         "N exact, mean",
         "coupling, exact",
         "asymptotic",

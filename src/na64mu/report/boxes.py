@@ -37,7 +37,7 @@ def box_figure(scan: BoxScan) -> Figure:
         figure, (left, right) = plt.subplots(1, 2, figsize=(13.0, 5.6), layout="constrained")
         values = np.minimum(scan.relative(), HIGHEST)
         mesh = left.pcolormesh(scan.p_cuts, scan.e_cuts, values.T, cmap=f"{MAP}_r", shading="nearest", vmin=values.min(), vmax=HIGHEST)
-        figure.colorbar(mesh, ax=left, label="expected limit on the coupling / published box")
+        figure.colorbar(mesh, ax=left, label="limit on the coupling / published box", aspect=30)
         p, e, _ = scan.best()
         left.plot(*scan.published, marker="s", markersize=11, color="white", markeredgecolor=BLACK, linestyle="none", label="published box")
         left.plot(p, e, marker="*", markersize=17, color=ORANGE, markeredgecolor=BLACK, linestyle="none", label="best box")

@@ -85,7 +85,7 @@ def projection_figure(projection: Projection) -> Figure:
             )
         ax.set(xscale="log", yscale="log", xlim=(1e3 * masses[0], 1e3 * masses[-1]))
         ax.set_xlabel(r"$m_{Z'}$ [MeV]")
-        ax.set_ylabel(r"$g_{Z'}$, 90 % CL, median expected (exact CLs)")
+        ax.set_ylabel(r"$g_{Z'}$ expected, 90 % CL (exact)")
         ax.legend(fontsize=11, loc="upper center", bbox_to_anchor=(0.47, -0.11), ncols=2)
     return figure
 
