@@ -12,6 +12,7 @@ from na64mu.simulation.calorimeters import build_calorimeters
 from na64mu.simulation.flight import hadron_response
 from na64mu.simulation.profiles import gamma_cdf, lateral_integral, longitudinal, mean_depth, radial
 from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic, deposit_point, smeared_response
+from na64mu.simulation.stream import Stream
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +35,14 @@ def test_lateral_integral() -> None:
 @pytest.mark.parametrize("energy", [1.0, 100.0])
 def test_ecal_resolution(calorimeters: tuple[Calorimeter, ...], energy: float) -> None:
     ecal = calorimeters[0]
-    rng = np.random.default_rng(1)
+    rng = Stream(1)
     drawn = np.array([smeared_response(energy, ecal.stochastic, ecal.constant, rng) for _ in range(20_000)])
     assert drawn.mean() == pytest.approx(energy, rel=3e-3)
     assert drawn.std() / energy == pytest.approx(math.hypot(0.08 / math.sqrt(energy), 0.01), rel=0.03)
 
 
 def test_hadron_resolution(calorimeters: tuple[Calorimeter, ...]) -> None:
-    hcal, rng = calorimeters[2], np.random.default_rng(2)
+    hcal, rng = calorimeters[2], Stream(2)
     drawn = np.array([smeared_response(50.0, hcal.hadron_stochastic, hcal.hadron_constant, rng) for _ in range(20_000)])
     assert drawn.std() / 50.0 == pytest.approx(math.hypot(0.65 / math.sqrt(50.0), 0.06), rel=0.03)
 
@@ -55,7 +56,7 @@ def test_stack_constants(calorimeters: tuple[Calorimeter, ...]) -> None:
         assert length / stack.interaction_length == pytest.approx(nuclear / longer, rel=0.05)
 
 
-def shower(c: Calorimeter, energy: float, rng: np.random.Generator, photon: bool = False) -> np.ndarray:
+def shower(c: Calorimeter, energy: float, rng: Stream, photon: bool = False) -> np.ndarray:
     cells = np.zeros((2, 5, 6))
     leaving, leak = deposit_electromagnetic(c, cells, np.array([0.0, 0.0, 0.0, 0.0, 160.0]), 0.0, energy, photon, 0.0, rng)
     assert leaving < 2.0  # 40 radiation lengths contain the shower: of thousands of electrons
@@ -72,7 +73,7 @@ GEANT4 = [(10.0, 0.172, 0.054, 0.832, 0.975), (20.0, 0.127, 0.042, 0.832, 0.975)
 def test_electrons_as_in_geant4(
     calorimeters: tuple[Calorimeter, ...], energy: float, front: float, front_rms: float, centre: float, nine: float
 ) -> None:
-    rng = np.random.default_rng(3)
+    rng = Stream(3)
     cells = np.array([shower(calorimeters[0], energy, rng) for _ in range(800)])
     total = cells.sum(axis=(1, 2, 3))
     assert total.mean() == pytest.approx(energy, rel=0.004)  # the scale makes up for what is lost beside the cells
@@ -85,13 +86,13 @@ def test_electrons_as_in_geant4(
 
 
 def test_photons_are_late(calorimeters: tuple[Calorimeter, ...]) -> None:
-    rng = np.random.default_rng(3)
+    rng = Stream(3)
     electrons, photons = (np.mean([shower(calorimeters[0], 20.0, rng, photon)[0].sum() for _ in range(300)]) for photon in (False, True))
     assert 0.6 < photons / electrons < 0.95
 
 
 def test_profile_shapes() -> None:
-    rng = np.random.default_rng(5)
+    rng = Stream(5)
     log_y = math.log(20.0 / 0.00858)
     drawn = np.array([longitudinal(log_y, 75.0, 1e9, 1.0, rng) for _ in range(4000)])
     # a homogeneous medium: the published means of ln T and ln alpha (Grindhammer and Peters), T moved by what Geant4 asks for
@@ -109,7 +110,7 @@ def test_profile_shapes() -> None:
 
 @pytest.mark.parametrize("photon", [False, True])
 def test_late_showers_leak(calorimeters: tuple[Calorimeter, ...], photon: bool) -> None:
-    ecal, rng, n = calorimeters[0], np.random.default_rng(4), 100
+    ecal, rng, n = calorimeters[0], Stream(4), 100
     cells, start = np.zeros((2, 5, 6)), 471.0 - 5.0 * ecal.x0
     state = np.array([0.0, 0.0, 0.0, 0.0, 160.0])
     leaving, leak = np.mean([deposit_electromagnetic(ecal, cells, state, start, 50.0, photon, 0.0, rng) for _ in range(n)], axis=0)

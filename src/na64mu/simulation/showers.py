@@ -1,7 +1,8 @@
-"""Showers in sampling calorimeters: longitudinal profile, lateral sharing over cells, response and what leaks out.
+"""Showers in sampling calorimeters: sharing over sections and cells, response with its fluctuations, and what leaks out.
 
-Lengths mm, energies GeV. Electromagnetic showers: gamma-function longitudinal profile (PDG Review sec. 34.5, eq.
-34.35) and the radial profile 2 r R^2 / (r^2 + R^2)^2 with a core and a tail (Grindhammer and Peters, hep-ex/0001020).
+Lengths mm, energies GeV. Electromagnetic showers have the profiles of Grindhammer and Peters (see profiles.py). The signal of a
+cell is gamma-distributed with variance stochastic^2 times its mean, whatever the cell: so the sum over all of them has the
+resolution stochastic / sqrt(E), and the sharing over cells and sections fluctuates with the same number of particles.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from na64mu.kernel import kernel
 from na64mu.simulation.losses import LossTables
+from na64mu.simulation.profiles import gamma_cdf, lateral_integral, longitudinal, mean_depth, radial
+from na64mu.simulation.straggling import Knocks
+from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
 
-__all__ = ("Calorimeter", "deposit_electromagnetic", "deposit_point", "gamma_cdf", "lateral_integral", "smeared_response")
+__all__ = ("Calorimeter", "deposit_electromagnetic", "deposit_point", "smeared_response")
 
 
 class Calorimeter(NamedTuple):
@@ -32,11 +34,17 @@ class Calorimeter(NamedTuple):
     x_hole, y_hole : float
         Half size of a hole on the axis [mm], 0 without.
     x0, interaction_length : float
-        Of the homogenised stack [mm].
+        Of the homogenised stack, the latter for pions [mm].
     critical_energy : float
         Of the homogenised stack [GeV].
     core, tail, core_weight : float
-        Radii [mm] and weight of the core in the radial profile.
+        Radii [mm] and weight of the core in the radial profile, averaged over depth.
+    moliere : float
+        Moliere radius of the homogenised stack [mm].
+    z_effective, sampling_frequency, e_hat : float
+        Of the stack, for the shapes of showers (see profiles.py).
+    scale : float
+        Signal per energy inside the cells: it makes up for what a shower in the middle loses beside and behind them.
     stochastic, constant : float
         Resolution for electromagnetic showers, sigma/E = stochastic / sqrt(E) (+) constant.
     hadron_stochastic, hadron_constant : float
@@ -45,10 +53,8 @@ class Calorimeter(NamedTuple):
         Response to the non-electromagnetic part of a hadronic shower over that to electrons; 1 on a hadron scale.
     mip_scale : float
         Energy scale of ionisation by muons relative to that of showers.
-    mip_variance : float
-        Variance of the visible ionisation per mean [GeV]: sampling of delta rays in the scintillator.
-    mip_third : float
-        Its third cumulant per mean [GeV^2].
+    knocks : Knocks
+        Fluctuations of that signal.
     z_nucleus : float
         Nuclear charge of the absorber, for scattering.
     losses : LossTables
@@ -69,82 +75,29 @@ class Calorimeter(NamedTuple):
     core: float
     tail: float
     core_weight: float
+    moliere: float
+    z_effective: float
+    sampling_frequency: float
+    e_hat: float
+    scale: float
     stochastic: float
     constant: float
     hadron_stochastic: float
     hadron_constant: float
     h_over_e: float
     mip_scale: float
-    mip_variance: float
-    mip_third: float
+    knocks: Knocks
     z_nucleus: float
     losses: LossTables
 
 
-@kernel
-def gamma_cdf(a: float, x: float) -> float:
-    """Regularised lower incomplete gamma function P(a, x).
-
-    Series for x < a + 1, else Lentz's continued fraction (Abramowitz and Stegun 6.5.29, 6.5.31).
-
-    Parameters
-    ----------
-    a, x : float
-        Shape (> 0) and argument.
-
-    Returns
-    -------
-    float
-        P(a, x), from 0 to 1.
-    """
-    if x <= 0.0:
-        return 0.0
-    front = math.exp(a * math.log(x) - x - math.lgamma(a))
-    if x < a + 1.0:
-        term = total = 1.0 / a
-        for n in range(1, 200):
-            term *= x / (a + n)
-            total += term
-            if term < 1e-10 * total:
-                break
-        return min(1.0, front * total)
-    b = x + 1.0 - a
-    c, d = 1e300, 1.0 / b
-    h = d
-    for n in range(1, 200):
-        an = n * (a - n)
-        b += 2.0
-        d = 1.0 / (an * d + b)
-        c = b + an / c
-        h *= d * c
-        if abs(d * c - 1.0) < 1e-10:
-            break
-    return max(0.0, 1.0 - front * h)
+#: Softer showers are a point, at a depth and a radius drawn from the profiles [GeV]: the parametrisation was made for 0.4 GeV and more.
+SOFTEST_SHAPE = 0.1
+SOFT_BETA = 0.5  # of their longitudinal profile (PDG Review sec. 34.5)
 
 
 @kernel
-def lateral_integral(x: float, y: float, radius: float) -> float:
-    """Integral of R^2 / (pi (u^2 + v^2 + R^2)^2) over 0 < u < x, 0 < v < y (odd in both).
-
-    Parameters
-    ----------
-    x, y : float
-        Upper limits [mm].
-    radius : float
-        R [mm].
-
-    Returns
-    -------
-    float
-        Fraction of the energy, 1/4 for x, y to infinity.
-    """
-    ax = math.sqrt(x * x + radius * radius)
-    ay = math.sqrt(y * y + radius * radius)
-    return (x / ax * math.atan(y / ax) + y / ay * math.atan(x / ay)) / (2.0 * math.pi)
-
-
-@kernel
-def smeared_response(energy: float, stochastic: float, constant: float, rng: np.random.Generator) -> float:
+def smeared_response(energy: float, stochastic: float, constant: float, rng: Stream) -> float:
     """Visible energy of a shower: mean E, variance (stochastic sqrt(E))^2 + (constant E)^2, gamma-distributed.
 
     The gamma distribution is positive for the softest showers and close to a Gaussian for all others.
@@ -155,7 +108,7 @@ def smeared_response(energy: float, stochastic: float, constant: float, rng: np.
         Energy of the shower [GeV].
     stochastic, constant : float
         Terms of the resolution.
-    rng : Generator
+    rng : Stream
         Random numbers.
 
     Returns
@@ -195,31 +148,66 @@ def deposit_point(c: Calorimeter, cells: FloatArray, section: int, x: float, y: 
 
 
 @kernel
-def _corner(c: Calorimeter, u: float, v: float) -> float:
-    """Integral of the radial profile, core and tail, from the axis to a corner of a cell."""
-    return c.core_weight * lateral_integral(u, v, c.core) + (1.0 - c.core_weight) * lateral_integral(u, v, c.tail)
+def _add(c: Calorimeter, cells: FloatArray, section: int, ix: int, iy: int, mean: float, rng: Stream) -> None:
+    """Add the signal of a mean energy to a cell."""
+    variance = c.stochastic * c.stochastic  # over mean
+    if mean <= 0.0:
+        return
+    if variance > 0.0:
+        cells[section, ix, iy] += c.scale * variance * rng.standard_gamma(mean / variance)
+    else:
+        cells[section, ix, iy] += c.scale * mean
 
 
 @kernel
-def _deposit_spread(c: Calorimeter, cells: FloatArray, section: int, x: float, y: float, energy: float) -> None:
-    """Share energy over the 5 x 5 cells around a point by the radial profile; what falls outside is lost."""
+def _corner(u: float, v: float, core: float, tail: float, weight: float) -> float:
+    """Integral of the radial profile, core and tail, from the axis to a corner of a cell."""
+    return weight * lateral_integral(u, v, core) + (1.0 - weight) * lateral_integral(u, v, tail)
+
+
+@kernel
+def _deposit_spread(
+    c: Calorimeter, cells: FloatArray, section: int, x: float, y: float, energy: float,
+    profile: tuple[float, float, float], rng: Stream,
+) -> None:  # fmt: skip
+    """Share energy over the 5 x 5 cells around a point by a radial profile; what falls outside is lost."""
+    core, tail, weight = c.moliere * profile[0], c.moliere * profile[1], profile[2]
     ix0 = math.floor((x - c.x_low) / c.x_pitch)
     iy0 = math.floor((y - c.y_low) / c.y_pitch)
     first, last = max(0, iy0 - 2), min(cells.shape[2], iy0 + 3)
     for ix in range(max(0, ix0 - 2), min(cells.shape[1], ix0 + 3)):
         u = c.x_low + ix * c.x_pitch - x
         v = c.y_low + first * c.y_pitch - y
-        below = _corner(c, u + c.x_pitch, v) - _corner(c, u, v)
+        below = _corner(u + c.x_pitch, v, core, tail, weight) - _corner(u, v, core, tail, weight)
         for iy in range(first, last):
             v += c.y_pitch
-            above = _corner(c, u + c.x_pitch, v) - _corner(c, u, v)
-            cells[section, ix, iy] += energy * (above - below)
+            above = _corner(u + c.x_pitch, v, core, tail, weight) - _corner(u, v, core, tail, weight)
+            _add(c, cells, section, ix, iy, energy * (above - below), rng)
             below = above
 
 
 @kernel
+def _deposit_soft(c: Calorimeter, cells: FloatArray, state: FloatArray, z: float, energy: float, alpha: float, rng: Stream) -> None:
+    """Put the signal of a soft shower at one point: depth and radius drawn from the profiles."""
+    depth = rng.standard_gamma(alpha) / SOFT_BETA * c.x0
+    section = 0
+    while section < len(c.ends) and z + depth >= c.ends[section]:
+        section += 1
+    if section == len(c.ends):
+        return
+    radius = c.core if rng.random() < c.core_weight else c.tail
+    u = rng.random()
+    r = radius * math.sqrt(u / (1.0 - u))
+    phi = 2.0 * math.pi * rng.random()
+    x, y = state[0] + state[2] * depth + r * math.cos(phi), state[1] + state[3] * depth + r * math.sin(phi)
+    ix, iy = math.floor((x - c.x_low) / c.x_pitch), math.floor((y - c.y_low) / c.y_pitch)
+    if 0 <= ix < cells.shape[1] and 0 <= iy < cells.shape[2] and not (abs(x) < c.x_hole and abs(y) < c.y_hole):
+        _add(c, cells, section, ix, iy, energy, rng)
+
+
+@kernel
 def deposit_electromagnetic(
-    c: Calorimeter, cells: FloatArray, state: FloatArray, z: float, energy: float, photon: bool, carried: float, rng: np.random.Generator
+    c: Calorimeter, cells: FloatArray, state: FloatArray, z: float, energy: float, photon: bool, carried: float, rng: Stream
 ) -> tuple[float, float]:
     """Let an electromagnetic shower develop: profile along z over the sections, sharing over cells, resolution.
 
@@ -236,10 +224,11 @@ def deposit_electromagnetic(
     energy : float
         [GeV].
     photon : bool
-        Started by a photon, else by electrons: maximum at ln(E / Ec) + 0.5 or - 0.5.
+        Started by a photon: it converts after 9/7 radiation lengths on average to a pair whose halves carry, weighted with
+        their energy, exp(-1/2) of it (uniform sharing).
     carried : float
         Energy that hard particles carry out of the rear face [GeV]: what is deposited cannot be more than the rest.
-    rng : Generator
+    rng : Stream
         Random numbers.
 
     Returns
@@ -250,34 +239,40 @@ def deposit_electromagnetic(
     leak : float
         Energy that leaves through the rear face besides `carried` [GeV].
     """
-    visible = smeared_response(energy, c.stochastic, c.constant, rng)
-    b = 0.5
-    peak = max(0.0, math.log(energy / c.critical_energy) + (0.5 if photon else -0.5))
-    a = 1.0 + b * peak
-    before = 0.0
-    depth = (c.ends[-1] - z) / c.x0
-    contained = gamma_cdf(a, b * depth)
+    whole = (c.ends[-1] - z) / c.x0
+    log_y = math.log(energy / c.critical_energy)
+    if energy < SOFTEST_SHAPE:
+        alpha, beta, start = 1.0 + SOFT_BETA * max(0.0, log_y + (0.5 if photon else -0.5)), SOFT_BETA, 0.0
+    else:
+        start = 9.0 / 7.0 * rng.standard_exponential() if photon else 0.0
+        alpha, peak = longitudinal(log_y - (0.5 if photon else 0.0), c.z_effective, c.sampling_frequency, c.e_hat, rng)
+        beta = (alpha - 1.0) / peak
+    if start >= whole:
+        return 0.0, max(0.0, energy - carried)
+    contained = gamma_cdf(alpha, beta * (whole - start))
+    seen = energy
     if carried > energy * (1.0 - contained):
-        visible *= max(0.0, energy - carried) / (energy * max(contained, 1e-12))
-    for section in range(len(c.ends)):
-        if c.ends[section] <= z:
-            continue
-        depth = (c.ends[section] - z) / c.x0
-        after = gamma_cdf(a, b * depth)
-        start = max(z, c.z if section == 0 else c.ends[section - 1])
-        middle = min(0.5 * (start + c.ends[section]), z + peak * c.x0) if section == 0 or start == z else start
-        x, y = state[0] + state[2] * (middle - z), state[1] + state[3] * (middle - z)
-        if energy > 0.1:
-            _deposit_spread(c, cells, section, x, y, visible * (after - before))
-        else:
-            # too soft to share smoothly: one point drawn from the radial profile
-            radius = c.core if rng.random() < c.core_weight else c.tail
-            u = rng.random()
-            r = radius * math.sqrt(u / (1.0 - u))
-            phi = 2.0 * math.pi * rng.random()
-            deposit_point(c, cells, section, x + r * math.cos(phi), y + r * math.sin(phi), visible * (after - before))
-        before = after
-        if before > 0.9999:
-            return 0.0, 0.0
-    slope = b * math.exp((a - 1.0) * math.log(max(b * depth, 1e-12)) - b * depth - math.lgamma(a))
+        seen *= max(0.0, energy - carried) / (energy * max(contained, 1e-12))
+    if c.constant > 0.0:
+        seen *= max(0.0, 1.0 + c.constant * rng.standard_normal())
+    if energy < SOFTEST_SHAPE:
+        _deposit_soft(c, cells, state, z, seen, alpha, rng)
+    else:
+        before, from_depth = 0.0, 0.0
+        for section in range(len(c.ends)):
+            to_depth = (c.ends[section] - z) / c.x0 - start
+            if to_depth <= 0.0:
+                continue
+            after = contained if section == len(c.ends) - 1 else gamma_cdf(alpha, beta * to_depth)
+            middle = mean_depth(alpha, beta, from_depth, to_depth, after - before)
+            at = (start + middle) * c.x0
+            profile = radial(middle / peak, math.log(energy), c.z_effective, c.sampling_frequency, c.e_hat)
+            _deposit_spread(c, cells, section, state[0] + state[2] * at, state[1] + state[3] * at, seen * (after - before), profile, rng)
+            before, from_depth = after, to_depth
+            if before > 0.9999:
+                return 0.0, 0.0
+    if contained > 0.9999:
+        return 0.0, 0.0
+    depth = beta * (whole - start)
+    slope = beta * math.exp((alpha - 1.0) * math.log(max(depth, 1e-12)) - depth - math.lgamma(alpha))
     return energy / c.critical_energy * slope, max(0.0, energy * (1.0 - contained) - carried)

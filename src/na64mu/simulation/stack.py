@@ -16,6 +16,7 @@ from na64mu.simulation.recoil import deflect, recoil_angle
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import Calorimeter, deposit_point
 from na64mu.simulation.spectra import BREMSSTRAHLUNG, NUCLEAR
+from na64mu.simulation.straggling import straggled
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import MUON_MASS, drift, scatter, scattering
 from na64mu.simulation.truth import F_MASS, F_PROCESS, F_PSI, F_TRANSFER, F_VERTEX, F_XFRAC
@@ -144,8 +145,7 @@ def cross_stack(
         scatter(state, length, length / (c.x0 * thickness), core, tail, c.z_nucleus, track)
         mean = continuous * length
         if whole:
-            visible = c.mip_scale * mean
-            visible = fluctuated(visible, c.mip_variance * visible, c.mip_third * visible, rest)
+            visible = straggled(c.mip_scale * mean, c.knocks, rest)
             deposit_point(c, cells, section, 0.5 * (before_x + state[0]), 0.5 * (before_y + state[1]), visible)
         energy -= fluctuated(mean, straggling * length, third * length, track)
         if energy < SLOWEST:
