@@ -236,7 +236,10 @@ class RawEvent(base.NanoEvents):
         for name in (n for n in RECORD_NAMES if n in ak.fields(self)):
             hits, unit = self[name], "MeV" if name in ("counter", "veto") else "GeV"
             energy = f"{float(ak.sum(hits['energy'])):.4g} {unit}" if "energy" in hits.fields else ""
-            rows.append((name, str(len(hits)), energy, ", ".join(hits.fields)))
+            columns = [f for f in hits.fields if f not in SAMPLES]
+            if SAMPLES[0] in hits.fields:
+                columns.append(f"{SAMPLES[0]} ... {SAMPLES[-1]}")
+            rows.append((name, str(len(hits)), energy, ", ".join(columns)))
         truth = ", ".join(f for f in ak.fields(self) if f.startswith("mc_"))
         notes = ("energies are sums over all times", *((f"truth of the simulation: {truth}",) if truth else ()))
         return Table(title, ("collection", "hits", "energy", "columns"), tuple(rows), notes)
