@@ -21,11 +21,16 @@ addEventListener("load", () => {
 });</script>"""
 
 
+@pytest.fixture(scope="module")
+def html(blinded_result):
+    return page(blinded_result).replace("</body>", f"{PROBE}</body>")
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here (Debian: apt-get install chromium)")
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_report_in_a_browser(blinded_result, tmp_path, width):
+def test_the_report_in_a_browser(html, blinded_result, tmp_path, width):
     path = tmp_path / "report.html"
-    path.write_text(page(blinded_result).replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
+    path.write_text(html, encoding="utf-8")
     flags = [
         "--headless",
         "--no-sandbox",

@@ -11,7 +11,7 @@ import mplhep
 import numpy as np
 from matplotlib.ticker import NullFormatter
 
-from na64mu.report.datasets import combined, counting_datasets
+from na64mu.report.datasets import combined
 from na64mu.report.style import BLACK, BLUE, GREY, STYLE
 from na64mu.statistics.homogeneity import Homogeneity, shape_chi2
 
@@ -21,27 +21,9 @@ if TYPE_CHECKING:
 
     from na64mu.analysis.result import RunResult
 
-__all__ = ("data_and_simulation", "shape_agreement", "spectrum_with_ratio")
+__all__ = ("shape_agreement", "spectrum_with_ratio")
 
 RATIO = (0.0, 2.0)  # range of the lower panel
-
-
-def data_and_simulation(result: RunResult) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Datasets of data, and of simulated events that count: generated events stand in the bookkeeping of simulation only.
-
-    Parameters
-    ----------
-    result : RunResult
-        What `na64mu run` found.
-
-    Returns
-    -------
-    data, simulation : tuple of str
-        Names in order; weighted simulation (signal, biased processes) is in neither.
-    """
-    generated = {run.dataset for run in result.exposure.runs if run.n_generated}
-    simulated = tuple(name for name in counting_datasets(result) if name in generated)
-    return tuple(name for name in counting_datasets(result) if name not in generated), simulated
 
 
 def shape_agreement(
@@ -103,11 +85,13 @@ def spectrum_with_ratio(
             gridspec_kw={"height_ratios": (3, 1), "hspace": 0.06, "left": 0.13, "right": 0.97, "bottom": 0.12, "top": 0.93},
         )
         mplhep.histplot(scaled, ax=top, histtype="fill", color=BLUE, alpha=0.35, yerr=False, flow="none", label="simulation")
-        mplhep.histplot(seen, ax=top, histtype="errorbar", color=BLACK, yerr=True, flow="none", label="data", markersize=4)
+        n = seen.values()
+        top.errorbar(
+            seen.axes[0].centers[n > 0], n[n > 0], yerr=np.sqrt(n[n > 0]), fmt="o", color=BLACK, markersize=3, linewidth=1, label="data"
+        )
         top.set_yscale("log")
         top.yaxis.set_minor_formatter(NullFormatter())
-        filled = seen.values()[seen.values() > 0]
-        top.set_ylim(*((0.5, 3.0 * float(filled.max())) if filled.size else (0.5, 10.0)))
+        top.set_ylim(0.5, 3.0 * max(float(n.max()), 3.0))
         top.set(ylabel="events", xlim=(described.low, described.high), xlabel="")
         words = (
             f"$\\chi^2$/ndf = {agreement.chi2:.1f}/{agreement.ndf}, p = {agreement.p_value:.2g}"

@@ -12,7 +12,7 @@ from na64mu.report.numbers import muons
 if TYPE_CHECKING:
     from na64mu.analysis.result import RunResult
 
-__all__ = ("combined", "counting_datasets", "exposure_text", "kind_of_events", "overlaid_datasets")
+__all__ = ("combined", "counting_datasets", "data_and_simulation", "exposure_text", "kind_of_events", "overlaid_datasets")
 
 
 def overlaid_datasets(result: RunResult) -> tuple[str, ...]:
@@ -36,9 +36,27 @@ def overlaid_datasets(result: RunResult) -> tuple[str, ...]:
 
 
 def counting_datasets(result: RunResult) -> tuple[str, ...]:
-    """All other datasets."""
+    """Datasets whose events are counted together: data, or where there are none all simulation that is not overlaid."""
+    return data_and_simulation(result)[0] or data_and_simulation(result)[1]
+
+
+def data_and_simulation(result: RunResult) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Datasets of data, and of simulated events that count: generated events stand in the bookkeeping of simulation only.
+
+    Parameters
+    ----------
+    result : RunResult
+        What `na64mu run` found.
+
+    Returns
+    -------
+    data, simulation : tuple of str
+        Names in order; weighted simulation (signal, biased processes) is in neither.
+    """
     overlaid = overlaid_datasets(result)
-    return tuple(name for name in result.datasets if name not in overlaid)
+    generated = {run.dataset for run in result.exposure.runs if run.n_generated}
+    counted = [name for name in result.datasets if name not in overlaid]
+    return tuple(name for name in counted if name not in generated), tuple(name for name in counted if name in generated)
 
 
 def combined(result: RunResult, name: str, datasets: tuple[str, ...]) -> Any:

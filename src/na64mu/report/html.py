@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 
-from na64mu.report.comparison import data_and_simulation, spectrum_with_ratio
-from na64mu.report.datasets import counting_datasets
+from na64mu.report.comparison import spectrum_with_ratio
+from na64mu.report.datasets import counting_datasets, data_and_simulation
 from na64mu.report.figures import plane_before_and_after, spectrum
 from na64mu.report.numbers import count, muons
 from na64mu.report.tables import Cells, cutflow_cells, exposure_cells, input_cells, parameter_cells, region_cells, window_cells

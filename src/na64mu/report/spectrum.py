@@ -48,7 +48,7 @@ def spectrum(result: RunResult, column: str, dataset: str | None = None, ax: Axe
     histogram = combined(result, column, counting_datasets(result) if dataset is None else (dataset,))
     with mpl.rc_context(STYLE):
         ax = (
-            plt.subplots(figsize=(6.0, 4.2), gridspec_kw={"left": 0.13, "right": 0.97, "bottom": 0.14, "top": 0.92})[1]
+            plt.subplots(figsize=(6.0, 4.2), gridspec_kw={"left": 0.13, "right": 0.97, "bottom": 0.14, "top": 0.88})[1]
             if ax is None
             else ax
         )
@@ -67,7 +67,7 @@ def spectrum(result: RunResult, column: str, dataset: str | None = None, ax: Axe
         ax.set(xlim=(described.low, described.high), ylim=(bottom, top), xlabel=described.label)
         ax.set_ylabel(_per_bin(described))
         _draw_thresholds(ax, result, column)
-        ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2, ncols=4, fontsize=10, columnspacing=1.0, handlelength=1.4)
+        ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2, ncols=3, fontsize=10, columnspacing=1.0, handlelength=1.4)
         _mark_flow(ax, histogram[{0: hist.loc("all")}])
     return cast("Figure", ax.figure), ax
 
