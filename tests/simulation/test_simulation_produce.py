@@ -88,6 +88,33 @@ def test_batches_are_independent_of_what_is_written(tmp_path: Path, monkeypatch:
     assert len(np.unique(batch.scalars["event"])) == len(batch) == row["n_written"]
 
 
+def test_workers_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # three batches in two processes, with all that draws random numbers
+    monkeypatch.setattr(module, "BATCH", 400)
+    rows = [
+        produce(
+            tmp_path / f"w{n}.root",
+            DETECTOR,
+            "hardloss",
+            2 * module.BATCH + 100,
+            2,
+            5,
+            prescale_calibration=40,
+            with_pile_up=True,
+            workers=n,
+        )
+        for n in (1, 2)
+    ]
+    assert rows[0] == rows[1]
+    a, b = (read_batch(tmp_path / f"w{n}.root") for n in (1, 2))
+    for name, column in a.scalars.items():
+        np.testing.assert_array_equal(column, b.scalars[name])
+    for name, collection in a.collections.items():
+        np.testing.assert_array_equal(collection.offsets, b.collections[name].offsets)
+        for field, column in collection.fields.items():
+            np.testing.assert_array_equal(column, b.collections[name][field])
+
+
 def test_prescale(tmp_path: Path) -> None:
     row = produce(tmp_path / "p.root", DETECTOR, "beam", 2000, 2, 6, prescale_calibration=10)
     assert row["n_written"] == pytest.approx(row["n_mot"] / 10, abs=2)
@@ -174,6 +201,8 @@ def test_errors(tmp_path: Path) -> None:
         produce(tmp_path / "x.root", DETECTOR, "beam", 10, 3, 1)
     with pytest.raises(Na64muError, match="at least one event"):
         produce(tmp_path / "x.root", DETECTOR, "beam", 0, 1, 1)
+    with pytest.raises(Na64muError, match="at least one worker, not 0"):
+        produce(tmp_path / "x.root", DETECTOR, "beam", 10, 1, 1, workers=0)
     assert not list(tmp_path.iterdir())
 
 

@@ -40,6 +40,7 @@ __all__ = ("command",)
 @click.option("--g-ref", type=click.FloatRange(min=0, min_open=True), default=1e-4, show_default=True, help="Coupling of the weights.")
 @click.option("--detector", "tag", default="na64mu-2022", show_default=True, metavar="TAG|FILE", help="Set-up to simulate.")
 @click.option("--prescale", type=click.IntRange(min=0), default=1, show_default=True, help="Write every n-th calibration trigger; 0: none.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes; the sample does not depend on it.")
 @click.option("--format", "kind", type=click.Choice(["ttree", "rntuple"]), default="ttree", show_default=True, help="Form of the file.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
 def command(
@@ -56,6 +57,7 @@ def command(
     g_ref: float,
     tag: str,
     prescale: int,
+    workers: int,
     kind: Literal["ttree", "rntuple"],
     output: Path,
 ) -> None:
@@ -78,6 +80,7 @@ def command(
 
     from na64mu.detector import load_detector
     from na64mu.detector.conditions import load_conditions
+    from na64mu.simulation.geant4.processes import Geant4Settings
     from na64mu.simulation.produce import produce
 
     detector = load_detector(tag)
@@ -101,6 +104,8 @@ def command(
             with_pile_up=pile_up,
             tier=tier,
             engine=engine,
+            geant4=Geant4Settings(workers=workers) if engine == "geant4" else None,
+            workers=workers,
             progress=lambda n: bar.advance(task, n),
         )
     click.echo(

@@ -16,8 +16,9 @@ number of events for N muons on target is N (sum of mc_weight of selected events
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -39,6 +40,7 @@ from na64mu.simulation.spectra import NUCLEAR
 from na64mu.simulation.stack import BEAM, DECAY, HADRON, HARD_LOSS, ZPRIME
 from na64mu.simulation.truth import FACTS, PileUp, Truth, no_pile_up
 from na64mu.simulation.waveforms import Electronics
+from na64mu.simulation.workers import in_order
 from na64mu.typing import AnyArray, FloatArray
 
 __all__ = ("BATCH", "PROCESSES", "produce")
@@ -97,6 +99,61 @@ def _scalars(truth: Truth, pile: PileUp, first: int, run: int, config: int, per_
     return {name: facts[name].astype(kind) for name, kind in (SCALARS | TRUTH).items()}
 
 
+class _Order(NamedTuple):
+    """What a batch of a sample needs to know."""
+
+    detector: Detector
+    process: str
+    n_events: int
+    config: int
+    seed: int
+    run: int
+    mass: float | None
+    g_ref: float
+    prescale: int
+    with_pile_up: bool
+    tier: Literal["energy", "waveform"]
+    geant4: Geant4Settings | None  # None: the fast engine
+    progress: Callable[[int], object] | None  # of Geant4, which is one batch
+
+
+class _Made(NamedTuple):
+    """A batch: particles on target, sum of their weights, events, those that met the physics trigger, what they were made with."""
+
+    n_mot: int
+    sum_weights: float
+    events: RawBatch
+    n_physics: int
+    made_with: str
+
+
+def _make(order: _Order, batch: int, number: int) -> _Made:
+    """Batch `number` of a sample; its random numbers depend on the seed and on its number alone."""
+    detector, process = order.detector, order.process
+    setup, size = build_setup(detector, order.config), min(batch, order.n_events - number * batch)
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(order.seed, spawn_key=(number,))))
+    plans, weight = _plans(process, detector, setup, order.mass, order.g_ref, size, rng)
+    made_with = ""
+    if order.geant4 is None:
+        n_mot, truth = simulate_events(setup, detector, size, PROCESSES[process], plans, order.prescale, rng)
+    else:
+        given, weight = (plans, weight) if process in SIGNALS else (None, weight if process == "hadron" else 1.0)
+        n_mot, truth, _, made_with = run_geant4(
+            detector, order.config, size, order.prescale, order.seed, order.geant4,
+            process=process, plans=given, above=HARD_LOSS_ABOVE, progress=order.progress,
+        )  # fmt: skip
+    truth.facts[:, FACTS.index("weight")] = weight
+    if process in SIGNALS:
+        truth.facts[:, FACTS.index("process")] = SIGNALS[process][1]
+    electronics = Electronics.of(detector) if order.tier == "waveform" else None
+    merge = MERGE if electronics is None else 0.0
+    pile = pile_up(setup, detector, truth, rng, merge) if order.with_pile_up else no_pile_up(truth)
+    scalars = _scalars(truth, pile, number * batch, order.run, order.config, detector.beam.muons_per_spill)
+    digits = digitise(truth, setup.surfaces, build_readout(detector), rng, pile, electronics)
+    n_physics = int(np.count_nonzero(_column(truth, "trigger") > CALIBRATION))
+    return _Made(n_mot, weight * n_mot, RawBatch(scalars, digits), n_physics, made_with)
+
+
 def produce(
     output: Path,
     detector: Detector,
@@ -114,6 +171,7 @@ def produce(
     tier: Literal["energy", "waveform"] = "energy",
     engine: Literal["fast", "geant4"] = "fast",
     geant4: Geant4Settings | None = None,
+    workers: int = 1,
     progress: Callable[[int], object] | None = None,
 ) -> dict[str, Any]:
     """Generate beam muons and write the triggered ones.
@@ -150,6 +208,8 @@ def produce(
         What carries the muons: the fast parametrised engine, or Geant4 (extra `geant4`; see geant4/backend.py for its processes).
     geant4 : Geant4Settings, optional
         Physics list, cut, scales, workers.
+    workers : int
+        Processes of the fast engine; the sample does not depend on their number.
     progress : callable, optional
         Called with the number of events generated since the last call.
 
@@ -172,39 +232,30 @@ def produce(
     if n_events < 1:
         msg = f"a sample needs at least one event, not {n_events}"
         raise Na64muError(msg)
-    setup, readout = build_setup(detector, config), build_readout(detector)
-    electronics = Electronics.of(detector) if tier == "waveform" else None
-    conditions = f"simulation;{process}{';pile-up' if with_pile_up else ''}{';waveforms' if electronics else ''}"
+    if workers < 1:
+        msg = f"a sample needs at least one worker, not {workers}"
+        raise Na64muError(msg)
+    conditions = f"simulation;{process}{';pile-up' if with_pile_up else ''}{';waveforms' if tier == 'waveform' else ''}"
     if detector.conditions is not None:
         conditions += f";{detector.conditions.label}"
-    batch = n_events if engine == "geant4" else BATCH
+    by_geant4 = engine == "geant4"
+    batch = n_events if by_geant4 else BATCH
+    order = _Order(
+        detector, process, n_events, config, seed, run, mass, g_ref, prescale_calibration, with_pile_up, tier,
+        (geant4 or Geant4Settings()) if by_geant4 else None, progress if by_geant4 else None,
+    )  # fmt: skip
     n_mot, sum_weights, n_written, n_physics = 0, 0.0, 0, 0
-    sizes = [min(batch, n_events - first) for first in range(0, n_events, batch)]
+    n_batches = -(-n_events // batch)
     with RawTreeWriter(output, kind=kind) as writer:
-        for i, (size, child) in enumerate(zip(sizes, np.random.SeedSequence(seed).spawn(len(sizes)), strict=True)):
-            rng = np.random.Generator(np.random.PCG64(child))
-            plans, weight = _plans(process, detector, setup, mass, g_ref, size, rng)
-            if engine == "geant4":
-                given, weight = (plans, weight) if process in SIGNALS else (None, weight if process == "hadron" else 1.0)
-                counted, truth, _, made_with = run_geant4(
-                    detector, config, size, prescale_calibration, seed, geant4,
-                    process=process, plans=given, above=HARD_LOSS_ABOVE, progress=progress,
-                )  # fmt: skip
-                conditions += f";{made_with}"
-            else:
-                counted, truth = simulate_events(setup, detector, size, PROCESSES[process], plans, prescale_calibration, rng)
-            truth.facts[:, FACTS.index("weight")] = weight
-            if process in SIGNALS:
-                truth.facts[:, FACTS.index("process")] = SIGNALS[process][1]
-            n_mot += counted
-            sum_weights += weight * counted
-            n_written += len(truth.facts)
-            n_physics += int(np.count_nonzero(_column(truth, "trigger") > CALIBRATION))
-            pile = pile_up(setup, detector, truth, rng, MERGE if electronics is None else 0.0) if with_pile_up else no_pile_up(truth)
-            scalars = _scalars(truth, pile, i * BATCH, run, config, detector.beam.muons_per_spill)
-            writer.extend(RawBatch(scalars, digitise(truth, setup.surfaces, readout, rng, pile, electronics)))
-            if progress is not None and engine == "fast":
-                progress(size)
+        for i, made in enumerate(in_order(partial(_make, order, batch), n_batches, 1 if by_geant4 else workers)):
+            n_mot += made.n_mot
+            sum_weights += made.sum_weights
+            n_written += len(made.events)
+            n_physics += made.n_physics
+            conditions += f";{made.made_with}" if made.made_with else ""
+            writer.extend(made.events)
+            if progress is not None and not by_geant4:
+                progress(min(batch, n_events - i * batch))
         row: dict[str, Any] = {
             "run": run,
             "config": config,

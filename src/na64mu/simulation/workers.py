@@ -1,0 +1,61 @@
+"""Batches of a sample in worker processes: results come in order, a few ahead of the one that is waited for."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from na64mu.errors import Na64muError
+
+__all__ = ("in_order",)
+
+T = TypeVar("T")
+
+AHEAD = 2  # batches under way or waiting per worker: it bounds the memory when writing is slower than making
+
+
+def in_order(make: Callable[[int], T], n: int, workers: int) -> Iterator[T]:
+    """Results of a function for 0 to n - 1, in this order.
+
+    Parameters
+    ----------
+    make : callable
+        Of the number; with more than one worker it must be possible to send it to another process.
+    n : int
+        How many.
+    workers : int
+        Processes; 1 works in this one.
+
+    Yields
+    ------
+    T
+        Results.
+
+    Raises
+    ------
+    Na64muError
+        If a worker ends without a result.
+    """
+    workers = min(workers, n)
+    if workers <= 1:
+        yield from map(make, range(n))
+        return
+    pending: deque[Future[T]] = deque()
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            for i in range(n):
+                pending.append(pool.submit(make, i))
+                if len(pending) >= AHEAD * workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        except BrokenProcessPool as error:
+            msg = f"a worker of the simulation ended without a result (killed, or no memory): try fewer than {workers} workers"
+            raise Na64muError(msg) from error
+        finally:
+            for future in pending:
+                future.cancel()
