@@ -8,13 +8,18 @@ import hist
 import numpy as np
 import pytest
 
+from na64mu.analysis.backgrounds import TailSample
 from na64mu.analysis.cutflow import CutFlow
 from na64mu.analysis.exposure import Exposure, RunExposure
+from na64mu.analysis.limits import letter_counting, search_limits
 from na64mu.analysis.losses import Loss
 from na64mu.analysis.provenance import InputFile, Provenance
 from na64mu.analysis.result import Counts, RunResult, Timing
+from na64mu.analysis.yields import PileUpLoss, SignalYield
 from na64mu.selections.cuts import in_box, in_region
 from na64mu.selections.working_point import load_working_point
+
+MASSES = np.array([0.01, 0.1, 1.0])
 
 WINDOWS = {
     "na64mu-2022": {
@@ -182,3 +187,29 @@ def blinded_result() -> RunResult:
 @pytest.fixture(scope="session")
 def clean_result(result: RunResult) -> RunResult:
     return replace(result, losses=(), exposure=replace(result.exposure, warnings=()))
+
+
+@pytest.fixture(scope="session")
+def sample() -> TailSample:
+    """A Gaussian peak at 160 GeV/c and an exponential tail below it, as expected counts."""
+    edges = np.linspace(0.0, 250.0, 501)
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    counts = np.round(
+        4e4 * np.exp(-0.5 * ((centres - 160.0) / 7.0) ** 2) + np.where(centres < 130, 40 * np.exp((centres - 130.0) / 8.0), 0.0)
+    )
+    return TailSample(edges, counts, 1.0, 1e6)
+
+
+@pytest.fixture(scope="session")
+def limits():
+    yields = SignalYield(
+        masses=MASSES,
+        g_ref=1e-4,
+        exposures=(1.17e10, 8.1e9),
+        per_muon=7.7e-11 * (0.1 / MASSES) ** 1.5,
+        invisible=np.ones(3),
+        efficiency=np.column_stack([np.full(3, 0.10), np.full(3, 0.15)]),
+        efficiency_error=np.full((3, 2), 0.002),
+        pile_up_loss=PileUpLoss(0.13, 0.0, "published"),
+    )
+    return search_limits(letter_counting(), yields)

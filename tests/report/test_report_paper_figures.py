@@ -10,10 +10,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from na64mu.analysis.backgrounds import TailSample, background_table, estimate_tail, threshold_scan
+from na64mu.analysis.backgrounds import background_table, estimate_tail, threshold_scan
 from na64mu.analysis.backgrounds.decays import DecayEstimate
-from na64mu.analysis.limits import letter_counting, search_limits
-from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable, PileUpLoss, SignalYield
+from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable
 from na64mu.report.backgrounds import tail_figure, threshold_figure, yields_by_source
 from na64mu.report.configurations import plane_by_configuration
 from na64mu.report.drawn import drawn_rows, save_with_numbers, write_drawn
@@ -28,32 +27,6 @@ MASSES = np.array([0.01, 0.1, 1.0])
 def closed_figures():
     yield
     plt.close("all")
-
-
-@pytest.fixture(scope="module")
-def sample() -> TailSample:
-    """A Gaussian peak at 160 GeV/c and an exponential tail below it, as expected counts."""
-    edges = np.linspace(0.0, 250.0, 501)
-    centres = 0.5 * (edges[1:] + edges[:-1])
-    counts = np.round(
-        4e4 * np.exp(-0.5 * ((centres - 160.0) / 7.0) ** 2) + np.where(centres < 130, 40 * np.exp((centres - 130.0) / 8.0), 0.0)
-    )
-    return TailSample(edges, counts, 1.0, 1e6)
-
-
-@pytest.fixture(scope="module")
-def limits():
-    yields = SignalYield(
-        masses=MASSES,
-        g_ref=1e-4,
-        exposures=(1.17e10, 8.1e9),
-        per_muon=7.7e-11 * (0.1 / MASSES) ** 1.5,
-        invisible=np.ones(3),
-        efficiency=np.column_stack([np.full(3, 0.10), np.full(3, 0.15)]),
-        efficiency_error=np.full((3, 2), 0.002),
-        pile_up_loss=PileUpLoss(0.13, 0.0, "published"),
-    )
-    return search_limits(letter_counting(), yields)
 
 
 def labels(ax) -> list[str]:
@@ -140,9 +113,9 @@ def test_numbers_behind_a_figure_are_those_drawn(tmp_path):
 def test_a_saved_figure_has_three_files(tmp_path, limits):
     figure, axes = bands_figure(limits)
     files = save_with_numbers(figure, axes, tmp_path / "bands")
-    assert {path.name for path in files} == {"bands.png", "bands.pdf", "bands.csv"}
+    assert {path.name for path in files} == {"bands.png", "bands.pdf", "bands_numbers.csv"}
     assert not plt.fignum_exists(figure.number)
-    with (tmp_path / "bands.csv").open(encoding="utf-8") as stream:
+    with (tmp_path / "bands_numbers.csv").open(encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream) if row["series"] == "observed" and float(row["x"]) == 100.0]
     found = [float(row["y"]) for row in rows]
     assert found == pytest.approx([limits.couplings(m)[1, 0] for m in ("asymptotic", "exact")], rel=1e-5)
