@@ -98,7 +98,7 @@ def tail_figure(sample: TailSample, estimate: TailEstimate, ax: Axes | None = No
         top = float(counts.max())
         ax.text(estimate.threshold - 1, 0.4 * top, "fit below", rotation=90, ha="right", va="top", fontsize=11, color=GREY)
         ax.text(0.5 * (20.0 + estimate.box_edge), 0.25 * top, "signal box", ha="center", fontsize=12, color=VERMILLION)
-        ax.set(yscale="log", xlim=(20.0, 220.0), ylim=(max(1e-7, min(lowest, 0.1)), 30.0 * top))
+        ax.set(yscale="log", xlim=(20.0, 220.0), ylim=(max(1e-7, min(lowest, 0.1)), 3e4 * top))  # room for the legend
         ax.set_xlabel(r"$p_{out}$ [GeV/$c$]")
         ax.set_ylabel(f"events / {width:g} GeV/$c$")
         ax.legend(fontsize=10.5, loc="upper left", title=_title(estimate), title_fontsize=11, ncols=2)
