@@ -6,20 +6,23 @@ import math
 
 from na64mu.kernel import inner_kernel
 from na64mu.simulation.setup import BOX, DISC, Scratch, Setup
+from na64mu.simulation.straggling import Knocks, straggled
 from na64mu.simulation.stream import Stream
 
 __all__ = ("counter_deposit", "record")
 
 SCINTILLATOR_DENSITY = 1.06  # g/cm3
 
+ELECTRON_LOSS = 0.2  # of a fast electron in plastic [MeV/mm] (PDG: 1.9 MeV cm2/g)
+
 
 @inner_kernel
 def counter_deposit(thickness: float, rng: Stream) -> float:
-    """Energy that a fast particle leaves in a thin scintillator [MeV].
+    """Energy that a fast particle leaves in a scintillator [MeV].
 
-    Most probable value of Landau, Vavilov and Bichsel (PDG Review eq. 34.13 in the limit of the density effect),
-    xi [ln(2 m xi / (hbar omega_p)^2) + 0.2], hbar omega_p = 21.75 eV; fluctuations: Moyal's approximation with the
-    Landau width (full width at half maximum 4.02 xi = 3.59 widths). Larger losses are the delta rays made apart.
+    Ionisation with knock-on electrons below a cut T: mean xi ln(2 m T / (hbar omega_p)^2) (PDG Review eq. 34.12 in the limit of
+    the density effect, hbar omega_p = 21.75 eV), fluctuations of Vavilov. The cut is the energy of an electron that loses half
+    the thickness: harder ones leave the counter and that energy in it.
 
     Parameters
     ----------
@@ -34,9 +37,9 @@ def counter_deposit(thickness: float, rng: Stream) -> float:
         [MeV].
     """
     xi = 0.5 * 0.307075 * 0.5377 * 0.1 * thickness * SCINTILLATOR_DENSITY
-    mode = xi * (math.log(2.0 * 0.51099895e6 * xi * 1e6 / (21.75 * 21.75)) + 0.2)
-    z = rng.standard_normal()
-    return max(0.3 * mode, mode - 1.12 * xi * math.log(z * z + 1e-12))
+    cut = 0.5 * ELECTRON_LOSS * thickness
+    mean = xi * math.log(2.0 * 0.51099895e6 * cut * 1e6 / (21.75 * 21.75))
+    return straggled(mean, Knocks(xi / mean, cut, 0.0, 1.0, 1.0, 0.0), rng) + cut * rng.poisson(xi / cut)
 
 
 @inner_kernel
