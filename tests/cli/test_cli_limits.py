@@ -30,7 +30,19 @@ def limits(*arguments):
 
 def test_published_numbers_to_limits(table, tmp_path):
     done = limits(
-        "--published", "--efficiency", table, "--masses", 3, "--cross-section", "ww", "--no-targets", "-o", tmp_path / "out", "--json"
+        "--published",
+        "--efficiency",
+        table,
+        "--masses",
+        3,
+        "--cross-section",
+        "ww",
+        "--no-targets",
+        "-o",
+        tmp_path / "out",
+        "--json",
+        "--hs3",
+        0.1,
     )
     assert done.exit_code == 0, done.output
     content = json.loads(done.stdout)
@@ -44,8 +56,11 @@ def test_published_numbers_to_limits(table, tmp_path):
     assert all(row["g_asymptotic_observed"] < 0.82 * row["g_exact_observed"] for row in rows.values())
     assert "too few for the asymptotic form" in content["caution"]
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    figures = {f"{name}.{kind}" for name in ("limit_g", "limit_y", "efficiency", "yields") for kind in ("png", "pdf")}
-    assert names == {"limits.csv", "yields.csv", "systematics.csv", "background_only.json", "patchset.json"} | figures
+    drawn = ("limit_g", "limit_y", "bands", "efficiency", "yields")
+    figures = {f"{name}{kind}" for name in drawn for kind in (".png", ".pdf", "_numbers.csv")}
+    assert names == {"limits.csv", "yields.csv", "systematics.csv", "background_only.json", "patchset.json", "hs3_100MeV.json"} | figures
+    hs3 = json.loads((tmp_path / "out" / "hs3_100MeV.json").read_text(encoding="utf-8"))
+    assert [d["name"] for d in hs3["distributions"]] == ["config_1", "config_2"]
     with (tmp_path / "out" / "limits.csv").open(encoding="utf-8") as stream:
         table_rows = list(csv.DictReader(line for line in stream if not line.startswith("#")))
     assert float(table_rows[0]["g_exact_observed"]) == pytest.approx(rows[0.01]["g_exact_observed"], rel=1e-5)
@@ -130,6 +145,9 @@ def test_limits_of_an_output_folder(folder, table, tmp_path):
     # the same share of the configurations: g goes with the root of the muons, the limit in events is 2.31 with both backgrounds
     ratio = (sum(content["exposures"]) / 1.98e10) ** 0.5
     assert projected["limits"][-1]["g_exact_expected"] == pytest.approx(row["g_exact_observed"] * ratio, rel=1e-3)
+    done = limits(folder, *arguments, "--backgrounds", "letter", "--n-mot", 1.98e10, "--hs3", 0.1)
+    assert done.exit_code == 1
+    assert "--hs3: the likelihood needs counts; leave out --n-mot" in " ".join(done.output.split())
     done = limits(folder, *arguments, "--backgrounds", "letter", "--n-mot", 1.98e10, "--hepdata")
     assert done.exit_code == 1
     assert "expected limits alone are not a result to publish" in " ".join(done.output.split())
@@ -137,7 +155,7 @@ def test_limits_of_an_output_folder(folder, table, tmp_path):
 
 def test_efficiency_from_simulation(tmp_path):
     path = tmp_path / "table.json"
-    arguments = ["-n", "400", "--masses", "0.1,1", "--no-pile-up", "--seed", "3", "--samples", str(tmp_path / "samples"), "-o", str(path)]
+    arguments = ["-n", "400", "--masses", "0.1,1", "--no-pile-up", "--seed", "3", "--samples", str(tmp_path / "samples"), "--workers", "1", "--map", str(tmp_path / "map.json"), "-o", str(path)]
     done = CliRunner().invoke(main, ["-q", "efficiency", *arguments])
     assert done.exit_code == 0, done.output
     made = EfficiencyTable.read(path)

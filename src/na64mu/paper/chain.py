@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from na64mu.paper.beyond import look_ahead, scan_signal_box
 from na64mu.paper.estimates import estimate
 from na64mu.paper.interpretation import derive, set_limits
 from na64mu.paper.page import write_report
 from na64mu.paper.reduction import calibrate, draw_planes, measure_efficiency, run_main_job
 from na64mu.paper.samples import FOLDER, sample_step
-from na64mu.paper.scale import FULL, Sample, Scale
+from na64mu.paper.scale import FULL, SHOWN_MASS, Sample, Scale
 from na64mu.paper.workflow import Step, Workflow
 from na64mu.statistics.letter import N_MOT
 
@@ -55,7 +56,8 @@ def analysis_steps(scale: Scale, detector: str, selection: str, workers: int) ->
     tuple of Step
     """
     signal = scale.signal_samples()
-    main = tuple(s for s in scale.samples() if s not in signal)
+    shown = tuple(s for s in signal if s.mass == SHOWN_MASS and not s.pile_up)
+    main = (*(s for s in scale.samples() if s not in signal), *shown)
     calibration = tuple(s for s in main if s.calibration_triggers)
     common = {"detector": detector, "selection": selection}
     how = {"workers": workers}
@@ -88,6 +90,14 @@ def analysis_steps(scale: Scale, detector: str, selection: str, workers: int) ->
             ("run",),
             ("analysis", "report", "paper/estimates.py"),
         ),
+        Step(
+            "boxes",
+            "signal box",
+            scan_signal_box,
+            {"run": "run", "n_mot": sum(N_MOT), "seed": scale.seed},
+            ("run",),
+            ("analysis", "statistics", "report/boxes.py", "data/calibration", "paper/beyond.py"),
+        ),
         Step("theory", "numbers without events", derive, {"detector": detector}, (), (*RESULT, "data/detector", "paper/interpretation.py")),
         Step(
             "limits",
@@ -96,6 +106,14 @@ def analysis_steps(scale: Scale, detector: str, selection: str, workers: int) ->
             {"detector": detector, "n_masses": scale.n_limit_masses, "n_targets": scale.n_target_masses},
             ("efficiency", "backgrounds"),
             (*RESULT, "data/detector", "simulation/losses.py", "simulation/spectra.py", "paper/interpretation.py"),
+        ),
+        Step(
+            "beyond",
+            "other bosons, projections",
+            look_ahead,
+            {"detector": detector, "n_masses": scale.n_limit_masses},
+            ("efficiency",),
+            (*RESULT, "data/detector", "data/efficiency/na64mu-2022-kinematic.json", "paper/beyond.py"),
         ),
     )
 

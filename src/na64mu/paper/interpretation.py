@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from na64mu.errors import InputError
 from na64mu.paper.values import Value, write_values
+from na64mu.typing import FloatArray
 
 if TYPE_CHECKING:
     from na64mu.analysis.limits import SearchLimits
     from na64mu.analysis.yields import EfficiencyTable, SignalYield
 
-__all__ = ("NO_RECORD", "derive", "set_limits")
+__all__ = ("NO_RECORD", "derive", "masses_of", "set_limits")
 
 #: Stands in the patch set for the INSPIRE number of the publication, which is not at hand; its schema wants seven digits.
 NO_RECORD = 9_999_999
@@ -43,7 +45,7 @@ def set_limits(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     from na64mu.statistics.workspace import write_workspace
 
     table = EfficiencyTable.read(place.parent / "efficiency" / "efficiency.json")
-    masses = _masses(table, parameters["n_masses"])
+    masses = masses_of(table, parameters["n_masses"])
     loss, error = table.pile_up_loss()
     lost = PileUpLoss(max(loss, 0.0), error, "measured: simulated signal with and without pile-up")
     yields = signal_yield(target_of(load_detector(parameters["detector"])), table, masses, N_MOT, lost)
@@ -63,11 +65,29 @@ def set_limits(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     return [*written, write_values(place, values)]
 
 
-def _masses(table: EfficiencyTable, n: int) -> list[float]:
-    """Even in ln m between the masses at which both configurations selected events, with the marked ones."""
-    seen = [p.mass for p in table.of(1) if p.n_selected] and [
-        p.mass for p, q in zip(table.of(1), table.of(2), strict=True) if p.n_selected and q.n_selected
-    ]
+def masses_of(table: EfficiencyTable, n: int) -> list[float]:
+    """Masses of a scan [GeV]: even in ln m between those at which both configurations selected events, and the marked ones.
+
+    Parameters
+    ----------
+    table : EfficiencyTable
+    n : int
+        Even ones.
+
+    Returns
+    -------
+    list of float
+        Rising.
+
+    Raises
+    ------
+    InputError
+        If fewer than two masses have selected events in both configurations.
+    """
+    seen = [p.mass for p, q in zip(table.of(1), table.of(2), strict=True) if p.n_selected and q.n_selected]
+    if len(seen) < 2:
+        msg = "fewer than two masses have selected signal events in both configurations: simulate more with `na64mu paper --events`"
+        raise InputError(msg)
     low, high = seen[0], seen[-1]
     even = [float(f"{m:.6g}") for m in np.geomspace(low, high, n)]
     return sorted({low, high, *even[1:-1], *(m for m in MARKED if low <= m <= high)})
@@ -79,7 +99,7 @@ def _limit_values(limits: SearchLimits) -> dict[str, Value]:
     from na64mu.physics.couplings import y_parameter
 
     values: dict[str, Value] = {}
-    edge = g_minus_2_line(limits.masses, -2.0)
+    edge, spread = g_minus_2_line(limits.masses, -2.0), _relative_statistics(limits)
     for method, suffix in (("asymptotic", ""), ("exact", "_exact")):
         g = limits.couplings(method)[:, 0]
         for mass in SHOWN:
@@ -99,21 +119,25 @@ def _limit_values(limits: SearchLimits) -> dict[str, Value]:
             else "crossing"
         )
         note += f"; up to {1000 * last:.3g} MeV" if not math.isnan(last) else ""
-        values[f"crossing{suffix}"] = Value(1000 * found, is_upper=starts_below, note=note)
+        moved = [1000 * crossing(limits.masses, g * factor, edge)[0] for factor in (1.0 - spread, 1.0 + spread)]
+        error = 0.0 if starts_below or not np.isfinite(moved).all() else 0.5 * abs(moved[1] - moved[0])
+        values[f"crossing{suffix}"] = Value(1000 * found, error, is_upper=starts_below, note=note)
     return values
 
 
+def _relative_statistics(limits: SearchLimits) -> FloatArray:
+    """Part of the relative error of g that comes from the number of simulated events, shape (n,): half of that of the efficiency."""
+    shares = np.asarray(limits.yields.exposures) / sum(limits.yields.exposures)
+    efficiency = np.sqrt((limits.yields.efficiency_error**2) @ shares**2) / (limits.yields.efficiency @ shares)
+    lost = limits.yields.pile_up_loss
+    return np.asarray(0.5 * np.hypot(efficiency, lost.error / (1.0 - lost.value)), dtype=np.float64)
+
+
 def _with_statistics(limits: SearchLimits, value: float, mass: float, scale: float) -> Value:
-    """A limit on g with the part of its error that comes from the number of simulated events: half of the relative error of the efficiency."""
     from na64mu.analysis.limits_files import at_mass
 
-    shares = np.asarray(limits.yields.exposures) / sum(limits.yields.exposures)
-    of_all = np.sqrt((limits.yields.efficiency_error**2) @ shares**2)
-    lost = limits.yields.pile_up_loss
-    relative = math.hypot(
-        at_mass(limits, of_all, mass) / at_mass(limits, limits.yields.efficiency @ shares, mass), lost.error / (1.0 - lost.value)
-    )
-    return Value(scale * value, 0.5 * scale * value * relative, note="error: statistics of the simulated samples")
+    relative = at_mass(limits, _relative_statistics(limits), mass)
+    return Value(scale * value, scale * value * relative, note="error: statistics of the simulated samples")
 
 
 def _with_own_backgrounds(place: Path, yields: SignalYield) -> tuple[dict[str, Value], list[Path]]:

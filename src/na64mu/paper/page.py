@@ -32,7 +32,9 @@ td.verdict { white-space: normal; min-width: 7rem; text-align: left; font-weight
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(26rem, 1fr)); gap: 1.5rem; } .figures figure.whole { grid-column: 1 / -1; }
 figcaption { font-size: .85rem; color: #444; }
 p.text { max-width: 60rem; margin: .5rem 0; }
-@media (max-width: 40rem) { .figures { grid-template-columns: 1fr; } td small { max-width: 15rem; } td.word { min-width: 9rem; } }
+.phone { display: none; }
+@media (max-width: 40rem) { .more { display: none; } .phone { display: inline; } .compare td, .compare th { padding-right: .4rem; } .compare td { font-size: .82rem; }
+  .compare td.verdict { min-width: 4.5rem; } .compare td.word { min-width: 6rem; } .compare td small { max-width: none; } .figures { grid-template-columns: 1fr; } }
 @media print { .figures { grid-template-columns: 1fr 1fr; } td small { font-size: 7pt; } .agrees, .differs { color: #000; } }
 """
 CLASSES = {Verdict.AGREES: "agrees", Verdict.DIFFERS: "differs"}
@@ -57,7 +59,7 @@ def write_report(folder: Path, workflow: Workflow, scale: Scale, *, command: str
         report.html.
     """
     values: dict[str, Value] = {}
-    for name in ("calibrate", "run", "efficiency", "backgrounds", "theory", "limits"):
+    for name in ("calibrate", "run", "efficiency", "backgrounds", "boxes", "theory", "limits"):
         values |= read_values(folder / name)
     compared = compare(values)
     write_csv(folder / "comparison.csv", compared)
@@ -140,23 +142,24 @@ def _comparison_table(rows: Iterable[Compared]) -> str:
             o.note and f"Ours: {o.note}.",
         ]
         notes = "".join(f"<small>{escape(str(text))}</small>" for text in small if text)
+        unit = f"<span class='phone'> [{escape(p.unit)}]</span>" if p.unit else ""
         ratio = f"{c.ratio:.3g}" if math.isfinite(c.ratio) and not o.is_upper and c.verdict is not Verdict.INPUT else ""
         tolerance = "" if p.tolerance is None or not p.letter else str(p.tolerance).replace("+-", "\u00b1")
         cells = [
-            f"<td class='word'>{escape(p.what)}{notes}</td>",
-            f"<td class='word'>{escape(p.unit)}</td>",
+            f"<td class='word'>{escape(p.what)}{unit}{notes}</td>",
+            f"<td class='word more'>{escape(p.unit)}</td>",
             f"<td>{escape(_number(c.letter, c.letter_error, p.is_upper))}</td>",
             f"<td>{escape(_number(o.value, o.error, o.is_upper))}</td>",
-            f"<td>{escape(ratio)}</td>",
-            f"<td>{escape(tolerance)}</td>",
+            f"<td class='more'>{escape(ratio)}</td>",
+            f"<td class='more'>{escape(tolerance)}</td>",
             f"<td class='verdict {CLASSES.get(c.verdict, 'open')}'>{escape(c.words)}</td>",
         ]
         lines.append(f"<tr>{''.join(cells)}</tr>")
     head = "".join(
-        f"<th{' class=word' if i in (0, 1, 6) else ''}>{text}</th>"
+        f"<th class='{'word' if i in (0, 1, 6) else ''} {'more' if i in (1, 4, 5) else ''}'>{text}</th>"
         for i, text in enumerate(("quantity", "unit", "Letter", "ours", "ratio", "tolerance", "verdict"))
     )
-    return f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    return f"<div class='wide'><table class='compare'><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
 
 
 def _figures(folder: Path) -> str:
@@ -168,7 +171,8 @@ def _figure(folder: Path, figure: Figure) -> str:
     if not path.is_file():
         return ""
     image = f'<img alt="{escape(figure.title)}" src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}">'
-    files = f"{path.with_suffix('').relative_to(folder).as_posix()}.png, .pdf, .csv"
+    others = [name for name in (f"{path.stem}.pdf", f"{path.stem}_numbers.csv") if path.with_name(name).is_file()]
+    files = ", ".join([figure.file, *others])
     kind = " class='whole'" if figure.whole else ""
     return f"<figure{kind}>{image}<figcaption><b>{escape(figure.title)}.</b> {escape(figure.caption)} <i>({escape(files)})</i></figcaption></figure>"
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ("calibrate", "draw_planes", "joined", "measure_efficiency", "run_main_job")
 
-KINDS = ("physics", "calibration", "nuclear", "decay")
+KINDS = ("physics", "calibration", "nuclear", "decay", "zprime")
 
 
 def calibrate(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
@@ -111,7 +111,7 @@ def joined(result: RunResult, groups: Mapping[str, Sequence[str]]) -> RunResult:
 
 
 def by_kind(result: RunResult) -> RunResult:
-    """Both trigger configurations of the unbiased and biased samples together: datasets physics, calibration, nuclear, decay."""
+    """Both trigger configurations of the unbiased and biased samples together: datasets physics, calibration, nuclear, decay, zprime."""
     return joined(result, {kind: [name for name in result.datasets if name.startswith(f"{kind}_")] for kind in KINDS})
 
 
@@ -148,9 +148,18 @@ def _run_values(result: RunResult) -> dict[str, Value]:
     values["e_cal_kept"] = Value(
         100 * kept, 100 * math.sqrt(kept * (1 - kept) / all_of_them), note="calibration triggers, radiative tail included"
     )
-    in_box = sum(result.regions[f"physics_{c}"]["box_after"].n for c in (1, 2))
-    values["observed"] = Value(float(in_box), note=f"unbiased simulated muons, {sum(n_mot):.3g} on target")
+    values["observed"] = _in_the_box(sum(result.regions[f"physics_{c}"]["box_after"].n for c in (1, 2)), sum(n_mot))
     return values
+
+
+def _in_the_box(n: int, n_mot: float) -> Value:
+    """Unbiased simulated muons in the box, for the exposure of the Letter; without one the 90 % upper limit."""
+    from na64mu.statistics.letter import N_MOT
+
+    scale, note = sum(N_MOT) / n_mot, f"{n} in {n_mot:.3g} simulated muons on target, scaled to {sum(N_MOT):.3g}"
+    if n == 0:
+        return Value(math.log(10.0) * scale, is_upper=True, note=f"{note}: 90 % upper limit")
+    return Value(n * scale, math.sqrt(n) * scale, note=note)
 
 
 def _core(histogram: Any) -> tuple[float, float, float]:

@@ -9,7 +9,7 @@ __all__ = ("CONFIGS", "FULL", "MASSES", "QUICK", "SHOWN_MASS", "Sample", "Scale"
 CONFIGS = (1, 2)
 #: Masses of the efficiency curve: 1 MeV to 5 GeV, denser where it bends.
 MASSES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
-#: Mass of the signal that is drawn into the (p_out, E_CAL) plane.
+#: Mass of the signal that goes through the main job as well: it is drawn into the plane, and the signal box is scanned with it. One of every scale.
 SHOWN_MASS = 0.1
 #: Beam muons in one file: a sample is made file by file, on all cores.
 PER_FILE = 400_000
@@ -133,7 +133,7 @@ def _parts(n: int) -> list[int]:
 
 
 #: What `na64mu paper` makes by default.
-FULL = Scale("full", calibration=100_000, physics=2_000_000, nuclear=60_000, decay=60_000, signal=20_000)
+FULL = Scale("full", calibration=200_000, physics=2_000_000, nuclear=60_000, decay=60_000, signal=20_000)
 #: What `na64mu paper --quick` makes.
 QUICK = Scale(
     "quick",

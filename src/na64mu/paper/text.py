@@ -58,6 +58,23 @@ FIGURES = (
         "Asymptotic bands below the exact limit are an artefact of the method: with less than a tenth of a background event there is nothing below no event.",
         True,
     ),
+    Figure(
+        "boxes/boxes.png",
+        "Signal box scanned again",
+        "Expected limit over both borders, with backgrounds extrapolated from outside of the blinded box and simulated Z' of 100 MeV.",
+        True,
+    ),
+    Figure("beyond/limit_dark-photon.png", "Beyond the Letter: dark photon", "Invisible decays; g = epsilon e."),
+    Figure(
+        "beyond/limit_scalar.png",
+        "Beyond the Letter: scalar",
+        "Efficiency from the map in (x, psi') of the recoiling muon that ships with the package.",
+    ),
+    Figure(
+        "beyond/projection.png",
+        "Beyond the Letter: more muons on target",
+        "Expected limits with the Letter's backgrounds per muon times the factor of each improvement.",
+    ),
     Figure("limits/yields.png", "Signal yields", "Z' produced and expected in the box against mass."),
 )
 

@@ -119,7 +119,7 @@ def write_drawn(path: Path, axes: Axes | list[Axes]) -> Path:
 
 
 def save_with_numbers(figure: Figure, axes: Axes | list[Axes], path: Path) -> list[Path]:
-    """Write a figure as PNG and PDF with the numbers behind it as CSV, and close it.
+    """Write a figure as PNG and PDF with the numbers behind it as <name>_numbers.csv, and close it.
 
     Parameters
     ----------
@@ -134,6 +134,6 @@ def save_with_numbers(figure: Figure, axes: Axes | list[Axes], path: Path) -> li
     list of Path
         The three files.
     """
-    numbers = write_drawn(path.with_suffix(".csv"), axes)
+    numbers = write_drawn(path.with_name(f"{path.name}_numbers.csv"), axes)
     figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
     return [path.with_suffix(".pdf"), save(figure, path.with_suffix(".png")), numbers]

@@ -1,0 +1,88 @@
+"""Steps beyond the Letter: the signal box scanned again, other bosons than the Z', and more muons on target. Momenta GeV/c, energies and masses GeV."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from na64mu.errors import BackgroundError, InputError
+from na64mu.paper.values import Value, write_values
+
+__all__ = ("look_ahead", "scan_signal_box")
+
+#: Bosons besides the Z' whose limits are set.
+MODELS = ("dark-photon", "scalar")
+
+
+def scan_signal_box(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
+    """Scan the borders of the signal box for the best expected limit, without a look into it: boxes.csv, boxes.json, boxes.png.
+
+    With too few simulated events the best borders do not exist; the step then says why.
+    """
+    import numpy as np
+
+    from na64mu.analysis.backgrounds.boxes import box_backgrounds
+    from na64mu.analysis.optimisation import E_CUTS, P_CUTS, mip_energies, scan_boxes
+    from na64mu.analysis.result import RunResult
+    from na64mu.paper.reduction import by_kind
+    from na64mu.report.boxes import write_box_figure
+
+    result = by_kind(RunResult.read(place.parent / parameters["run"]))
+    n_mot = parameters["n_mot"]
+    try:
+        backgrounds = box_backgrounds(
+            result,
+            np.array(P_CUTS),
+            np.array(E_CUTS),
+            seed=parameters["seed"],
+            physics="physics",
+            calibration="calibration",
+            region_d="nuclear",
+            hadrons="decay",
+            n_mot=n_mot,
+        )
+        scan = scan_boxes(result, backgrounds, signals=("zprime",), mip=mip_energies(result), n_mot=n_mot)
+    except (BackgroundError, InputError) as error:
+        return [write_values(place, {key: Value(math.nan, note=str(error)) for key in ("p_out_cut", "e_cal_cut")})]
+    p_out, e_cal, gain = scan.best()
+    p_range, e_range = scan.plateau()
+    note = f"expected limit on g {gain:.3g} times that of the published box; within 1 % of the best from {{:g}} to {{:g}}"
+    values = {
+        "p_out_cut": Value(p_out, note=note.format(*p_range)),
+        "e_cal_cut": Value(e_cal, note=note.format(*e_range)),
+    }
+    return [*scan.write(place), write_box_figure(scan, place), write_values(place, values)]
+
+
+def look_ahead(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
+    """Limits on other bosons with our efficiencies, and expected limits of larger exposures: CSV and figures."""
+    from na64mu.analysis.limits import letter_counting, search_limits
+    from na64mu.analysis.limits_models import BOSONS, BosonLimits, boson_efficiencies
+    from na64mu.analysis.projection import SCENARIOS, project
+    from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, signal_yield, target_of
+    from na64mu.analysis.yields.kinematics import STANDARD
+    from na64mu.detector import load_detector
+    from na64mu.paper.interpretation import masses_of
+    from na64mu.report.boson_limits import write_boson_figure
+    from na64mu.report.projection import write_projection_figure
+    from na64mu.statistics.letter import N_MOT
+
+    path = place.parent / "efficiency" / "efficiency.json"
+    table, target = EfficiencyTable.read(path), target_of(load_detector(parameters["detector"]))
+    masses = masses_of(table, parameters["n_masses"])
+    loss, error = table.pile_up_loss()
+    lost = PileUpLoss(max(loss, 0.0), error, "measured: simulated signal with and without pile-up")
+    written: list[Path] = []
+    for name in MODELS:
+        boson = BOSONS[name]
+        yields = signal_yield(
+            target, boson_efficiencies(boson, path, STANDARD), masses, N_MOT, lost, mediator=boson.mediator, all_invisible=True
+        )
+        found = BosonLimits(boson, search_limits(letter_counting(), yields))
+        written += [found.write(place), *write_boson_figure(found, place)]
+    yields = signal_yield(target, table, masses, N_MOT, PileUpLoss(0.0, 0.0, "set by each scenario"))
+    projection = project(yields, list(SCENARIOS))
+    written += [*projection.write(place), write_projection_figure(projection, place)]
+    return written
