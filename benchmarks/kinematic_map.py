@@ -53,7 +53,7 @@ def main(map_file: str, table_file: str, *others: str) -> None:
             print(
                 f"{1000 * point.mass:10g} {config:6d}   {100 * e.value:6.3f} +- {50 * (e.high - e.low):.3f}   {100 * value:6.3f} +- {100 * error:.3f}   {pull:+5.2f}   {uncovered:.1e}"
             )
-    print(f"chi2 {chi2:.1f} for {n} samples (the map is made of them: below {n})")
+    print(f"chi2 {chi2:.1f} for {n} samples (below {n} where the map is made of these samples)")
     for path in others:
         scalar(path, table)
 
