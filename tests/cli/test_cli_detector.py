@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 
@@ -55,3 +56,14 @@ def test_an_unknown_tag_lists_the_known_ones():
 
 def test_options_need_a_name():
     assert invoke("--sources").exit_code == 2
+    assert invoke("--gdml", "x.gdml").exit_code == 2
+
+
+def test_gdml_is_written_and_checked(tmp_path):
+    if importlib.util.find_spec("geant4_pybind") is None:
+        pytest.skip("geant4-pybind is not installed (extra geant4)")
+    path = tmp_path / "setup.gdml"
+    done = invoke("na64mu-2022", "--gdml", str(path))
+    assert done.exit_code == 0
+    assert "volumes without overlaps, read back by geant4" in done.stdout
+    assert path.read_text().count("<physvol") > 50

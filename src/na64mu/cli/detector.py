@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -20,7 +21,10 @@ WIDTH_OF_A_FILE = 150  # columns when the output is no terminal
 @click.argument("name", metavar="[TAG|FILE]", required=False)
 @click.option("--sources", is_flag=True, help="Print every number with its source.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole description as JSON.")
-def command(name: str | None, sources: bool, as_json: bool) -> None:
+@click.option(
+    "--gdml", type=click.Path(dir_okay=False, path_type=Path), help="Write the geometry of the Geant4 back end, checked for overlaps."
+)
+def command(name: str | None, sources: bool, as_json: bool, gdml: Path | None) -> None:
     """List the known detector descriptions, or print the elements of one of them along z.
 
     TAG is a tag such as na64mu-2022, FILE a description of your own (TOML).
@@ -31,13 +35,21 @@ def command(name: str | None, sources: bool, as_json: bool) -> None:
     from na64mu.detector.overview import UNITS
 
     if name is None:
-        if sources or as_json:
-            msg = "--sources and --json need a TAG or FILE"
+        if sources or as_json or gdml is not None:
+            msg = "--sources, --json and --gdml need a TAG or FILE"
             raise click.UsageError(msg)
         for tag in known_detectors():
             click.echo(f"{tag:20s} {load_detector(tag).title}")
         return
     detector = load_detector(name)
+    if gdml is not None:
+        from na64mu.simulation.geant4.gdml import write_gdml
+
+        check = write_gdml(detector, 1, gdml)
+        click.echo(
+            f"{gdml}: {check.volumes} volumes without overlaps, read back by {check.version} (counters as in trigger configuration 1)"
+        )
+        return
     if as_json:
         click.echo(detector.model_dump_json(indent=1))
         return
