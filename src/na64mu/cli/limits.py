@@ -113,7 +113,13 @@ MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
 )
 @click.option("--targets/--no-targets", default=True, show_default=True, help="Solve the Boltzmann equation for the relic targets of y.")
 @click.option("--figures/--no-figures", default=True, show_default=True, help="Draw the figures (PNG and PDF).")
-@click.option("--hs3", "hs3_mass", type=click.FloatRange(min=0, min_open=True), metavar="GEV", help="Also write the likelihood of the scanned mass nearest to this one as HS3.")
+@click.option(
+    "--hs3",
+    "hs3_mass",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="GEV",
+    help="Also write the likelihood of the scanned mass nearest to this one as HS3.",
+)
 @click.option("--hepdata", is_flag=True, help="Also write the HEPData submission (needs hepdata_lib) to OUTPUT/hepdata.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of tables.")
 def command(folder: Path | None, output: Path, published: bool, as_json: bool, **options: Any) -> None:
@@ -221,7 +227,9 @@ def _hs3(limits: SearchLimits, output: Path, wanted: float) -> Path:
         msg = "--hs3: the likelihood needs counts; leave out --n-mot, and unblind the signal box"
         raise InputError(msg)
     mass = min(limits.models, key=lambda m: abs(math.log(m / wanted)))
-    return write_hs3(output / f"hs3_{1000 * mass:g}MeV.json", limits.models[mass], [limits.counting.observed[i] for i in limits.counting.used])
+    return write_hs3(
+        output / f"hs3_{1000 * mass:g}MeV.json", limits.models[mass], [limits.counting.observed[i] for i in limits.counting.used]
+    )
 
 
 def _hepdata(limits: SearchLimits, output: Path, inspire: int) -> Path:
