@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from na64mu.events.batch import RawBatch
 from na64mu.events.form import COLLECTIONS, SCALARS, TRUTH
 from na64mu.events.nano import open_events, to_events
 from na64mu.events.reader import count_entries, read_batch, read_runs
+from na64mu.events.source import read_columns
 from na64mu.events.writer import RawTreeWriter
 
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the independent Geant4 samples are not beside this checkout")
@@ -230,3 +233,14 @@ def test_runs_with_wider_numbers(tmp_path):
         file.mktree("runs", {k: v.dtype for k, v in numbers.items()} | {k: v.type.content for k, v in strings.items()})
         file["runs"].extend(numbers | strings)
     assert read_runs(tmp_path / "f.root") == [RUN_ROW]
+
+
+def test_a_branch_that_is_shorter_than_its_tree_is_named():
+    class Tree:
+        name, num_entries = "events", 40
+
+        def arrays(self, **options: Any) -> dict[str, ak.Array]:
+            return {"run": ak.Array(np.arange(40)), "event": ak.Array(np.arange(0))}
+
+    with pytest.raises(InputError, match=r"x\.root: branch 'event' of tree 'events' has 0 of the entries 0 to 39, the file is damaged"):
+        read_columns(Tree(), ["run", "event"], "x.root")

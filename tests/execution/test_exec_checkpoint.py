@@ -9,16 +9,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from search_examples import FakeReconstruction, hide, plant, raw_batch, runs_row, write_file
 
 from na64mu.analysis.result import RunResult
-from na64mu.errors import CheckpointError, SelectionError
+from na64mu.errors import CheckpointError, InputError, SelectionError
 from na64mu.events.writer import RawTreeWriter
 from na64mu.execution import waves
 from na64mu.execution.run import forget_checkpoint, run_search
+from na64mu.execution.waves import key_of_chunk, with_retries
 
 
 class Killed(BaseException):
@@ -190,6 +193,41 @@ def test_a_process_that_is_killed_goes_on(tmp_path, repository):
     assert not kept.exists()
     whole = run_search(sample, chunksize=200, progress=False)
     assert content(RunResult.read(tmp_path / "a")) == content(whole)
+
+
+def test_chunks_of_addresses_are_tried_again_and_local_ones_are_not():
+    calls: list[list[str]] = []
+
+    def run_wave(wave: Any) -> Any:
+        calls.append([c.filename for c in wave])
+        return {key_of_chunk(c): {"lost": ["x"] if len(calls) < 3 else []} for c in wave if c.filename != "root://h/gone"}
+
+    chunks = [SimpleNamespace(dataset="d", filename=f, entrystart=0, entrystop=1) for f in ("a.root", "root://h/b", "root://h/gone")]
+    found = with_retries(run_wave)(chunks)
+    assert calls == [["a.root", "root://h/b", "root://h/gone"], ["root://h/b", "root://h/gone"], ["root://h/b", "root://h/gone"]]
+    assert {key[1]: value["lost"] for key, value in found.items()} == {"a.root": ["x"], "root://h/b": []}
+
+
+def test_resume_says_that_lost_chunks_stay_lost(fake: FakeReconstruction, tmp_path, monkeypatch, caplog):
+    path = write_file(tmp_path / "beam.root", 400)
+
+    def failing(batch: object, detector: object) -> object:
+        if len(fake.calls) >= 2:
+            msg = "on purpose"
+            raise SelectionError(msg)
+        if not fake.calls:
+            fake.calls.append(0)
+            msg = "damaged"
+            raise InputError(msg)
+        return fake(batch, detector)
+
+    monkeypatch.setattr("na64mu.reconstruction.summary.reconstruct", failing)
+    with pytest.raises(SelectionError):
+        run_search(path, chunksize=50, output=tmp_path / "out", progress=False)
+    monkeypatch.setattr("na64mu.reconstruction.summary.reconstruct", fake)
+    result = run_search(path, chunksize=50, output=tmp_path / "out", progress=False, resume=True)
+    assert result.total.counts[0] == 350
+    assert "1 chunks were lost before the interruption and stay lost: run without --resume to try them again" in caplog.text
 
 
 def test_results_are_added_in_the_order_of_the_chunks():

@@ -98,6 +98,20 @@ def test_events_without_bookkeeping_are_a_loss(fake: FakeReconstruction, tmp_pat
         search(path, strict=True)
 
 
+def test_the_row_of_another_run_stands_for_no_muons_of_this_file(fake: FakeReconstruction, tmp_path):
+    path = write(tmp_path / "beam.root", [raw_batch(0, 100)], [runs_row(7)])
+    result = search(path)
+    (loss,) = (x for x in result.losses if x.is_damage)
+    assert loss.kind == "bookkeeping"
+    assert (
+        "the rows in 'runs' are of other runs (7): its events count in the cut-flow but no muons on target stand behind them" in loss.reason
+    )
+    assert (result.exposure.n_mot(), result.exit_code) == (0, 3)
+    # a run in which nothing was recorded is as good as any
+    empty = write(tmp_path / "good.root", [raw_batch(100, 50)], [runs_row(1), runs_row(2)])
+    assert search(empty).exposure.n_mot() == 2000
+
+
 def test_a_file_that_changes_while_it_is_read_is_an_error(fake: FakeReconstruction, tmp_path, monkeypatch):
     path = write_file(tmp_path / "beam.root", 100)
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ import na64mu
 from na64mu.analysis.result import RunResult
 from na64mu.errors import WorkerError
 from na64mu.execution import run_search
-from na64mu.execution.executors import check_workers, default_workers, open_executor, quiet_coffea
+from na64mu.execution.executors import check_workers, default_workers, n_parallel, open_executor, quiet_coffea
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,16 @@ def test_the_dask_executor_gives_the_same(real_files, reference):
     same(run_search(real_files, executor="dask", workers=2, chunksize=3_000, progress=False), reference)
 
 
+HERE = f"{na64mu.__version__} (sources_here)"
+
+
+@pytest.fixture
+def sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code has one hash, whoever edits it meanwhile."""
+    for place in ("analysis.provenance", "execution.executors"):
+        monkeypatch.setattr(f"na64mu.{place}.source_hash", lambda: "sources_here")
+
+
 class FakeClient:
     """Answers as the workers of a cluster would."""
 
@@ -74,18 +86,20 @@ class FakeClient:
             raise TimeoutError
 
     def run(self, function: Any) -> dict[str, str]:
-        assert function() == na64mu.__version__  # what a worker with the same installation answers
+        assert function() == HERE  # what a worker with the same installation answers
         return self.answers
 
 
+@pytest.mark.usefixtures("sources")
 def test_workers_with_the_same_version_are_accepted():
-    check_workers(FakeClient({"tcp://a": na64mu.__version__}))
+    check_workers(FakeClient({"tcp://a": HERE}))
 
 
-@pytest.mark.parametrize("answer", ["0.0.1", "ModuleNotFoundError: No module named 'na64mu'"])
+@pytest.mark.usefixtures("sources")
+@pytest.mark.parametrize("answer", ["0.0.1", f"{na64mu.__version__} (other code)", "ModuleNotFoundError: No module named 'na64mu'"])
 def test_a_worker_with_another_version_or_none_is_named(answer):
-    with pytest.raises(WorkerError, match=rf"worker tcp://b has not na64mu .* but {answer}: install the same version"):
-        check_workers(FakeClient({"tcp://a": na64mu.__version__, "tcp://b": answer}))
+    with pytest.raises(WorkerError, match=rf"worker tcp://b has not na64mu .* but {re.escape(answer)}: install the same version"):
+        check_workers(FakeClient({"tcp://a": HERE, "tcp://b": answer}))
 
 
 def test_a_cluster_without_workers_is_an_error():
@@ -101,6 +115,12 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
         open_executor("dask", 1, "tcp://127.0.0.1:9"),
     ):
         pass
+
+
+def test_a_wave_is_as_wide_as_the_cluster():
+    executor = SimpleNamespace(client=SimpleNamespace(nthreads=lambda: {"tcp://a": 4, "tcp://b": 8}))
+    assert n_parallel(executor, 2) == 12
+    assert n_parallel(SimpleNamespace(), 2) == 2
 
 
 def test_workers_by_default():

@@ -162,6 +162,7 @@ def read_columns(
     try:
         # A list of names makes uproot compare every branch with every name: a predicate is faster.
         columns = tree.arrays(filter_name=wanted.__contains__, entry_start=start, entry_stop=stop, how=dict)
+        _same_length(columns, names, tree, path, start, stop)
         return {name: columns[name] for name in names}
     except Na64muError:
         raise
@@ -175,3 +176,15 @@ def read_columns(
             f"the file is truncated or damaged ({reason_of(error)}); copy or make it again"
         )
         raise InputError(msg) from error
+
+
+def _same_length(columns: Any, names: Sequence[str], tree: Any, path: str | Path, start: int | None, stop: int | None) -> None:
+    """A damaged branch can claim another number of entries than its tree, and is read without a word."""
+    low, high, _ = slice(start, stop).indices(tree.num_entries)
+    for name in names:
+        if len(columns[name]) != max(high - low, 0):
+            msg = (
+                f"{path}: branch {name!r} of tree {tree.name!r} has {len(columns[name])} of the entries {low} to {high - 1}, "
+                "the file is damaged; copy or make it again"
+            )
+            raise InputError(msg)

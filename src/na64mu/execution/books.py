@@ -51,17 +51,18 @@ def books_of(
         ranges = unread[file.dataset, file.path]
         doubled = fileset.excluded.get(file.path, Excluded())
         counts = _counts_of(file, ranges, layout, doubled)
+        rows, problem = _rows_of(file, read[file.dataset, file.path], counts)
         if counts is not None:
             counts += Counter({(run, config): n for (_, run, config), n in doubled.elsewhere.items()})
         books.append(
             FileBook(
                 file.dataset,
                 file.path,
-                rows=rows_once(file.rows, ((run, config) for _, run, config in doubled.here)),
+                rows=rows_once(rows, ((run, config) for _, run, config in doubled.here)),
                 read=read[file.dataset, file.path],
                 unread=counts,
                 n_unread=sum(int(doubled.mask(start, stop).sum()) for start, stop in ranges) + doubled.elsewhere.total(),
-                problem=file.problem,
+                problem=problem,
             )
         )
     return books
@@ -72,6 +73,19 @@ def bookkeeping_losses(books: Iterable[FileBook]) -> list[Loss]:
     return [
         Loss(book.dataset, book.file, "bookkeeping", sentence) for book, sentence in bookkeeping_problems(books) if any(book.read.values())
     ]
+
+
+def _rows_of(file: SourceFile, read: Mapping[tuple[int, int], int], unread: Mapping[tuple[int, int], int] | None) -> tuple[Any, str]:
+    """Rows of `runs` that count: where events have no row, a row without events is of another run, and its muons are not those of the file."""
+    seen = {*read, *(unread or {})}
+    keys = {(int(row["run"]), int(row["config"])) for row in file.rows}
+    if not file.rows or seen <= keys or unread is None:
+        return file.rows, file.problem
+    rows = tuple(row for row in file.rows if (int(row["run"]), int(row["config"])) in seen)
+    return (
+        rows,
+        file.problem if rows else f"{file.path}: the rows in 'runs' are of other runs ({', '.join(str(r) for r, _ in sorted(keys))})",
+    )
 
 
 def _counts_of(file: SourceFile, ranges: Ranges, layout: Any, doubled: Excluded) -> Counter[tuple[int, int]] | None:

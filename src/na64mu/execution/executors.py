@@ -9,13 +9,16 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
 from na64mu import __version__
+from na64mu.analysis.provenance import source_hash
 from na64mu.errors import WorkerError
 
-__all__ = ("EXECUTORS", "ExecutorName", "check_workers", "default_workers", "open_executor", "quiet_coffea")
+__all__ = ("EXECUTORS", "ExecutorName", "check_workers", "default_workers", "n_parallel", "open_executor", "quiet_coffea")
 
 ExecutorName = Literal["iterative", "futures", "dask"]
 EXECUTORS: tuple[ExecutorName, ...] = ("iterative", "futures", "dask")
 
+#: Bytes by which a local worker may grow before it is replaced: several chunks of the default size.
+LEAK = 4_000_000_000
 #: Seconds to wait for the first worker of a cluster.
 PATIENCE = 60
 
@@ -46,7 +49,7 @@ def open_executor(name: ExecutorName, workers: int, scheduler: str | None) -> It
     Raises
     ------
     WorkerError
-        If the workers do not run this version of na64mu.
+        If the workers do not run this version and code of na64mu.
     """
     from coffea import processor
 
@@ -55,13 +58,33 @@ def open_executor(name: ExecutorName, workers: int, scheduler: str | None) -> It
     elif name == "futures":
         import loky
 
-        pool = loky.get_reusable_executor(max_workers=workers, timeout=120)  # kept for the next run in this session
+        # kept for the next run in this session; loky would take the size of a chunk for a leak and start workers anew all the time
+        pool = loky.get_reusable_executor(max_workers=workers, timeout=120, env={"LOKY_MAX_MEMORY_LEAK_SIZE": f"{LEAK:d}"})
         yield processor.FuturesExecutor(pool=pool, workers=workers, retries=0)
     else:
         with ExitStack() as stack:
             client = _client(stack, workers, scheduler)
             check_workers(client)
             yield processor.DaskExecutor(client=client, retries=0)
+
+
+def n_parallel(executor: Any, workers: int) -> int:
+    """Chunks that run at the same time: on a Dask cluster as many as it has threads, else one per local worker.
+
+    Parameters
+    ----------
+    executor : ExecutorBase
+        From `open_executor`.
+    workers : int
+        Local processes.
+
+    Returns
+    -------
+    int
+        At least one.
+    """
+    client = getattr(executor, "client", None)
+    return workers if client is None else max(1, sum(client.nthreads().values()))
 
 
 def _client(stack: ExitStack, workers: int, scheduler: str | None) -> Any:
@@ -83,7 +106,7 @@ def _client(stack: ExitStack, workers: int, scheduler: str | None) -> Any:
 
 
 def check_workers(client: Any) -> None:
-    """Make sure that every worker imports this version of na64mu; without it a run would hang and not say why.
+    """Make sure that every worker imports this version and this code of na64mu; without it a run would hang, or count otherwise.
 
     Parameters
     ----------
@@ -100,7 +123,8 @@ def check_workers(client: Any) -> None:
         import importlib
 
         try:
-            return str(importlib.import_module("na64mu").__version__)
+            version = importlib.import_module("na64mu").__version__
+            return f"{version} ({importlib.import_module('na64mu.analysis.provenance').source_hash()[:12]})"
         except Exception as error:  # noqa: BLE001  # whatever it is, the user wants to read it
             return f"{type(error).__name__}: {error}"
 
@@ -109,9 +133,10 @@ def check_workers(client: Any) -> None:
     except TimeoutError as error:
         msg = f"the Dask cluster has no worker after {PATIENCE} s: start one with `dask worker <scheduler>`"
         raise WorkerError(msg) from error
+    expected = f"{__version__} ({source_hash()[:12]})"
     for address, found in client.run(version_there).items():
-        if found != __version__:
-            msg = f"worker {address} has not na64mu {__version__} but {found}: install the same version on all workers"
+        if found != expected:
+            msg = f"worker {address} has not na64mu {expected} but {found}: install the same version, with the same files, on all workers"
             raise WorkerError(msg)
 
 

@@ -11,13 +11,13 @@ from typing import Any
 from na64mu.analysis.losses import Loss
 from na64mu.errors import InputError
 from na64mu.execution.checkpoint import Checkpoint
-from na64mu.execution.executors import ExecutorName, open_executor, quiet_coffea
+from na64mu.execution.executors import ExecutorName, n_parallel, open_executor, quiet_coffea
 from na64mu.execution.fileset import Fileset
 from na64mu.execution.guard import GuardedProcessor, worker_errors
 from na64mu.execution.ranges import Ranges, reconciled
 from na64mu.execution.summary_chunks import SummaryRunner, chunks_of, needed_columns
 from na64mu.execution.summary_fileset import SummaryFileset
-from na64mu.execution.waves import key_of_chunk, sum_in_order
+from na64mu.execution.waves import key_of_chunk, sum_in_order, with_retries
 from na64mu.tomlmodel import content_hash
 
 __all__ = ("Job", "process_fileset", "process_summaries")
@@ -97,13 +97,29 @@ def process_fileset(fileset: Fileset, processor: Any, job: Job, *, layout: Any =
             _warm_kernels(runner, chunks, guarded)
         out, gone = sum_in_order(
             chunks,
-            lambda wave: _run(runner, list(wave), guarded),
-            workers=job.workers,
+            with_retries(lambda wave: _run(runner, list(wave), guarded)),
+            workers=n_parallel(chosen, job.workers),
             checkpoint=job.checkpoint(chunks),
             show=job.progress,
         )
     whole = {(f.dataset, f.path): ((0, f.entries),) for f in fileset.files}
-    return (out, *reconciled(whole, chunks, out, gone))
+    ranges, lost = reconciled(whole, chunks, out, gone)
+    return out, ranges, lost if align else [*lost, *_unverified(fileset, job.chunksize)]
+
+
+def _unverified(fileset: Fileset, chunksize: int) -> list[Loss]:
+    """A note for every file whose checksums are of larger parts than the chunks."""
+    return [
+        Loss(
+            f.dataset,
+            f.path,
+            "note",
+            f"{f.path}: its checksums were not compared, they are of up to {f.largest_cluster} events and the chunks are smaller: "
+            f"take --chunksize {f.largest_cluster} or more, or run `na64mu check` before",
+        )
+        for f in fileset.files
+        if f.has_checksums and f.largest_cluster > chunksize
+    ]
 
 
 def process_summaries(fileset: SummaryFileset, processor: Any, job: Job) -> Outcome:
@@ -116,7 +132,9 @@ def process_summaries(fileset: SummaryFileset, processor: Any, job: Job) -> Outc
             with worker_errors():
                 return dict(chosen(list(wave), runner, {})[0].get("chunks", {}))
 
-        out, gone = sum_in_order(chunks, run_wave, workers=job.workers, checkpoint=job.checkpoint(chunks), show=job.progress)
+        out, gone = sum_in_order(
+            chunks, with_retries(run_wave), workers=n_parallel(chosen, job.workers), checkpoint=job.checkpoint(chunks), show=job.progress
+        )
     whole = {(f.dataset, f.path): f.rows for f in fileset.files}
     return (out, *reconciled(whole, chunks, out, gone))
 

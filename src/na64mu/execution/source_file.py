@@ -36,6 +36,8 @@ class SourceFile:
         Whether it has no truth of a simulation.
     spans : tuple of Span, optional
         Ranges of its event numbers; None where only the whole events can tell.
+    has_checksums : bool
+        Whether the writer left checksums of its events.
     """
 
     dataset: str
@@ -49,6 +51,7 @@ class SourceFile:
     problem: str = ""
     is_data: bool = True
     spans: tuple[Span, ...] | None = None
+    has_checksums: bool = False
 
     @property
     def largest_cluster(self) -> int:
@@ -77,6 +80,7 @@ def inspect_file(dataset: str, path: str, override: Detector | None, layout: Any
     InputError
         If the file cannot be used.
     """
+    from na64mu.events.checksums import NAME
     from na64mu.events.form import TREE
     from na64mu.events.nano import check_form
     from na64mu.events.reader import read_batch, runs_of
@@ -84,7 +88,7 @@ def inspect_file(dataset: str, path: str, override: Detector | None, layout: Any
 
     name = TREE if layout is None else layout.trees.events
     rows: list[dict[str, Any]] = []
-    problem, spans = "", None
+    problem, spans, has_checksums = "", None, False
     with open_file(path) as file:
         tree = find_tree(file, path, name)
         entries, uuid, borders = int(tree.num_entries), str(file.file.uuid), _borders(tree)
@@ -101,13 +105,14 @@ def inspect_file(dataset: str, path: str, override: Detector | None, layout: Any
                 raise InputError(msg) from error
             problem = str(error)
         if layout is None:
+            has_checksums = NAME in file.keys(cycle=False, recursive=False)
             spans = spans_of(lambda a, b: _numbers(tree, ("run", "event", "config"), path, a, b), 0, entries)
     tags = sorted({str(row["detector"]) for row in rows})
     if override is None and len(tags) != 1:
         msg = f"{path}: the bookkeeping names {len(tags)} detectors {tags}, one is wanted; choose one with --detector"
         raise InputError(msg)
     tag = tags[0] if override is None else override.tag
-    return SourceFile(dataset, path, name, uuid, tag, entries, borders, tuple(rows), problem, is_data, spans)
+    return SourceFile(dataset, path, name, uuid, tag, entries, borders, tuple(rows), problem, is_data, spans, has_checksums)
 
 
 def _borders(tree: Any) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ The order of the additions is fixed, so sums of weights have the same last bit o
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,14 +14,20 @@ from typing import Any, Protocol
 from na64mu.errors import WorkerError
 from na64mu.execution.checkpoint import Checkpoint
 
-__all__ = ("Chunk", "ChunkKey", "key_of_chunk", "sum_in_order")
+__all__ = ("Chunk", "ChunkKey", "key_of_chunk", "sum_in_order", "with_retries")
+
+log = logging.getLogger(__name__)
 
 #: Waves grow until one takes this long [s]: then the time to write a checkpoint does not count.
 WAVE_SECONDS = 15.0
 #: Chunks per worker in a wave at most: their results wait in memory.
 LARGEST_WAVE = 64
 
+#: How often a chunk is tried again that could not be read from an address (root://, https://); a local read that fails once fails again.
+RETRIES = 2
+
 ChunkKey = tuple[str, str, int, int]
+RunWave = Callable[[Sequence[Any]], Mapping["ChunkKey", dict[str, Any]]]
 
 
 class Chunk(Protocol):
@@ -37,9 +44,35 @@ def key_of_chunk(chunk: Chunk) -> ChunkKey:
     return chunk.dataset, chunk.filename, int(chunk.entrystart), int(chunk.entrystop)
 
 
+def with_retries(run_wave: RunWave) -> RunWave:
+    """The same, with chunks of addresses tried again that could not be read.
+
+    Parameters
+    ----------
+    run_wave : callable
+        As of `sum_in_order`.
+
+    Returns
+    -------
+    callable
+        As of `sum_in_order`.
+    """
+
+    def run(wave: Sequence[Any]) -> Mapping[ChunkKey, dict[str, Any]]:
+        found = dict(run_wave(wave))
+        for _ in range(RETRIES):
+            again = [c for c in wave if "://" in c.filename and found.get(key_of_chunk(c), {"lost": True}).get("lost")]
+            if not again:
+                break
+            found |= run_wave(again)
+        return found
+
+    return run
+
+
 def sum_in_order(
     chunks: Sequence[Any],
-    run_wave: Callable[[Sequence[Any]], Mapping[ChunkKey, dict[str, Any]]],
+    run_wave: RunWave,
     *,
     workers: int = 1,
     checkpoint: Checkpoint | None = None,
@@ -77,6 +110,11 @@ def sum_in_order(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     at, total, gone_keys = (0, {}, []) if checkpoint is None else checkpoint.load()
+    if total.get("lost") or gone_keys:
+        log.warning(
+            "%d chunks were lost before the interruption and stay lost: run without --resume to try them again",
+            len(total.get("lost", ())) + len(gone_keys),
+        )
     size = workers
     bar = Progress(
         BarColumn(),

@@ -1,0 +1,47 @@
+"""Nothing that is read from a user's or a cluster's file is unpickled or evaluated."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+#: Modules and functions that run what they read.
+MODULES = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"}
+CALLS = {"eval", "exec", "compile"}
+
+
+def findings(text: str) -> list[str]:
+    """What a source file does that could run a file's content."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found += [f"import {a.name}" for a in node.names if a.name.split(".")[0] in MODULES]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in MODULES:
+            found.append(f"from {node.module}")
+        elif isinstance(node, ast.Call):
+            name = node.func.id if isinstance(node.func, ast.Name) else ""
+            if name in CALLS:
+                found.append(f"{name}() in line {node.lineno}")
+            if any(k.arg == "allow_pickle" and getattr(k.value, "value", True) is not False for k in node.keywords):
+                found.append(f"allow_pickle in line {node.lineno}")
+            if isinstance(node.func, ast.Attribute) and node.func.attr in ("literal_eval", "read_pickle", "unsafe_load", "full_load"):
+                found.append(f"{node.func.attr} in line {node.lineno}")
+    return found
+
+
+@pytest.mark.parametrize("folder", ["src/na64mu", "processors", "selections"])
+def test_no_source_unpickles_or_evaluates(repository: Path, folder: str):
+    paths = [path for path in (repository / folder).rglob("*.py") if not path.is_symlink()]
+    assert paths
+    found = {str(path.relative_to(repository)): found for path in paths if (found := findings(path.read_text(encoding="utf-8")))}
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "text", ["import pickle", "from dill import loads", "eval(x)", "np.load(p, allow_pickle=True)", "ast.literal_eval(x)"]
+)
+def test_the_search_finds_what_it_looks_for(text: str):
+    assert findings(text)
+    assert not findings("np.load(p, allow_pickle=False)")
