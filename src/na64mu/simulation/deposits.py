@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from na64mu.kernel import kernel
 from na64mu.simulation.readout import Readout
 from na64mu.simulation.rows import room
 from na64mu.simulation.truth import PileUp
@@ -17,7 +18,7 @@ from na64mu.typing import FloatArray, IntArray
 __all__ = ("energy_rows", "read_cells", "read_counters", "read_veto")
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def read_counters(r: Readout, deposits: FloatArray, time: float, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
     """Rows (id, energy, time) of the trigger counters; their resolution is in the deposits. Returns the number of rows."""
     for c in range(len(deposits)):
@@ -29,7 +30,7 @@ def read_counters(r: Readout, deposits: FloatArray, time: float, rows: FloatArra
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def read_veto(r: Readout, panels: FloatArray, time: float, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
     """Rows (end, energy, time) of the VETO; returns the number of rows."""
     threshold, resolution, sigma_t = r.veto
@@ -44,7 +45,7 @@ def read_veto(r: Readout, panels: FloatArray, time: float, rows: FloatArray, n: 
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def read_cells(
     response: FloatArray, alive: FloatArray, cells: FloatArray, first: int, time: float, rows: FloatArray, n: int, rng: np.random.Generator
 ) -> int:

@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numba import njit
 
+from na64mu.kernel import kernel
 from na64mu.simulation.readout import Readout
 from na64mu.typing import FloatArray
 
@@ -23,7 +24,7 @@ SAMPLE_RATIOS = ((1.0 - 25.0 / 30.0) * math.exp(25.0 / 30.0), (1.0 + 25.0 / 30.0
 OVERFLOW = 32767
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def moyal(mode: float, width: float, rng: np.random.Generator) -> float:
     """Draw from the Moyal distribution: mode - width ln(z^2) with z normal (J. E. Moyal, Phil. Mag. 46 (1955) 263).
 
@@ -43,7 +44,7 @@ def moyal(mode: float, width: float, rng: np.random.Generator) -> float:
     return mode - width * math.log(z * z + 1e-12)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sample_pulse(time: float, samples: FloatArray) -> None:
     """The three samples of a pulse of height 1 that comes at a time after the trigger's [ns]."""
     for k in range(3):
@@ -51,7 +52,7 @@ def sample_pulse(time: float, samples: FloatArray) -> None:
         samples[k] = t * math.exp(1.0 - t) if t > 0.0 else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def share_charge(
     r: Readout, k: int, position: float, along: float, samples: FloatArray, charges: FloatArray, rng: np.random.Generator
 ) -> None:
@@ -75,7 +76,7 @@ def share_charge(
         below = above
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _leak(fraction: float, n_channels: int, charges: FloatArray) -> None:
     """Each channel reads a fraction of the charge of its two neighbours too, in every sample."""
     for s in range(3):
@@ -86,7 +87,7 @@ def _leak(fraction: float, n_channels: int, charges: FloatArray) -> None:
             before = here
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _add_noise_hit(
     channel: int, threshold: float, noise: float, samples: FloatArray, charges: FloatArray, rng: np.random.Generator
 ) -> None:
@@ -149,5 +150,6 @@ def read_strips(r: Readout, k: int, charges: FloatArray, rows: FloatArray, n: in
                 charge = largest if s == peak else charges[channel, s] + noise * rng.standard_normal()
                 rows[n, 3 + s] = math.floor(min(OVERFLOW, charge) + 0.5)
             n += 1
-        charges[channel] = 0.0
+        for s in range(3):
+            charges[channel, s] = 0.0
     return n

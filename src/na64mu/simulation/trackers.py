@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from na64mu.kernel import kernel
 from na64mu.simulation.line import Surfaces
 from na64mu.simulation.readout import Readout
 from na64mu.simulation.rows import room
@@ -16,10 +17,11 @@ from na64mu.typing import FloatArray, IntArray
 __all__ = ("tracker_rows",)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _to_module(r: Readout, surface: int, hit: FloatArray, local: FloatArray) -> None:
     """A crossing (surface, x, y, tx, ty) as the module sees it, which may be turned about its centre."""
-    local[:] = hit
+    for i in range(len(hit)):
+        local[i] = hit[i]
     x, y, c, s = r.turn[surface]
     if s == 0.0:
         return

@@ -7,13 +7,14 @@ import math
 import numpy as np
 from numba import njit
 
+from na64mu.kernel import kernel
 from na64mu.simulation.readout import Readout
 from na64mu.typing import FloatArray
 
 __all__ = ("chord_efficiency", "noise_slabs", "noise_wires", "read_slab", "read_wires")
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def chord_efficiency(distance: float, radius: float, slope: float, clusters_per_mm: float) -> float:
     """Probability that a track leaves at least one cluster of primary ionisation in a straw: 1 - exp(-n L).
 
@@ -41,7 +42,7 @@ def chord_efficiency(distance: float, radius: float, slope: float, clusters_per_
     return 1.0 - math.exp(-clusters_per_mm * length)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def read_slab(r: Readout, i: int, x: float, y: float, time: float, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
     """The slab of station i at (x, y): row (station, channel, time); returns the number of rows."""
     station, y0, pitch, x_centre, x_half, sigma_t, efficiency = r.bms[i]
@@ -72,7 +73,7 @@ def noise_slabs(r: Readout, i: int, rows: FloatArray, n: int, rng: np.random.Gen
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def read_wires(
     r: Readout,
     k: int,
@@ -106,7 +107,7 @@ def read_wires(
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _noise_hit(view: FloatArray, layer: float, wire: float, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
     rows[n, 0], rows[n, 1], rows[n, 2], rows[n, 3] = view[0], view[1], layer, wire
     rows[n, 4] = view[13] + rng.random() * view[7] * view[8]
