@@ -122,45 +122,59 @@ def behind_the_ecal(detector: Detector, n: int) -> None:
     print(f"mean muon-nuclear loss in the ECAL {1e3 * nuclear:.1f} MeV; interaction length of lead {INTERACTION_LENGTH['lead']} mm")
 
 
+REGIONS = (
+    "p_out < 80, energy seen (B)", "80 < p_out (band)", "energy missing (D)", "muon-nuclear",
+    "physics trigger", "physics trigger, p_out < 80",
+)  # fmt: skip
+
+
 def regions(truth: Truth, length: float) -> dict[str, FloatArray]:
     p_out, transfer, z = (fact(truth, name) for name in ("p_out", "transfer", "vertex_z"))
-    seen = sum(cells.reshape(len(p_out), -1).sum(axis=1) for cells in (truth.ecal, truth.vhcal, truth.hcal))
+    seen = sum(cells.sum(axis=(1, 2, 3)) for cells in (truth.ecal, truth.vhcal, truth.hcal))
     hard = (transfer > 25.0) & (z > 0.0) & (z < length)
     missing = p_out + seen < 130.0
-    return {
-        "p_out < 80, energy seen (B)": hard & (p_out < 80.0) & ~missing,
-        "80 < p_out (band)": hard & (p_out >= 80.0),
-        "energy missing (D)": hard & missing,
-        "muon-nuclear": hard & (fact(truth, "process") == 3),
-        "physics trigger": hard & (fact(truth, "trigger") > 1),
-        "physics trigger, p_out < 80": hard & (fact(truth, "trigger") > 1) & (p_out < 80.0),
-    }
+    trigger = hard & (fact(truth, "trigger") > 1)
+    masks = (hard & (p_out < 80.0) & ~missing, hard & (p_out >= 80.0), hard & missing, hard & (fact(truth, "process") == NUCLEAR))
+    return dict(zip(REGIONS, (*masks, trigger, trigger & (p_out < 80.0)), strict=True))
+
+
+def counted(detector: Detector, mode: int, n: int, seed: int, prescale: int, only: int | None = None) -> tuple[dict[str, int], float]:
+    """Events by region, and the weight of one per muon on target."""
+    setup, rng = build_setup(detector, 2), np.random.default_rng(seed)
+    counts, on_target, weight = dict.fromkeys(REGIONS, 0), 0, 1.0
+    for _ in range(0, n, 20_000):
+        size = min(n, 20_000)
+        plans = np.zeros((size, 4))
+        if mode == HARD_LOSS:
+            plans, weight = hard_loss_plans(detector, setup, 20.0, size, rng, only)
+        more, truth = simulate_events(setup, detector, size, mode, plans, prescale, rng)
+        on_target += more
+        for name, mask in regions(truth, detector.ecal.length).items():
+            counts[name] += int(mask.sum())
+    return counts, weight / on_target
 
 
 def closure(detector: Detector, n: int) -> None:
-    results = []
-    for mode, count in ((BEAM, n), (HARD_LOSS, n // 20)):
-        setup, rng = build_setup(detector, 2), np.random.default_rng(5 + mode)
-        counts, on_target, weight = {}, 0, 1.0
-        for _ in range(0, count, 20_000):
-            size = min(count, 20_000)
-            plans = np.zeros((size, 4))
-            if mode == HARD_LOSS:
-                plans, weight = hard_loss_plans(detector, setup, 20.0, size, rng)
-            more, truth = simulate_events(setup, detector, size, mode, plans, 1, rng)
-            on_target += more
-            for name, mask in regions(truth, detector.ecal.length).items():
-                counts[name] = counts.get(name, 0) + int(mask.sum())
-        results.append((counts, weight / on_target))
-    (plain, one), (biased, other) = results
+    """Unbiased against biased runs: all regions from runs written in full, those with the trigger from ten times more muons."""
     rows = []
-    for name, count in plain.items():
-        a, b = count * one, biased[name] * other
-        error = np.hypot(np.sqrt(max(count, 1)) * one, np.sqrt(max(biased[name], 1)) * other)
-        rows.append((name, f"{count}", f"{biased[name]}", f"{1e6 * a:.2f}", f"{1e6 * b:.2f}", f"{(a - b) / error:+.2f}"))
+    for names, prescale, times in ((REGIONS[:4], 1, 1), (REGIONS[4:], 0, 10)):
+        (plain, one), (biased, other) = (
+            counted(detector, mode, count, 5 + mode + prescale, prescale)
+            for mode, count in ((BEAM, times * n), (HARD_LOSS, times * n // 20))
+        )
+        for name in names:
+            a, b = plain[name] * one, biased[name] * other
+            error = np.hypot(np.sqrt(max(plain[name], 1)) * one, np.sqrt(max(biased[name], 1)) * other)
+            row = (name, f"{plain[name]}", f"{biased[name]}", f"{1e6 * a:.2f}", f"{1e6 * b:.2f}", f"{(a - b) / error:+.2f}")
+            rows.append(row)
     show(
         "Losses above 25 GeV in the ECAL, per 1e6 muons on target: unbiased and biased (hardloss)",
         ("region", "n unbiased", "n biased", "unbiased", "biased", "standard deviations"), rows,
+    )  # fmt: skip
+    made = [counted(detector, HARD_LOSS, 10_000, 9, 1, only)[0] for only in (None, NUCLEAR)]
+    show(
+        "Events by region of 10 000 generated ones",
+        ("region", "hardloss", "nuclear"), [(name, *(f"{counts[name]}" for counts in made)) for name in REGIONS],
     )  # fmt: skip
 
 

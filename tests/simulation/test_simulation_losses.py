@@ -56,9 +56,11 @@ def test_mean_losses(substance: Substance, kinetic: float, ion: float, brems: fl
     assert mean * 1e4 / substance.density == pytest.approx(total, rel=0.01)
 
 
-# Standard rock, Groom, Mokhov and Striganov (2001) as in the PDG Review (table "Average muon range R and energy loss parameters",
-# section on cosmic rays): energy [GeV], a [MeV cm2/g] and b of bremsstrahlung, pairs and nuclear interactions [1e-6 cm2/g], which are
-# printed to 0.01: 1.5 to 2.5 % of the nuclear ones.
+# Standard rock, from the PDG Review (section on cosmic rays, table "Average muon range R and energy loss parameters a and b", made
+# from the tables of Groom, Mokhov and Striganov 2001): energy [GeV], a [MeV cm2/g] and b of bremsstrahlung, pairs and nuclear
+# interactions [1e-6 cm2/g], printed to 0.01: 1.5 to 2.5 % of the nuclear ones. The column of single processes was not looked up again;
+# its sum, a + b E = 2.19, 2.74 and 6.60 MeV cm2/g, was checked against PUMAS (mulder 0.3.7, "Rock"): 2.19, 2.75 and 6.61, which
+# confines b_nucl to 0.1 at 100 and 0.01 at 1000 GeV.
 ROCK = Substance("standard rock", ((11.0, 22.0, 1.0),), 2.65, 136.4, (3.7738, 0.0492, 3.0549, 0.08301, 3.4120), 100.0, 0.05)
 GROOM = [(10.0, 2.17, 0.70, 0.70, 0.50), (100.0, 2.44, 1.10, 1.53, 0.41), (1000.0, 2.68, 1.44, 2.07, 0.41)]
 
