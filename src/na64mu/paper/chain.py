@@ -103,8 +103,8 @@ def analysis_steps(scale: Scale, detector: str, selection: str, workers: int) ->
             "limits",
             "limits on g and y",
             set_limits,
-            {"detector": detector, "n_masses": scale.n_limit_masses, "n_targets": scale.n_target_masses},
-            ("efficiency", "backgrounds"),
+            {"detector": detector, "n_masses": scale.n_limit_masses, "n_targets": scale.n_target_masses, "archive": scale.archive},
+            ("run", "efficiency", "backgrounds"),
             (*RESULT, "data/detector", "simulation/losses.py", "simulation/spectra.py", "paper/interpretation.py"),
         ),
         Step(

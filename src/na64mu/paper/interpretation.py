@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,8 @@ def set_limits(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     for name, text in (("limits.tex", limits_latex(limits)), ("systematics.tex", systematics_latex(limits, shown))):
         (place / name).write_text(text, encoding="utf-8")
         written.append(place / name)
+    if parameters["archive"] and find_spec("hepdata_lib") is not None:
+        written.append(_archive(place, limits))
     own, files = _with_own_backgrounds(place, yields)
     written += files
     values = _limit_values(limits) | own | _target_values(limits, targets) | _signal_values(limits, shown)
@@ -138,6 +141,21 @@ def _with_statistics(limits: SearchLimits, value: float, mass: float, scale: flo
 
     relative = at_mass(limits, _relative_statistics(limits), mass)
     return Value(scale * value, scale * value * relative, note="error: statistics of the simulated samples")
+
+
+def _archive(place: Path, limits: SearchLimits) -> Path:
+    """The HEPData submission: limits, yields, systematics, cut-flow of the simulated physics triggers, our Table I, likelihood."""
+    from na64mu.analysis.backgrounds.table import PUBLISHED, BackgroundTable, Entry, Row
+    from na64mu.analysis.result import RunResult
+    from na64mu.paper.reduction import by_kind
+    from na64mu.statistics.hepdata import Publication, write_hepdata
+
+    content = json.loads((place.parent / "backgrounds" / "backgrounds.json").read_text(encoding="utf-8"))
+    rows = tuple(Row(name, title, published, Entry(**content["rows"][name])) for name, (title, published) in PUBLISHED.items())
+    cutflow = by_kind(RunResult.read(place.parent / "run")).cutflows["physics"]
+    efficiencies = {float(m): e.tolist() for m, e in zip(limits.masses, limits.yields.total_efficiency, strict=True)}
+    table = BackgroundTable(rows, content["n_mot"])
+    return write_hepdata(place / "hepdata", Publication(limits.scan, limits.models, [0.0, 0.0], NO_RECORD, efficiencies, table, cutflow))
 
 
 def _with_own_backgrounds(place: Path, yields: SignalYield) -> tuple[dict[str, Value], list[Path]]:

@@ -78,6 +78,8 @@ class Scale:
         Masses of the limits, even in ln m, besides the marked ones.
     n_target_masses : int
         Masses of the relic targets.
+    archive : bool
+        Whether the HEPData submission is written (where hepdata_lib is installed).
     """
 
     name: str
@@ -91,6 +93,7 @@ class Scale:
     seed: int = 1
     n_limit_masses: int = 40
     n_target_masses: int = 25
+    archive: bool = True
 
     def scaled(self, physics: int) -> Scale:
         """The same with another number of unbiased muons, and the other samples in proportion (at least 1000 muons each)."""
@@ -146,4 +149,5 @@ QUICK = Scale(
     pile_up_masses=(0.1,),
     n_limit_masses=20,
     n_target_masses=10,
+    archive=False,
 )
