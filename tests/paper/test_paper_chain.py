@@ -60,7 +60,9 @@ def test_rates_with_and_without_events():
 
 
 @pytest.mark.slow
-def test_the_whole_paper_on_few_events(tmp_path):
+def test_the_whole_paper_on_few_events(tmp_path, pytestconfig):
+    if "slow" not in pytestconfig.getoption("-m"):
+        pytest.skip("the whole paper takes minutes: run it with `pytest -m slow`")
     tiny = replace(
         QUICK,
         name="tiny",
