@@ -68,6 +68,16 @@ def plain_text(*arguments: object) -> None:
     lines[:] = [re.sub(r"(\w)_(?!\w)", r"\1\\_", re.sub(r"(?<!`)\|(?!`)", r"\\|", line)) for line in lines]
 
 
+def literal_examples(*arguments: object) -> None:
+    """The examples at the end of a help are commands, not text."""
+    lines = arguments[-1]
+    assert isinstance(lines, list)
+    words = [re.sub(r"^\|? ?", "", line).strip() for line in lines]
+    head, *commands = [word for word in words if word]
+    lines[:] = [f"{head.rstrip(':')}::", "", *(f"   {command}" for command in commands), ""]
+
+
 def setup(app: Sphinx) -> None:
     """Sphinx's hook."""
     app.connect("autodoc-process-docstring", plain_text, priority=400)  # before the sections are parsed
+    app.connect("sphinx-click-process-epilog", literal_examples)
