@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -50,7 +51,9 @@ def estimate(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
         closed = str(error)
     content = {
         "n_mot": n_mot,
-        "rows": {row.name: asdict(row.ours) for row in found.table.rows},
+        "rows": {
+            row.name: asdict(row.ours) | {"value": None if math.isnan(row.ours.value) else row.ours.value} for row in found.table.rows
+        },
         "expected": found.table.expected(),
         "errors": found.table.errors(),
         "missing": found.missing,

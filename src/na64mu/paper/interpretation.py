@@ -151,7 +151,8 @@ def _archive(place: Path, limits: SearchLimits) -> Path:
     from na64mu.statistics.hepdata import Publication, write_hepdata
 
     content = json.loads((place.parent / "backgrounds" / "backgrounds.json").read_text(encoding="utf-8"))
-    rows = tuple(Row(name, title, published, Entry(**content["rows"][name])) for name, (title, published) in PUBLISHED.items())
+    entries = {name: Entry(**row | {"value": math.nan if row["value"] is None else row["value"]}) for name, row in content["rows"].items()}
+    rows = tuple(Row(name, title, published, entries[name]) for name, (title, published) in PUBLISHED.items())
     cutflow = by_kind(RunResult.read(place.parent / "run")).cutflows["physics"]
     efficiencies = {float(m): e.tolist() for m, e in zip(limits.masses, limits.yields.total_efficiency, strict=True)}
     table = BackgroundTable(rows, content["n_mot"])

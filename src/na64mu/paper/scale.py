@@ -136,13 +136,13 @@ def _parts(n: int) -> list[int]:
 
 
 #: What `na64mu paper` makes by default.
-FULL = Scale("full", calibration=200_000, physics=2_000_000, nuclear=60_000, decay=60_000, signal=20_000)
+FULL = Scale("full", calibration=200_000, physics=2_000_000, nuclear=200_000, decay=100_000, signal=20_000)
 #: What `na64mu paper --quick` makes.
 QUICK = Scale(
     "quick",
     calibration=12_000,
     physics=150_000,
-    nuclear=8_000,
+    nuclear=15_000,
     decay=8_000,
     signal=2_500,
     masses=(0.001, 0.01, 0.04, 0.1, 0.3, 1.0, 5.0),
