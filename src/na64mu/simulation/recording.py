@@ -22,7 +22,7 @@ def counter_deposit(thickness: float, rng: Stream) -> float:
 
     Ionisation with knock-on electrons below a cut T: mean xi ln(2 m T / (hbar omega_p)^2) (PDG Review eq. 34.12 in the limit of
     the density effect, hbar omega_p = 21.75 eV), fluctuations of Vavilov. The cut is the energy of an electron that loses half
-    the thickness: harder ones leave the counter and that energy in it.
+    the thickness: harder ones leave the counter, from anywhere in it, and up to the loss in the whole thickness.
 
     Parameters
     ----------
@@ -39,7 +39,10 @@ def counter_deposit(thickness: float, rng: Stream) -> float:
     xi = 0.5 * 0.307075 * 0.5377 * 0.1 * thickness * SCINTILLATOR_DENSITY
     cut = 0.5 * ELECTRON_LOSS * thickness
     mean = xi * math.log(2.0 * 0.51099895e6 * cut * 1e6 / (21.75 * 21.75))
-    return straggled(mean, Knocks(xi / mean, cut, 0.0, 1.0, 1.0, 0.0), rng) + cut * rng.poisson(xi / cut)
+    deposit = straggled(mean, Knocks(xi / mean, cut, 0.0, 1.0, 1.0, 0.0), rng)
+    for _ in range(rng.poisson(xi / cut)):
+        deposit += 2.0 * cut * rng.random()
+    return deposit
 
 
 @inner_kernel
