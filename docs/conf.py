@@ -21,9 +21,9 @@ author = "the na64mu developers"
 copyright = "the na64mu developers, BSD 3-Clause"  # noqa: A001 (Sphinx's name)
 release = na64mu.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon", "sphinx_click"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click"]
 exclude_patterns = ["_build"]
-myst_enable_extensions = ["deflist", "dollarmath"]
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 suppress_warnings = ["ref.python"]  # a short name that two classes share gets no link
