@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from search_examples import DETECTOR, FakeReconstruction, hide, plant, raw_batch
 
 from na64mu.analysis.result import RunResult
 from na64mu.errors import CalibrationError, DetectorError, InputError, SelectionError, WorkerError
+from na64mu.events.batch import RawBatch
 from na64mu.events.writer import RawTreeWriter
 from na64mu.execution import run_search
 
@@ -411,3 +414,23 @@ def test_the_result_says_where_it_comes_from(fake: FakeReconstruction, tmp_path)
     assert (result.timing.events, result.timing.chunks) == (400, 4)
     assert result.timing.busy <= result.timing.wall
     json.dumps(result.to_dict())
+
+
+def test_memory_does_not_grow_with_the_number_of_chunks(fake: FakeReconstruction, tmp_path, monkeypatch):
+    """Files and trees of earlier chunks, with all that hangs on them in cycles, are gone though Python does not look for them by itself."""
+    alive: list[int] = []
+    read = RawBatch.from_events
+
+    def watching(events: Any, collections: Any = None) -> RawBatch:
+        alive.append(sum(isinstance(found, uproot.behaviors.TTree.TTree) for found in gc.get_objects()))
+        return read(events, collections)
+
+    monkeypatch.setattr(RawBatch, "from_events", watching)
+    path = write_file(tmp_path / "beam.root", 400)
+    gc.disable()
+    try:
+        search(path, chunksize=40)
+    finally:
+        gc.enable()
+    assert len(alive) == 10
+    assert max(alive[1:]) <= alive[1] + 1
