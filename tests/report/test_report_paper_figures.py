@@ -73,6 +73,8 @@ def test_yields_by_source_shows_values_and_limits(sample):
     assert 1.8 in drawn
     assert len(drawn) == 3  # (III) is not estimated
     assert [t.get_text() for t in ax.get_yticklabels()][-1].startswith("(I) momentum")
+    few = background_table(tail.at_most(sample, 1e6), DecayEstimate(0.0, 0.0, 0.3, 0, 1.98e10), None)
+    assert labels(yields_by_source(few)[1]).count("this analysis (simulation): upper limit") == 1
 
 
 def test_planes_of_both_configurations():

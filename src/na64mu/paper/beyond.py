@@ -22,7 +22,7 @@ MODELS = ("dark-photon", "scalar")
 def scan_signal_box(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     """Scan the borders of the signal box for the best expected limit, without a look into it: boxes.csv, boxes.json, boxes.png.
 
-    With too few simulated events the best borders do not exist; the step then says why.
+    With too few simulated events the best borders do not exist; the step then says why, and draws nothing.
     """
     import numpy as np
 
@@ -56,12 +56,13 @@ def scan_signal_box(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path
         scan = scan_boxes(result, found, signals=("zprime",), mip=mip_energies(result), n_mot=n_mot)
     except (BackgroundError, InputError) as error:
         return [write_values(place, {key: Value(math.nan, note=str(error)) for key in ("p_out_cut", "e_cal_cut")})]
-    written = [*scan.write(place), write_box_figure(scan, place)]
+    written = scan.write(place)
     if "too few for a fit" in found.sources["momentum"]:  # the same events in every box: no border is better than another
         return [
             *written,
             write_values(place, {key: Value(math.nan, note=f"(I): {found.sources['momentum']}") for key in ("p_out_cut", "e_cal_cut")}),
         ]
+    written.append(write_box_figure(scan, place))
     p_out, e_cal, gain = scan.best()
     p_range, e_range = scan.plateau()
     note = f"expected limit on g {gain:.3g} times that of the published box; within 1 % of the best from {{:g}} to {{:g}}; (III): {found.sources.get('hadrons', '-')}"

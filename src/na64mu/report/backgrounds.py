@@ -235,16 +235,9 @@ def yields_by_source(table: BackgroundTable, ax: Axes | None = None) -> tuple[Fi
                     markersize=11 if marker == "*" else 7,
                     label=name,
                 )
-            for y, e in limits:
-                ax.plot(
-                    [e.value],
-                    [y],
-                    marker="$\u2190$",
-                    color=colour,
-                    markersize=16,
-                    linestyle="none",
-                    label=None if points else f"{name}: upper limit",
-                )
+            for i, (y, e) in enumerate(limits):
+                label = None if points or i else f"{name}: upper limit"
+                ax.plot([e.value], [y], marker="$\u2190$", color=colour, markersize=16, linestyle="none", label=label)
                 ax.plot([e.value], [y], marker="|", color=colour, markersize=12, linestyle="none")
         ax.set_yticks(range(len(rows)), [row.title for row in rows], fontsize=12)
         ax.tick_params(axis="y", which="minor", left=False, right=False)
