@@ -117,6 +117,14 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
         pass
 
 
+@pytest.mark.usefixtures("sources")
+def test_a_connected_client_stands_for_the_address():
+    pytest.importorskip("distributed")
+    client = FakeClient({"tcp://a": HERE})
+    with open_executor("dask", 1, client) as executor:
+        assert executor.client is client
+
+
 def test_a_wave_is_as_wide_as_the_cluster():
     executor = SimpleNamespace(client=SimpleNamespace(nthreads=lambda: {"tcp://a": 4, "tcp://b": 8}))
     assert n_parallel(executor, 2) == 12

@@ -29,7 +29,7 @@ def default_workers(executor: str) -> int:
 
 
 @contextmanager
-def open_executor(name: ExecutorName, workers: int, scheduler: str | None) -> Iterator[Any]:
+def open_executor(name: ExecutorName, workers: int, scheduler: Any) -> Iterator[Any]:
     """Start the workers, hand out coffea's executor, and clean up.
 
     Parameters
@@ -38,8 +38,8 @@ def open_executor(name: ExecutorName, workers: int, scheduler: str | None) -> It
         iterative, futures or dask.
     workers : int
         Local processes.
-    scheduler : str, optional
-        Address of a running Dask cluster; without it a local one is started.
+    scheduler : str or distributed.Client, optional
+        Address of a running Dask cluster, or a client that is connected to one; without it a local one is started.
 
     Yields
     ------
@@ -87,7 +87,7 @@ def n_parallel(executor: Any, workers: int) -> int:
     return workers if client is None else max(1, sum(client.nthreads().values()))
 
 
-def _client(stack: ExitStack, workers: int, scheduler: str | None) -> Any:
+def _client(stack: ExitStack, workers: int, scheduler: Any) -> Any:
     try:
         from distributed import Client, LocalCluster
     except ModuleNotFoundError as error:
@@ -98,6 +98,8 @@ def _client(stack: ExitStack, workers: int, scheduler: str | None) -> Any:
             LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR)
         )
         return stack.enter_context(Client(cluster))
+    if not isinstance(scheduler, str):
+        return scheduler
     try:
         return stack.enter_context(Client(scheduler, timeout=PATIENCE))
     except (OSError, TimeoutError, ValueError) as error:

@@ -29,7 +29,7 @@ class Job:
 
     executor: ExecutorName = "iterative"
     workers: int = 1
-    scheduler: str | None = None
+    scheduler: Any = None
     chunksize: int = 100_000
     align_clusters: bool | None = None
     maxchunks: int | None = None

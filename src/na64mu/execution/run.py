@@ -40,7 +40,7 @@ def run_search(
     layout: str | Path | None = None,
     executor: ExecutorName = "iterative",
     workers: int | None = None,
-    scheduler: str | None = None,
+    scheduler: Any = None,
     chunksize: int = 100_000,
     align_clusters: bool | None = None,
     maxchunks: int | None = None,
@@ -68,8 +68,8 @@ def run_search(
         iterative (this process), futures (local processes) or dask.
     workers : int, optional
         Local processes; one for each core by default.
-    scheduler : str, optional
-        Address of a running Dask scheduler.
+    scheduler : str or distributed.Client, optional
+        Address of a running Dask scheduler, or a client that is connected to one.
     chunksize : int
         Events per chunk; the result does not depend on it.
     align_clusters : bool, optional
