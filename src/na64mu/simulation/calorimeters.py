@@ -59,8 +59,7 @@ def _loss_spectrum(tables: LossTables, length: float, energy: float, grid: Float
     counts = np.zeros(len(grid))
     log_edges = np.log(np.maximum(edges, CUT))
     for i in range(tables.rates.shape[0]):
-        axis = np.linspace(math.log(CUT), tables.log_max[i, j], tables.log_survival.shape[2])
-        above = np.interp(log_edges, axis, np.exp(tables.log_survival[i, j]), right=0.0)
+        above = np.interp(log_edges, tables.log_transfer[i, j], np.exp(tables.log_survival[i, j]), right=0.0)
         counts += tables.rates[i, j] * length * (above[:-1] - above[1:])
     return counts
 

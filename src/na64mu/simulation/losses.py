@@ -20,12 +20,14 @@ from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import MUON_MASS
 from na64mu.typing import FloatArray
 
-__all__ = ("CUT", "LossTables", "build_losses", "fluctuated", "mean_loss", "rate", "sample_loss", "sample_process")
+__all__ = ("CUT", "LossTables", "build_losses", "fluctuated", "mean_loss", "rate", "sample_loss", "sample_process", "share_above")
 
 #: Losses above this energy are sampled one by one [GeV].
 CUT = 0.010
 
-N_ENERGIES, N_TRANSFERS = 24, 200
+N_ENERGIES = 24
+N_SOFT, N_HARD = 160, 100  # transfers of the tables below and above half of the largest
+CLOSEST = 5e-5  # of the largest transfer: distance from it of the last but one transfer
 LOWEST, HIGHEST = 3.0, 300.0  # muon energies of the tables [GeV]
 LOWEST_TRANSFER = 5e-5  # where the continuous radiative loss begins [GeV]; below it pairs cannot be made
 
@@ -39,10 +41,11 @@ class LossTables(NamedTuple):
         First ln(E / GeV) of the grid and its step.
     rates : FloatArray
         Macroscopic cross-section above the cut [1/mm], shape (n_processes, n_energies).
-    log_max : FloatArray
-        ln of the largest transfer, same shape.
+    log_transfer : FloatArray
+        ln(t / GeV) from the cut to the largest transfer, shape (n_processes, n_energies, n_transfers): even in ln t up to half of the
+        largest, then even in the logarithm of the distance from it, because the muon that is left is what fires the trigger.
     log_survival : FloatArray
-        ln P(transfer > t), shape (n_processes, n_energies, n_transfers), t uniform in ln from the cut to the largest.
+        ln P(transfer > t), same shape.
     soft : FloatArray
         Mean [GeV/mm], variance [GeV^2/mm] and third cumulant [GeV^3/mm] of the loss below the cut, and the sum of the rates above it
         [1/mm], shape (n_energies, 4).
@@ -51,7 +54,7 @@ class LossTables(NamedTuple):
     log_low: float
     log_step: float
     rates: FloatArray
-    log_max: FloatArray
+    log_transfer: FloatArray
     log_survival: FloatArray
     soft: FloatArray
 
@@ -61,16 +64,20 @@ class LossTables(NamedTuple):
         return self.soft[:, 0]
 
 
-def _integrals(process: int, energy: float, layers: tuple[Layer, ...], low: float, high: float, n: int) -> tuple[FloatArray, FloatArray]:
-    """Transfers and d sigma / d ln(transfer) [1/mm] on a grid uniform in ln."""
-    transfer = np.geomspace(low, high, n)
+def _per_log(process: int, energy: float, layers: tuple[Layer, ...], transfer: FloatArray) -> FloatArray:
+    """D sigma / d ln(transfer) [1/mm]."""
     density = sum(layer.fraction * spectrum(process, energy, transfer, layer.substance) for layer in layers)
-    return transfer, np.asarray(density) * transfer
+    return np.asarray(density) * transfer
+
+
+def _transfers(high: float) -> FloatArray:
+    """Transfers of the tables from the cut to the largest, see LossTables."""
+    near = high * (1.0 - np.geomspace(0.5, CLOSEST, N_HARD - 1))
+    return np.concatenate([np.geomspace(CUT, 0.5 * high, N_SOFT, endpoint=False), near, [high]])
 
 
 def _survival(transfer: FloatArray, per_log: FloatArray) -> tuple[float, FloatArray]:
-    step = math.log(transfer[1] / transfer[0])
-    pieces = 0.5 * step * (per_log[1:] + per_log[:-1])
+    pieces = 0.5 * np.diff(np.log(transfer)) * (per_log[1:] + per_log[:-1])
     above = np.concatenate([np.cumsum(pieces[::-1])[::-1], [0.0]])
     total = float(above[0])
     return total, np.log(np.maximum(above / max(total, 1e-300), 1e-14))
@@ -92,8 +99,8 @@ def build_losses(layers: tuple[Layer, ...]) -> LossTables:
     """
     log_e = np.linspace(math.log(LOWEST), math.log(HIGHEST), N_ENERGIES)
     shape = (len(PROCESSES), N_ENERGIES)
-    rates, log_max = np.zeros(shape), np.full(shape, math.log(2.0 * CUT))
-    log_survival = np.zeros((*shape, N_TRANSFERS))
+    rates = np.zeros(shape)
+    log_transfer, log_survival = np.zeros((2, *shape, N_SOFT + N_HARD))
     continuous, straggling, third = np.zeros(N_ENERGIES), np.zeros(N_ENERGIES), np.zeros(N_ENERGIES)
     for j, energy in enumerate(np.exp(log_e)):
         for layer in layers:
@@ -103,16 +110,17 @@ def build_losses(layers: tuple[Layer, ...]) -> LossTables:
             third[j] += layer.fraction * cumulant
         for i, process in enumerate(PROCESSES):
             high = max(upper_limit(process, float(energy), layer.substance) for layer in layers)
-            log_max[i, j] = math.log(high)
-            transfer, per_log = _integrals(process, float(energy), layers, CUT, high, N_TRANSFERS)
-            rates[i, j], log_survival[i, j] = _survival(transfer, per_log)
+            transfer = _transfers(high)
+            log_transfer[i, j] = np.log(transfer)
+            rates[i, j], log_survival[i, j] = _survival(transfer, _per_log(process, float(energy), layers, transfer))
             if process != PROCESSES[0]:  # ionisation below the cut is the restricted formula above
-                transfer, per_log = _integrals(process, float(energy), layers, LOWEST_TRANSFER, CUT, 60)
+                transfer = np.geomspace(LOWEST_TRANSFER, CUT, 60)
+                per_log = _per_log(process, float(energy), layers, transfer)
                 continuous[j] += np.trapezoid(per_log, transfer)
                 straggling[j] += np.trapezoid(per_log * transfer, transfer)
                 third[j] += np.trapezoid(per_log * transfer**2, transfer)
     soft = np.column_stack([continuous, straggling, third, rates.sum(axis=0)])
-    return LossTables(float(log_e[0]), float(log_e[1] - log_e[0]), rates, log_max, log_survival, soft)
+    return LossTables(float(log_e[0]), float(log_e[1] - log_e[0]), rates, log_transfer, log_survival, soft)
 
 
 def mean_loss(tables: LossTables) -> tuple[FloatArray, FloatArray]:
@@ -128,13 +136,9 @@ def mean_loss(tables: LossTables) -> tuple[FloatArray, FloatArray]:
     tuple of FloatArray
         Muon energies [GeV], shape (n_energies,), and hard losses by process [GeV/mm], shape (n_processes, n_energies).
     """
-    n = tables.log_survival.shape[2]
     energies = np.exp(tables.log_low + tables.log_step * np.arange(tables.rates.shape[1]))
-    u = np.linspace(0.0, 1.0, n)
-    transfer = np.exp(math.log(CUT) + (tables.log_max[:, :, None] - math.log(CUT)) * u)
-    above = np.exp(tables.log_survival)
     # mean = cut + integral of P(> t) dt
-    mean = CUT + np.trapezoid(above, transfer, axis=2)
+    mean = CUT + np.trapezoid(np.exp(tables.log_survival), np.exp(tables.log_transfer), axis=2)
     return energies, tables.rates * mean
 
 
@@ -226,6 +230,57 @@ def sample_process(tables: LossTables, energy: float, rng: Stream) -> int:
 
 
 @kernel
+def _log_transfer(tables: LossTables, process: int, j: int, wanted: float) -> float:
+    """Ln of the transfer that is exceeded with a probability of ln `wanted`, for a muon of the j-th energy."""
+    survival, transfer = tables.log_survival[process, j], tables.log_transfer[process, j]
+    low, high = 0, len(survival) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if survival[middle] > wanted:
+            low = middle
+        else:
+            high = middle
+    span = survival[low] - survival[high]
+    share = min(1.0, (survival[low] - wanted) / span) if span > 0.0 else 0.0
+    return transfer[low] + share * (transfer[high] - transfer[low])
+
+
+@kernel
+def _quantile(tables: LossTables, process: int, energy: float, wanted: float) -> float:
+    """Ln of the transfer that is exceeded with a probability of ln `wanted`: between two energies its logarithm is linear in ln E."""
+    j, f = _locate(tables, energy)
+    return (1.0 - f) * _log_transfer(tables, process, j, wanted) + f * _log_transfer(tables, process, j + 1, wanted)
+
+
+@kernel
+def share_above(tables: LossTables, process: int, energy: float, threshold: float) -> float:
+    """Part of the hard losses of a process that exceed a threshold.
+
+    Parameters
+    ----------
+    tables : LossTables
+        Tables of the medium.
+    process : int
+        Index into PROCESSES.
+    energy, threshold : float
+        Muon energy and smallest transfer [GeV].
+
+    Returns
+    -------
+    float
+        0 to 1; what `sample_loss` takes as its quantile.
+    """
+    low, high = -32.0, 0.0  # of ln of the part
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        if _quantile(tables, process, energy, middle) > math.log(threshold):
+            low = middle
+        else:
+            high = middle
+    return math.exp(0.5 * (low + high))
+
+
+@kernel
 def sample_loss(tables: LossTables, process: int, energy: float, quantile: float, rng: Stream) -> float:
     """Draw the energy of a hard loss.
 
@@ -240,27 +295,12 @@ def sample_loss(tables: LossTables, process: int, energy: float, quantile: float
     quantile : float
         Draw only among losses that are exceeded with a probability below this (1: all of them).
     rng : Stream
-        Random numbers: one picks the neighbour in energy, one the transfer.
+        Random numbers.
 
     Returns
     -------
     float
         Transfer [GeV], below the muon's kinetic energy.
     """
-    j, f = _locate(tables, energy)
-    if rng.random() < f:
-        j += 1
     wanted = math.log(quantile * (1.0 - rng.random()))
-    survival = tables.log_survival[process, j]
-    low, high = 0, len(survival) - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if survival[middle] > wanted:
-            low = middle
-        else:
-            high = middle
-    span = survival[low] - survival[high]
-    position = low + (min(1.0, (survival[low] - wanted) / span) if span > 0.0 else 0.0)
-    log_cut = math.log(CUT)
-    transfer = math.exp(log_cut + (tables.log_max[process, j] - log_cut) * position / (len(survival) - 1))
-    return min(transfer, 0.999 * (energy - MUON_MASS))
+    return min(math.exp(_quantile(tables, process, energy, wanted)), 0.999 * (energy - MUON_MASS))

@@ -9,18 +9,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from na64mu.detector import Detector
 from na64mu.errors import Na64muError
 from na64mu.physics.mediator import Mediator
 from na64mu.physics.production import sample_kinematics, tabulate
-from na64mu.simulation.losses import CUT, LossTables, sample_loss
+from na64mu.simulation.losses import LossTables, share_above
 from na64mu.simulation.materials import LEAD
 from na64mu.simulation.setup import Setup
 from na64mu.typing import FloatArray
 
-__all__ = ("SIGNALS", "hard_loss_plans", "lead_depths", "lead_per_area", "survival_above", "zprime_plans", "zprime_plans_from")
+__all__ = ("SIGNALS", "hard_loss_plans", "lead_depths", "lead_per_area", "rates_above", "zprime_plans", "zprime_plans_from")
 
 AVOGADRO = 6.02214076e23
 CM2_PER_PB = 1e-36
@@ -125,7 +124,7 @@ def zprime_plans(
     Returns
     -------
     plans : FloatArray
-        Shape (n, 4).
+        Depth [mm], process, threshold, and 0, shape (n, 4).
     weight : float
         Expected number of bosons per muon on target.
 
@@ -143,8 +142,8 @@ def zprime_plans(
     return zprime_plans_from(detector, x, psi, mass, rng), table.total * CM2_PER_PB * lead_per_area(detector)
 
 
-def survival_above(losses: LossTables, energy: float, threshold: float) -> tuple[float, FloatArray, FloatArray]:
-    """Rates of losses above a threshold, and their share of all hard losses, by process.
+def rates_above(losses: LossTables, energy: float, threshold: float) -> FloatArray:
+    """Rates of losses above a threshold, by process.
 
     Parameters
     ----------
@@ -155,29 +154,13 @@ def survival_above(losses: LossTables, energy: float, threshold: float) -> tuple
 
     Returns
     -------
-    node : float
-        Energy of the nearest node of the tables, where the rest holds exactly [GeV].
-    rates : FloatArray
+    FloatArray
         [1/mm], shape (n_processes,).
-    shares : FloatArray
-        Shape (n_processes,).
     """
-    j = round((math.log(energy) - losses.log_low) / losses.log_step)
-    n = losses.log_survival.shape[2]
-    shares = np.zeros(len(losses.rates))
-    for i in range(len(shares)):
-        axis = np.linspace(math.log(CUT), losses.log_max[i, j], n)
-        shares[i] = math.exp(np.interp(math.log(threshold), axis, losses.log_survival[i, j]))
-    return math.exp(losses.log_low + j * losses.log_step), losses.rates[:, j] * shares, shares
-
-
-@njit(cache=True, nogil=True)
-def _draw_losses(losses: LossTables, processes: FloatArray, shares: FloatArray, energy: float, rng: np.random.Generator) -> FloatArray:
-    transfers = np.empty(len(processes))
-    for i in range(len(processes)):
-        process = int(processes[i])
-        transfers[i] = sample_loss(losses, process, energy, shares[process], rng)
-    return transfers
+    nodes = losses.log_low + losses.log_step * np.arange(losses.rates.shape[1])
+    rates = [np.interp(math.log(energy), nodes, of_process) for of_process in losses.rates]
+    shares = [share_above(losses, process, energy, threshold) for process in range(len(rates))]
+    return np.asarray(rates) * np.asarray(shares)
 
 
 def hard_loss_plans(
@@ -185,9 +168,9 @@ def hard_loss_plans(
 ) -> tuple[FloatArray, float]:
     """Plans for one loss above a threshold in the ECAL, of one process or of any in its proportion.
 
-    Rates and spectra are those at the node of the loss tables nearest to the mean beam momentum (164.5 for 159.4 GeV: the
-    rate of such losses changes by less than 1 %). Other losses happen besides, so an event with k losses above the
-    threshold stands in the sample k times too often: the bias is the weight itself, below 1 % above 10 GeV.
+    The loss itself is drawn where it happens, for the energy that the muon has there; its rate is that at the mean beam momentum.
+    Other losses happen besides, so an event with k losses above the threshold stands in the sample k times too often: the bias is
+    the weight itself, below 1 % above 10 GeV.
 
     Parameters
     ----------
@@ -207,14 +190,13 @@ def hard_loss_plans(
     Returns
     -------
     plans : FloatArray
-        Shape (n, 4).
+        Depth [mm], process, threshold, and 0, shape (n, 4).
     weight : float
         Expected number of such losses per muon.
     """
-    node, rates, shares = survival_above(setup.ecal.losses, detector.beam.momentum_mean, threshold)
+    rates = rates_above(setup.ecal.losses, detector.beam.momentum_mean, threshold)
     if only is not None:
         rates = np.where(np.arange(len(rates)) == only, rates, 0.0)
     processes = rng.choice(len(rates), size=n, p=rates / rates.sum()).astype(np.float64)
-    transfers = _draw_losses(setup.ecal.losses, processes, shares, node, rng)
     depth = detector.ecal.z + detector.ecal.length * rng.random(n)
-    return np.column_stack([depth, processes, transfers, np.zeros(n)]), float(rates.sum() * detector.ecal.length)
+    return np.column_stack([depth, processes, np.full(n, threshold), np.zeros(n)]), float(rates.sum() * detector.ecal.length)

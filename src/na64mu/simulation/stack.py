@@ -11,7 +11,7 @@ from na64mu.simulation.flight import SOFTEST_HADRON
 from na64mu.simulation.hadrons import nuclear_shower
 from na64mu.simulation.leakage import DEEPEST, electromagnetic_shower, leak_electrons
 from na64mu.simulation.line import HCAL
-from na64mu.simulation.losses import fluctuated, rate, sample_loss, sample_process
+from na64mu.simulation.losses import fluctuated, rate, sample_loss, sample_process, share_above
 from na64mu.simulation.recoil import deflect, recoil_angle
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import Calorimeter, deposit_point
@@ -93,7 +93,7 @@ def force(
     track: Stream,
     rest: Stream,
 ) -> None:
-    """What was planned for this event: a Z' (plan: depth, x, psi, mass) or a loss (depth, process, energy)."""
+    """What was planned for this event: a Z' (plan: depth, x, psi, mass) or a loss (depth, process, smallest energy)."""
     energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
     if mode == ZPRIME:
         deflect(state, plan[2], track)
@@ -102,8 +102,9 @@ def force(
         scratch.facts[F_PROCESS], scratch.facts[F_VERTEX] = TRUTH_ZPRIME, z
         scratch.facts[F_XFRAC], scratch.facts[F_PSI], scratch.facts[F_MASS] = plan[1], plan[2], plan[3]
     else:
-        transfer = min(plan[2], 0.999 * (energy - MUON_MASS))
-        lose(setup, scratch, c, cells, step, state, z, int(plan[1]), transfer, whole, track, rest)
+        process = int(plan[1])
+        transfer = sample_loss(c.losses, process, energy, share_above(c.losses, process, energy, plan[2]), track)
+        lose(setup, scratch, c, cells, step, state, z, process, transfer, whole, track, rest)
 
 
 @inner_kernel
