@@ -155,7 +155,23 @@ def test_limits_of_an_output_folder(folder, table, tmp_path):
 
 def test_efficiency_from_simulation(tmp_path):
     path = tmp_path / "table.json"
-    arguments = ["-n", "400", "--masses", "0.1,1", "--no-pile-up", "--seed", "3", "--samples", str(tmp_path / "samples"), "--workers", "1", "--map", str(tmp_path / "map.json"), "-o", str(path)]
+    arguments = [
+        "-n",
+        "400",
+        "--masses",
+        "0.1,1",
+        "--no-pile-up",
+        "--seed",
+        "3",
+        "--samples",
+        str(tmp_path / "samples"),
+        "--workers",
+        "1",
+        "--map",
+        str(tmp_path / "map.json"),
+        "-o",
+        str(path),
+    ]
     done = CliRunner().invoke(main, ["-q", "efficiency", *arguments])
     assert done.exit_code == 0, done.output
     made = EfficiencyTable.read(path)

@@ -48,7 +48,9 @@ def extra_neutrinos(masses: FloatArray, decoupling: float = DECOUPLING) -> Float
     FloatArray
         Delta N_eff, shape (n,).
     """
-    return np.array([2.0 * ((1.0 + _entropy(float(m) / decoupling) / NEUTRINO_ENTROPY) ** (4.0 / 3.0) - 1.0) for m in np.atleast_1d(masses)])
+    return np.array(
+        [2.0 * ((1.0 + _entropy(float(m) / decoupling) / NEUTRINO_ENTROPY) ** (4.0 / 3.0) - 1.0) for m in np.atleast_1d(masses)]
+    )
 
 
 def lightest_mass(bound: float = 0.5, decoupling: float = DECOUPLING) -> float:

@@ -1,6 +1,7 @@
 """Hadrons from muon-nuclear interactions: how they share the energy, where they shower and how they escape.
 
 A parametrisation, to be replaced by a shower library when the region of missing energy matters:
+
 * the transfer breaks up one hadron at a time, each taking a fraction z with density 2 (1 - z), until 0.5 GeV is left;
   a third are neutral pions (their photons shower at once), the rest are charged (two thirds of them) or neutral;
 * transverse momenta are exponential in p_T with mean 0.35 GeV (inferred: the universal limited p_T of soft hadrons);
