@@ -140,6 +140,22 @@ def test_spectrum_shows_both_stages_and_the_thresholds(result, column):
     assert edges == expected
 
 
+def test_spectrum_of_blinded_data_says_what_all_events_lack(blinded_result):
+    bound = "all events except $p_\\mathrm{out}$ \u2264 80"
+    for dataset, label in ((None, bound), ("physics", bound), ("signal", "all events")):
+        _, ax = spectrum(blinded_result, "p_in", dataset)
+        labels = ax.get_legend_handles_labels()[1]
+        assert [text for text in labels if text.startswith("all events")] == [label]
+
+
+@pytest.mark.parametrize("column", ["p_in", "e_veto"])
+def test_legend_of_a_blinded_spectrum_stays_in_the_figure(blinded_result, column):
+    figure, ax = spectrum(blinded_result, column)
+    figure.canvas.draw()
+    assert ax.get_legend().get_window_extent().x1 <= figure.bbox.x1
+    assert ax.get_legend().get_window_extent().y1 <= figure.bbox.y1
+
+
 def test_spectrum_counts_what_lies_beyond_its_axis(result):
     _, ax = spectrum(result, "e_ecal", "physics")
     beyond = result.histogram("e_ecal", "physics")[{0: hist.loc("all")}].values(flow=True)[-1]

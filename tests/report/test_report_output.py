@@ -131,6 +131,12 @@ class Page(HTMLParser):
         self.words.append(data)
 
 
+def test_html_says_what_the_spectra_of_blinded_data_lack(blinded_result, result, tmp_path):
+    words = "lack every event with p_out \u2264 80 GeV/c, whatever its E_CAL"
+    assert words in write_html(blinded_result, tmp_path / "blinded").read_text(encoding="utf-8")
+    assert words not in write_html(result, tmp_path / "open").read_text(encoding="utf-8")
+
+
 def test_html_is_one_file_without_network(blinded_result, tmp_path):
     path = write_html(blinded_result, tmp_path / "new")
     text = path.read_text(encoding="utf-8")

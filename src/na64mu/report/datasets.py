@@ -12,7 +12,7 @@ from na64mu.report.numbers import muons
 if TYPE_CHECKING:
     from na64mu.analysis.result import RunResult
 
-__all__ = ("combined", "counting_datasets", "data_and_simulation", "exposure_text", "kind_of_events", "overlaid_datasets")
+__all__ = ("combined", "counting_datasets", "data_and_simulation", "exposure_text", "kind_of_events", "overlaid_datasets", "uncut_text")
 
 
 def overlaid_datasets(result: RunResult) -> tuple[str, ...]:
@@ -79,3 +79,25 @@ def exposure_text(result: RunResult, datasets: tuple[str, ...]) -> str:
         return f"{muons(n_mot)} muons on target"
     power = math.floor(math.log10(n_mot))
     return rf"{n_mot / 10**power:.3g} $\times$ 10$^{{{power}}}$ muons on target"
+
+
+def uncut_text(result: RunResult, datasets: tuple[str, ...], p_out: str = "p_out") -> str:
+    """Which events stand in a spectrum before any cut: while data are blinded, none with p_out of the box (`na64mu.analysis.blinding`).
+
+    Parameters
+    ----------
+    result : RunResult
+        What `na64mu run` found.
+    datasets : tuple of str
+        Datasets of the spectrum.
+    p_out : str
+        How the momentum is written [GeV/c].
+
+    Returns
+    -------
+    str
+        "all events", with the bound where there is one.
+    """
+    if not any(result.blinded[name] for name in datasets):
+        return "all events"
+    return f"all events except {p_out} \u2264 {result.working_point.box.p_out_max:g}"

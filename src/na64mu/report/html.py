@@ -161,6 +161,9 @@ def _spectra(result: RunResult) -> str:
         note = f"<figcaption><p class='note'>{missing} events without this quantity</p></figcaption>" if missing else ""
         pictures.append(f"<figure>{_image(figure, f'spectrum of {described.column}', dpi=80)}{note}</figure>")
     text = "All events, and events that pass all other cuts; the shade covers what a cut rejects, arrows count events beyond the axis."
+    if any(result.blinded[name] for name in counting_datasets(result)):
+        bound = f"{result.working_point.box.p_out_max:g} GeV/c"
+        text += f" The signal box is blinded: the spectra of all events lack every event with p_out \u2264 {bound}, whatever its E_CAL."
     return f"{_heading('Spectra')}<p class='note'>{text}</p><div class='spectra'>{''.join(pictures)}</div>" + _table(window_cells(result))
 
 

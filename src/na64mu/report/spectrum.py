@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import mplhep
 from matplotlib.ticker import NullFormatter
 
-from na64mu.report.datasets import combined, counting_datasets, overlaid_datasets
+from na64mu.report.datasets import combined, counting_datasets, overlaid_datasets, uncut_text
 from na64mu.report.style import BLACK, BLUE, GREY, LABEL_BOX, ORANGE, OVERLAYS, STYLE, VERMILLION, events_text
 from na64mu.report.thresholds import thresholds
 
@@ -27,6 +27,8 @@ __all__ = ("spectrum",)
 
 def spectrum(result: RunResult, column: str, dataset: str | None = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
     """Draw the spectrum of one quantity: all events, events that pass all other cuts, and what the cuts on it keep.
+
+    While data are blinded, "all events" lack those with p_out of the signal box, and the label says so.
 
     Parameters
     ----------
@@ -45,14 +47,18 @@ def spectrum(result: RunResult, column: str, dataset: str | None = None, ax: Axe
     """
     described: Spectrum = next(s for s in result.working_point.spectra if s.column == column)
     weighted = overlaid_datasets(result) if dataset is None else ()
-    histogram = combined(result, column, counting_datasets(result) if dataset is None else (dataset,))
+    shown = counting_datasets(result) if dataset is None else (dataset,)
+    histogram = combined(result, column, shown)
     with mpl.rc_context(STYLE):
         ax = (
             plt.subplots(figsize=(6.0, 4.2), gridspec_kw={"left": 0.13, "right": 0.97, "bottom": 0.14, "top": 0.88})[1]
             if ax is None
             else ax
         )
-        stages = (("all", "all events", BLUE, "step"), ("n_minus_1", "all other cuts passed", ORANGE, "fill"))
+        stages = (
+            ("all", uncut_text(result, shown, r"$p_\mathrm{out}$"), BLUE, "step"),
+            ("n_minus_1", "all other cuts passed", ORANGE, "fill"),
+        )
         for stage, label, colour, form in stages:
             of_stage = histogram[{0: hist.loc(stage)}]
             mplhep.histplot(
