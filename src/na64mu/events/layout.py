@@ -8,6 +8,7 @@ A layout is a TOML file::
 
     [trees]
     events = "tree"
+    friends = ["hits"]          # optional: trees of the same file with further branches of the same entries
     runs = "runinfo"            # optional
 
     [scalars]
@@ -155,7 +156,17 @@ class Trees(_Model):
     """Names of the trees in the file."""
 
     events: str = TREE
+    friends: tuple[str, ...] = ()
     runs: str | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        names = (self.events, *self.friends)
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            msg = f"{twice[0]!r} stands twice in events and friends, name each tree once"
+            raise ValueError(msg)
+        return self
 
 
 class Layout(_Model):

@@ -13,6 +13,7 @@ from na64mu.events.batch import Jagged, RawBatch, as_type
 from na64mu.events.checksums import read_checksums, runs_checksum
 from na64mu.events.foreign import event_branches, foreign_batch, need_branches, run_branches
 from na64mu.events.form import ALL_COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRUTH, branches, collections_of, missing_branches
+from na64mu.events.friends import event_trees, read_event_columns
 from na64mu.events.layout import Column, Layout
 from na64mu.events.source import find_tree, open_file, read_columns
 
@@ -65,20 +66,19 @@ def read_batch(
         If the layout does not fit the tree.
     """
     with open_file(path) as file:
-        tree = find_tree(file, path, TREE if layout is None else layout.trees.events)
-        present = list(tree.keys())
+        trees = (find_tree(file, path, TREE),) if layout is None else event_trees(file, path, layout)
+        tree = trees[0]
         start, stop, _ = slice(entry_start, entry_stop).indices(tree.num_entries)
         if layout is None:
+            present = list(tree.keys())
             problem = missing_branches(present)
             if problem:
                 msg = f"{path}: tree {TREE!r}: {problem}"
                 raise InputError(msg)
             names = branches(collections_of(present)) + [name for name in TRUTH if name in present]
+            columns = read_columns(tree, names, path, start, max(start, stop))
         else:
-            keys = event_branches(layout)
-            need_branches(keys, present, layout.trees.events, path, layout)
-            names = list(keys)
-        columns = read_columns(tree, names, path, start, max(start, stop))
+            columns = read_event_columns(trees, list(event_branches(layout)), path, layout, start, max(start, stop))
         checksums = read_checksums(file, path) if layout is None else None
         entries = tree.num_entries
     try:

@@ -154,15 +154,16 @@ def read_numbers(
     InputError
         If they cannot be read.
     """
+    from na64mu.events.friends import event_trees, read_event_columns
     from na64mu.events.reader import read_batch
     from na64mu.events.source import find_tree, open_file
 
-    names = {name: name for name in scalars}
     if layout is not None:
-        columns = {name: layout.scalars[name] for name in names}
+        columns = {name: layout.scalars[name] for name in scalars}
         if any(c.branch is None or c.scale is not None or c.bits is not None for c in columns.values()):
             return read_batch(path, start, stop, layout=layout).scalars
-        names = {name: str(c.branch) for name, c in columns.items()}
+        with open_file(path) as root:
+            read = read_event_columns(event_trees(root, path, layout), [str(c.branch) for c in columns.values()], path, layout, start, stop)
+        return {name: np.asarray(read[str(c.branch)]) for name, c in columns.items()}
     with open_file(path) as root:
-        found = _numbers(find_tree(root, path, tree), list(names.values()), path, start, stop)
-    return dict(zip(names, found, strict=True))
+        return dict(zip(scalars, _numbers(find_tree(root, path, tree), scalars, path, start, stop), strict=True))
