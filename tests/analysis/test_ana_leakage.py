@@ -39,6 +39,19 @@ def test_nothing_of_the_box_is_looked_at():
     assert estimate_leakage(one, 1e6) == estimate_leakage(other, 1e6)
 
 
+def test_a_bin_across_the_border_is_not_read():
+    def coarse(inside: int):
+        h = hist.Hist(
+            hist.axis.Regular(100, 0, 200, name="p_out"), hist.axis.Regular(40, 0, 200, name="e_cal"), storage=hist.storage.Weight()
+        )
+        energies = 60.0 - np.random.default_rng(1).exponential(10.0, 2000)
+        h.fill(50.0, energies[energies >= 15.0])
+        h.fill(50.0, np.full(inside, 11.0))
+        return h
+
+    assert estimate_leakage(coarse(0), 1e6, threshold=45.0) == estimate_leakage(coarse(300), 1e6, threshold=45.0)
+
+
 def test_the_envelope_covers_beside_the_box():
     inside = 0
     for seed in range(12):

@@ -171,7 +171,7 @@ ESTIMATES = SimpleNamespace(
         rows=(
             SimpleNamespace(name="momentum", ours=Entry(0.05, 0.03)),
             SimpleNamespace(name="decays", ours=Entry(math.nan)),
-            SimpleNamespace(name="hadrons", ours=Entry(0.02, is_upper=True)),
+            SimpleNamespace(name="hadrons", ours=Entry(0.02, is_upper=True, note="E_CAL spectrum; cross-check D X / Y")),
             SimpleNamespace(name="total", ours=Entry(0.07, 0.03)),
         )
     ),
@@ -190,6 +190,7 @@ def result_with(n, *, blinded=False, n_mot=(3e9, 1e9)):
 
 def test_counting_of_an_output_folder():
     counting = counting_of(result_with(0), ESTIMATES)
+    assert counting.methods == {"momentum": "", "hadrons": "E_CAL spectrum; cross-check D X / Y"}
     assert counting.exposures == (3e9, 1e9)
     assert counting.backgrounds == {"momentum": 0.05, "hadrons": 0.02}
     assert counting.errors == {"momentum": 0.03, "hadrons": 0.02}  # an upper limit counts in full, with an error of 100 %

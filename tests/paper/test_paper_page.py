@@ -64,7 +64,13 @@ def folder(tmp_path, limits):
         (tmp_path / name).mkdir()
         write_values(tmp_path / name, found)
     write_tables(limits, tmp_path / "limits")
-    content = {"tail": {"repr": "momentum tail: 5 events"}, "closure_test": "closure: p = 0.5", "missing": {}}
+    content = {
+        "tail": {"repr": "momentum tail: 5 events"},
+        "closure_test": "closure: p = 0.5",
+        "leakage": {"repr": "leaking hadrons: 0.004"},
+        "leakage_closure": ["3 predicted, 4 observed"],
+        "missing": {},
+    }
     (tmp_path / "backgrounds" / "backgrounds.json").write_text(json.dumps(content))
     for figure in FIGURES[:-1]:
         path = tmp_path / figure.file
@@ -86,6 +92,7 @@ def test_everything_is_in_one_file(folder):
     assert text.count("data:image/png;base64,") == len(FIGURES) - 1  # one is missing, and is left out
     assert not re.search(r'(src|href)="(?!data:)', text)
     assert "na64mu paper --quick" in text
+    assert "leaking hadrons: 0.004\nclosure of the E_CAL spectrum: 3 predicted, 4 observed" in text
     assert (folder / "comparison.csv").is_file()
 
 

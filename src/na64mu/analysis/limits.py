@@ -45,6 +45,8 @@ class Counting:
         Where exposure, backgrounds and counts come from.
     missing : mapping of str to str
         Background -> why it is not in the model.
+    methods : mapping of str to str
+        Background -> how it was estimated, with its interval and cross-checks.
     """
 
     exposures: tuple[float, ...]
@@ -53,6 +55,7 @@ class Counting:
     observed: tuple[float, ...] | None
     source: str
     missing: Mapping[str, str] = field(default_factory=dict)
+    methods: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def used(self) -> tuple[int, ...]:
@@ -262,7 +265,10 @@ def counting_of(
     rows = {row.name: row.ours for row in estimates.table.rows if row.name != "total" and not math.isnan(row.ours.value)}
     expected = {name: entry.value for name, entry in rows.items() if entry.value > 0}
     errors = {name: rows[name].value if rows[name].is_upper else rows[name].error for name in expected}
-    return Counting(exposures, expected, errors, observed, "exposure and backgrounds of the output folder", dict(estimates.missing))
+    methods = {name: rows[name].note for name in expected}
+    return Counting(
+        exposures, expected, errors, observed, "exposure and backgrounds of the output folder", dict(estimates.missing), methods
+    )
 
 
 def _observed(result: RunResult, names: Sequence[str]) -> tuple[float, ...]:

@@ -237,6 +237,7 @@ def limits_dict(limits: SearchLimits) -> dict[str, Any]:
         "exposures": list(limits.counting.exposures),
         "backgrounds": dict(limits.counting.backgrounds),
         "background_errors": dict(limits.counting.errors),
+        "background_methods": dict(limits.counting.methods),
         "missing_backgrounds": dict(limits.counting.missing),
         "observed": None if limits.counting.observed is None else list(limits.counting.observed),
         "pile_up_loss": {

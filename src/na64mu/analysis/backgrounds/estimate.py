@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from na64mu.analysis.backgrounds.abcd import AbcdEstimate, abcd_estimate
 from na64mu.analysis.backgrounds.decays import DecayEstimate, decay_estimate
+from na64mu.analysis.backgrounds.leakage import LeakageEstimate, estimate_leakage
 from na64mu.analysis.backgrounds.regions import regions_of
 from na64mu.analysis.backgrounds.sample import TailSample, tail_sample
 from na64mu.analysis.backgrounds.table import PUBLISHED_EXPOSURE, BackgroundTable, background_table
@@ -15,6 +16,9 @@ from na64mu.errors import BackgroundError
 from na64mu.table import Table
 
 __all__ = ("Backgrounds", "at_physics_rate", "estimate_backgrounds")
+
+#: Largest p_out + E_CAL of region D [GeV]: above lies the band of hard bremsstrahlung, whose fall says nothing of leaking hadrons.
+TOTAL_MAX = 140.0
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,10 @@ class Backgrounds:
         (I), for the muons on target of its sample.
     decays : DecayEstimate or None
         (II).
+    leakage : LeakageEstimate or None
+        (III) by the E_CAL spectrum of region D, for the muons on target of the table; None where it has too few events.
     hadrons : AbcdEstimate or None
-        (III), for the muons on target of its sample.
+        (III) as D X / Y, for the muons on target of its sample: beside `leakage` a cross-check, without it the upper limit of the table.
     missing : dict of str to str
         Background -> why it was not estimated.
     """
@@ -37,6 +43,7 @@ class Backgrounds:
     table: BackgroundTable
     tail: TailEstimate
     decays: DecayEstimate | None
+    leakage: LeakageEstimate | None
     hadrons: AbcdEstimate | None
     missing: dict[str, str]
 
@@ -71,7 +78,8 @@ def estimate_backgrounds(
     calibration : str, optional
         Dataset of calibration triggers that shows the shape of (I); by default the physics triggers show it themselves.
     region_d : str, optional
-        Dataset whose plane before cut (iv) is extrapolated for (III), such as a simulation of muon-nuclear events; by default that of `physics`.
+        Dataset whose plane before cut (iv) is extrapolated for (III), such as a simulation of muon-nuclear events; by default that of `physics`. Its
+        spectrum of E_CAL gives (III) where it has enough events, with D X / Y beside it; where too few, D X / Y gives an upper limit.
     hadrons : str, optional
         Dataset of simulated beam hadrons for (II); without it (II) is not estimated.
     n_mot : float
@@ -93,18 +101,16 @@ def estimate_backgrounds(
     else:
         shape = tail_sample(result, trigger="calibration", dataset=calibration)
         tail = at_physics_rate(result, shape, estimate_tail(shape, seed=seed), physics)
-    leaking: AbcdEstimate | None = None
     decays: DecayEstimate | None = None
-    source = region_d if region_d is not None else physics
-    try:
-        leaking = abcd_estimate(regions_of(result.histogram("plane_before", source)), n_mot=result.exposure.n_mot(source))
-    except (BackgroundError, KeyError) as error:
-        missing["hadrons"] = str(error.args[0])
+    leakage, leaking, why = _hadrons(result, region_d if region_d is not None else physics, n_mot, seed)
+    if leakage is None and leaking is None:
+        missing["hadrons"] = why
     try:
         decays = _decays(result, hadrons, n_mot)
     except BackgroundError as error:
         missing["decays"] = str(error)
-    return Backgrounds(background_table(tail, decays, leaking, n_mot=n_mot), tail, decays, leaking, missing)
+    table = background_table(tail, decays, leaking, leakage=leakage, no_leakage=why, n_mot=n_mot)
+    return Backgrounds(table, tail, decays, leakage, leaking, missing)
 
 
 def at_physics_rate(result: RunResult, shape: TailSample, tail: TailEstimate, physics: str | None = None) -> TailEstimate:
@@ -138,6 +144,31 @@ def at_physics_rate(result: RunResult, shape: TailSample, tail: TailEstimate, ph
             raise
         return tail.at_most(shape, n_mot)
     return tail.normalised_to(shape, rate)
+
+
+def _hadrons(result: RunResult, dataset: str | None, n_mot: float, seed: int) -> tuple[LeakageEstimate | None, AbcdEstimate | None, str]:
+    """(III) by the spectrum of E_CAL, for `n_mot`; as D X / Y; and why one of them, or both, could not be had."""
+    try:
+        plane, own = result.histogram("plane_before", dataset), result.exposure.n_mot(dataset)
+    except KeyError as error:
+        return None, None, str(error.args[0])
+    box = result.working_point.box
+    leakage: LeakageEstimate | None = None
+    abcd: AbcdEstimate | None = None
+    reasons = []
+    try:
+        regions = regions_of(plane, p_out_max=box.p_out_max, e_cal_max=box.e_cal_max, total_max=TOTAL_MAX)
+        abcd = abcd_estimate(regions, n_mot=own)
+    except BackgroundError as error:
+        reasons.append(f"D X / Y: {error}")
+    try:
+        end = TOTAL_MAX - box.p_out_max
+        leakage = estimate_leakage(
+            plane, own, exposure=n_mot, p_out_max=box.p_out_max, e_cal_max=box.e_cal_max, threshold_max=end, seed=seed
+        )
+    except BackgroundError as error:
+        reasons.append(f"E_CAL spectrum of region D: {error}")
+    return leakage, abcd, "; ".join(reasons)
 
 
 def _decays(result: RunResult, dataset: str | None, n_mot: float) -> DecayEstimate:

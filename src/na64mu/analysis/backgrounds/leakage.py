@@ -69,7 +69,7 @@ def _spectrum(plane: Any, p_out: tuple[float, float], e_min: float) -> tuple[Flo
     """E_CAL above a border for a range of p_out: edges, effective counts, weighted events per effective one."""
     p, e = (np.asarray(axis.centers) for axis in plane.axes)
     edges = np.asarray(plane.axes[1].edges, dtype=np.float64)
-    rows, first = (p >= p_out[0]) & (p < p_out[1]), int(np.argmin(np.abs(edges - e_min)))
+    rows, first = (p >= p_out[0]) & (p < p_out[1]), int(np.searchsorted(edges, e_min - 1e-9))  # a bin across the border is not read
     if not np.any(rows) or first >= len(e):
         msg = f"no bins of p_out from {p_out[0]:g} to {p_out[1]:g} GeV/c and E_CAL above {e_min:g} GeV in this plane"
         raise BackgroundError(msg)
@@ -78,10 +78,12 @@ def _spectrum(plane: Any, p_out: tuple[float, float], e_min: float) -> tuple[Flo
     return edges[first:], np.asarray(values / weight, dtype=np.float64), weight
 
 
-def _fits(edges: FloatArray, counts: FloatArray, threshold: float | None, seed: int) -> tuple[tuple[FormFit, ...], FormFit, float]:
+def _fits(
+    edges: FloatArray, counts: FloatArray, threshold: float | None, seed: int, highest: float = np.inf
+) -> tuple[tuple[FormFit, ...], FormFit, float]:
     """Fits of all forms between the border (first edge) and a threshold, by default the lowest with enough events; the best; events in the fit."""
     cumulative = np.cumsum(counts) / max(float(counts.sum()), 1e-300)
-    u = float(np.interp(WANTED, np.cumsum(counts), edges[1:])) if threshold is None else threshold
+    u = min(float(np.interp(WANTED, np.cumsum(counts), edges[1:])), highest) if threshold is None else threshold
     last = int(np.argmin(np.abs(edges - u)))
     if threshold is None:
         last = max(last, 6)  # bins: fewer show no fall
@@ -108,6 +110,7 @@ def estimate_leakage(
     p_out_max: float = 80.0,
     e_cal_max: float = 12.0,
     threshold: float | None = None,
+    threshold_max: float = np.inf,
     seed: int = 1,
 ) -> LeakageEstimate:
     """Extrapolate the E_CAL spectrum of soft muons below the border of the signal box.
@@ -126,6 +129,8 @@ def estimate_leakage(
         The signal box: nothing in it is looked at.
     threshold : float, optional
         Upper end of the fit [GeV]; by default the lowest energy with enough events for a fit below it.
+    threshold_max : float
+        Highest end of the fit that is chosen by default [GeV].
     seed : int
         Of the toys for the goodness of fit.
 
@@ -146,7 +151,7 @@ def estimate_leakage(
     if not of_rate.sum() > 0:
         msg = "no muon-nuclear event of the physics trigger with p_out in the signal box: simulate more"
         raise BackgroundError(msg)
-    fits, best, n = _fits(edges, counts, threshold, seed)
+    fits, best, n = _fits(edges, counts, threshold, seed, threshold_max)
     factor = weight * float(of_rate.sum()) / float(counts.sum()) * exposure / n_mot
     forms = tuple(fit.scaled(factor) for fit in fits)
     nominal = forms[fits.index(best)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from na64mu.analysis.backgrounds.abcd import AbcdEstimate
 from na64mu.analysis.backgrounds.decays import DecayEstimate
+from na64mu.analysis.backgrounds.leakage import LeakageEstimate
 from na64mu.analysis.backgrounds.tail import TailEstimate
 from na64mu.errors import BackgroundError
 from na64mu.table import Table
@@ -128,11 +129,24 @@ def _tail_entry(tail: TailEstimate) -> Entry:
     return Entry(tail.value, 0.5 * (high - low), note=model)
 
 
-def _abcd_entry(abcd: AbcdEstimate | None) -> Entry:
+def _abcd_entry(abcd: AbcdEstimate | None, why: str) -> Entry:
+    """(III) where region D has too few events for its spectrum."""
     if abcd is None:
         return Entry(float("nan"), note="no events next to the signal box")
     d, x, y = (region.n for region in abcd.regions)
-    return Entry(abcd.upper_90, is_upper=True, note=f"{d} x {x} / {y} = {abcd.value:.2g}; 90 % upper limit")
+    return Entry(abcd.upper_90, is_upper=True, note=f"{d} x {x} / {y} = {abcd.value:.2g}; 90 % upper limit" + (f"; {why}" if why else ""))
+
+
+def _leakage_entry(leakage: LeakageEstimate, abcd: AbcdEstimate | None, why: str) -> Entry:
+    """(III) by the spectrum of region D; wider than its value (the forms differ) it is an upper limit, as in the Letter: a log-normal error has no meaning then."""
+    nominal, error = leakage.nominal, 0.5 * (leakage.high - leakage.low)
+    fit = f"{nominal.name}" + ("" if nominal.p_value is None else f", p = {nominal.p_value:.2f}")
+    text = f"{fit}: {leakage.value:.2g}, with the other forms {leakage.low:.2g} to {leakage.high:.2g}, < {leakage.upper:.2g} (95 %)"
+    text += f", from {leakage.n_shape:.0f} events of region D before cut (iv)"
+    text += f"; {why}" if abcd is None else f"; cross-check D X / Y: {abcd.value:.2g}, < {abcd.upper_90:.2g} (90 %)"
+    if error > leakage.value:
+        return Entry(leakage.upper, is_upper=True, note=f"{text}; error above the value: 95 % upper limit")
+    return Entry(leakage.value, error, note=text)
 
 
 def _decay_entry(decays: DecayEstimate | None) -> Entry:
@@ -144,7 +158,13 @@ def _decay_entry(decays: DecayEstimate | None) -> Entry:
 
 
 def background_table(
-    tail: TailEstimate, decays: DecayEstimate | None, abcd: AbcdEstimate | None, *, n_mot: float = PUBLISHED_EXPOSURE
+    tail: TailEstimate,
+    decays: DecayEstimate | None,
+    abcd: AbcdEstimate | None,
+    *,
+    leakage: LeakageEstimate | None = None,
+    no_leakage: str = "",
+    n_mot: float = PUBLISHED_EXPOSURE,
 ) -> BackgroundTable:
     """Put our estimates beside Table I.
 
@@ -155,7 +175,11 @@ def background_table(
     decays : DecayEstimate, optional
         Background (II), made for this exposure.
     abcd : AbcdEstimate, optional
-        Background (III); scaled to the exposure here.
+        Background (III) as D X / Y; scaled to the exposure here. Beside `leakage` a cross-check in the note, otherwise its upper limit is taken.
+    leakage : LeakageEstimate, optional
+        Background (III) by the spectrum of region D, made for this exposure.
+    no_leakage : str
+        Why one of the two estimates of (III) is not there; for the note.
     n_mot : float
         Muons on target.
 
@@ -166,15 +190,17 @@ def background_table(
     Raises
     ------
     BackgroundError
-        If the decays were made for another exposure, or an estimate cannot be scaled.
+        If decays or leaking hadrons were made for another exposure, or an estimate cannot be scaled.
     """
-    if decays is not None and not math.isclose(decays.n_mot, n_mot, rel_tol=1e-6):
-        msg = f"the decays were estimated for {decays.n_mot:.4g} muons on target, the table is for {n_mot:.4g}: estimate them for the same exposure"
-        raise BackgroundError(msg)
+    for what, made in (("decays", decays), ("leaking hadrons", leakage)):
+        if made is not None and not math.isclose(made.n_mot, n_mot, rel_tol=1e-6):
+            msg = f"the {what} were estimated for {made.n_mot:.4g} muons on target, the table is for {n_mot:.4g}: estimate them for the same exposure"
+            raise BackgroundError(msg)
+    scaled = None if abcd is None else abcd.scaled(n_mot)
     ours = {
         "momentum": _tail_entry(tail.scaled(n_mot)),
         "decays": _decay_entry(decays),
-        "hadrons": _abcd_entry(None if abcd is None else abcd.scaled(n_mot)),
+        "hadrons": _abcd_entry(scaled, no_leakage) if leakage is None else _leakage_entry(leakage, scaled, no_leakage),
     }
     known = [entry for entry in ours.values() if not math.isnan(entry.value)]
     missing = "" if len(known) == len(ours) else " of the estimated ones"
