@@ -17,9 +17,10 @@ import pytest
 from search_examples import FakeReconstruction, hide, plant, raw_batch, runs_row, write_file
 
 from na64mu.analysis.result import RunResult
-from na64mu.errors import CheckpointError, InputError, SelectionError
+from na64mu.errors import CheckpointError, InputError, SelectionError, WorkerError
 from na64mu.events.writer import RawTreeWriter
 from na64mu.execution import waves
+from na64mu.execution.checkpoint import Checkpoint
 from na64mu.execution.run import forget_checkpoint, run_search
 from na64mu.execution.waves import key_of_chunk, with_retries
 
@@ -208,26 +209,74 @@ def test_chunks_of_addresses_are_tried_again_and_local_ones_are_not():
     assert {key[1]: value["lost"] for key, value in found.items()} == {"a.root": ["x"], "root://h/b": []}
 
 
-def test_resume_says_that_lost_chunks_stay_lost(fake: FakeReconstruction, tmp_path, monkeypatch, caplog):
-    path = write_file(tmp_path / "beam.root", 400)
+def lose_chunks(fake: FakeReconstruction, first: set[int], stop: int, broken: type[BaseException] = Killed) -> Any:
+    """A reconstruction that cannot read the chunks with the first events `first`, and dies at the chunk with the event `stop`."""
 
-    def failing(batch: object, detector: object) -> object:
-        if len(fake.calls) >= 2:
-            msg = "on purpose"
-            raise SelectionError(msg)
-        if not fake.calls:
-            fake.calls.append(0)
+    def failing(batch: Any, detector: object) -> object:
+        event = int(batch.scalars["event"][0])
+        if event == stop:
+            raise broken
+        if event in first:
             msg = "damaged"
             raise InputError(msg)
         return fake(batch, detector)
 
-    monkeypatch.setattr("na64mu.reconstruction.summary.reconstruct", failing)
-    with pytest.raises(SelectionError):
+    return failing
+
+
+@pytest.mark.parametrize("still", [set(), {50}])
+def test_resume_tries_lost_chunks_again(fake: FakeReconstruction, tmp_path, monkeypatch, caplog, still):
+    path = write_file(tmp_path / "beam.root", 400)
+    monkeypatch.setattr("na64mu.reconstruction.summary.reconstruct", lose_chunks(fake, still, -1))
+    whole = run_search(path, chunksize=50, progress=False)
+    monkeypatch.setattr("na64mu.reconstruction.summary.reconstruct", lose_chunks(fake, {0, 50}, 350))
+    with pytest.raises(Killed):
         run_search(path, chunksize=50, output=tmp_path / "out", progress=False)
-    monkeypatch.setattr("na64mu.reconstruction.summary.reconstruct", fake)
+    fake.calls.clear()
+    monkeypatch.setattr("na64mu.reconstruction.summary.reconstruct", lose_chunks(fake, still, -1))
     result = run_search(path, chunksize=50, output=tmp_path / "out", progress=False, resume=True)
-    assert result.total.counts[0] == 350
-    assert "1 chunks were lost before the interruption and stay lost: run without --resume to try them again" in caplog.text
+    assert content(result) == content(whole)
+    assert result.total.counts[0] == 400 - 50 * len(still)
+    assert [(loss.entry_start, loss.entry_stop) for loss in result.losses if loss.is_damage] == [(e, e + 50) for e in sorted(still)]
+    assert sum(fake.calls) == 50 * (2 - len(still)) + 50  # what was read before is not read again
+    words = f"2 chunks were lost before the interruption and were tried again: {2 - len(still)} could be read now, {len(still)} stay lost"
+    assert words in caplog.text
+
+
+def test_a_second_interruption_keeps_what_was_tried_again(fake: FakeReconstruction, tmp_path, monkeypatch):
+    path, name = write_file(tmp_path / "beam.root", 400), "na64mu.reconstruction.summary.reconstruct"
+    whole = run_search(path, chunksize=50, progress=False)
+    # dies at its second chunk of the rest; in the middle of trying again; at the last chunk, with everything read before; never
+    for first, stop in (({0, 50}, 250), ({0}, 50), (set(), 350), (set(), -1)):
+        monkeypatch.setattr(name, lose_chunks(fake, first, stop))
+        if stop >= 0:
+            with pytest.raises(Killed):
+                run_search(path, chunksize=50, output=tmp_path / "out", progress=False, resume=True)
+    result = run_search(path, chunksize=50, output=tmp_path / "out", progress=False, resume=True)
+    assert content(result) == content(whole)
+
+
+def test_a_chunk_that_could_not_be_opened_is_tried_again_and_a_dead_worker_says_so(tmp_path):
+    chunks = [SimpleNamespace(dataset="d", filename="f", entrystart=i, entrystop=i + 1) for i in range(4)]
+    identity = dict.fromkeys(("code", "packages", "configuration", "inputs", "chunks"), "x")
+    Checkpoint(tmp_path, identity).save(3, {"lost": []}, [key_of_chunk(chunks[1])])
+    kept = Checkpoint(tmp_path, identity, resume=True)
+
+    def dying(wave: Any) -> Any:
+        assert list(wave) == [chunks[1]]
+        msg = "a worker died"
+        raise WorkerError(msg)
+
+    with pytest.raises(WorkerError, match="a worker died; 3 of 4 chunks are finished and kept: continue with --resume"):
+        waves.sum_in_order(chunks, dying, checkpoint=kept)
+    calls: list[Any] = []
+
+    def run_wave(wave: Any) -> Any:
+        calls.append(list(wave))
+        return {key_of_chunk(c): {"lost": []} for c in wave}
+
+    total, gone = waves.sum_in_order(chunks, run_wave, checkpoint=kept)
+    assert (calls, total, gone) == ([[chunks[1]], [chunks[3]]], {"lost": []}, [])
 
 
 def test_results_are_added_in_the_order_of_the_chunks():

@@ -1,6 +1,7 @@
 """Chunks in waves: results are added in the order of the chunks, whatever the executor, and every wave can be kept on disk.
 
-The order of the additions is fixed, so sums of weights have the same last bit on every executor and after every resume.
+The order of the additions is fixed, so sums of weights have the same last bit on every executor and after every resume. The one
+exception: chunks that were lost before an interruption are tried again when the run goes on, and added behind what is there.
 """
 
 from __future__ import annotations
@@ -105,16 +106,21 @@ def sum_in_order(
     WorkerError
         If a worker died; with a checkpoint the message says how to continue.
     """
-    from coffea.processor import accumulate
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     at, total, gone_keys = (0, {}, []) if checkpoint is None else checkpoint.load()
-    if total.get("lost") or gone_keys:
-        log.warning(
-            "%d chunks were lost before the interruption and stay lost: run without --resume to try them again",
-            len(total.get("lost", ())) + len(gone_keys),
-        )
+
+    def run(wave: Sequence[Any]) -> Mapping[ChunkKey, dict[str, Any]]:
+        try:
+            return run_wave(wave)
+        except WorkerError as error:
+            if checkpoint is None:
+                raise
+            msg = f"{error}; {at} of {len(chunks)} chunks are finished and kept: continue with --resume"
+            raise WorkerError(msg) from error
+
+    total, gone_keys = _lost_again(chunks[:at], run, total, gone_keys, LARGEST_WAVE * workers)
     size = workers
     bar = Progress(
         BarColumn(),
@@ -128,19 +134,7 @@ def sum_in_order(
         task = bar.add_task("", total=sum(_length(c) for c in chunks), completed=sum(_length(c) for c in chunks[:at]), rate=0.0)
         while at < len(chunks):
             wave, begin = chunks[at : at + size], time.perf_counter()
-            try:
-                found = run_wave(wave)
-            except WorkerError as error:
-                if checkpoint is None:
-                    raise
-                msg = f"{error}; {at} of {len(chunks)} chunks are finished and kept: continue with --resume"
-                raise WorkerError(msg) from error
-            for chunk in wave:
-                out = found.get(key_of_chunk(chunk))
-                if out is None:
-                    gone_keys.append(key_of_chunk(chunk))
-                else:
-                    total = accumulate([out], total) if total else out
+            total = _added(wave, run(wave), total, gone_keys)
             at += len(wave)
             if checkpoint is not None:
                 checkpoint.save(at, total, gone_keys)
@@ -150,6 +144,45 @@ def sum_in_order(
                 size = min(2 * size, LARGEST_WAVE * workers)
     keys = set(gone_keys)
     return total, [c for c in chunks if key_of_chunk(c) in keys]
+
+
+def _added(wave: Sequence[Any], found: Mapping[ChunkKey, dict[str, Any]], total: dict[str, Any], gone: list[ChunkKey]) -> dict[str, Any]:
+    """The sum with the results of a wave; chunks without a result are put into `gone`."""
+    from coffea.processor import accumulate
+
+    for chunk in wave:
+        out = found.get(key_of_chunk(chunk))
+        if out is None:
+            gone.append(key_of_chunk(chunk))
+        else:
+            total = accumulate([out], total) if total else out
+    return total
+
+
+def _lost_again(
+    finished: Sequence[Any], run_wave: RunWave, total: dict[str, Any], gone: list[ChunkKey], size: int
+) -> tuple[dict[str, Any], list[ChunkKey]]:
+    """Try chunks again that were lost before an interruption; the sum and the chunks without a result after it.
+
+    What is kept on disk is not touched before all are tried: an interruption in here leaves them lost, to be tried again.
+    """
+    lost = {*gone, *((loss.dataset, loss.file, loss.entry_start, loss.entry_stop) for loss in total.get("lost", ()))}
+    again = [chunk for chunk in finished if key_of_chunk(chunk) in lost]
+    if not again:
+        return total, gone
+    total = {**total, "lost": []}
+    still_gone: list[ChunkKey] = []
+    for at in range(0, len(again), size):
+        wave = again[at : at + size]
+        total = _added(wave, run_wave(wave), total, still_gone)
+    n_lost = len(total["lost"]) + len(still_gone)
+    log.warning(
+        "%d chunks were lost before the interruption and were tried again: %d could be read now, %d stay lost",
+        len(again),
+        len(again) - n_lost,
+        n_lost,
+    )
+    return total, still_gone
 
 
 def _length(chunk: Chunk) -> int:
