@@ -12,7 +12,7 @@ __all__ = ("HTML_LIMIT", "Shown", "Table")
 #: Largest HTML of one object [bytes]: a notebook that shows hundreds of them stays small.
 HTML_LIMIT = 10_000
 #: Longest text of a cell in HTML and in the plain form, and most rows of the plain form.
-LONGEST, LONGEST_PLAIN, MOST_ROWS = 160, 72, 64
+LONGEST, LONGEST_PLAIN, MOST_ROWS = 240, 72, 64
 LEFT = " style='text-align:left'"
 NUMBER = re.compile(r"<?\s*[-+]?(\d|\.\d|inf|nan|$)")
 

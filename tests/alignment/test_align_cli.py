@@ -35,8 +35,8 @@ def result(folder: Path) -> Result:
 def test_the_sample_is_where_its_description_says(result: Result, folder: Path) -> None:
     assert result.exit_code == 0
     alignment = Alignment.read(folder / "alignment.toml")
-    assert alignment.n_tracks["ms1"] > 1300
-    assert alignment.n_tracks["ms2"] > 1300
+    assert alignment.n_tracks["ms1"] > 1250
+    assert alignment.n_tracks["ms2"] > 1250
     assert all(0.8 < c < 1.2 for c in alignment.chi2_ndf.values())
     assert [(i.file, i.field) for i in alignment.inputs] == [("calibration_1.root", True), ("calibration_2.root", True)]
     errors = [abs(m.dx) / m.dx_error for m in alignment.modules if m.dx_error] + [

@@ -31,7 +31,7 @@ def test_pages_build_without_a_warning(tmp_path):
     html = (tmp_path / "html" / "reference" / "api" / "na64mu.tracking.html").read_text(encoding="utf-8")
     assert 'id="na64mu.tracking.fit.fit_measurements"' in html
     commands = (tmp_path / "html" / "reference" / "commands.html").read_text(encoding="utf-8")
-    assert all(f"na64mu {verb}" in commands for verb in VERBS)
+    assert all(f'id="na64mu-{verb}"' in commands for verb in VERBS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)

@@ -58,7 +58,7 @@ def test_beam_through_geant4(data: Path, tmp_path: Path) -> None:
     assert np.median(s["mc_p_in"] - s["mc_p_out"]) == pytest.approx(0.6, abs=0.25)
     n = len(batch)
     ecal = np.bincount(batch.collections["ecal"].event_index, batch.collections["ecal"]["energy"], n)
-    assert np.median(ecal) == pytest.approx(DETECTOR.ecal.mip, rel=0.2)
+    assert DETECTOR.ecal.mip < np.median(ecal) < 1.5 * DETECTOR.ecal.mip  # the tail of hard losses lies above the peak
     hcal = np.bincount(batch.collections["hcal"].event_index, batch.collections["hcal"]["energy"], n)
     assert np.median(hcal) == pytest.approx(2.0 * DETECTOR.hcal.mip, rel=0.25)
     # the same digits as those of the fast engine: one particle in every plane
