@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from na64mu.report.plane import colour_scale, plane
-from na64mu.report.style import GREY, LABEL_BOX, PURPLE, STYLE, events_text
+from na64mu.report.style import GREY, LABEL_BOX, PURPLE, STYLE, colour_as_circles, events_text
 
 if TYPE_CHECKING:
     import hist
@@ -78,4 +78,4 @@ def _draw_overlay(ax: Axes, histogram: hist.Hist | None) -> None:
     ax.scatter(
         x[filled], y[filled], s=area, facecolors="none", edgecolors=PURPLE, linewidths=0.9, zorder=2.5, label="muon-nuclear, any scale"
     )
-    ax.legend(loc="upper center", bbox_to_anchor=(0.72, 0.95), fontsize=11, labelcolor="linecolor", markerscale=1.4, handletextpad=0.2)
+    colour_as_circles(ax.legend(loc="upper center", bbox_to_anchor=(0.72, 0.95), fontsize=11, markerscale=1.4, handletextpad=0.2))

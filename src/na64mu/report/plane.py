@@ -18,7 +18,7 @@ from matplotlib.path import Path as MplPath
 
 from na64mu.report.datasets import combined, counting_datasets, exposure_text, kind_of_events, overlaid_datasets
 from na64mu.report.regions import area, outline
-from na64mu.report.style import GREY, LABEL_BOX, MAP, OVERLAYS, STYLE, VERMILLION, events_text
+from na64mu.report.style import GREY, LABEL_BOX, MAP, OVERLAYS, STYLE, VERMILLION, colour_as_circles, events_text
 from na64mu.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _draw_overlay(ax: Axes, histogram: hist.Hist, name: str, colour: str) -> Non
         ax.scatter(
             x[filled], y[filled], s=area_of, facecolors="none", edgecolors=colour, linewidths=1.0, zorder=2.5, label=f"{name}, any scale"
         )
-        ax.legend(loc="upper center", bbox_to_anchor=(0.72, 0.93), fontsize=11, labelcolor="linecolor", markerscale=1.4, handletextpad=0.2)
+        colour_as_circles(ax.legend(loc="upper center", bbox_to_anchor=(0.72, 0.93), fontsize=11, markerscale=1.4, handletextpad=0.2))
 
 
 def _lies_below(histogram: hist.Hist, e_cal: float) -> bool:

@@ -6,13 +6,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.collections import Collection
+from matplotlib.colors import to_hex
 
 from na64mu.report.numbers import count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
-__all__ = ("BLACK", "BLUE", "GREY", "LABEL_BOX", "MAP", "ORANGE", "OVERLAYS", "PURPLE", "STYLE", "VERMILLION", "events_text", "save")
+__all__ = (
+    "BLACK",
+    "BLUE",
+    "GREY",
+    "LABEL_BOX",
+    "MAP",
+    "ORANGE",
+    "OVERLAYS",
+    "PURPLE",
+    "STYLE",
+    "VERMILLION",
+    "colour_as_circles",
+    "events_text",
+    "save",
+)
 
 # Okabe and Ito's colours; the purple is darkened for thin lines.
 BLUE, ORANGE, VERMILLION, PURPLE = "#0072b2", "#e69f00", "#d55e00", "#c2439a"
@@ -41,6 +59,13 @@ STYLE: dict[Any, Any] = {
     "hatch.linewidth": 0.8,
     "figure.facecolor": "white",
 }
+
+
+def colour_as_circles(legend: Legend) -> None:
+    """Give the texts of a legend of open circles the colour of their circles (matplotlib does it from 3.11 on)."""
+    for text, circle in zip(legend.get_texts(), legend.legend_handles, strict=True):
+        if isinstance(circle, Collection):
+            text.set_color(to_hex(np.atleast_2d(circle.get_edgecolor())[0]))
 
 
 def events_text(number: float) -> str:
