@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import gamma
 
 from na64mu.analysis.backgrounds.fit import form_table, minimum
 from na64mu.analysis.backgrounds.forms import FORMS
 from na64mu.analysis.backgrounds.tail import CROSS_CHECKS, ENVELOPE
-from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, STYLE, VERMILLION
+from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, STYLE, VERMILLION, axes_of
 from na64mu.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -39,13 +38,6 @@ STYLES = {
 }
 #: Bins of the spectrum drawn as one.
 MERGED = 4
-
-
-def _axes(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure, Axes]:
-    if ax is None:
-        figure, ax = plt.subplots(figsize=size, layout="constrained")
-        return figure, ax
-    return cast("Figure", ax.figure), ax
 
 
 def _garwood(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -72,7 +64,7 @@ def tail_figure(sample: TailSample, estimate: TailEstimate, ax: Axes | None = No
         Effective events per bin; nothing below the box edge is drawn, as nothing there is looked at.
     """
     with mpl.rc_context(STYLE):
-        figure, ax = _axes(ax, (8.2, 6.6))
+        figure, ax = axes_of(ax, (8.2, 6.6))
         first = sample.edge_near(estimate.box_edge)
         n = (len(sample.counts) - first) // MERGED * MERGED
         counts = sample.counts[first : first + n].reshape(-1, MERGED).sum(axis=1)
@@ -171,7 +163,7 @@ def threshold_figure(estimates: Sequence[TailEstimate], ax: Axes | None = None) 
         Nominal value with its bootstrap error and the envelope of the forms; thresholds with too few events show their upper limit.
     """
     with mpl.rc_context(STYLE):
-        figure, ax = _axes(ax, (7.6, 5.2))
+        figure, ax = axes_of(ax, (7.6, 5.2))
         fitted = [e for e in estimates if e.nominal is not None]
         u = np.array([e.threshold for e in fitted])
         floor = 1e-6
@@ -217,7 +209,7 @@ def yields_by_source(table: BackgroundTable, ax: Axes | None = None) -> tuple[Fi
         Upper limits are arrows.
     """
     with mpl.rc_context(STYLE):
-        figure, ax = _axes(ax, (8.2, 4.6))
+        figure, ax = axes_of(ax, (8.2, 4.6))
         rows = list(reversed(table.rows))
         for shift, colour, marker, name in ((0.13, BLACK, "*", "published"), (-0.13, BLUE, "o", "this analysis (simulation)")):
             entries = [(i + shift, row.published if name == "published" else row.ours) for i, row in enumerate(rows)]

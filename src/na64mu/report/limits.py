@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -19,7 +19,7 @@ from na64mu.analysis.curves import g_minus_2_line, letter_numbers, other_limits
 from na64mu.analysis.limits_files import published_point
 from na64mu.physics.effective_neutrinos import lightest_mass
 from na64mu.report.drawn import save_with_numbers
-from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, STYLE, VERMILLION
+from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, STYLE, VERMILLION, axes_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,13 +49,6 @@ LETTER_POINT: dict[str, Any] = {
     "zorder": 4,
 }
 NAMES = {"pseudo-dirac": "pseudo-Dirac", "majorana": "Majorana", "scalar": "complex scalar"}
-
-
-def _axes(ax: Axes | None, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
-    if ax is None:
-        figure, ax = plt.subplots(figsize=size, layout="constrained")
-        return figure, ax
-    return cast("Figure", ax.figure), ax
 
 
 def _name(limits: SearchLimits, ax: Axes) -> None:
@@ -107,7 +100,7 @@ def limit_g(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]
     figure, axes
     """
     with mpl.rc_context(STYLE):
-        figure, ax = _axes(ax, (7.6, 7.6))
+        figure, ax = axes_of(ax, (7.6, 7.6))
         low, high = limits.masses[0], limits.masses[-1]
         fine = np.geomspace(low, high, 200)
         ax.fill_between(
@@ -187,7 +180,7 @@ def limit_y(limits: SearchLimits, targets: Sequence[Curve], ax: Axes | None = No
     figure, axes
     """
     with mpl.rc_context(STYLE):
-        figure, ax = _axes(ax)
+        figure, ax = axes_of(ax, SIZE)
         x = 1e3 * limits.m_chi
         values = {m: limits.y(m) for m in ("exact", "asymptotic")}
         _draw_limit(limits, x, values, ax)
@@ -265,7 +258,7 @@ def efficiency_figure(limits: SearchLimits, ax: Axes | None = None, table: Effic
     figure, axes
     """
     with mpl.rc_context(STYLE):
-        figure, ax = _axes(ax)
+        figure, ax = axes_of(ax, SIZE)
         kept = 1.0 - limits.yields.pile_up_loss.value
         x = 1e3 * limits.masses
         for c, (colour, line) in enumerate(((BLUE, "-"), (VERMILLION, "--"))):
@@ -311,7 +304,7 @@ def yields_figure(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure,
     figure, axes
     """
     with mpl.rc_context(STYLE):
-        figure, ax = _axes(ax)
+        figure, ax = axes_of(ax, SIZE)
         yields, x = limits.yields, 1e3 * limits.masses
         events = yields.events()
         ax.plot(x, yields.per_muon * sum(yields.exposures), color=BLACK, linewidth=1.8, label="Z' produced")

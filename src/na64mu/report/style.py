@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,6 +13,7 @@ from matplotlib.colors import to_hex
 from na64mu.report.numbers import count
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
 
@@ -27,6 +28,7 @@ __all__ = (
     "PURPLE",
     "STYLE",
     "VERMILLION",
+    "axes_of",
     "colour_as_circles",
     "events_text",
     "save",
@@ -59,6 +61,13 @@ STYLE: dict[Any, Any] = {
     "hatch.linewidth": 0.8,
     "figure.facecolor": "white",
 }
+
+
+def axes_of(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure, Axes]:
+    """The axes to draw on with their figure: those given, or new ones of a size in inches."""
+    if ax is None:
+        return plt.subplots(figsize=size, layout="constrained")
+    return cast("Figure", ax.figure), ax
 
 
 def colour_as_circles(legend: Legend) -> None:
