@@ -14,6 +14,7 @@ import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.kernel import inner_kernel, kernel
+from na64mu.reference import by_reference
 from na64mu.simulation.beam import carry_back, sample_beam
 from na64mu.simulation.decays import PION_TO_MUON, decay
 from na64mu.simulation.flight import HADRON as FLYING_HADRON
@@ -274,9 +275,9 @@ def _keep(
 
 @kernel
 def _simulate(
-    setup: Setup,
-    scratch: Scratch,
-    aside: Scratch,
+    setup_values: Setup,
+    scratch_values: Scratch,
+    aside_values: Scratch,
     out: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
     hits: FloatArray,
     offsets: IntArray,
@@ -293,6 +294,7 @@ def _simulate(
 
     tallies: particles on target, calibration triggers, written events; offsets: hits of the written events.
     """
+    setup, scratch, aside = by_reference(setup_values), by_reference(scratch_values), by_reference(aside_values)
     ecal, hcal, end = _first_step(setup, ECAL), _first_step(setup, HCAL), len(setup.line.kind)
     state, measured = aside.photons[1], scratch.measured
     for e in range(first, len(plans)):
