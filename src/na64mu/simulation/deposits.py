@@ -10,8 +10,10 @@ import numpy as np
 from numba import njit
 
 from na64mu.kernel import kernel
+from na64mu.reference import by_reference
 from na64mu.simulation.readout import Readout
 from na64mu.simulation.rows import room
+from na64mu.simulation.stream import Stream
 from na64mu.simulation.truth import PileUp
 from na64mu.typing import FloatArray, IntArray
 
@@ -19,7 +21,7 @@ __all__ = ("energy_rows", "read_cells", "read_counters", "read_veto")
 
 
 @kernel
-def read_counters(r: Readout, deposits: FloatArray, time: float, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
+def read_counters(r: Readout, deposits: FloatArray, time: float, rows: FloatArray, n: int, rng: Stream) -> int:
     """Rows (id, energy, time) of the trigger counters; their resolution is in the deposits. Returns the number of rows."""
     for c in range(len(deposits)):
         if deposits[c] > 0.0:
@@ -31,7 +33,7 @@ def read_counters(r: Readout, deposits: FloatArray, time: float, rows: FloatArra
 
 
 @kernel
-def read_veto(r: Readout, panels: FloatArray, time: float, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
+def read_veto(r: Readout, panels: FloatArray, time: float, rows: FloatArray, n: int, rng: Stream) -> int:
     """Rows (end, energy, time) of the VETO; returns the number of rows."""
     threshold, resolution, sigma_t = r.veto
     for end in range(2 * len(panels)):
@@ -47,7 +49,7 @@ def read_veto(r: Readout, panels: FloatArray, time: float, rows: FloatArray, n: 
 
 @kernel
 def read_cells(
-    response: FloatArray, alive: FloatArray, cells: FloatArray, first: int, time: float, rows: FloatArray, n: int, rng: np.random.Generator
+    response: FloatArray, alive: FloatArray, cells: FloatArray, first: int, time: float, rows: FloatArray, n: int, rng: Stream
 ) -> int:
     """Rows (section or module, ix, iy, energy, time) of one calorimeter.
 
@@ -67,7 +69,7 @@ def read_cells(
         Receives the rows from n on.
     n : int
         Rows so far.
-    rng : Generator
+    rng : Stream
         Random numbers.
 
     Returns
@@ -91,27 +93,30 @@ def read_cells(
 
 @njit(cache=True, nogil=True)
 def energy_rows(
-    r: Readout,
+    readout: Readout,
     counters: FloatArray,
     veto: FloatArray,
     ecal: FloatArray,
     vhcal: FloatArray,
     hcal: FloatArray,
     more: PileUp,
-    rng: np.random.Generator,
+    key: np.uint64,
+    rng: Stream,
 ) -> tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
     """Rows of counters, VETO and calorimeters of all events: those of the trigger's particle, then those piled up.
 
     Parameters
     ----------
-    r : Readout
+    readout : Readout
         The read-out.
     counters, veto, ecal, vhcal, hcal : FloatArray
         Deposits of the particles of the triggers, see Truth.
     more : PileUp
         Particles piled up.
-    rng : Generator
-        Random numbers.
+    key : np.uint64
+        Of the random numbers.
+    rng : Stream
+        It is started anew with the key for every event.
 
     Returns
     -------
@@ -120,12 +125,14 @@ def energy_rows(
     counters, veto, ecal, vhcal, hcal : FloatArray
         Their rows; cells have (section or module, ix, iy, energy, time), the VHCAL a section 0.
     """
+    r = by_reference(readout)
     n_events = len(counters)
     offsets, n = np.zeros((5, n_events + 1), dtype=np.int64), np.zeros(5, dtype=np.int64)
     ends, ids = np.empty((0, 3)), np.empty((0, 3))
     em, ring, had = np.empty((0, 5)), np.empty((0, 5)), np.empty((0, 5))
     o, at_ecal, at_vhcal, at_hcal = more.truth, r.calorimeter[0], r.calorimeter[1], r.calorimeter[2]
     for e in range(n_events):
+        rng.restart(key, np.uint64(e))
         ids, ends, em, ring, had = room(ids, n[0]), room(ends, n[1]), room(em, n[2]), room(ring, n[3]), room(had, n[4])
         n[0] = read_counters(r, counters[e], 0.0, ids, n[0], rng)
         n[1] = read_veto(r, veto[e], 0.0, ends, n[1], rng)

@@ -16,6 +16,7 @@ from na64mu.events.form import COLLECTIONS
 from na64mu.simulation.deposits import energy_rows
 from na64mu.simulation.line import Surfaces
 from na64mu.simulation.readout import Readout
+from na64mu.simulation.stream import Stream
 from na64mu.simulation.trackers import tracker_rows
 from na64mu.simulation.truth import PileUp, Truth, no_pile_up
 from na64mu.simulation.waveforms import Electronics, sampled_collections
@@ -30,6 +31,10 @@ ENERGIES = ("counter", "veto", "ecal", "vhcal", "hcal")
 def _jagged(name: str, offsets: IntArray, rows: FloatArray) -> Jagged:
     skip = 1 if name == "vhcal" else 0  # its rows have a section in front, the collection has none
     return Jagged(offsets.copy(), {field: rows[:, skip + j].astype(kind) for j, (field, kind) in enumerate(COLLECTIONS[name].items())})
+
+
+def _key(rng: np.random.Generator) -> np.uint64:
+    return np.uint64(rng.integers(2**64, dtype=np.uint64))
 
 
 def digitise(
@@ -64,12 +69,13 @@ def digitise(
     """
     more = no_pile_up(truth) if more is None else more
     for_trackers, for_energies, for_samples = rng.spawn(3)
-    offsets, *rows = tracker_rows(readout, surfaces, truth.hits, truth.hit_offsets, more, for_trackers)
+    stream = Stream(0)
+    offsets, *rows = tracker_rows(readout, surfaces, truth.hits, truth.hit_offsets, more, _key(for_trackers), stream)
     collections = {name: _jagged(name, offsets[i], rows[i]) for i, name in enumerate(TRACKERS)}
     deposits = truth.counters, truth.veto, truth.ecal, truth.vhcal, truth.hcal
     if electronics is not None:
         readout = electronics.unsampled(readout)
-    offsets, *rows = energy_rows(readout, *deposits, more, for_energies)
+    offsets, *rows = energy_rows(readout, *deposits, more, _key(for_energies), stream)
     if electronics is None:
         collections |= {name: _jagged(name, offsets[i], rows[i]) for i, name in enumerate(ENERGIES)}
         return {name: collections[name] for name in COLLECTIONS}

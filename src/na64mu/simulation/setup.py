@@ -71,7 +71,7 @@ class Scratch(NamedTuple):
     Attributes
     ----------
     n : IntArray
-        Number of hits, shape (1,).
+        Number of hits, and of losses that may send something to S4, shape (2,).
     hits : FloatArray
         Rows (surface, x, y, tx, ty).
     counters, veto : FloatArray
@@ -164,7 +164,7 @@ def new_scratch(detector: Detector, n_facts: int) -> Scratch:
         Zeros of the right shapes.
     """
     return Scratch(
-        n=np.zeros(1, dtype=np.int64),
+        n=np.zeros(2, dtype=np.int64),
         hits=np.zeros((MOST_HITS, 5)),
         counters=np.zeros(len(detector.counters)),
         measured=np.zeros(len(detector.counters)),

@@ -6,15 +6,17 @@ Lengths mm, times ns, charges ADC counts.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from numpy.typing import NDArray
 
-from na64mu.kernel import kernel
+from na64mu.kernel import inner_kernel, kernel
 from na64mu.simulation.readout import Readout
-from na64mu.typing import FloatArray
+from na64mu.simulation.stream import Stream
+from na64mu.typing import FloatArray, IntArray
 
-__all__ = ("SAMPLE_RATIOS", "moyal", "read_strips", "sample_pulse", "share_charge")
+__all__ = ("SAMPLE_RATIOS", "Strips", "moyal", "read_strips", "sample_pulse", "share_charge")
 
 #: q0 / q1 and q2 / q1 of an in-time pulse, CR-RC of 30 ns peaking time (inferred: the thesis gives the 25 ns samples,
 #: the raw-tree form that q1 is the largest) sampled at its peak: t/tau exp(1 - t/tau) at -25, 0 and +25 ns.
@@ -24,15 +26,55 @@ SAMPLE_RATIOS = ((1.0 - 25.0 / 30.0) * math.exp(25.0 / 30.0), (1.0 + 25.0 / 30.0
 OVERFLOW = 32767
 
 
+class Strips(NamedTuple):
+    """What the channels of all strip views hold in one event, and which of them hold anything.
+
+    Attributes
+    ----------
+    charges : FloatArray
+        Three samples of every channel [ADC], shape (n_views, most channels, 3).
+    marks : NDArray[np.uint8]
+        1 for a channel in the list, shape (n_views, most channels).
+    touched : IntArray
+        The list of every view, same shape.
+    n : IntArray
+        Its length, shape (n_views,).
+    """
+
+    charges: FloatArray
+    marks: NDArray[np.uint8]
+    touched: IntArray
+    n: IntArray
+
+
+@inner_kernel
+def _touch(strips: Strips, k: int, channel: int) -> None:
+    if strips.marks[k, channel] == 0:
+        strips.marks[k, channel] = 1
+        strips.touched[k, strips.n[k]] = channel
+        strips.n[k] += 1
+
+
+@inner_kernel
+def _sort(channels: IntArray, n: int) -> None:
+    """Insertion: a few channels, mostly in order."""
+    for i in range(1, n):
+        channel, j = channels[i], i
+        while j > 0 and channels[j - 1] > channel:
+            channels[j] = channels[j - 1]
+            j -= 1
+        channels[j] = channel
+
+
 @kernel
-def moyal(mode: float, width: float, rng: np.random.Generator) -> float:
+def moyal(mode: float, width: float, rng: Stream) -> float:
     """Draw from the Moyal distribution: mode - width ln(z^2) with z normal (J. E. Moyal, Phil. Mag. 46 (1955) 263).
 
     Parameters
     ----------
     mode, width : float
         Most probable value and width.
-    rng : Generator
+    rng : Stream
         Random numbers.
 
     Returns
@@ -53,10 +95,8 @@ def sample_pulse(time: float, samples: FloatArray) -> None:
 
 
 @kernel
-def share_charge(
-    r: Readout, k: int, position: float, along: float, samples: FloatArray, charges: FloatArray, rng: np.random.Generator
-) -> None:
-    """Add the charge of one particle to the three samples of the channels of strip view k, shape (n_channels, 3)."""
+def share_charge(r: Readout, k: int, position: float, along: float, samples: FloatArray, strips: Strips, rng: Stream) -> None:
+    """Add the charge of one particle to the three samples of the channels of strip view k."""
     view = r.strips[k]
     first, pitch, n_strips, sigma, gem = view[2], view[3], int(view[4]), view[8], int(view[10])
     if abs(along - view[7]) > view[6] or position < first or position > first + n_strips * pitch or rng.random() >= view[9]:
@@ -70,15 +110,19 @@ def share_charge(
     scale = 1.0 / (math.sqrt(2.0) * cluster)
     below = math.erf((low - centre) * scale)
     for strip in range(low, high + 1):
-        above = math.erf((strip + 1 - centre) * scale)
+        above, channel = math.erf((strip + 1 - centre) * scale), r.channel[k, strip]
+        _touch(strips, k, channel)
         for s in range(3):
-            charges[r.channel[k, strip], s] += 0.5 * charge * (above - below) * samples[s]
+            strips.charges[k, channel, s] += 0.5 * charge * (above - below) * samples[s]
         below = above
 
 
 @kernel
-def _leak(fraction: float, n_channels: int, charges: FloatArray) -> None:
+def _leak(fraction: float, n_channels: int, k: int, strips: Strips) -> None:
     """Each channel reads a fraction of the charge of its two neighbours too, in every sample."""
+    charges = strips.charges[k]
+    for channel in range(n_channels):
+        _touch(strips, k, channel)
     for s in range(3):
         before = 0.0
         for c in range(n_channels):
@@ -88,16 +132,15 @@ def _leak(fraction: float, n_channels: int, charges: FloatArray) -> None:
 
 
 @kernel
-def _add_noise_hit(
-    channel: int, threshold: float, noise: float, samples: FloatArray, charges: FloatArray, rng: np.random.Generator
-) -> None:
-    charge = threshold + 3.0 * noise * rng.standard_exponential()
+def _add_noise_hit(r: Readout, k: int, channel: int, samples: FloatArray, strips: Strips, rng: Stream) -> None:
+    charge = r.channels.strip_threshold[k, channel] + 3.0 * r.channels.strip_noise[k, channel] * rng.standard_exponential()
+    _touch(strips, k, channel)
     for s in range(3):
-        charges[channel, s] += charge * samples[s]
+        strips.charges[k, channel, s] += charge * samples[s]
 
 
-@njit(cache=True, nogil=True)
-def read_strips(r: Readout, k: int, charges: FloatArray, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
+@kernel
+def read_strips(r: Readout, k: int, strips: Strips, samples: FloatArray, rows: FloatArray, n: int, rng: Stream) -> int:
     """Cross-talk, noise and zero suppression of one strip view; clears its channels and returns the number of rows.
 
     Parameters
@@ -106,13 +149,15 @@ def read_strips(r: Readout, k: int, charges: FloatArray, rows: FloatArray, n: in
         The read-out; a dead channel has an infinite threshold.
     k : int
         Strip view.
-    charges : FloatArray
-        Samples of its channels [ADC], shape (n_channels, 3).
+    strips : Strips
+        What its channels hold.
+    samples : FloatArray
+        Of a pulse of height 1 in time, shape (3,).
     rows : FloatArray
         Receives (module, view, channel, q0, q1, q2) from row n on.
     n : int
         Rows so far.
-    rng : Generator
+    rng : Stream
         Random numbers.
 
     Returns
@@ -120,22 +165,22 @@ def read_strips(r: Readout, k: int, charges: FloatArray, rows: FloatArray, n: in
     int
         Rows with this view.
     """
-    view, thresholds, noises = r.strips[k], r.channels.strip_threshold[k], r.channels.strip_noise[k]
-    n_channels = int(view[5])
-    samples = np.empty(3)
-    sample_pulse(0.0, samples)
+    view, thresholds, noises, charges = r.strips[k], r.channels.strip_threshold[k], r.channels.strip_noise[k], strips.charges[k]
+    n_channels, touched = int(view[5]), strips.touched[k]
     for _ in range(rng.poisson(r.noise_hits)):
         channel = int(rng.random() * n_channels)
         if thresholds[channel] < math.inf:
-            _add_noise_hit(channel, thresholds[channel], noises[channel], samples, charges, rng)
+            _add_noise_hit(r, k, channel, samples, strips, rng)
     for i in range(len(r.channels.noisy_strips)):
         if r.channels.noisy_strips[i, 0] == k:
             channel = int(r.channels.noisy_strips[i, 1])
             for _ in range(rng.poisson(r.channels.noisy_strips[i, 2])):
-                _add_noise_hit(channel, thresholds[channel], noises[channel], samples, charges, rng)
+                _add_noise_hit(r, k, channel, samples, strips, rng)
     if r.channels.cross_talk[k] > 0.0:
-        _leak(r.channels.cross_talk[k], n_channels, charges)
-    for channel in range(n_channels):
+        _leak(r.channels.cross_talk[k], n_channels, k, strips)
+    _sort(touched, strips.n[k])
+    for i in range(strips.n[k]):
+        channel = touched[i]
         noise, threshold = noises[channel], thresholds[channel]
         peak = 1  # the largest sample decides; an in-time pulse has it in the middle
         for s in (0, 2):
@@ -152,4 +197,6 @@ def read_strips(r: Readout, k: int, charges: FloatArray, rows: FloatArray, n: in
             n += 1
         for s in range(3):
             charges[channel, s] = 0.0
+        strips.marks[k, channel] = 0
+    strips.n[k] = 0
     return n

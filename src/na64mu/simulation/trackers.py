@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from na64mu.kernel import kernel
+from na64mu.kernel import inner_kernel, kernel
+from na64mu.reference import by_reference
 from na64mu.simulation.line import Surfaces
 from na64mu.simulation.readout import Readout
 from na64mu.simulation.rows import room
-from na64mu.simulation.strips import read_strips, sample_pulse, share_charge
+from na64mu.simulation.stream import Stream
+from na64mu.simulation.strips import Strips, read_strips, sample_pulse, share_charge
 from na64mu.simulation.truth import PileUp
 from na64mu.simulation.wires import noise_slabs, noise_wires, read_slab, read_wires
 from na64mu.typing import FloatArray, IntArray
@@ -17,7 +19,7 @@ from na64mu.typing import FloatArray, IntArray
 __all__ = ("tracker_rows",)
 
 
-@kernel
+@inner_kernel
 def _to_module(r: Readout, surface: int, hit: FloatArray, local: FloatArray) -> None:
     """A crossing (surface, x, y, tx, ty) as the module sees it, which may be turned about its centre."""
     for i in range(len(hit)):
@@ -31,22 +33,25 @@ def _to_module(r: Readout, surface: int, hit: FloatArray, local: FloatArray) -> 
     local[4] = -s * hit[3] + c * hit[4]
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _digitise_particle(
     r: Readout,
     s: Surfaces,
     hits: FloatArray,
+    first: int,
+    last: int,
     time: float,
-    charges: FloatArray,
+    local: FloatArray,
+    samples: FloatArray,
+    strips: Strips,
     bms: FloatArray,
     straws: FloatArray,
     n: IntArray,
-    rng: np.random.Generator,
+    rng: Stream,
 ) -> None:
-    """Trackers for one beam particle; hits are rows (surface, x, y, tx, ty) of it and of its secondaries."""
-    local, samples = np.empty(hits.shape[1]), np.empty(3)
+    """Trackers for one beam particle; hits first to last - 1 are rows (surface, x, y, tx, ty) of it and of its secondaries."""
     sample_pulse(time, samples)
-    for h in range(len(hits)):
+    for h in range(first, last):
         surface = int(hits[h, 0])
         if surface >= s.first_counter:
             continue
@@ -55,16 +60,16 @@ def _digitise_particle(
             n[0] = read_slab(r, surface, local[1], local[2], time, bms, n[0], rng)
         elif surface < s.first_straw:
             k = 2 * (surface - s.first_mm)
-            share_charge(r, k, local[1], local[2], samples, charges[k], rng)
-            share_charge(r, k + 1, local[2], local[1], samples, charges[k + 1], rng)
+            share_charge(r, k, local[1], local[2], samples, strips, rng)
+            share_charge(r, k + 1, local[2], local[1], samples, strips, rng)
         else:
             k = surface - s.first_straw
             v = k % 2
             n[3] = read_wires(r, k, local[1 + v], local[3 + v], local[2 - v], local[4 - v], time, straws, n[3], rng)
 
 
-@njit(cache=True, nogil=True)
-def _noise(r: Readout, bms: FloatArray, straws: FloatArray, n: IntArray, rng: np.random.Generator) -> None:
+@inner_kernel
+def _noise(r: Readout, bms: FloatArray, straws: FloatArray, n: IntArray, rng: Stream) -> None:
     """Noise of the trackers without strips."""
     for i in range(len(r.bms)):
         n[0] = noise_slabs(r, i, bms, n[0], rng)
@@ -74,15 +79,15 @@ def _noise(r: Readout, bms: FloatArray, straws: FloatArray, n: IntArray, rng: np
 
 @njit(cache=True, nogil=True)
 def tracker_rows(
-    r: Readout, s: Surfaces, hits: FloatArray, hit_offsets: IntArray, more: PileUp, rng: np.random.Generator
+    readout: Readout, surfaces: Surfaces, hits: FloatArray, hit_offsets: IntArray, more: PileUp, key: np.uint64, rng: Stream
 ) -> tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]:
     """Rows of the trackers of all events.
 
     Parameters
     ----------
-    r : Readout
+    readout : Readout
         The read-out.
-    s : Surfaces
+    surfaces : Surfaces
         Recording surfaces.
     hits : FloatArray
         Crossings (surface, x, y, tx, ty) of the particles of the triggers, shape (n_hits, 5).
@@ -90,8 +95,10 @@ def tracker_rows(
         Of every event, shape (n_events + 1,).
     more : PileUp
         Particles piled up.
-    rng : Generator
-        Random numbers.
+    key : np.uint64
+        Of the random numbers.
+    rng : Stream
+        It is started anew with the key for every event.
 
     Returns
     -------
@@ -100,23 +107,29 @@ def tracker_rows(
     bms, mm, gem, straws : FloatArray
         Their rows, with the fields of the raw tree in order.
     """
+    r, s = by_reference(readout), by_reference(surfaces)
+    local, samples = np.empty(hits.shape[1]), np.empty(3)
     n_events = len(hit_offsets) - 1
     offsets, n = np.zeros((4, n_events + 1), dtype=np.int64), np.zeros(4, dtype=np.int64)
-    charges = np.zeros((r.channel.shape[0], r.channel.shape[1], 3), dtype=np.float64)
+    shape = readout.channel.shape
+    strips = Strips(np.zeros((shape[0], shape[1], 3)), np.zeros(shape, np.uint8), np.zeros(shape, np.int64), np.zeros(shape[0], np.int64))
     bms, mm, gem, straws = np.empty((0, 3)), np.empty((0, 6)), np.empty((0, 6)), np.empty((0, 5))
     n_mm_views = 2 * (s.first_gem - s.first_mm)
     others = more.truth
     for e in range(n_events):
         bms, mm, gem, straws = room(bms, n[0]), room(mm, n[1]), room(gem, n[2]), room(straws, n[3])
-        _digitise_particle(r, s, hits[hit_offsets[e] : hit_offsets[e + 1]], 0.0, charges, bms, straws, n, rng)
+        rng.restart(key, np.uint64(e))
+        first, last = hit_offsets[e], hit_offsets[e + 1]
+        _digitise_particle(r, s, hits, first, last, 0.0, local, samples, strips, bms, straws, n, rng)
         for k in range(more.offsets[e], more.offsets[e + 1]):
-            here = others.hits[others.hit_offsets[k] : others.hit_offsets[k + 1]]
-            _digitise_particle(r, s, here, more.times[k], charges, bms, straws, n, rng)
+            first, last = others.hit_offsets[k], others.hit_offsets[k + 1]
+            _digitise_particle(r, s, others.hits, first, last, more.times[k], local, samples, strips, bms, straws, n, rng)
         _noise(r, bms, straws, n, rng)
+        sample_pulse(0.0, samples)
         for k in range(len(r.strips)):
             if k < n_mm_views:
-                n[1] = read_strips(r, k, charges[k], mm, n[1], rng)
+                n[1] = read_strips(r, k, strips, samples, mm, n[1], rng)
             else:
-                n[2] = read_strips(r, k, charges[k], gem, n[2], rng)
+                n[2] = read_strips(r, k, strips, samples, gem, n[2], rng)
         offsets[:, e + 1] = n
     return offsets, bms[: n[0]], mm[: n[1]], gem[: n[2]], straws[: n[3]]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numba import njit
-
 from na64mu.kernel import kernel
 from na64mu.simulation.readout import Readout
+from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
 
 __all__ = ("chord_efficiency", "noise_slabs", "noise_wires", "read_slab", "read_wires")
@@ -43,7 +41,7 @@ def chord_efficiency(distance: float, radius: float, slope: float, clusters_per_
 
 
 @kernel
-def read_slab(r: Readout, i: int, x: float, y: float, time: float, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
+def read_slab(r: Readout, i: int, x: float, y: float, time: float, rows: FloatArray, n: int, rng: Stream) -> int:
     """The slab of station i at (x, y): row (station, channel, time); returns the number of rows."""
     station, y0, pitch, x_centre, x_half, sigma_t, efficiency = r.bms[i]
     row = math.floor((y - y0) / pitch + 0.5)
@@ -56,8 +54,8 @@ def read_slab(r: Readout, i: int, x: float, y: float, time: float, rows: FloatAr
     return n + 1
 
 
-@njit(cache=True, nogil=True)
-def noise_slabs(r: Readout, i: int, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
+@kernel
+def noise_slabs(r: Readout, i: int, rows: FloatArray, n: int, rng: Stream) -> int:
     """Noise of station i: anywhere, and in its noisy slabs."""
     for _ in range(rng.poisson(r.noise_hits)):
         channel = int(rng.random() * r.channels.n_slabs[i])
@@ -84,7 +82,7 @@ def read_wires(
     time: float,
     rows: FloatArray,
     n: int,
-    rng: np.random.Generator,
+    rng: Stream,
 ) -> int:
     """The wires of both layers of straw view k that a track meets: rows (module, view, layer, wire, drift time)."""
     view = r.straw[k]
@@ -108,14 +106,14 @@ def read_wires(
 
 
 @kernel
-def _noise_hit(view: FloatArray, layer: float, wire: float, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
+def _noise_hit(view: FloatArray, layer: float, wire: float, rows: FloatArray, n: int, rng: Stream) -> int:
     rows[n, 0], rows[n, 1], rows[n, 2], rows[n, 3] = view[0], view[1], layer, wire
     rows[n, 4] = view[13] + rng.random() * view[7] * view[8]
     return n + 1
 
 
-@njit(cache=True, nogil=True)
-def noise_wires(r: Readout, k: int, rows: FloatArray, n: int, rng: np.random.Generator) -> int:
+@kernel
+def noise_wires(r: Readout, k: int, rows: FloatArray, n: int, rng: Stream) -> int:
     """Noise of straw view k: anywhere, and on its noisy wires; times anywhere between wire and wall."""
     view = r.straw[k]
     for _ in range(rng.poisson(r.noise_hits)):
