@@ -20,7 +20,7 @@ from na64mu.simulation.stream import Stream
 from na64mu.simulation.trackers import tracker_rows
 from na64mu.simulation.truth import PileUp, Truth, no_pile_up
 from na64mu.simulation.waveforms import Electronics, sampled_collections
-from na64mu.typing import FloatArray, IntArray
+from na64mu.typing import AnyArray, IntArray
 
 __all__ = ("digitise",)
 
@@ -28,7 +28,7 @@ TRACKERS = ("bms", "mm", "gem", "straw")
 ENERGIES = ("counter", "veto", "ecal", "vhcal", "hcal")
 
 
-def _jagged(name: str, offsets: IntArray, rows: FloatArray) -> Jagged:
+def _jagged(name: str, offsets: IntArray, rows: AnyArray) -> Jagged:
     skip = 1 if name == "vhcal" else 0  # its rows have a section in front, the collection has none
     return Jagged(offsets.copy(), {field: rows[:, skip + j].astype(kind) for j, (field, kind) in enumerate(COLLECTIONS[name].items())})
 

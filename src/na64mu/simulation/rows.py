@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from na64mu.typing import FloatArray
+from na64mu.typing import AnyArray
 
 __all__ = ("MOST_ROWS", "room")
 
@@ -14,10 +14,10 @@ MOST_ROWS = 6000
 
 
 @njit(cache=True, nogil=True)
-def room(rows: FloatArray, used: int) -> FloatArray:
+def room(rows: AnyArray, used: int) -> AnyArray:
     """The rows, or a larger copy of them if fewer than MOST_ROWS are free behind those used."""
     if used + MOST_ROWS <= len(rows):
         return rows
-    grown = np.empty((2 * len(rows) + MOST_ROWS, rows.shape[1]))
+    grown = np.empty((2 * len(rows) + MOST_ROWS, rows.shape[1]), rows.dtype)
     grown[:used] = rows[:used]
     return grown

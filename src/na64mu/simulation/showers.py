@@ -91,8 +91,11 @@ class Calorimeter(NamedTuple):
     losses: LossTables
 
 
-#: Softer showers are a point, at a depth and a radius drawn from the profiles [GeV]: the parametrisation was made for 0.4 GeV and more.
-SOFTEST_SHAPE = 0.1
+#: Softer showers are spots of at most SPOT each, at depths and radii drawn from the profiles [GeV]: the parametrisation was made for 0.4 GeV
+#: and more, and softer showers are a few particles.
+SOFTEST_SHAPE, SPOT = 0.4, 0.1
+#: Cells larger than this many radii of the tail: 3 x 3 of them hold as much as 5 x 5 of the ECAL's.
+LARGE_CELL = 1.0
 SOFT_BETA = 0.5  # of their longitudinal profile (PDG Review sec. 34.5)
 
 
@@ -170,12 +173,13 @@ def _deposit_spread(
     c: Calorimeter, cells: FloatArray, section: int, x: float, y: float, energy: float,
     profile: tuple[float, float, float], rng: Stream,
 ) -> None:  # fmt: skip
-    """Share energy over the 5 x 5 cells around a point by a radial profile; what falls outside is lost."""
+    """Share energy over the 3 x 3 cells around a point by a radial profile, or 5 x 5 small ones; what falls outside is lost."""
     core, tail, weight = c.moliere * profile[0], c.moliere * profile[1], profile[2]
+    n = 1 if min(c.x_pitch, c.y_pitch) > LARGE_CELL * tail else 2
     ix0 = math.floor((x - c.x_low) / c.x_pitch)
     iy0 = math.floor((y - c.y_low) / c.y_pitch)
-    first, last = max(0, iy0 - 2), min(cells.shape[2], iy0 + 3)
-    for ix in range(max(0, ix0 - 2), min(cells.shape[1], ix0 + 3)):
+    first, last = max(0, iy0 - n), min(cells.shape[2], iy0 + n + 1)
+    for ix in range(max(0, ix0 - n), min(cells.shape[1], ix0 + n + 1)):
         u = c.x_low + ix * c.x_pitch - x
         v = c.y_low + first * c.y_pitch - y
         below = _corner(u + c.x_pitch, v, core, tail, weight) - _corner(u, v, core, tail, weight)
@@ -187,8 +191,8 @@ def _deposit_spread(
 
 
 @kernel
-def _deposit_soft(c: Calorimeter, cells: FloatArray, state: FloatArray, z: float, energy: float, alpha: float, rng: Stream) -> None:
-    """Put the signal of a soft shower at one point: depth and radius drawn from the profiles."""
+def _deposit_spot(c: Calorimeter, cells: FloatArray, state: FloatArray, z: float, energy: float, alpha: float, rng: Stream) -> None:
+    """Put the signal of a part of a soft shower at one point: depth and radius drawn from the profiles."""
     depth = rng.standard_gamma(alpha) / SOFT_BETA * c.x0
     section = 0
     while section < len(c.ends) and z + depth >= c.ends[section]:
@@ -256,7 +260,9 @@ def deposit_electromagnetic(
     if c.constant > 0.0:
         seen *= max(0.0, 1.0 + c.constant * rng.standard_normal())
     if energy < SOFTEST_SHAPE:
-        _deposit_soft(c, cells, state, z, seen, alpha, rng)
+        n = math.ceil(energy / SPOT)
+        for _ in range(n):
+            _deposit_spot(c, cells, state, z, seen / n, alpha, rng)
     else:
         before, from_depth = 0.0, 0.0
         for section in range(len(c.ends)):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from na64mu.kernel import inner_kernel, kernel
 from na64mu.simulation.readout import Readout
 from na64mu.simulation.stream import Stream
-from na64mu.typing import FloatArray, IntArray
+from na64mu.typing import Float32Array, FloatArray, IntArray
 
 __all__ = ("SAMPLE_RATIOS", "Strips", "moyal", "read_strips", "sample_pulse", "share_charge")
 
@@ -24,6 +24,12 @@ PEAKING, SAMPLING = 30.0, 25.0
 SAMPLE_RATIOS = ((1.0 - 25.0 / 30.0) * math.exp(25.0 / 30.0), (1.0 + 25.0 / 30.0) * math.exp(-25.0 / 30.0))
 
 OVERFLOW = 32767
+
+#: Charge is shared out this many widths of the cluster to both sides: 6e-5 of it lie beyond.
+REACH = 4.0
+#: Gaussian distribution function from -REACH on, beyond both ends too; straight lines between steps are good to 2e-6.
+STEPS = 128  # per unit
+NORMAL = np.array([0.5 * math.erfc(-(i / STEPS - REACH - 1.0) / math.sqrt(2.0)) for i in range(int(2 * (REACH + 1.0) * STEPS) + 2)])
 
 
 class Strips(NamedTuple):
@@ -45,6 +51,14 @@ class Strips(NamedTuple):
     marks: NDArray[np.uint8]
     touched: IntArray
     n: IntArray
+
+
+@inner_kernel
+def _below(x: float) -> float:
+    """Part of a Gaussian below x widths, for |x| < REACH + 1."""
+    t = (min(max(x, -REACH - 1.0), REACH + 1.0) + REACH + 1.0) * STEPS
+    i = int(t)
+    return NORMAL[i] + (t - i) * (NORMAL[i + 1] - NORMAL[i])
 
 
 @inner_kernel
@@ -105,15 +119,15 @@ def share_charge(r: Readout, k: int, position: float, along: float, samples: Flo
     charge = max(0.2 * mode, moyal(mode, width, rng))
     cluster = max(0.5, spread + spread_sigma * rng.standard_normal())
     centre = (position + sigma * rng.standard_normal() - first) / pitch
-    low = max(0, math.floor(centre - 5.0 * cluster))
-    high = min(n_strips - 1, math.floor(centre + 5.0 * cluster))
-    scale = 1.0 / (math.sqrt(2.0) * cluster)
-    below = math.erf((low - centre) * scale)
+    low = max(0, math.floor(centre - REACH * cluster))
+    high = min(n_strips - 1, math.floor(centre + REACH * cluster))
+    scale = 1.0 / cluster
+    below = _below((low - centre) * scale)
     for strip in range(low, high + 1):
-        above, channel = math.erf((strip + 1 - centre) * scale), r.channel[k, strip]
+        above, channel = _below((strip + 1 - centre) * scale), r.channel[k, strip]
         _touch(strips, k, channel)
         for s in range(3):
-            strips.charges[k, channel, s] += 0.5 * charge * (above - below) * samples[s]
+            strips.charges[k, channel, s] += charge * (above - below) * samples[s]
         below = above
 
 
@@ -140,7 +154,7 @@ def _add_noise_hit(r: Readout, k: int, channel: int, samples: FloatArray, strips
 
 
 @kernel
-def read_strips(r: Readout, k: int, strips: Strips, samples: FloatArray, rows: FloatArray, n: int, rng: Stream) -> int:
+def read_strips(r: Readout, k: int, strips: Strips, samples: FloatArray, rows: Float32Array, n: int, rng: Stream) -> int:
     """Cross-talk, noise and zero suppression of one strip view; clears its channels and returns the number of rows.
 
     Parameters
@@ -153,7 +167,7 @@ def read_strips(r: Readout, k: int, strips: Strips, samples: FloatArray, rows: F
         What its channels hold.
     samples : FloatArray
         Of a pulse of height 1 in time, shape (3,).
-    rows : FloatArray
+    rows : Float32Array
         Receives (module, view, channel, q0, q1, q2) from row n on.
     n : int
         Rows so far.

@@ -14,9 +14,11 @@ from na64mu.simulation.stream import Stream
 from na64mu.simulation.strips import Strips, read_strips, sample_pulse, share_charge
 from na64mu.simulation.truth import PileUp
 from na64mu.simulation.wires import noise_slabs, noise_wires, read_slab, read_wires
-from na64mu.typing import FloatArray, IntArray
+from na64mu.typing import Float32Array, FloatArray, IntArray
 
 __all__ = ("tracker_rows",)
+
+ROWS_PER_EVENT = 64  # space at the start (twice as much for strips); it grows
 
 
 @inner_kernel
@@ -44,8 +46,8 @@ def _digitise_particle(
     local: FloatArray,
     samples: FloatArray,
     strips: Strips,
-    bms: FloatArray,
-    straws: FloatArray,
+    bms: Float32Array,
+    straws: Float32Array,
     n: IntArray,
     rng: Stream,
 ) -> None:
@@ -69,7 +71,7 @@ def _digitise_particle(
 
 
 @inner_kernel
-def _noise(r: Readout, bms: FloatArray, straws: FloatArray, n: IntArray, rng: Stream) -> None:
+def _noise(r: Readout, bms: Float32Array, straws: Float32Array, n: IntArray, rng: Stream) -> None:
     """Noise of the trackers without strips."""
     for i in range(len(r.bms)):
         n[0] = noise_slabs(r, i, bms, n[0], rng)
@@ -80,7 +82,7 @@ def _noise(r: Readout, bms: FloatArray, straws: FloatArray, n: IntArray, rng: St
 @njit(cache=True, nogil=True)
 def tracker_rows(
     readout: Readout, surfaces: Surfaces, hits: FloatArray, hit_offsets: IntArray, more: PileUp, key: np.uint64, rng: Stream
-) -> tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+) -> tuple[IntArray, Float32Array, Float32Array, Float32Array, Float32Array]:
     """Rows of the trackers of all events.
 
     Parameters
@@ -104,7 +106,7 @@ def tracker_rows(
     -------
     offsets : IntArray
         Of BMS, Micromegas, GEM and straws, shape (4, n_events + 1).
-    bms, mm, gem, straws : FloatArray
+    bms, mm, gem, straws : Float32Array
         Their rows, with the fields of the raw tree in order.
     """
     r, s = by_reference(readout), by_reference(surfaces)
@@ -113,7 +115,9 @@ def tracker_rows(
     offsets, n = np.zeros((4, n_events + 1), dtype=np.int64), np.zeros(4, dtype=np.int64)
     shape = readout.channel.shape
     strips = Strips(np.zeros((shape[0], shape[1], 3)), np.zeros(shape, np.uint8), np.zeros(shape, np.int64), np.zeros(shape[0], np.int64))
-    bms, mm, gem, straws = np.empty((0, 3)), np.empty((0, 6)), np.empty((0, 6)), np.empty((0, 5))
+    most = ROWS_PER_EVENT * n_events
+    bms, straws = np.empty((most, 3), np.float32), np.empty((most, 5), np.float32)
+    mm, gem = np.empty((2 * most, 6), np.float32), np.empty((2 * most, 6), np.float32)
     n_mm_views = 2 * (s.first_gem - s.first_mm)
     others = more.truth
     for e in range(n_events):

@@ -7,7 +7,7 @@ import math
 from na64mu.kernel import kernel
 from na64mu.simulation.readout import Readout
 from na64mu.simulation.stream import Stream
-from na64mu.typing import FloatArray
+from na64mu.typing import Float32Array, FloatArray
 
 __all__ = ("chord_efficiency", "noise_slabs", "noise_wires", "read_slab", "read_wires")
 
@@ -41,7 +41,7 @@ def chord_efficiency(distance: float, radius: float, slope: float, clusters_per_
 
 
 @kernel
-def read_slab(r: Readout, i: int, x: float, y: float, time: float, rows: FloatArray, n: int, rng: Stream) -> int:
+def read_slab(r: Readout, i: int, x: float, y: float, time: float, rows: Float32Array, n: int, rng: Stream) -> int:
     """The slab of station i at (x, y): row (station, channel, time); returns the number of rows."""
     station, y0, pitch, x_centre, x_half, sigma_t, efficiency = r.bms[i]
     row = math.floor((y - y0) / pitch + 0.5)
@@ -55,7 +55,7 @@ def read_slab(r: Readout, i: int, x: float, y: float, time: float, rows: FloatAr
 
 
 @kernel
-def noise_slabs(r: Readout, i: int, rows: FloatArray, n: int, rng: Stream) -> int:
+def noise_slabs(r: Readout, i: int, rows: Float32Array, n: int, rng: Stream) -> int:
     """Noise of station i: anywhere, and in its noisy slabs."""
     for _ in range(rng.poisson(r.noise_hits)):
         channel = int(rng.random() * r.channels.n_slabs[i])
@@ -80,7 +80,7 @@ def read_wires(
     along: float,
     slope_along: float,
     time: float,
-    rows: FloatArray,
+    rows: Float32Array,
     n: int,
     rng: Stream,
 ) -> int:
@@ -106,14 +106,14 @@ def read_wires(
 
 
 @kernel
-def _noise_hit(view: FloatArray, layer: float, wire: float, rows: FloatArray, n: int, rng: Stream) -> int:
+def _noise_hit(view: FloatArray, layer: float, wire: float, rows: Float32Array, n: int, rng: Stream) -> int:
     rows[n, 0], rows[n, 1], rows[n, 2], rows[n, 3] = view[0], view[1], layer, wire
     rows[n, 4] = view[13] + rng.random() * view[7] * view[8]
     return n + 1
 
 
 @kernel
-def noise_wires(r: Readout, k: int, rows: FloatArray, n: int, rng: Stream) -> int:
+def noise_wires(r: Readout, k: int, rows: Float32Array, n: int, rng: Stream) -> int:
     """Noise of straw view k: anywhere, and on its noisy wires; times anywhere between wire and wall."""
     view = r.straw[k]
     for _ in range(rng.poisson(r.noise_hits)):
