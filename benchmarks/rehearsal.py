@@ -35,7 +35,7 @@ from na64mu.events.checksums import NAME, read_checksums, runs_checksum
 from na64mu.events.form import RUNS, branches
 from na64mu.events.reader import read_batch, read_runs
 from na64mu.events.source import find_tree, open_file, read_columns
-from na64mu.events.writer import RawTreeWriter
+from na64mu.events.writer import LEVEL, RawTreeWriter
 from na64mu.execution import run_search
 from na64mu.execution.reconstruct import WRITERS, reconstruct_files
 from na64mu.execution.summary_chunks import needed_columns
@@ -80,7 +80,7 @@ def copied(first: Path, number: int) -> Path:
         stream.seek(seek)
         key = stream.read(size)
         start = int.from_bytes(key[14:16], "big")
-        content = uproot.compression.compress(np.full(n, run, ">u4").tobytes(), uproot.ZSTD(5))
+        content = uproot.compression.compress(np.full(n, run, ">u4").tobytes(), uproot.ZSTD(LEVEL))
         if branch.num_baskets != 1 or len(content) != size - start or checksums is None:
             msg = f"{first}: the basket of the run numbers cannot be replaced in its place"
             raise ValueError(msg)

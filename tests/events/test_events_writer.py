@@ -12,7 +12,7 @@ from na64mu.events.batch import Jagged, RawBatch, concatenate
 from na64mu.events.form import COLLECTIONS, SCALARS, TRUTH
 from na64mu.events.nano import open_events
 from na64mu.events.reader import read_batch, read_runs
-from na64mu.events.writer import MIN_EVENTS, RawTreeWriter
+from na64mu.events.writer import LEVEL, MIN_EVENTS, RawTreeWriter
 
 KINDS = pytest.mark.parametrize("kind", ["ttree", "rntuple"])
 
@@ -63,7 +63,7 @@ def test_baskets_are_large_and_zstd(tmp_path):
         assert branch.num_baskets == 2
         assert branch.basket_entry_start_stop(0) == (0, MIN_EVENTS)
         assert branch.basket_entry_start_stop(1) == (MIN_EVENTS, MIN_EVENTS + 10 * len(small))
-        assert file.file.compression == uproot.ZSTD(5)
+        assert file.file.compression == uproot.ZSTD(LEVEL)
         assert branch.compressed_bytes < 0.8 * branch.uncompressed_bytes
 
 

@@ -22,10 +22,13 @@ from na64mu.events.checksums import NAME as CHECKSUMS
 from na64mu.events.checksums import Checksums, runs_checksum
 from na64mu.events.form import ALL_COLLECTIONS, COLLECTIONS, OPTIONAL_RUN_FIELDS, OPTIONAL_TRUTH, RUNS, SCALARS, TREE, TRUTH, collections_of
 
-__all__ = ("MIN_EVENTS", "RawTreeWriter")
+__all__ = ("LEVEL", "MIN_EVENTS", "RawTreeWriter")
 
 #: Events per basket at least (the last one may be smaller).
 MIN_EVENTS = 50_000
+
+#: Of zstd: level 5 makes files of simulated events 7 % smaller and takes 3.6 times as long; reading is the same.
+LEVEL = 1
 
 
 class RawTreeWriter:
@@ -70,7 +73,7 @@ class RawTreeWriter:
 
     def __enter__(self) -> Self:
         try:
-            self._file = uproot.recreate(self._temporary, compression=uproot.ZSTD(5))
+            self._file = uproot.recreate(self._temporary, compression=uproot.ZSTD(LEVEL))
         except OSError as error:
             msg = f"{self.path}: cannot be written ({error.strerror})"
             raise InputError(msg) from error

@@ -23,7 +23,7 @@ from na64mu.typing import FloatArray
 __all__ = ("CUT", "LossTables", "build_losses", "fluctuated", "mean_loss", "rate", "sample_loss", "sample_process", "share_above")
 
 #: Losses above this energy are sampled one by one [GeV].
-CUT = 0.010
+CUT = 0.020
 
 N_ENERGIES = 24
 N_SOFT, N_HARD = 160, 100  # transfers of the tables below and above half of the largest

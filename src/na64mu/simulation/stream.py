@@ -208,7 +208,7 @@ def _typeof(value: Stream, context: Any) -> types.Type:  # noqa: ARG001 (what nu
 @register_model(_StreamType)
 class _StreamModel(models.StructModel):
     def __init__(self, manager: Any, kind: types.Type) -> None:
-        super().__init__(manager, kind, [("state", types.Array(types.uint64, 1, "C"))])
+        super().__init__(manager, kind, [("state", types.CPointer(types.uint64))])  # one word: kernels hand it over at every draw
 
 
 make_attribute_wrapper(_StreamType, "state", "state")
@@ -219,8 +219,8 @@ def _unbox(kind: types.Type, value: Any, c: Any) -> NativeValue:
     state = c.pyapi.object_getattr_string(value, "state")
     array = c.unbox(types.Array(types.uint64, 1, "C"), state)
     stream = cgutils.create_struct_proxy(kind)(c.context, c.builder)
-    stream.state = array.value
-    c.pyapi.decref(state)
+    stream.state = cgutils.create_struct_proxy(types.Array(types.uint64, 1, "C"))(c.context, c.builder, value=array.value).data
+    c.pyapi.decref(state)  # the Stream keeps it
     return NativeValue(stream._getvalue(), is_error=array.is_error)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from na64mu.kernel import inner_kernel, kernel
+from na64mu.kernel import inner_kernel
 from na64mu.reference import by_reference
 from na64mu.simulation.line import Surfaces
 from na64mu.simulation.readout import Readout

@@ -166,6 +166,9 @@ def _single_scatter(state: FloatArray, least: float, z_nucleus: float, rng: Stre
         state[3] += theta * math.sin(phi)
 
 
+OFFSET = 1.0 / math.sqrt(12.0)
+
+
 @kernel
 def scatter(state: FloatArray, length: float, share: float, core: float, tail: float, z_nucleus: float, rng: Stream) -> None:
     """Multiple scattering in a step: a Gaussian core with correlated angle and offset, and a single-scattering tail.
@@ -193,13 +196,13 @@ def scatter(state: FloatArray, length: float, share: float, core: float, tail: f
     if share <= 0.0 or core == 0.0:
         return
     p2 = state[4] * state[4]
-    beta2 = p2 / (p2 + MUON_MASS * MUON_MASS)
-    whole = core / math.sqrt(beta2 * p2)
+    energy2 = p2 + MUON_MASS * MUON_MASS
+    whole = core * math.sqrt(energy2) / p2  # core / (beta p)
     sigma = whole if share == 1.0 else whole * math.sqrt(share)
     for axis in range(2):
         z2 = rng.standard_normal()
         if length > 0.0:
-            state[axis] += length * sigma * (rng.standard_normal() / math.sqrt(12.0) + 0.5 * z2)
+            state[axis] += length * sigma * (OFFSET * rng.standard_normal() + 0.5 * z2)
         state[2 + axis] += sigma * z2
-    if rng.random() < tail * beta2 * share:  # about 1 % for a whole block: never two
+    if rng.random() * energy2 < tail * p2 * share:  # about 1 % for a whole block: never two
         _single_scatter(state, TAIL_FROM * whole, z_nucleus, rng)
