@@ -185,5 +185,5 @@ def test_fluctuations_are_those_of_delta_rays() -> None:
     )
     ours = np.array([fluctuated(mean, variance, third, stream) for _ in range(100_000)])
     for q in (5.0, 25.0, 50.0, 75.0, 95.0, 99.0):
-        # a gamma distribution with the same cumulants is 0.063 widths below at the 95th percentile
-        assert np.percentile(ours, q) == pytest.approx(np.percentile(exact, q), abs=0.08 * math.sqrt(variance))
+        # a gamma distribution with the same cumulants is 0.12 widths, 0.8 MeV, below at the 95th percentile
+        assert np.percentile(ours, q) == pytest.approx(np.percentile(exact, q), abs=1e-3)
