@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from na64mu.kernel import inner_kernel
+from na64mu.physics.energy_loss import BREMSSTRAHLUNG, NUCLEAR
 from na64mu.simulation.flight import SOFTEST_HADRON
 from na64mu.simulation.hadrons import nuclear_shower
 from na64mu.simulation.leakage import DEEPEST, electromagnetic_shower, leak_electrons
@@ -15,7 +16,6 @@ from na64mu.simulation.losses import fluctuated, rate, sample_loss, sample_proce
 from na64mu.simulation.recoil import deflect, recoil_angle
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import Calorimeter, deposit_point
-from na64mu.simulation.spectra import BREMSSTRAHLUNG, NUCLEAR
 from na64mu.simulation.straggling import straggled
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import MUON_MASS, drift, scatter, scattering
