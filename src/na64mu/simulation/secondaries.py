@@ -12,7 +12,7 @@ from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import MUON_MASS
 from na64mu.typing import FloatArray
 
-__all__ = ("delta_rays",)
+__all__ = ("DELTA_STRENGTH", "delta_rays")
 
 #: Strength of the delta-ray spectrum, K / 2 <Z/A> with <Z/A> = 1/2 [GeV cm2 / g] (PDG Review eq. 34.8).
 DELTA_STRENGTH = 0.5 * 0.307075e-3 * 0.5
