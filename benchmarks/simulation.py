@@ -20,16 +20,16 @@ from rich.table import Table
 from na64mu.detector import Detector, load_detector
 from na64mu.events.batch import RawBatch
 from na64mu.events.reader import read_batch
+from na64mu.physics.energy_loss import NUCLEAR, restricted_ionisation, spectrum, upper_limit
+from na64mu.physics.materials import COPPER, IRON, LEAD, SCINTILLATOR, Layer
 from na64mu.reconstruction.summary import reconstruct
 from na64mu.simulation.calorimeters import INTERACTION_LENGTH
 from na64mu.simulation.events import simulate_events
 from na64mu.simulation.losses import build_losses, mean_loss
-from na64mu.simulation.materials import COPPER, IRON, LEAD, SCINTILLATOR, Layer
 from na64mu.simulation.overlay import mean_pile_up
 from na64mu.simulation.produce import produce
 from na64mu.simulation.setup import build_setup
 from na64mu.simulation.signal import hard_loss_plans
-from na64mu.simulation.spectra import NUCLEAR, restricted_ionisation, spectrum, upper_limit
 from na64mu.simulation.stack import BEAM, HARD_LOSS
 from na64mu.simulation.truth import FACTS, Truth
 from na64mu.typing import FloatArray

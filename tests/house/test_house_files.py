@@ -64,6 +64,7 @@ def test_the_stages_import_in_one_direction_only():
         "physics": set(),
         "simulation": {"detector", "events", "physics"},
         "selections": {"detector", "events", "reconstruction"},
+        "analysis": {"detector", "events", "physics", "reconstruction", "selections", "statistics"},
         "alignment": {"detector", "events", "reconstruction", "tracking"},
         "report": {"analysis", "detector", "events", "physics", "reconstruction", "selections", "statistics", "tracking"},
     }

@@ -11,8 +11,8 @@ from na64mu.detector import load_detector
 from na64mu.errors import Na64muError
 from na64mu.events.reader import read_batch, read_runs
 from na64mu.physics.cross_section import cross_section
+from na64mu.physics.materials import LEAD
 from na64mu.simulation import produce as module
-from na64mu.simulation.materials import LEAD
 from na64mu.simulation.produce import produce
 from na64mu.simulation.setup import build_setup
 from na64mu.simulation.signal import SIGNALS, hard_loss_plans, lead_depths, lead_per_area, zprime_plans

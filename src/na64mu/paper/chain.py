@@ -105,7 +105,7 @@ def analysis_steps(scale: Scale, detector: str, selection: str, workers: int) ->
             set_limits,
             {"detector": detector, "n_masses": scale.n_limit_masses, "n_targets": scale.n_target_masses, "archive": scale.archive},
             ("run", "efficiency", "backgrounds"),
-            (*RESULT, "data/detector", "simulation/losses.py", "simulation/spectra.py", "paper/interpretation.py"),
+            (*RESULT, "data/detector", "paper/interpretation.py"),
         ),
         Step(
             "beyond",

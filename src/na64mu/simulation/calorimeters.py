@@ -16,10 +16,11 @@ from scipy.optimize import brentq
 
 from na64mu.detector import Detector
 from na64mu.detector.elements import Ecal, Hcal, Vhcal
+from na64mu.physics.energy_loss import restricted_ionisation
+from na64mu.physics.materials import COPPER, IRON, LEAD, SCINTILLATOR, Layer, Substance
 from na64mu.simulation.losses import CUT, LossTables, build_losses, rate
-from na64mu.simulation.materials import COPPER, IRON, LEAD, SCINTILLATOR, Layer, Substance
+from na64mu.simulation.plates import build_plates
 from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic
-from na64mu.simulation.spectra import restricted_ionisation
 from na64mu.simulation.straggling import Knocks, knock_exponent
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
@@ -214,6 +215,7 @@ def _build(
         knocks=knocks(ionisation),
         z_nucleus=absorber.elements[0][0],
         losses=losses,
+        plates=build_plates(absorber, thickness, scintillator, length / layers),
     )
 
 

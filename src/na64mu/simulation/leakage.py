@@ -10,8 +10,10 @@ import math
 from na64mu.kernel import inner_kernel
 from na64mu.simulation.cascade import SOFTEST, leaving_particles
 from na64mu.simulation.flight import HARD, LOWEST_DELTA, SOFT, fly
+from na64mu.simulation.line import HCAL
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic
+from na64mu.simulation.spray import DEEPEST_SPRAY, spray
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
 
@@ -111,7 +113,7 @@ def electromagnetic_shower(
 ) -> None:
     """Let a shower develop, and send what leaves the stack down the line.
 
-    Hard particles are followed one by one (cascade.py) and reduce what is deposited. What the mean profile lets out beyond
+    Behind the HCAL there are only counters, which soft particles reach: those are followed one by one (spray.py). In other stacks hard particles are followed one by one (cascade.py) and reduce what is deposited. What the mean profile lets out beyond
     them is soft: it goes on as one photon, which keeps the energy.
 
     Parameters
@@ -139,6 +141,11 @@ def electromagnetic_shower(
     """
     end = c.ends[-1]
     rest, behind = end - z, step_behind(setup, c, step)
+    if setup.line.kind[step] == HCAL:
+        if rest < DEEPEST_SPRAY * c.x0:
+            spray(setup, scratch, c, behind, state, z, energy, 0.0 if photon else -1.0, rng)
+        deposit_electromagnetic(c, cells, state, z, energy, photon, 0.0, rng)
+        return
     x, y = state[0] + state[2] * rest, state[1] + state[3] * rest
     carried, flying, particles = 0.0, scratch.hard, scratch.cascade
     if energy > SOFTEST and rest < DEEPEST * c.x0:

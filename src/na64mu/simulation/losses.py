@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.kernel import kernel
-from na64mu.simulation.materials import Layer
-from na64mu.simulation.spectra import PROCESSES, restricted_ionisation, spectrum, upper_limit
+from na64mu.physics.energy_loss import PROCESSES, restricted_ionisation, spectrum, upper_limit
+from na64mu.physics.materials import Layer
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import MUON_MASS
 from na64mu.typing import FloatArray

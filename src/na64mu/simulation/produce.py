@@ -27,6 +27,7 @@ from na64mu.errors import Na64muError
 from na64mu.events.batch import RawBatch
 from na64mu.events.form import SCALARS, TRUTH
 from na64mu.events.writer import RawTreeWriter
+from na64mu.physics.energy_loss import NUCLEAR
 from na64mu.simulation.contamination import decay_plans, hadron_plans
 from na64mu.simulation.digits import digitise
 from na64mu.simulation.events import CALIBRATION, simulate_events
@@ -36,7 +37,6 @@ from na64mu.simulation.overlay import MERGE, pile_up
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.setup import Setup, build_setup
 from na64mu.simulation.signal import SIGNALS, hard_loss_plans, zprime_plans
-from na64mu.simulation.spectra import NUCLEAR
 from na64mu.simulation.stack import BEAM, DECAY, HADRON, HARD_LOSS, ZPRIME
 from na64mu.simulation.truth import FACTS, PileUp, Truth, no_pile_up
 from na64mu.simulation.waveforms import Electronics

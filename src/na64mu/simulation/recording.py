@@ -9,7 +9,7 @@ from na64mu.simulation.setup import BOX, DISC, Scratch, Setup
 from na64mu.simulation.straggling import Knocks, straggled
 from na64mu.simulation.stream import Stream
 
-__all__ = ("counter_deposit", "record")
+__all__ = ("counter_deposit", "inside_counter", "record")
 
 SCINTILLATOR_DENSITY = 1.06  # g/cm3
 
@@ -46,7 +46,23 @@ def counter_deposit(thickness: float, rng: Stream) -> float:
 
 
 @inner_kernel
-def _inside(setup: Setup, counter: int, x: float, y: float) -> bool:
+def inside_counter(setup: Setup, counter: int, x: float, y: float) -> bool:
+    """Whether a point is on a counter.
+
+    Parameters
+    ----------
+    setup : Setup
+        The set-up.
+    counter : int
+        Its id.
+    x, y : float
+        Where [mm].
+
+    Returns
+    -------
+    bool
+        True inside its outline.
+    """
     size = setup.counters.size[counter]
     shape = setup.counters.shape[counter]
     if shape == BOX:
@@ -85,7 +101,7 @@ def record(setup: Setup, scratch: Scratch, surface: int, x: float, y: float, tx:
             scratch.n[0] += 1
     elif surface < s.veto:
         k = surface - s.first_counter
-        if _inside(setup, k, x, y):
+        if inside_counter(setup, k, x, y):
             scratch.counters[k] += min(limit, counter_deposit(c.thickness[k] * path, rng))
     elif abs(x) < c.veto_half[0] and abs(y) < c.veto_half[1]:
         panel = int((x + c.veto_half[0]) / (2.0 * c.veto_half[0]) * c.n_panels)

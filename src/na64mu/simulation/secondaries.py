@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 from na64mu.kernel import inner_kernel
+from na64mu.physics.constants import ELECTRON_MASS
 from na64mu.simulation.flight import ELECTRON_LOSS, LOWEST_DELTA, MASS_PER_X0, SOFT, fly
-from na64mu.simulation.materials import ELECTRON_MASS
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import MUON_MASS
 from na64mu.typing import FloatArray
 
-__all__ = ("delta_rays",)
+__all__ = ("DELTA_STRENGTH", "delta_rays")
 
 #: Strength of the delta-ray spectrum, K / 2 <Z/A> with <Z/A> = 1/2 [GeV cm2 / g] (PDG Review eq. 34.8).
 DELTA_STRENGTH = 0.5 * 0.307075e-3 * 0.5

@@ -20,6 +20,8 @@ __all__ = ("BOX", "DISC", "HOLE", "Counters", "Scratch", "Setup", "build_setup",
 #: Shapes of a counter.
 DISC, BOX, HOLE = range(3)
 
+MOST_SPRAYED = 1000  # particles still to follow: the last made is followed first, so that a few hundred are never there at once
+
 MOST_HITS = 1500  # hits kept per event; the rest of a very large shower is dropped
 
 
@@ -88,6 +90,8 @@ class Scratch(NamedTuple):
         Of a neutral pion, shape (2, 5).
     cascade : FloatArray
         Particles of a shower, see cascade.py.
+    spray : FloatArray
+        Particles near the rear of the last stack, see spray.py.
     """
 
     n: IntArray
@@ -104,6 +108,7 @@ class Scratch(NamedTuple):
     hadron: FloatArray
     photons: FloatArray
     cascade: FloatArray
+    spray: FloatArray
 
 
 def _counters(detector: Detector, config: int) -> Counters:
@@ -178,4 +183,5 @@ def new_scratch(detector: Detector, n_facts: int) -> Scratch:
         hadron=np.zeros(5),
         photons=np.zeros((2, 5)),
         cascade=np.zeros((MOST_PARTICLES, 3)),
+        spray=np.zeros((MOST_SPRAYED, 8)),
     )

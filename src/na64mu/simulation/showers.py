@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from na64mu.kernel import kernel
 from na64mu.simulation.losses import LossTables
+from na64mu.simulation.plates import Plates
 from na64mu.simulation.profiles import gamma_cdf, lateral_integral, longitudinal, mean_depth, radial
 from na64mu.simulation.straggling import Knocks
 from na64mu.simulation.stream import Stream
@@ -59,6 +60,8 @@ class Calorimeter(NamedTuple):
         Nuclear charge of the absorber, for scattering.
     losses : LossTables
         Muon losses in the stack.
+    plates : Plates
+        Its plates, for photons and electrons near the rear.
     """
 
     z: float
@@ -89,6 +92,7 @@ class Calorimeter(NamedTuple):
     knocks: Knocks
     z_nucleus: float
     losses: LossTables
+    plates: Plates
 
 
 #: Softer showers are spots of at most SPOT each, at depths and radii drawn from the profiles [GeV]: the parametrisation was made for 0.4 GeV

@@ -12,10 +12,10 @@ import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.errors import Na64muError
+from na64mu.physics.materials import LEAD
 from na64mu.physics.mediator import Mediator
 from na64mu.physics.production import sample_kinematics, tabulate
 from na64mu.simulation.losses import LossTables, share_above
-from na64mu.simulation.materials import LEAD
 from na64mu.simulation.setup import Setup
 from na64mu.typing import FloatArray
 

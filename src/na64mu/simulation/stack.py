@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from na64mu.kernel import inner_kernel
+from na64mu.physics.energy_loss import BREMSSTRAHLUNG, DELTA, NUCLEAR
 from na64mu.simulation.flight import SOFTEST_HADRON
 from na64mu.simulation.hadrons import nuclear_shower
 from na64mu.simulation.leakage import DEEPEST, electromagnetic_shower, leak_electrons
@@ -15,7 +16,7 @@ from na64mu.simulation.losses import fluctuated, rate, sample_loss, sample_proce
 from na64mu.simulation.recoil import deflect, recoil_angle
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import Calorimeter, deposit_point
-from na64mu.simulation.spectra import BREMSSTRAHLUNG, NUCLEAR
+from na64mu.simulation.spray import delta_direction, spray_delta_rays
 from na64mu.simulation.straggling import straggled
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import MUON_MASS, drift, scatter, scattering
@@ -63,6 +64,9 @@ def lose(
     energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
     if whole and process == NUCLEAR:
         nuclear_shower(setup, scratch, c, cells, step, state, z, transfer, rest)
+    elif whole and process == DELTA and setup.line.kind[step] == HCAL:
+        delta_direction(state, transfer, scratch.hard, rest)
+        electromagnetic_shower(setup, scratch, c, cells, step, scratch.hard, z, transfer, False, rest)
     elif whole:
         electromagnetic_shower(setup, scratch, c, cells, step, state, z, transfer, process == BREMSSTRAHLUNG, rest)
     elif process == NUCLEAR:
@@ -164,6 +168,8 @@ def cross_stack(
             break
         if state[4] < SLOWEST:
             return False
-    if whole and z_out >= c.ends[-1]:  # not between preshower and main section, nor between modules
+    if whole and setup.line.kind[step] == HCAL and z_out >= c.ends[-1]:
+        spray_delta_rays(setup, scratch, c, step + 1, state, rest)
+    elif whole and z_out >= c.ends[-1]:  # not between preshower and main section, nor between modules
         leak_electrons(setup, scratch, c, step + 1, state[0], state[1], EQUILIBRIUM, 0.01, rest)
     return True

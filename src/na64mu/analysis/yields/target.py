@@ -1,7 +1,7 @@
 """The active target as the signal sees it: lead and scintillator layer by layer, and the muon's energy in each. mm, GeV, pb.
 
 The muon loses energy on its way; the cross-section is taken at the mean energy in each layer. The mean loss is that of the published cross-sections of ionisation,
-bremsstrahlung, pairs and nuclear interactions which stand, with their sources, in `na64mu.simulation.spectra`.
+bremsstrahlung, pairs and nuclear interactions which stand, with their sources, in `na64mu.physics.energy_loss`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.physics.cross_section import Method, cross_section
+from na64mu.physics.materials import LEAD, SCINTILLATOR, Substance
 from na64mu.physics.mediator import Mediator
 from na64mu.physics.nucleus import FormFactor
-from na64mu.simulation.losses import build_losses, mean_loss
-from na64mu.simulation.materials import LEAD, SCINTILLATOR, Layer, Substance
+from na64mu.physics.stopping_power import stopping_power
 from na64mu.typing import FloatArray
 
 __all__ = ("Nuclei", "Target", "produced_per_muon", "target_of")
@@ -27,6 +27,7 @@ AVOGADRO = 6.02214076e23
 CM2_PER_PB = 1e-36
 #: Nuclei lighter than this are left out: the screening of the form factor does not hold for hydrogen, whose Z^2 is 0.04 % of the whole.
 LIGHTEST = 2.0
+N_ENERGIES = 21  # the loss is all but linear in the energy
 
 
 class Nuclei(NamedTuple):
@@ -72,12 +73,11 @@ class Target:
         return sum(n.per_layer * n.energies.size for n in self.nuclei if n.name == LEAD.name)
 
 
-def _stopping_power(substance: Substance) -> Callable[[float], float]:
-    """Mean energy loss [GeV/mm] against the muon's energy [GeV]."""
-    tables = build_losses((Layer(substance, 1.0),))
-    energies, hard = mean_loss(tables)
-    total = tables.continuous + hard.sum(axis=0)
-    return lambda energy: float(np.interp(math.log(energy), np.log(energies), total))
+def _stopping_power(substance: Substance, highest: float) -> Callable[[float], float]:
+    """Mean energy loss [GeV/mm] against the muon's energy [GeV], between half of the highest and the highest."""
+    energies = highest * np.linspace(0.5, 1.0, N_ENERGIES)
+    total = [stopping_power(float(energy), substance) for energy in energies]
+    return lambda energy: float(np.interp(energy, energies, total))
 
 
 def target_of(detector: Detector) -> Target:
@@ -95,7 +95,7 @@ def target_of(detector: Detector) -> Target:
     """
     ecal, energy = detector.ecal, detector.beam.momentum_mean
     stack = ((LEAD, ecal.lead), (SCINTILLATOR, ecal.scintillator))
-    power = [_stopping_power(substance) for substance, _ in stack]
+    power = [_stopping_power(substance, energy) for substance, _ in stack]
     middle = np.zeros((len(stack), sum(ecal.layers)))
     first = energy
     for layer in range(middle.shape[1]):

@@ -19,12 +19,12 @@ import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.errors import Na64muError
+from na64mu.physics.energy_loss import NUCLEAR
 from na64mu.simulation.geant4.data import data_label
 from na64mu.simulation.geant4.processes import Deposits, Geant4Settings, checked_environment, shoot
 from na64mu.simulation.geant4.scales import energy_scales
 from na64mu.simulation.geant4.shots import Choice, beam_shots
 from na64mu.simulation.geant4.vertex import shoot_with_vertex
-from na64mu.simulation.spectra import NUCLEAR
 from na64mu.simulation.stack import TRUTH_HADRON, TRUTH_PROCESS
 from na64mu.simulation.truth import F_PROCESS, F_TRIGGER, Truth
 from na64mu.typing import FloatArray

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ("COPPER", "ELECTRON_MASS", "IRON", "LEAD", "SCINTILLATOR", "Layer", "Substance")
-
-ELECTRON_MASS = 0.51099895e-3  # GeV
+__all__ = ("COPPER", "IRON", "LEAD", "SCINTILLATOR", "Layer", "Substance")
 
 
 class Substance(NamedTuple):

@@ -14,20 +14,18 @@ import math
 
 import numpy as np
 
-from na64mu.simulation.materials import ELECTRON_MASS, Substance
-from na64mu.simulation.transport import MUON_MASS
+from na64mu.physics.constants import ALPHA, ELECTRON_MASS, MUON_MASS, PROTON_MASS
+from na64mu.physics.materials import Substance
 from na64mu.typing import FloatArray
 
-__all__ = ("BREMSSTRAHLUNG", "DELTA", "NUCLEAR", "PAIR", "PROCESSES", "restricted_ionisation", "spectrum", "upper_limit")
+__all__ = ("BREMSSTRAHLUNG", "DELTA", "NUCLEAR", "PAIR", "PROCESSES", "density_effect", "restricted_ionisation", "spectrum", "upper_limit")
 
 DELTA, BREMSSTRAHLUNG, PAIR, NUCLEAR = range(4)
 PROCESSES = (DELTA, BREMSSTRAHLUNG, PAIR, NUCLEAR)
 
-ALPHA = 1.0 / 137.035999
 RE = 2.8179403262e-12  # classical electron radius [mm]
 AVOGADRO = 6.02214076e23
 SQRT_E = math.sqrt(math.e)
-PROTON_MASS = 0.93827209
 NUCLEAR_THRESHOLD = 0.2  # lowest transfer of the Borog-Petrukhin formula [GeV]
 
 

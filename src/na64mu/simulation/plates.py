@@ -1,0 +1,134 @@
+"""The plates of a stack for photons and electrons that are followed one by one: cross-sections on a grid of energies. GeV, mm."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from na64mu.kernel import inner_kernel
+from na64mu.physics.electromagnetic import collision_loss, compton, pair_production, radiated_share
+from na64mu.physics.materials import SCINTILLATOR, Substance
+from na64mu.typing import FloatArray
+
+__all__ = ("AIR", "LOSS", "PAIRS", "PLASTIC", "SCATTERS", "Plates", "build_plates", "material_at", "plate_values")
+
+#: Materials of a layer, in the order that the beam meets them: absorber, scintillator, and air up to the next layer.
+ABSORBER, PLASTIC, AIR = range(3)
+
+#: Columns of the tables: Compton scatterings and pairs per length [1/mm], collision loss [GeV/mm], photons radiated per length and per
+#: integral of the spectrum of complete screening [1/mm].
+SCATTERS, PAIRS, LOSS, RADIATES = range(4)
+
+LOWEST, HIGHEST, N_ENERGIES = 3e-4, 200.0, 140  # of the tables [GeV]
+LOG_LOW, LOG_STEP = math.log(LOWEST), math.log(HIGHEST / LOWEST) / (N_ENERGIES - 1)
+
+
+class Plates(NamedTuple):
+    """Plates of a stack.
+
+    Attributes
+    ----------
+    pitch, absorber, scintillator : float
+        Length of a layer and thickness of its plates [mm].
+    x0 : FloatArray
+        Radiation lengths of absorber and scintillator [mm], shape (2,).
+    density : FloatArray
+        Of absorber, scintillator and air (none) [g/cm3], shape (3,).
+    table : FloatArray
+        Shape (2, N_ENERGIES, 4): materials, energies even in their logarithm, columns.
+    """
+
+    pitch: float
+    absorber: float
+    scintillator: float
+    x0: FloatArray
+    density: FloatArray
+    table: FloatArray
+
+
+def build_plates(absorber: Substance, thickness: float, scintillator: float, pitch: float) -> Plates:
+    """Tabulate the plates of a stack.
+
+    Parameters
+    ----------
+    absorber : Substance
+        Material of the first plate of a layer.
+    thickness, scintillator, pitch : float
+        Of absorber, scintillator and layer [mm].
+
+    Returns
+    -------
+    Plates
+        For the kernels.
+    """
+    energies = np.exp(LOG_LOW + LOG_STEP * np.arange(N_ENERGIES))
+    table = np.zeros((2, N_ENERGIES, 4))
+    for i, substance in enumerate((absorber, SCINTILLATOR)):
+        for j, energy in enumerate(energies):
+            table[i, j] = (
+                compton(energy, substance), pair_production(energy, substance), collision_loss(energy, substance),
+                radiated_share(energy, substance) / substance.x0,
+            )  # fmt: skip
+    return Plates(
+        pitch,
+        thickness,
+        scintillator,
+        np.array([absorber.x0, SCINTILLATOR.x0]),
+        np.array([absorber.density, SCINTILLATOR.density, 0.0]),
+        table,
+    )
+
+
+@inner_kernel
+def plate_values(plates: Plates, material: int, energy: float) -> tuple[float, float, float, float]:
+    """A row of the tables, interpolated.
+
+    Parameters
+    ----------
+    plates : Plates
+        The plates.
+    material : int
+        ABSORBER or PLASTIC.
+    energy : float
+        [GeV].
+
+    Returns
+    -------
+    tuple of float
+        SCATTERS, PAIRS, LOSS, RADIATES.
+    """
+    position = min(max((math.log(energy) - LOG_LOW) / LOG_STEP, 0.0), N_ENERGIES - 1.000001)
+    j = int(position)
+    f = position - j
+    low, high = plates.table[material, j], plates.table[material, j + 1]
+    g = 1.0 - f
+    return g * low[0] + f * high[0], g * low[1] + f * high[1], g * low[2] + f * high[2], g * low[3] + f * high[3]
+
+
+@inner_kernel
+def material_at(plates: Plates, depth: float) -> tuple[int, float, float]:
+    """The plate at a depth in the stack.
+
+    Parameters
+    ----------
+    plates : Plates
+        The plates.
+    depth : float
+        From the front face [mm].
+
+    Returns
+    -------
+    material : int
+        ABSORBER, PLASTIC or AIR.
+    low, high : float
+        Where the plate begins and ends [mm].
+    """
+    layer = math.floor(depth / plates.pitch) * plates.pitch
+    first, second = layer + plates.absorber, layer + plates.absorber + plates.scintillator
+    if depth < first:
+        return ABSORBER, layer, first
+    if depth < second:
+        return PLASTIC, first, second
+    return AIR, second, layer + plates.pitch
