@@ -51,6 +51,11 @@ class Jagged:
         """Event of every row, shape (n_rows,)."""
         return np.repeat(np.arange(len(self)), self.counts)
 
+    def piece(self, start: int, stop: int) -> Jagged:
+        """Events start to stop - 1; their fields are not copied."""
+        first, last = int(self.offsets[start]), int(self.offsets[stop])
+        return Jagged(self.offsets[start : stop + 1] - first, {name: column[first:last] for name, column in self.fields.items()})
+
 
 @dataclass(frozen=True)
 class RawBatch:
@@ -65,6 +70,11 @@ class RawBatch:
     def __repr__(self) -> str:
         rows = ", ".join(f"{name} {int(c.offsets[-1])}" for name, c in self.collections.items())
         return f"<RawBatch {len(self)} events; rows: {rows}>"
+
+    def piece(self, start: int, stop: int) -> RawBatch:
+        """Events start to stop - 1; their columns are not copied."""
+        scalars = {name: column[start:stop] for name, column in self.scalars.items()}
+        return RawBatch(scalars, {name: collection.piece(start, stop) for name, collection in self.collections.items()})
 
     @classmethod
     def from_events(cls, events: Any, collections: Iterable[str] | None = None) -> Self:

@@ -32,7 +32,7 @@ class GuardedProcessor(ProcessorABC):
 
     def process(self, events: Any) -> dict[str, Any]:
         """Process one chunk, or book it as lost."""
-        gc.collect()  # the chunk before hangs in cycles of files, trees and virtual arrays: memory would grow by it with every chunk
+        collect_garbage()
         where = events.metadata
         return {"chunks": {(where["dataset"], where["filename"], int(where["entrystart"]), int(where["entrystop"])): self._result(events)}}
 
@@ -44,6 +44,16 @@ class GuardedProcessor(ProcessorABC):
         except OSError:
             msg = f"the processor {type(self.processor).__name__} failed:\n{traceback.format_exc()}"
             raise RuntimeError(msg) from None
+
+
+def collect_garbage() -> None:
+    """Free the chunk before: it hangs in cycles of files, trees and virtual arrays, and memory would grow by it with every chunk.
+
+    What stands in memory before the first chunk (modules, types, compiled kernels) is not looked through every time.
+    """
+    gc.collect()
+    if gc.get_freeze_count() == 0:
+        gc.freeze()
 
 
 def _loss(metadata: dict[str, Any], error: InputError) -> Loss:

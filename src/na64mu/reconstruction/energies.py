@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged
-from na64mu.typing import BoolArray, FloatArray, IntArray
+from na64mu.kernel import kernel
+from na64mu.reconstruction.strips import raw_columns
+from na64mu.typing import AnyArray, BoolArray, FloatArray
 
 __all__ = ("InOut", "calorimeter_energy", "counter_energy", "in_window", "pointed_cell_energy", "veto_energy")
 
@@ -41,8 +44,31 @@ def in_window(digits: Jagged, sigma_t: float) -> BoolArray:
     return np.abs(digits["time"]) < TIME_WINDOW * sigma_t
 
 
-def _event_sum(digits: Jagged, weights: FloatArray) -> FloatArray:
-    return np.bincount(digits.event_index, weights=weights, minlength=len(digits)).astype(np.float64)
+class _Rows(NamedTuple):
+    """What the sums take of a collection, in the types of the raw tree; `window` is of the type of `time`."""
+
+    offsets: AnyArray
+    energy: AnyArray
+    time: AnyArray
+    window: AnyArray
+
+    @classmethod
+    def of(cls, digits: Jagged, sigma_t: float) -> Self:
+        energy, time = raw_columns(digits, "energy", "time")
+        return cls(digits.offsets, energy, time, np.array([TIME_WINDOW * sigma_t], dtype=time.dtype))
+
+
+@kernel
+def _sums(rows, selected, inside, outside):  # type: ignore[no-untyped-def] # kernel
+    """Energies of every event in and out of the time window; no `selected` means all rows."""
+    window = rows.window[0]
+    for e in range(len(inside)):
+        inside[e] = outside[e] = 0.0
+        for i in range(rows.offsets[e], rows.offsets[e + 1]):
+            energy = np.float64(rows.energy[i]) if len(selected) == 0 or selected[i] else 0.0
+            near = abs(rows.time[i]) < window
+            inside[e] += energy * near
+            outside[e] += energy * (not near)
 
 
 def calorimeter_energy(digits: Jagged, sigma_t: float, selected: BoolArray | None = None) -> InOut:
@@ -62,11 +88,9 @@ def calorimeter_energy(digits: Jagged, sigma_t: float, selected: BoolArray | Non
     InOut
         Energies [GeV].
     """
-    energy = digits["energy"].astype(np.float64)
-    if selected is not None:
-        energy = np.where(selected, energy, 0.0)
-    inside = in_window(digits, sigma_t)
-    return InOut(_event_sum(digits, energy * inside), _event_sum(digits, energy * ~inside))
+    inside, outside = np.empty((2, len(digits)))
+    _sums(_Rows.of(digits, sigma_t), np.empty(0, dtype=np.bool_) if selected is None else selected, inside, outside)
+    return InOut(inside, outside)
 
 
 def counter_energy(digits: Jagged, identity: int, sigma_t: float) -> FloatArray:
@@ -87,6 +111,30 @@ def counter_energy(digits: Jagged, identity: int, sigma_t: float) -> FloatArray:
         Sum of its in-time rows [MeV].
     """
     return calorimeter_energy(digits, sigma_t, digits["id"] == identity).in_time
+
+
+@kernel
+def _panel(low: float, high: float, end_ratio: float) -> float:
+    """Energy of a panel from its two ends."""
+    if high < low:
+        low, high = high, low
+    return high if low < end_ratio * high else math.sqrt(low * high)
+
+
+@kernel
+def _panels(rows, end, end_ratio, ends, inside, outside):  # type: ignore[no-untyped-def] # kernel
+    """Energies in and out of time of all events; `ends` is scratch of shape (2, n_panels, 2)."""
+    window = rows.window[0]
+    for e in range(len(inside)):
+        ends[:] = 0.0
+        for i in range(rows.offsets[e], rows.offsets[e + 1]):
+            panel, side = divmod(np.int64(end[i]), 2)
+            if panel < ends.shape[1]:
+                ends[0 if abs(rows.time[i]) < window else 1, panel, side] += np.float64(rows.energy[i])
+        inside[e] = outside[e] = 0.0
+        for p in range(ends.shape[1]):
+            inside[e] += _panel(ends[0, p, 0], ends[0, p, 1], end_ratio)
+            outside[e] += _panel(ends[1, p, 0], ends[1, p, 1], end_ratio)
 
 
 def veto_energy(digits: Jagged, detector: Detector) -> InOut:
@@ -111,23 +159,44 @@ def veto_energy(digits: Jagged, detector: Detector) -> InOut:
     E. Depero, thesis (ETH Zurich), section on the VETO: sqrt(a1 a2), 0.3.
     """
     veto = detector.veto
-    n_ends = 2 * veto.panels
-    inside = in_window(digits, veto.sigma_t)
-    index = digits.event_index * n_ends + digits["id"].astype(np.int64)
-    sums = []
-    for chosen in (inside, ~inside):
-        ends = np.bincount(index, weights=digits["energy"].astype(np.float64) * chosen, minlength=len(digits) * n_ends)
-        ends = ends.reshape(len(digits), veto.panels, 2)
-        low, high = ends.min(axis=2), ends.max(axis=2)
-        panel = np.where(low < veto.end_ratio * high, high, np.sqrt(low * high))
-        sums.append(panel.sum(axis=1))
-    return InOut(sums[0], sums[1])
+    inside, outside = np.empty((2, len(digits)))
+    _panels(_Rows.of(digits, veto.sigma_t), *raw_columns(digits, "id"), veto.end_ratio, np.empty((2, veto.panels, 2)), inside, outside)
+    return InOut(inside, outside)
 
 
-def _crossed(position: FloatArray, error: FloatArray, centres: FloatArray, size: float, cell: IntArray) -> BoolArray:
-    """Rows whose cell the track crosses in one view, borders widened by BORDER standard deviations."""
-    distance = np.abs(position - centres[np.clip(cell, 0, len(centres) - 1)])
-    return (distance < 0.5 * size + BORDER * error) & (cell < len(centres))
+class _Cells(NamedTuple):
+    """Cells of a calorimeter in one view: centres [mm], shape (n_cells,), and width [mm]."""
+
+    centre: FloatArray
+    width: float
+
+
+class _Track(NamedTuple):
+    """Where a track crosses in one view, and its standard deviation [mm], each of shape (n_events,)."""
+
+    position: FloatArray
+    error: FloatArray
+
+
+@kernel
+def _crossed(cells, track, e, cell):  # type: ignore[no-untyped-def] # kernel
+    """Whether the track of event e crosses a cell in one view, borders widened by BORDER standard deviations."""
+    if cell < 0 or cell >= len(cells.centre):
+        return False
+    return abs(track.position[e] - cells.centre[cell]) < 0.5 * cells.width + BORDER * track.error[e]
+
+
+@kernel
+def _pointed(rows, module, ix, iy, columns, lines, x, y, out):  # type: ignore[no-untyped-def] # kernel
+    """In-time energy of HCAL1 in the cells that are crossed, for all events."""
+    window = rows.window[0]
+    for e in range(len(out)):
+        out[e] = 0.0
+        for i in range(rows.offsets[e], rows.offsets[e + 1]):
+            if module[i] != 1 or not abs(rows.time[i]) < window:
+                continue
+            if _crossed(columns, x, e, np.int64(ix[i])) and _crossed(lines, y, e, np.int64(iy[i])):
+                out[e] += np.float64(rows.energy[i])
 
 
 def pointed_cell_energy(
@@ -151,11 +220,11 @@ def pointed_cell_energy(
     FloatArray
         Energies [GeV], NaN where there is no track or it misses the HCAL, shape (n_events,).
     """
-    hcal, event = detector.hcal, digits.event_index
-    mine = (digits["module"] == 1) & in_window(digits, hcal.sigma_t)
-    for view, (position, error, cell) in enumerate(((x, x_error, digits["ix"]), (y, y_error, digits["iy"]))):
-        mine &= _crossed(position[event], error[event], hcal.cell_centre(view), hcal.cell[view], cell.astype(np.int64))
-    energy = _event_sum(digits, np.where(mine, digits["energy"].astype(np.float64), 0.0))
+    hcal = detector.hcal
+    cells = [_Cells(np.ascontiguousarray(hcal.cell_centre(view), dtype=np.float64), float(hcal.cell[view])) for view in (0, 1)]
+    tracks = [_Track(*(np.ascontiguousarray(column) for column in track)) for track in ((x, x_error), (y, y_error))]
+    energy = np.empty(len(digits))
+    _pointed(_Rows.of(digits, hcal.sigma_t), *raw_columns(digits, "module", "ix", "iy"), *cells, *tracks, energy)
     hit = np.isfinite(x) & np.isfinite(y)
     for view, position in enumerate((x, y)):
         hit &= np.abs(position - hcal.centre[view]) < 0.5 * hcal.cells[view] * hcal.cell[view]

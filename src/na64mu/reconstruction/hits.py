@@ -124,7 +124,7 @@ def _put_wires(wires, event, channels, hits, n):  # type: ignore[no-untyped-def]
     """Both sides of the wires in time."""
     for row in range(wires.offsets[event], wires.offsets[event + 1]):
         m, wire = np.int64(wires.module[row]), np.int64(wires.wire[row])
-        if m >= len(channels.wire_sigma) or wire >= channels.wire_u.shape[3]:
+        if m >= len(channels.wire_sigma) or wire >= channels.wire_u.shape[3] or wires.axis[row] > 1 or wires.layer[row] > 1:
             continue
         p = channels.wire_plane[m, wires.axis[row], wires.layer[row]]
         centre = channels.wire_u[m, wires.axis[row], wires.layer[row], wire]

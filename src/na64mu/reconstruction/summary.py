@@ -24,6 +24,7 @@ from na64mu.typing import AnyArray
 
 __all__ = ("find_tracks", "middle_of_ecal", "reconstruct")
 
+PIECE = 4096  # events that are reconstructed at a time
 IRON_X0 = 17.57  # mm, radiation length of iron (Particle Data Group)
 
 
@@ -34,27 +35,27 @@ def _track_columns(number: int, tracks: Tracks) -> dict[str, AnyArray]:
         f"p_{side}": tracks.momentum,
         f"p_{side}_error": tracks.momentum_error,
         f"charge_{side}": tracks.charge,
-        f"chi2_ms{number}": np.where(tracks.best.good, tracks.best.chi2, np.nan),
-        f"ndf_ms{number}": tracks.best.ndf,
+        f"chi2_ms{number}": np.where(tracks.lead.good, tracks.lead.chi2, np.nan),
+        f"ndf_ms{number}": tracks.lead.ndf,
     }
 
 
 def _masked(crossing: Crossing, tracks: Tracks) -> Crossing:
-    return Crossing(*(np.where(tracks.best.good, column, np.nan) for column in crossing))
+    return Crossing(*(np.where(tracks.lead.good, column, np.nan) for column in crossing))
 
 
 def _upstream_columns(tracks: Tracks, last_z: float) -> dict[str, AnyArray]:
-    at_ecal = _masked(cross_plane(tracks.best.downstream, tracks.best.downstream_covariance, -last_z), tracks)
-    slope = np.where(tracks.best.good[:, None], tracks.best.downstream[:, 2:4], np.nan)
+    at_ecal = _masked(cross_plane(tracks.lead.downstream, tracks.lead.downstream_covariance, -last_z), tracks)
+    slope = np.where(tracks.lead.good[:, None], tracks.lead.downstream[:, 2:4], np.nan)
     return {"x_ecal": at_ecal.x, "y_ecal": at_ecal.y, "tx_in": slope[:, 0], "ty_in": slope[:, 1]}
 
 
 def _downstream_columns(tracks: Tracks, last_z: float, detector: Detector) -> tuple[dict[str, AnyArray], Crossing]:
     def crossing(z: float) -> Crossing:
-        return _masked(cross_plane(tracks.best.downstream, tracks.best.downstream_covariance, z - last_z), tracks)
+        return _masked(cross_plane(tracks.lead.downstream, tracks.lead.downstream_covariance, z - last_z), tracks)
 
     s4, face, s_mu = crossing(detector.counter("S4").z), crossing(detector.hcal.front[0]), crossing(detector.counter("S_mu").z)
-    slope = np.where(tracks.best.good[:, None], tracks.best.upstream[:, 2:4], np.nan)
+    slope = np.where(tracks.lead.good[:, None], tracks.lead.upstream[:, 2:4], np.nan)
     columns: dict[str, AnyArray] = {
         "tx_out": slope[:, 0],
         "ty_out": slope[:, 1],
@@ -71,7 +72,7 @@ def _downstream_columns(tracks: Tracks, last_z: float, detector: Detector) -> tu
     hcal = detector.hcal
     iron = hcal.layers * hcal.absorber / IRON_X0
     angle2 = float(highland_angle(0.5 * iron, 0.5 * iron)) ** 2
-    walk = np.sqrt(angle2 / 3.0) * np.abs(tracks.best.downstream[:, 4]) * 0.5 * hcal.length
+    walk = np.sqrt(angle2 / 3.0) * np.abs(tracks.lead.downstream[:, 4]) * 0.5 * hcal.length
     middle = crossing(hcal.front[0] + 0.5 * hcal.length)
     return columns, Crossing(middle.x, middle.y, np.hypot(middle.x_error, walk), np.hypot(middle.y_error, walk))
 
@@ -142,8 +143,8 @@ def middle_of_ecal(ms1: Tracks, detector: Detector) -> EntryPoint:
         NaN where MS1 has no track.
     """
     z = detector.ecal.z + 0.5 * detector.ecal.length
-    crossing = _masked(cross_plane(ms1.best.downstream, ms1.best.downstream_covariance, z - spectrometer(detector, 1).z[-1]), ms1)
-    tx, ty = np.where(ms1.best.good, ms1.best.downstream[:, 2:4].T, np.nan)
+    crossing = _masked(cross_plane(ms1.lead.downstream, ms1.lead.downstream_covariance, z - spectrometer(detector, 1).z[-1]), ms1)
+    tx, ty = np.where(ms1.lead.good, ms1.lead.downstream[:, 2:4].T, np.nan)
     half = 0.5 * detector.ecal.length
     x0 = sum(detector.ecal.layers) * detector.ecal.lead / LEAD_X0
     walk = float(highland_angle(0.5 * x0, 0.5 * x0)) * half / np.sqrt(3.0)
@@ -165,7 +166,15 @@ def reconstruct(events: Any, detector: Detector) -> EventSummary:
     EventSummary
         Column -> array of shape (n_events,): the columns of columns.py, then the truth (mc_*) that is present.
     """
-    batch = with_digits(events if isinstance(events, RawBatch) else RawBatch.from_events(events), detector)
+    batch = events if isinstance(events, RawBatch) else RawBatch.from_events(events)
+    pieces = [_columns(batch.piece(start, min(start + PIECE, len(batch))), detector) for start in range(0, len(batch), PIECE)]
+    columns = {name: np.concatenate([piece[name] for piece in pieces or [_columns(batch, detector)]]) for name in COLUMNS}
+    return EventSummary(columns | {name: batch.scalars[name] for name in TRUTH if name in batch.scalars})
+
+
+def _columns(events: RawBatch, detector: Detector) -> dict[str, AnyArray]:
+    """Columns of columns.py for some events; whatever is made on the way to them fits into the cache of a core."""
+    batch = with_digits(events, detector)
     mm = micromegas_clusters(batch.collections["mm"], detector)
     gem = gem_clusters(batch.collections["gem"], detector)
     ms1 = find_tracks(batch, mm, gem, detector, 1)
@@ -176,5 +185,4 @@ def reconstruct(events: Any, detector: Detector) -> EventSummary:
     columns |= _upstream_columns(ms1, spectrometer(detector, 1).z[-1]) | downstream
     columns |= {f"n_hits_{station}": n for station, n in station_hits(batch, mm, gem, detector).items()}
     columns |= _energy_columns(batch, detector, pointed)
-    summary = {name: np.asarray(columns[name]).astype(kind, copy=False) for name, (kind, _, _) in COLUMNS.items()}
-    return EventSummary(summary | {name: batch.scalars[name] for name in TRUTH if name in batch.scalars})
+    return {name: np.asarray(columns[name]).astype(kind, copy=False) for name, (kind, _, _) in COLUMNS.items()}

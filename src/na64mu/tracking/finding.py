@@ -349,10 +349,11 @@ def find_candidates(hits: Hits, view: Projection, n_planes: int, curvature: Floa
         hits.u, hits.sigma, hits.source, start, stop, np.empty(n_par, dtype=np.int64),
         np.empty((room, n_view), dtype=np.int64), np.empty((room, 3)), np.empty(room), np.empty(room),
     )  # fmt: skip
-    rows = (n_events, MAX_TRACKS)
-    out = Candidates(
-        np.empty(n_events, dtype=np.int64), np.empty((*rows, n_view), dtype=np.int64), np.empty((*rows, 3)), np.empty(rows), np.empty(rows)
-    )
+    # in memory all first candidates stand together, then all second ones: few events have more than one, and what is not written is no page
+    rows = (MAX_TRACKS, n_events)
+    found, (chi2, score) = np.empty((*rows, n_view), dtype=np.int64), np.empty((2, *rows))
+    parameters = np.empty((*rows, 3)).swapaxes(0, 1)
+    out = Candidates(np.empty(n_events, dtype=np.int64), found.swapaxes(0, 1), parameters, chi2.swapaxes(0, 1), score.swapaxes(0, 1))
     least = (int(np.ceil(MIN_PLANES * n_view)), int(np.ceil(MIN_PLANES_EDGE * n_view)))
     _find_events(hits.offsets, n_planes, event, view, curvature, origin, least, out)
     return out

@@ -6,17 +6,20 @@ then runs on several tracks at a time. The charge is free: q/p may change its si
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numba
 import numpy as np
 
+from na64mu.kernel import inner_kernel
+from na64mu.kernel import kernel as scalar_kernel
 from na64mu.table import Shown, Table
 from na64mu.tracking.engine import Kernel, kernel
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.route import Scattering, route
-from na64mu.tracking.source import Kind
+from na64mu.tracking.source import LANES, Kind, Rows
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
@@ -40,6 +43,9 @@ VARIANCES = [5, 7, 10, 14, 19]
 
 #: A seed's q/p is believed to its own size and this much more [c/GeV].
 MARGIN = 0.01
+
+#: Blocks that fit_tracks carries from its first filter to the result: what stays in the cache of a core.
+BATCH = 4
 
 #: The smoother starts from the result of the filter with its errors this many times larger: its formula loses digits when the
 #: start is wider than needed by many orders of magnitude, and this start weighs 1 / 40 000 of the measurements.
@@ -213,21 +219,60 @@ def read_tracks(fitted: Kernel, blocks: FloatArray, n: int, weight: FloatArray) 
     FittedTracks
         One per track.
     """
-    rows = fitted.rows
-    down, up = fitted.unpack(blocks, rows.downstream, 20, n), fitted.unpack(blocks, rows.upstream, 20, n)
-    good = ((weight > 0.0).sum(axis=1) > 5) & np.isfinite(down).all(axis=1) & np.isfinite(up).all(axis=1)
-    good &= (down[:, VARIANCES] > 0.0).all(axis=1) & (up[:, VARIANCES] > 0.0).all(axis=1)
-    down[~good], up[~good] = np.nan, np.nan
-    chi2 = np.where(good, fitted.unpack(blocks, rows.chi2, 1, n)[:, 0], np.nan)
-    if rows.kind == "filter":
-        score = information = np.full_like(weight, np.nan)
-    else:
-        score, information = (fitted.unpack(blocks, row, rows.n_planes, n) for row in (rows.score, rows.information))
-    ndf = np.where(good, (weight > 0.0).sum(axis=1) - 5, 0)
+    out = _empty(n, fitted.rows.n_planes)
+    _read(blocks, weight, _places(fitted.rows), out.good, out.chi2, out.ndf, out.upstream, out.downstream,
+          out.upstream_covariance, out.downstream_covariance, out.score, out.information)  # fmt: skip
+    return replace(out, weight=weight)
+
+
+def _empty(n: int, n_planes: int) -> FittedTracks:
+    """Tracks to fill."""
+    up, down = np.empty((2, n, 5))
+    up_covariance, down_covariance = np.empty((2, n, 5, 5))
+    weight, score, information = np.empty((3, n, n_planes))
     return FittedTracks(
-        good, chi2, ndf, up[:, :5], down[:, :5], unpacked_covariance(up[:, 5:]), unpacked_covariance(down[:, 5:]),
-        weight, score, information, np.zeros(weight.shape, dtype=np.bool_),
+        np.empty(n, dtype=np.bool_), np.empty(n), np.empty(n, dtype=np.int64), up, down, up_covariance, down_covariance,
+        weight, score, information, np.zeros((n, n_planes), dtype=np.bool_),
     )  # fmt: skip
+
+
+def _places(rows: Rows) -> IntArray:
+    """What `_read` needs to know of a block: downstream, upstream, chi2, score, information; -1 for what a filter does not have."""
+    has_hits = rows.kind != "filter"
+    return np.array([rows.downstream, rows.upstream, rows.chi2, rows.score if has_hits else -1, rows.information if has_hits else -1])
+
+
+@inner_kernel
+def _is_track(block: FloatArray, row: int, lane: int) -> bool:
+    """Whether the 20 numbers from a row on are finite, and the variances among them positive."""
+    good = True
+    for i in range(20):
+        good &= math.isfinite(block[(row + i) * LANES + lane])
+    for i in range(5):
+        good &= block[(row + 5 + i * (i + 3) // 2) * LANES + lane] > 0.0
+    return good
+
+
+@scalar_kernel
+def _read(blocks, weight, places, good, chi2, ndf, up, down, up_covariance, down_covariance, score, information):  # type: ignore[no-untyped-def] # kernel
+    """Tracks of blocks, one after the other; those that are not good are not a number."""
+    n_planes = weight.shape[1]
+    for t in range(len(good)):
+        block, lane = blocks[t // LANES], t % LANES
+        n_hits = 0
+        for p in range(n_planes):
+            n_hits += weight[t, p] > 0.0
+            score[t, p] = block[(places[3] + p) * LANES + lane] if places[3] >= 0 else np.nan
+            information[t, p] = block[(places[4] + p) * LANES + lane] if places[4] >= 0 else np.nan
+        good[t] = n_hits > 5 and _is_track(block, places[0], lane) and _is_track(block, places[1], lane)
+        chi2[t] = block[places[2] * LANES + lane] if good[t] else np.nan
+        ndf[t] = n_hits - 5 if good[t] else 0
+        for row, parameters, covariance in ((places[0], down[t], down_covariance[t]), (places[1], up[t], up_covariance[t])):
+            for i in range(5):
+                parameters[i] = block[(row + i) * LANES + lane] if good[t] else np.nan
+                for j in range(i + 1):
+                    c = block[(row + 5 + i * (i + 1) // 2 + j) * LANES + lane] if good[t] else np.nan
+                    covariance[i, j] = covariance[j, i] = c
 
 
 def first_look(
@@ -343,8 +388,55 @@ def fit_tracks(hits: Hits, chosen: IntArray, seed: FloatArray, spectrometer: Spe
     FittedTracks
         One per row; see fit_measurements.
     """
-    present = chosen >= 0
-    u, weight = np.zeros(chosen.shape), np.zeros(chosen.shape)
-    u[present] = hits.u[chosen[present]]
-    weight[present] = hits.sigma[chosen[present]] ** -2.0
-    return fit_measurements(seed, u, weight, spectrometer)
+    smooth, look = fit_kernel(spectrometer), fit_kernel(spectrometer, kind="filter")
+    n, n_planes = chosen.shape
+    out, weights = _empty(n, n_planes), hits.sigma**-2.0
+    size = BATCH * LANES
+    first, second = (np.zeros((BATCH, f.rows.total * LANES)) for f in (look, smooth))
+    for low in range(0, n, size):
+        part = slice(low, min(low + size, n))
+        n_blocks = -(-(part.stop - low) // LANES)
+        _gather(chosen[part], hits.u, weights, seed[part], out.weight[part], first)
+        look.fit_blocks(first[:n_blocks])
+        _look_again(first, part.stop - low, n_planes, _places(look.rows), second)
+        smooth.fit_blocks(second[:n_blocks])
+        _read(second, out.weight[part], _places(smooth.rows), out.good[part], out.chi2[part], out.ndf[part], out.upstream[part],
+              out.downstream[part], out.upstream_covariance[part], out.downstream_covariance[part], out.score[part],
+              out.information[part])  # fmt: skip
+    return out
+
+
+@scalar_kernel
+def _gather(chosen, u, weights, seed, weight, blocks):  # type: ignore[no-untyped-def] # kernel
+    """Blocks of the first filter: seed, what it is believed (see first_look), and the chosen hits; their weights one track after the other."""
+    n_planes = chosen.shape[1]
+    for t in range(len(seed)):
+        block, lane = blocks[t // LANES], t % LANES
+        for i in range(5):
+            wide = abs(seed[t, 4]) + MARGIN
+            block[i * LANES + lane] = seed[t, i]
+            block[(5 + i) * LANES + lane] = wide if i == 4 and not wide > WIDE[4] else WIDE[i]
+        for p in range(n_planes):
+            hit = chosen[t, p]
+            weight[t, p] = weights[hit] if hit >= 0 else 0.0
+            block[(10 + p) * LANES + lane] = u[hit] if hit >= 0 else 0.0
+            block[(10 + n_planes + p) * LANES + lane] = weight[t, p]
+
+
+@scalar_kernel
+def _look_again(first, n, n_planes, places, second):  # type: ignore[no-untyped-def] # kernel
+    """Blocks of the smoother from filtered ones: the same hits, and a better seed with loose errors; the formulas of first_look."""
+    for t in range(n):
+        a, b, lane = first[t // LANES], second[t // LANES], t % LANES
+        n_hits = 0
+        for p in range(10, 10 + n_planes):
+            weight = a[(n_planes + p) * LANES + lane]
+            b[p * LANES + lane], b[(n_planes + p) * LANES + lane] = a[p * LANES + lane], weight
+            n_hits += weight > 0.0
+        good = _is_track(a, places[1], lane)
+        ratio = a[places[2] * LANES + lane] / max(n_hits - 5, 1)
+        widen = max(1.0, ratio)
+        for i in range(5):
+            b[i * LANES + lane] = a[((places[1] if good else 0) + i) * LANES + lane]
+            sigma = LOOSE * math.sqrt(widen * a[(places[1] + 5 + i * (i + 3) // 2) * LANES + lane]) if good else WIDE[i]
+            b[(5 + i) * LANES + lane] = min(sigma, WIDE[i])

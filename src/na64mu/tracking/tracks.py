@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
+from na64mu.kernel import kernel
 from na64mu.table import Shown, Table
 from na64mu.tracking.finding import Origin, find_candidates
 from na64mu.tracking.fit import FittedTracks, fit_tracks
@@ -14,13 +17,24 @@ from na64mu.tracking.joining import join
 from na64mu.tracking.projection import projection, track_model
 from na64mu.tracking.spectrometer import Spectrometer, bending_integral
 from na64mu.tracking.views import hits_in_views
-from na64mu.typing import FloatArray, IntArray
+from na64mu.typing import BoolArray, FloatArray, IntArray
 
-__all__ = ("EntryPoint", "Tracks", "reconstruct_tracks")
+__all__ = ("EntryPoint", "Lead", "Tracks", "reconstruct_tracks")
 
 POINT_ERROR = 1.0  # mm: both tracks extrapolated to the ECAL (0.1 to 0.3 mm), alignment and the tails of the scattering
 ORIGIN_ERROR = 10.0  # mm, where the kink is unknown: a recoil of 40 mrad halfway through the ECAL misses its middle by as much
 STRAIGHT_GUESS = 1.0 / 50.0  # c/GeV: sets the scattering where the bending view found nothing
+
+
+class Lead(NamedTuple):
+    """Some columns of FittedTracks for the best candidate of every event, each of shape (n_events, ...)."""
+
+    good: BoolArray
+    chi2: FloatArray
+    ndf: IntArray
+    upstream: FloatArray
+    downstream: FloatArray
+    downstream_covariance: FloatArray
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,28 +45,52 @@ class Tracks(Shown):
     ----------
     n : IntArray
         Number of track candidates: the larger of the two views, 0 if a view has none; shape (n_events,).
-    best : FittedTracks
-        The best candidate of every event (least chi2 with missing hits counted), fitted.
-    hits : IntArray
-        Its hit on every plane of the spectrometer, -1 for none, shape (n_events, n_planes).
-    all : FittedTracks
-        All candidates, fitted, best first in their event; shape (n_tracks,).
-    all_hits : IntArray
-        Their hits, shape (n_tracks, n_planes).
+    fitted : FittedTracks
+        All candidates, fitted, best first in their event, and behind them one row that is no track; shape (n_tracks + 1,).
+    chosen : IntArray
+        Their hits on every plane of the spectrometer, -1 for none, shape (n_tracks + 1, n_planes).
     offsets : IntArray
         The candidates of event e are offsets[e] : offsets[e + 1], shape (n_events + 1,).
     """
 
     n: IntArray
-    best: FittedTracks
-    hits: IntArray
-    all: FittedTracks
-    all_hits: IntArray
+    fitted: FittedTracks
+    chosen: IntArray
     offsets: IntArray
+
+    @cached_property
+    def all(self) -> FittedTracks:
+        """All candidates, fitted, best first in their event; shape (n_tracks,)."""
+        return self.fitted[: len(self.fitted) - 1]
+
+    @property
+    def all_hits(self) -> IntArray:
+        """Their hits on every plane of the spectrometer, -1 for none, shape (n_tracks, n_planes)."""
+        return self.chosen[:-1]
+
+    @cached_property
+    def _first(self) -> IntArray:
+        """Row of the best candidate of every event, shape (n_events,)."""
+        return np.where(self.n > 0, self.offsets[:-1], len(self.fitted) - 1)
+
+    @cached_property
+    def best(self) -> FittedTracks:
+        """The best candidate of every event (least chi2 with missing hits counted), fitted; shape (n_events,)."""
+        return self.fitted[self._first]
+
+    @property
+    def hits(self) -> IntArray:
+        """Its hit on every plane of the spectrometer, -1 for none, shape (n_events, n_planes)."""
+        return self.chosen[self._first]
+
+    @cached_property
+    def lead(self) -> Lead:
+        """What `best` says about the track as a whole, without its hits."""
+        return Lead(*(getattr(self.fitted, name)[self._first] for name in Lead._fields))
 
     def _table(self) -> Table:
         counts = [(f"{n if n < 3 else '3 or more'}", str(np.count_nonzero(self.n == n if n < 3 else self.n >= n))) for n in range(4)]
-        p = self.momentum[self.best.good]
+        p = self.momentum[self.lead.good]
         median = f"median momentum of the best tracks {np.median(p):.2f} GeV/c; " if len(p) else ""
         note = f"{median}.best: the best of every event, .all: all {len(self.all)}, .momentum, .n"
         return Table(f"tracks of {len(self.n)} events", ("tracks", "events"), tuple(counts), (note,))
@@ -60,33 +98,51 @@ class Tracks(Shown):
     @property
     def momentum(self) -> FloatArray:
         """Momentum [GeV/c], NaN without a track, shape (n_events,)."""
-        curvature = self.best.downstream[:, 4]
-        return np.where(self.best.good, 1.0 / np.abs(np.where(self.best.good, curvature, 1.0)), np.nan)
+        curvature = self.lead.downstream[:, 4]
+        return np.where(self.lead.good, 1.0 / np.abs(np.where(self.lead.good, curvature, 1.0)), np.nan)
 
     @property
     def momentum_error(self) -> FloatArray:
         """Standard deviation of the momentum [GeV/c], shape (n_events,)."""
-        return self.momentum**2 * np.sqrt(self.best.downstream_covariance[:, 4, 4])
+        return self.momentum**2 * np.sqrt(self.lead.downstream_covariance[:, 4, 4])
 
     @property
     def charge(self) -> IntArray:
         """Charge: -1 or +1, 0 without a track; shape (n_events,)."""
-        return np.where(self.best.good, np.sign(np.nan_to_num(self.best.downstream[:, 4])), 0).astype(np.int32)
+        return np.where(self.lead.good, np.sign(np.nan_to_num(self.lead.downstream[:, 4])), 0).astype(np.int32)
 
 
-def _seed(bend: FloatArray, straight: FloatArray, spectrometer: Spectrometer) -> FloatArray:
-    """Parameters at the first plane of tracks from those of both views, shape (n, 5)."""
-    z0 = spectrometer.z[0]
-    g0 = bending_integral(np.array([z0]), spectrometer)[0]
-    seed = np.zeros((len(bend), 5))
-    v = spectrometer.bend_view
-    for view, parameters in ((v, bend), (1 - v, straight)):
-        u0, slope, k = parameters.T
-        seed[:, view] = u0 + 1e-3 * slope * z0 + k * g0
-        seed[:, 2 + view] = 1e-3 * slope
-        if view == v:
-            seed[:, 4] = k
-    return seed
+@lru_cache(maxsize=16)
+def _first_integral(spectrometer: Spectrometer) -> float:
+    """Bending integral at the first plane [mm GeV/c]."""
+    return float(bending_integral(np.array([spectrometer.planes[0].z]), spectrometer)[0])
+
+
+class _Start(NamedTuple):
+    """Where the tracks of a spectrometer begin: bending view, first plane [mm], its bending integral [mm GeV/c]."""
+
+    bend_view: int
+    z: float
+    g: float
+
+
+@kernel
+def _write_down(pairs, bend, straight, bend_planes, straight_planes, start, chosen, seed):  # type: ignore[no-untyped-def] # kernel
+    """Hits of every track, and its parameters at the first plane from those of both views."""
+    views = (
+        (bend, pairs.bend, bend_planes, start.bend_view, start.g),
+        (straight, pairs.straight, straight_planes, 1 - start.bend_view, 0.0),
+    )
+    for e in range(len(bend.n)):
+        for t in range(pairs.offsets[e], pairs.offsets[e + 1]):
+            for found, candidate, planes, view, g in views:
+                i = candidate[t]
+                for j in range(len(planes)):
+                    chosen[t, planes[j]] = found.hits[e, i, j]
+                slope, k = found.parameters[e, i, 1], found.parameters[e, i, 2]
+                seed[t, view] = found.parameters[e, i, 0] + 1e-3 * slope * start.z + k * g
+                seed[t, 2 + view] = 1e-3 * slope
+            seed[t, 4] = bend.parameters[e, pairs.bend[t], 2]
 
 
 @dataclass(frozen=True)
@@ -152,13 +208,9 @@ def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint
     straight = find_candidates(seen, straight_view, n_planes, curvature, origin(1 - spectrometer.bend_view))
     pairs = join(bend, straight, spectrometer)
     n = np.diff(pairs.offsets)
-    event = np.repeat(np.arange(n_events), n)
-    n_tracks = len(event)
-    chosen = np.full((n_tracks + 1, n_planes), -1, dtype=np.int64)  # the last row is no track: the best of events without one
-    chosen[:-1, bend_view.planes] = bend.hits[event, pairs.bend]
-    chosen[:-1, straight_view.planes] = straight.hits[event, pairs.straight]
-    seed = np.zeros((n_tracks + 1, 5))
-    seed[:-1] = _seed(bend.parameters[event, pairs.bend], straight.parameters[event, pairs.straight], spectrometer)
-    fitted = fit_tracks(hits, chosen, seed, spectrometer)
-    best = np.where(n > 0, pairs.offsets[:-1], n_tracks)
-    return Tracks(n, fitted[best], chosen[best], fitted[:n_tracks], chosen[:-1], pairs.offsets)
+    n_tracks = len(pairs.bend)
+    chosen, seed = np.empty((n_tracks + 1, n_planes), dtype=np.int64), np.zeros((n_tracks + 1, 5))
+    chosen[-1] = -1  # the last row is no track: the best of events without one
+    start = _Start(spectrometer.bend_view, float(spectrometer.planes[0].z), _first_integral(spectrometer))
+    _write_down(pairs, bend, straight, bend_view.planes, straight_view.planes, start, chosen, seed)
+    return Tracks(n, fit_tracks(hits, chosen, seed, spectrometer), chosen, pairs.offsets)
