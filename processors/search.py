@@ -87,6 +87,25 @@ class SearchProcessor(ProcessorABC):
             batch = RawBatch.from_events(events)  # reads everything now: damaged bytes show here and nowhere later
             if ak.parameters(events).get("layout") is None and "entrystart" in where:
                 verify_batch(batch, where["filename"], where["entrystart"])
+        return self.process_batch(batch, where, clock)
+
+    def process_batch(self, batch: RawBatch, where: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
+        """Process the events of one chunk that are read already.
+
+        Parameters
+        ----------
+        batch : RawBatch
+            Raw events.
+        where : mapping
+            As of `analyse`.
+        clock : Clock
+            Goes on counting.
+
+        Returns
+        -------
+        dict
+            As of `process`.
+        """
         with clock("reconstruct"):
             summary = reconstruction.reconstruct(batch, self.detectors[where["detector"]])
         return self.analyse(summary, where, clock)
