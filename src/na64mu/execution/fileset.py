@@ -5,8 +5,7 @@ A file that cannot be used becomes one sentence in the list of losses; the other
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,19 +85,15 @@ def inspect_files(files: Sequence[str | Path] | str | Path, *, detector: str | N
     InputError
         If one dataset mixes detectors, or a fileset JSON is wrong.
     """
-    datasets, metadata, losses = expand(files)
+    datasets, metadata, losses = expand(files, layout)
     chosen = load_detector(detector) if detector is not None else None
     detectors: dict[str, Detector] = {}
     good: list[SourceFile] = []
-    friends = _friends(itertools.chain.from_iterable(datasets.values()), layout)
     for dataset, paths in datasets.items():
         named = metadata.get(dataset, {}).get("detector")
         override = chosen if chosen is not None or named is None else load_detector(str(named))
         own: list[SourceFile] = []
         for path in paths:
-            if path in friends:
-                losses.append(Loss(dataset, path, "note", f"{path}: is read as the friend of {friends[path]}"))
-                continue
             try:
                 with own_garbage():
                     file = inspect_file(dataset, path, override, layout)
@@ -122,11 +117,6 @@ def inspect_files(files: Sequence[str | Path] | str | Path, *, detector: str | N
     excluded, doubled = find_duplicates([_event_source(file, layout) for file in good])
     shown = {name: {k: v for k, v in m.items() if k != "detector"} for name, m in metadata.items()}
     return Fileset(tuple(good), detectors, (*losses, *doubled), shown, excluded)
-
-
-def _friends(paths: Iterable[str], layout: Any) -> dict[str, str]:
-    """Path of a file with friend trees -> the file of the events it belongs to."""
-    return {} if layout is None else {friend: path for path in paths for friend in layout.trees.friend_files(path)}
 
 
 def _event_source(file: SourceFile, layout: Any) -> EventSource:
