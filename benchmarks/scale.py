@@ -1,7 +1,8 @@
-"""Speed, memory and overheads of the main job: `python benchmarks/scale.py [--events 20000] [--rows 1000000] [--files 50]`.
+"""Speed, memory and overheads of the main job: `python benchmarks/scale.py [--events 20000] [--rows 1000000] [--files 100]`.
 
 Makes its input from the shipped sample by repeating the events under new numbers. The rehearsal of issue size is
-`--events 10000000 --rows 10000000 --files 2000` (about 6 GB of scratch space); every line says the size it was measured at.
+`--events 10000000 --rows 10000000 --raw 10000000 --files 2000` (about 15 GB of scratch space); every line says the size it was measured at.
+`--only files --files 2000` and `--only events --raw 1000000 --folder FOLDER` print one table on linearity.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rehearsal import PER_FILE, Meter, copied, first_file
 from rich.console import Console
 from rich.table import Table
 
-from na64mu.events.batch import RawBatch, concatenate
+from na64mu.events.batch import RawBatch
 from na64mu.events.form import branches
-from na64mu.events.reader import read_batch, read_runs
+from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.source import find_tree, open_file, read_columns
 from na64mu.events.writer import RawTreeWriter
 from na64mu.execution import run_search
+from na64mu.execution.fileset import inspect_files
 from na64mu.execution.reconstruct import WRITERS, reconstruct_files
+from na64mu.execution.skim import selected
 from na64mu.execution.summary_chunks import needed_columns
 from na64mu.execution.summary_file import column_checksums, read_rows
 from na64mu.selections.working_point import load_working_point
@@ -149,9 +153,9 @@ def peak_memory(path: Path) -> float:
     return int(done.stdout.split()[-1]) / 1024
 
 
-def linear(rows: int, n_files: int, scratch: Path, console: Console) -> None:
-    """Time against events and files, memory against the size of the file."""
-    table = Table("summary rows", "MB on disk", "wall s", "rows/s", "peak MB", title="linear in events")
+def linear_rows(rows: int, scratch: Path, console: Console) -> None:
+    """Time against summary rows, memory against the size of the file."""
+    table = Table("summary rows", "MB on disk", "wall s", "rows/s", "peak MB", title="linear in rows")
     for n in (n for n in (10_000, 100_000, 1_000_000, 10_000_000) if n <= rows):
         path = summary_file(scratch / f"rows{n}.parquet", n, scratch)
         wall, result = timed(path)
@@ -160,19 +164,64 @@ def linear(rows: int, n_files: int, scratch: Path, console: Console) -> None:
         table.add_row(str(count), f"{size:.1f}", f"{wall:.2f}", f"{count / wall:.0f}", f"{peak_memory(path):.0f}")
         path.unlink()
     console.print(table)
-    table = Table("raw files", "events", "wall s", "ms/file", title="linear in files")
-    folder = scratch / "many"
-    folder.mkdir()
-    batch, rows_of_run = concatenate([read_batch(SAMPLE)]), read_runs(SAMPLE)
+
+
+def fitted(points: list[tuple[int, float]]) -> str:
+    """Power of the size with which the time grows between the last two points; 1 is linear."""
+    if len(points) < 2 or min(points[-2][1], points[-1][1]) <= 0:
+        return ""
+    (n0, t0), (n1, t1) = points[-2:]
+    return f"{np.log(t1 / t0) / np.log(n1 / n0):.2f}"
+
+
+def linear_events(events: int, folder: Path, console: Console) -> None:
+    """CPU time against the number of raw events: simulated beam muons, 50 000 in a file, of `rehearsal.py`."""
+    first = first_file(folder, None)
+    small = folder / "small_0000.root"
+    if not small.exists():
+        with RawTreeWriter(small) as writer:
+            writer.extend(read_batch(first, 0, 10_000))
+            writer.finish(read_runs(first))
+    table = Table("raw events", "files", "wall s", "CPU s", "events/CPU s", "peak MB", "power", title="linear in events")
+    points: list[tuple[int, float]] = []
+    for n in (n for n in (10_000, 50_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000) if n <= events):
+        files = [small] if n < PER_FILE else [first, *(copied(first, i) for i in range(1, n // PER_FILE))]
+        result, wall, cpu, peak = Meter()(lambda files=files: run_search(files, progress=False))
+        points.append((n, cpu))
+        count = str(result.total.counts[0])
+        table.add_row(count, str(len(files)), f"{wall:.1f}", f"{cpu:.2f}", f"{n / cpu:.0f}", f"{peak:.0f}", fitted(points))
+    console.print(table)
+
+
+def linear_files(n_files: int, folder: Path, per_file: int, console: Console) -> None:
+    """CPU time against the number of small files: events of the sample under new numbers, `per_file` in each."""
+    batch, rows = selected(read_batch(SAMPLE), np.arange(count_entries(SAMPLE)) < per_file), read_runs(SAMPLE)
+    folder.mkdir(parents=True, exist_ok=True)
+    one = folder / "one" / "together.root"
+    title = f"linear in files, {len(batch)} events in each"
+    header = ("raw files", "events", "wall s", "CPU s", "CPU ms/file", "less the events", "power", "looking at them", "same in one file")
+    table = Table(*header, title=title)
+    points: list[tuple[int, float]] = []
     made = 0
-    for n in (n for n in (1, 10, 50, 200, 2_000) if n <= n_files):
+    for n in (n for n in (1, 10, 100, 400, 1_000, 2_000) if n <= n_files):
         for i in range(made, n):
             with RawTreeWriter(folder / f"beam_{i:04d}.root") as writer:
                 writer.extend(renumbered(batch, i * len(batch)))
-                writer.finish(rows_of_run)
+                writer.finish(rows)
         made = n
-        wall, result = timed(folder)
-        table.add_row(str(n), str(result.total.counts[0]), f"{wall:.2f}", f"{1e3 * wall / n:.0f}")
+        one.parent.mkdir(exist_ok=True)
+        with RawTreeWriter(one) as writer:
+            for i in range(n):
+                writer.extend(renumbered(batch, i * len(batch)))
+            writer.finish(rows)
+        files = [folder / f"beam_{i:04d}.root" for i in range(n)]
+        _, _, look, _ = Meter()(lambda files=files: inspect_files(files))
+        result, wall, cpu, _ = Meter()(lambda files=files: run_search(files, progress=False))
+        together, _, alone, _ = Meter()(lambda: run_search(one, progress=False))
+        points.append((n, cpu))
+        same = result.total.counts == together.total.counts
+        per = (f"{1e3 * cpu / n:.0f}", f"{1e3 * (cpu - alone) / n:.0f}", fitted(points), f"{1e3 * look / n:.0f}", "yes" if same else "NO")
+        table.add_row(str(n), str(result.total.counts[0]), f"{wall:.1f}", f"{cpu:.2f}", *per)
     console.print(table)
 
 
@@ -181,18 +230,31 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=20_000, help="raw events")
     parser.add_argument("--rows", type=int, default=1_000_000, help="event summaries")
-    parser.add_argument("--files", type=int, default=50)
+    parser.add_argument("--files", type=int, default=100, help="small files")
+    parser.add_argument("--per-file", type=int, default=20, help="events in each of them")
+    parser.add_argument("--raw", type=int, default=100_000, help="raw events of the table on linearity")
+    parser.add_argument("--folder", type=Path, help="where files of rehearsal.py are or are made")
+    parser.add_argument("--only", choices=("events", "files"), help="print this table on linearity alone")
     options = parser.parse_args(arguments)
     console = Console(width=150)
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
+        if options.only:
+            run_search(SAMPLE, progress=False, maxchunks=1)  # compiles the kernels
+            if options.only == "events":
+                linear_events(options.raw, options.folder or scratch, console)
+            else:
+                linear_files(options.files, scratch / "many", options.per_file, console)
+            return 0
         raw = raw_file(scratch / "raw.root", options.events)
         summary = summary_file(scratch / "summary.root", options.rows, scratch)
         run_search(raw, progress=False, maxchunks=1, chunksize=100)  # compiles the kernels
         reading(raw, summary, console)
         executors(raw, summary, console)
         overheads(raw, scratch, console)
-        linear(options.rows, options.files, scratch, console)
+        linear_rows(options.rows, scratch, console)
+        linear_events(options.raw, options.folder or scratch, console)
+        linear_files(options.files, scratch / "many", options.per_file, console)
     console.print(f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     return 0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import awkward as ak
 import hist
 import numpy as np
 from coffea.processor import ProcessorABC
@@ -16,7 +17,8 @@ from na64mu.analysis.blinding import is_data, uncut_events, visible_events
 from na64mu.analysis.cutflow import CutFlow
 from na64mu.analysis.result import Counts, Timing
 from na64mu.detector import Detector
-from na64mu.events.nano import read_events
+from na64mu.events.batch import RawBatch
+from na64mu.events.checksums import verify_batch
 from na64mu.processors.clock import Clock
 from na64mu.processors.tail import TAIL, TAIL_BELOW_E_CAL, momentum_tail
 from na64mu.reconstruction import summary as reconstruction
@@ -82,7 +84,28 @@ class SearchProcessor(ProcessorABC):
         where = events.metadata
         clock = Clock()
         with clock("read"):
-            batch = read_events(events)  # everything now: damaged bytes show here and nowhere later
+            batch = RawBatch.from_events(events)  # reads everything now: damaged bytes show here and nowhere later
+            if ak.parameters(events).get("layout") is None and "entrystart" in where:
+                verify_batch(batch, where["filename"], where["entrystart"])
+        return self.process_batch(batch, where, clock)
+
+    def process_batch(self, batch: RawBatch, where: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
+        """Process the events of one chunk that are read already.
+
+        Parameters
+        ----------
+        batch : RawBatch
+            Raw events.
+        where : mapping
+            As of `analyse`.
+        clock : Clock
+            Goes on counting.
+
+        Returns
+        -------
+        dict
+            As of `process`.
+        """
         with clock("reconstruct"):
             summary = reconstruction.reconstruct(batch, self.detectors[where["detector"]])
         return self.analyse(summary, where, clock)

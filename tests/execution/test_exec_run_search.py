@@ -15,9 +15,8 @@ from search_examples import DETECTOR, FakeReconstruction, hide, plant, raw_batch
 
 from na64mu.analysis.result import RunResult
 from na64mu.errors import CalibrationError, DetectorError, InputError, SelectionError, WorkerError
-from na64mu.events.batch import RawBatch
 from na64mu.events.writer import RawTreeWriter
-from na64mu.execution import run_search
+from na64mu.execution import raw_chunks, run_search
 
 
 def search(files: object, **options: object) -> RunResult:
@@ -419,13 +418,13 @@ def test_the_result_says_where_it_comes_from(fake: FakeReconstruction, tmp_path)
 def test_memory_does_not_grow_with_the_number_of_chunks(fake: FakeReconstruction, tmp_path, monkeypatch):
     """Files and trees of earlier chunks, with all that hangs on them in cycles, are gone though Python does not look for them by itself."""
     alive: list[int] = []
-    read = RawBatch.from_events
+    process = raw_chunks.guarded
 
-    def watching(events: Any, collections: Any = None) -> RawBatch:
+    def watching(*arguments: Any) -> Any:
         alive.append(sum(isinstance(found, uproot.behaviors.TTree.TTree) for found in gc.get_objects()))
-        return read(events, collections)
+        return process(*arguments)
 
-    monkeypatch.setattr(RawBatch, "from_events", watching)
+    monkeypatch.setattr(raw_chunks, "guarded", watching)
     path = write_file(tmp_path / "beam.root", 400)
     gc.disable()
     try:

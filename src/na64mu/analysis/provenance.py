@@ -107,7 +107,10 @@ def merged_ranges(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], .
 
 @dataclass(frozen=True)
 class InputFile:
-    """One input: its path, uuid, detector tag, number of entries, the entry ranges read and not read, and its SHA-256 where one was made."""
+    """One input: its path, uuid, detector tag, number of entries, the entry ranges read and not read, its SHA-256 where one was made.
+
+    `friends` are path and SHA-256 of the files with friend trees.
+    """
 
     dataset: str
     path: str
@@ -117,6 +120,7 @@ class InputFile:
     read: tuple[tuple[int, int], ...] = ()
     unread: tuple[tuple[int, int], ...] = ()
     sha256: str = ""
+    friends: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,9 +174,12 @@ class Provenance:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Provenance:
         """The inverse of `to_dict`."""
-        inputs = tuple(InputFile(**{**i, "read": _ranges(i["read"]), "unread": _ranges(i["unread"])}) for i in content["inputs"])
+        inputs = tuple(
+            InputFile(**{**i, "read": _ranges(i["read"]), "unread": _ranges(i["unread"]), "friends": _ranges(i.get("friends", ()))})
+            for i in content["inputs"]
+        )
         return cls(**{**content, "inputs": inputs, "command": tuple(content["command"])})
 
 
-def _ranges(content: Iterable[Iterable[int]]) -> tuple[tuple[int, ...], ...]:
+def _ranges(content: Iterable[Iterable[Any]]) -> tuple[tuple[Any, ...], ...]:
     return tuple(tuple(pair) for pair in content)

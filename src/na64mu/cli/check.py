@@ -35,9 +35,10 @@ def command(ctx: click.Context, files: tuple[str, ...], detector_files: tuple[st
     from na64mu.execution.paths import expand
 
     own = [read_detector(detector_path(name)) for name in detector_files]
-    datasets, _, losses = expand(files)
+    foreign = None if layout is None else load_layout(layout)
+    datasets, _, losses = expand(files, foreign)
     paths = [path for names in datasets.values() for path in names]
-    reports = check_files(paths, {d.tag: d for d in own}, None if layout is None else load_layout(layout))
+    reports = check_files(paths, {d.tag: d for d in own}, foreign)
     for loss in losses:
         finding = Finding("error" if loss.is_damage else "warning", "input", "", loss.reason.removeprefix(f"{loss.file}: "))
         reports.append(CheckReport(loss.file, 0, (), (), (finding,)))

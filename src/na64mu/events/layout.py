@@ -8,7 +8,8 @@ A layout is a TOML file::
 
     [trees]
     events = "tree"
-    friends = ["hits"]          # optional: trees of the same file with further branches of the same entries
+    friends = ["hits"]          # optional: trees of the same file with further branches of the same entries; or in a file
+                                # of its own beside each file: { tree = "calo", file = "{stem}_calo.root" }
     runs = "runinfo"            # optional
 
     [scalars]
@@ -44,7 +45,8 @@ The reader functions take a layout. Inside coffea's Runner use `na64mu.events.sc
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -53,7 +55,7 @@ from na64mu.errors import LayoutError
 from na64mu.events.form import COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRIGGER_BITS, TRUTH
 from na64mu.tomlmodel import read_toml, validate
 
-__all__ = ("Column", "Layout", "Part", "Trees", "load_layout")
+__all__ = ("Column", "Friend", "Layout", "Part", "Trees", "load_layout")
 
 LAYOUT_FOLDER = Path(__file__).parent.parent / "data" / "layouts"
 
@@ -152,21 +154,62 @@ class Part(_Model):
         return [*filter(None, (self.counter, self.matrix)), *(b for c in self.fields.values() for b in c.branches)]
 
 
+class Friend(_Model):
+    """A tree with further branches of the same entries: in the file of the events, or in another one whose name follows from it.
+
+    `file` is a path beside the file of the events; {stem} in it stands for that file's name without its ending and without `strip`.
+    Written short, the name of a tree of the same file.
+    """
+
+    tree: str
+    file: str | None = None
+    strip: str = ""  # taken off the end of the stem
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, content: Any) -> Any:
+        return {"tree": content} if isinstance(content, str) else content
+
+    @model_validator(mode="after")
+    def _follows_the_name(self) -> Self:
+        if self.file is not None and ("{stem}" not in self.file or {"{", "}"} & set(self.file.replace("{stem}", ""))):
+            msg = f"file {self.file!r}: {{stem}} must stand in it, for the name of the file of the events, and no other {{...}}"
+            raise ValueError(msg)
+        if self.file is None and self.strip:
+            msg = "strip goes with file"
+            raise ValueError(msg)
+        return self
+
+    def path_beside(self, path: str | Path) -> str:
+        """Where the tree stands, for the file of the events at `path`."""
+        if self.file is None:
+            return str(path)
+        folder, slash, name = str(path).rpartition("/")
+        own = self.file.replace("{stem}", PurePosixPath(name).stem.removesuffix(self.strip))
+        return (
+            own if own.startswith("/") else os.path.normpath(f"{folder}{slash}{own}") if "://" not in str(path) else f"{folder}{slash}{own}"
+        )
+
+
 class Trees(_Model):
     """Names of the trees in the file."""
 
     events: str = TREE
-    friends: tuple[str, ...] = ()
+    friends: tuple[Friend, ...] = ()
     runs: str | None = None
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        names = (self.events, *self.friends)
+        names = [(None, self.events), *((friend.file, friend.tree) for friend in self.friends)]
         twice = [name for name in names if names.count(name) > 1]
         if twice:
-            msg = f"{twice[0]!r} stands twice in events and friends, name each tree once"
+            msg = f"{twice[0][1]!r} stands twice in events and friends, name each tree once"
             raise ValueError(msg)
         return self
+
+    def friend_files(self, path: str | Path) -> tuple[str, ...]:
+        """Further files that belong to the file of the events at `path`, each once."""
+        return tuple(dict.fromkeys(friend.path_beside(path) for friend in self.friends if friend.file is not None))
 
 
 class Layout(_Model):

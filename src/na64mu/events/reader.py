@@ -73,31 +73,37 @@ def batch_of(
     file: Any, path: str | Path, entry_start: int | None = None, entry_stop: int | None = None, *, layout: Layout | None = None
 ) -> RawBatch:
     """Events of an open file; see `read_batch`."""
-    trees = (find_tree(file, path, TREE),) if layout is None else event_trees(file, path, layout)
-    tree = trees[0]
-    start, stop, _ = slice(entry_start, entry_stop).indices(tree.num_entries)
-    if layout is None:
-        present = list(tree.keys())
-        problem = missing_branches(present)
-        if problem:
-            msg = f"{path}: tree {TREE!r}: {problem}"
-            raise InputError(msg)
-        names = branches(collections_of(present)) + [name for name in TRUTH if name in present]
-        columns = read_columns(tree, names, path, start, max(start, stop))
-    else:
-        columns = read_event_columns(trees, list(event_branches(layout)), path, layout, start, max(start, stop))
-    checksums = read_checksums(file, path) if layout is None else None
-    entries = tree.num_entries
     try:
         if layout is not None:
-            return foreign_batch(columns, max(stop - start, 0), layout)
-        batch = _batch(columns)
-        if checksums is not None and checksums.borders[-1] == entries:
+            return _foreign(file, path, slice(entry_start, entry_stop), layout)
+        tree = find_tree(file, path, TREE)
+        start, stop, _ = slice(entry_start, entry_stop).indices(tree.num_entries)
+        batch = _batch(read_columns(tree, _names(tree), path, start, max(start, stop)))
+        checksums = read_checksums(file, path)
+        if checksums is not None and checksums.borders[-1] == tree.num_entries:
             checksums.verify(batch, start)
     except InputError as error:
+        if str(error).startswith(f"{path}: "):
+            raise
         msg = f"{path}: {error}"
         raise InputError(msg) from error
     return batch
+
+
+def _names(tree: Any) -> list[str]:
+    present = list(tree.keys())
+    problem = missing_branches(present)
+    if problem:
+        msg = f"tree {TREE!r}: {problem}"
+        raise InputError(msg)
+    return branches(collections_of(present)) + [name for name in TRUTH if name in present]
+
+
+def _foreign(file: Any, path: str | Path, entries: slice, layout: Layout) -> RawBatch:
+    with event_trees(file, path, layout) as trees:
+        start, stop, _ = entries.indices(trees[0].tree.num_entries)
+        columns = read_event_columns(trees, list(event_branches(layout)), path, layout, start, max(start, stop))
+    return foreign_batch(columns, max(stop - start, 0), layout)
 
 
 def _batch(columns: dict[str, Any]) -> RawBatch:

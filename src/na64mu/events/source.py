@@ -115,8 +115,8 @@ def find_tree(file: Any, path: str | Path, name: str) -> Any:
     try:
         kinds = file.classnames(cycle=False)
         tree = file[name] if name in kinds else None
-        if tree is not None and hasattr(tree, "num_entries"):
-            tree.keys()  # an RNTuple reads its header only now
+        if tree is not None and hasattr(tree, "num_entries") and "RNTuple" in kinds[name]:
+            tree.keys()  # it reads its header only now
     except Exception as error:
         msg = f"{path}: tree {name!r} cannot be opened, the file is truncated or damaged ({reason_of(error)}); copy or make it again"
         raise InputError(msg) from error

@@ -29,7 +29,7 @@ def default_workers(executor: str) -> int:
 
 
 @contextmanager
-def open_executor(name: ExecutorName, workers: int, scheduler: Any) -> Iterator[Any]:
+def open_executor(name: ExecutorName, workers: int, scheduler: Any, memory: int | None = None) -> Iterator[Any]:
     """Start the workers, hand out coffea's executor, and clean up.
 
     Parameters
@@ -40,6 +40,8 @@ def open_executor(name: ExecutorName, workers: int, scheduler: Any) -> Iterator[
         Local processes.
     scheduler : str or distributed.Client, optional
         Address of a running Dask cluster, or a client that is connected to one; without it a local one is started.
+    memory : int, optional
+        Bytes that a worker of a local Dask cluster may have.
 
     Yields
     ------
@@ -63,7 +65,7 @@ def open_executor(name: ExecutorName, workers: int, scheduler: Any) -> Iterator[
         yield processor.FuturesExecutor(pool=pool, workers=workers, retries=0)
     else:
         with ExitStack() as stack:
-            client = _client(stack, workers, scheduler)
+            client = _client(stack, workers, scheduler, memory)
             check_workers(client)
             yield processor.DaskExecutor(client=client, retries=0)
 
@@ -87,15 +89,19 @@ def n_parallel(executor: Any, workers: int) -> int:
     return workers if client is None else max(1, sum(client.nthreads().values()))
 
 
-def _client(stack: ExitStack, workers: int, scheduler: Any) -> Any:
+def _client(stack: ExitStack, workers: int, scheduler: Any, memory: int | None) -> Any:
     try:
+        import dask
         from distributed import Client, LocalCluster
     except ModuleNotFoundError as error:
         msg = 'the dask executor needs dask and distributed: install them with `pip install "na64mu[dask]"`'
         raise WorkerError(msg) from error
     if scheduler is None:
+        # a worker that is too large fails in its chunk or is killed; one that is paused would be waited for without end
+        stack.enter_context(dask.config.set({f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")}))
+        limit: Any = "auto" if memory is None else memory
         cluster = stack.enter_context(
-            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR)
+            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR, memory_limit=limit)
         )
         return stack.enter_context(Client(cluster))
     if not isinstance(scheduler, str):

@@ -15,6 +15,7 @@ from na64mu.analysis.losses import Loss
 from na64mu.detector import Detector, load_detector
 from na64mu.errors import DetectorError, InputError
 from na64mu.execution.duplicates import EventSource, Excluded, find_duplicates, origins_of, without_copies
+from na64mu.execution.guard import own_garbage
 from na64mu.execution.paths import expand
 from na64mu.execution.source_file import SourceFile, inspect_file, read_numbers
 
@@ -53,13 +54,11 @@ class Fileset:
 
     def for_runner(self) -> dict[str, dict[str, Any]]:
         """The fileset in the form that coffea's Runner takes."""
-        return {
-            name: {
-                "files": {f.path: f.tree for f in self.files if f.dataset == name},
-                "metadata": {**self.metadata.get(name, {}), "detector": next(f.detector for f in self.files if f.dataset == name)},
-            }
-            for name in self.datasets
-        }
+        found: dict[str, dict[str, Any]] = {}
+        for f in self.files:
+            own = found.setdefault(f.dataset, {"files": {}, "metadata": {**self.metadata.get(f.dataset, {}), "detector": f.detector}})
+            own["files"][f.path] = f.tree
+        return found
 
 
 def inspect_files(files: Sequence[str | Path] | str | Path, *, detector: str | None = None, layout: Any = None) -> Fileset:
@@ -86,32 +85,38 @@ def inspect_files(files: Sequence[str | Path] | str | Path, *, detector: str | N
     InputError
         If one dataset mixes detectors, or a fileset JSON is wrong.
     """
-    datasets, metadata, losses = expand(files)
+    datasets, metadata, losses = expand(files, layout)
     chosen = load_detector(detector) if detector is not None else None
     detectors: dict[str, Detector] = {}
     good: list[SourceFile] = []
     for dataset, paths in datasets.items():
         named = metadata.get(dataset, {}).get("detector")
         override = chosen if chosen is not None or named is None else load_detector(str(named))
+        own: list[SourceFile] = []
         for path in paths:
             try:
-                file = inspect_file(dataset, path, override, layout)
+                with own_garbage():
+                    file = inspect_file(dataset, path, override, layout)
             except InputError as error:
                 losses.append(Loss(dataset, path, "file", str(error)))
                 continue
-            detectors[file.detector] = _detector_of(file) if override is None else override
-            good.append(file)
+            if override is not None:
+                detectors[file.detector] = override
+            elif file.detector not in detectors:
+                detectors[file.detector] = _detector_of(file)
+            own.append(file)
             if file.entries == 0:
                 losses.append(Loss(dataset, path, "note", f"{path}: the tree {file.tree!r} has no events", 0, 0))
-        tags = {f.detector: f.path for f in good if f.dataset == dataset}
+        tags = {f.detector: f.path for f in own}
         if len(tags) > 1:
             listed = ", ".join(f"{tag} ({path})" for tag, path in tags.items())
             msg = f"dataset {dataset!r} mixes detectors: {listed}; give them as two datasets in a fileset JSON"
             raise InputError(msg)
+        good += own
     good = without_copies(good, losses)
     excluded, doubled = find_duplicates([_event_source(file, layout) for file in good])
-    own = {name: {k: v for k, v in m.items() if k != "detector"} for name, m in metadata.items()}
-    return Fileset(tuple(good), detectors, (*losses, *doubled), own, excluded)
+    shown = {name: {k: v for k, v in m.items() if k != "detector"} for name, m in metadata.items()}
+    return Fileset(tuple(good), detectors, (*losses, *doubled), shown, excluded)
 
 
 def _event_source(file: SourceFile, layout: Any) -> EventSource:

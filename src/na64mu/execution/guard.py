@@ -1,65 +1,73 @@
-"""Errors of workers: a processor in a shell that books what cannot be read, and what every other error is turned into."""
+"""What stands around the work on one chunk: it cannot be read, it needs too much memory, it leaves garbage, its worker dies."""
 
 from __future__ import annotations
 
 import gc
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from coffea.processor import ProcessorABC
-
 from na64mu.analysis.losses import Loss
 from na64mu.errors import InputError, Na64muError, WorkerError
+from na64mu.execution.memory import at_most, text_of
+from na64mu.execution.waves import key_of_chunk
 
-__all__ = ("GuardedProcessor", "worker_errors")
+__all__ = ("guarded", "own_garbage", "worker_errors")
 
 
-class GuardedProcessor(ProcessorABC):
-    """Runs another processor and names the result after its chunk; a chunk that cannot be read becomes a `Loss` in the list "lost".
-
-    coffea itself would swallow every OSError, so one that is raised by the processor's own code is turned into a RuntimeError.
+def guarded(chunk: Any, work: Callable[[], dict[str, Any]], memory: int | None = None) -> dict[str, Any]:
+    """Result of one chunk under its key; a chunk that cannot be read becomes a `Loss` in the list "lost".
 
     Parameters
     ----------
-    processor : ProcessorABC
-        What to run; it raises InputError for input that cannot be read.
+    chunk : Chunk
+        Names the result.
+    work : callable
+        Reads and processes the chunk; raises InputError for input that cannot be read.
+    memory : int, optional
+        Bytes that this process may have.
+
+    Returns
+    -------
+    dict
+        {"chunks": {key: result}}.
+
+    Raises
+    ------
+    RuntimeError
+        Instead of an OSError, which would look like one of the input.
     """
-
-    def __init__(self, processor: ProcessorABC) -> None:
-        self.processor = processor
-
-    def process(self, events: Any) -> dict[str, Any]:
-        """Process one chunk, or book it as lost."""
-        collect_garbage()
-        where = events.metadata
-        return {"chunks": {(where["dataset"], where["filename"], int(where["entrystart"]), int(where["entrystop"])): self._result(events)}}
-
-    def _result(self, events: Any) -> dict[str, Any]:
+    key = key_of_chunk(chunk)
+    dataset, path, start, stop = key
+    with own_garbage():
         try:
-            return {**self.processor.process(events), "lost": []}
+            with at_most(memory):
+                return {"chunks": {key: {**work(), "lost": []}}}
         except InputError as error:
-            return {"lost": [_loss(events.metadata, error)]}
+            reason = str(error)
+        except MemoryError:
+            size = "there is" if memory is None else f"the {text_of(memory)} of --memory"
+            reason = f"{path}: they need more memory than {size}; take a smaller --chunksize, or give a worker more"
         except OSError:
-            msg = f"the processor {type(self.processor).__name__} failed:\n{traceback.format_exc()}"
+            msg = f"the processor failed:\n{traceback.format_exc()}"
             raise RuntimeError(msg) from None
+    loss = Loss(dataset, path, "chunk", f"{path}: entries {start} to {stop - 1} are lost: {reason}", start, stop)
+    return {"chunks": {key: {"lost": [loss]}}}
 
 
-def collect_garbage() -> None:
-    """Free the chunk before: it hangs in cycles of files, trees and virtual arrays, and memory would grow by it with every chunk.
+@contextmanager
+def own_garbage() -> Iterator[None]:
+    """Free at once what was made within and hangs in cycles, as files, trees and columns do: memory would grow by it with every chunk.
 
-    What stands in memory before the first chunk (modules, types, compiled kernels) is not looked through every time.
+    Everything older is set aside meanwhile: to look through it takes longer than to read a small file.
     """
-    gc.collect()
-    if gc.get_freeze_count() == 0:
-        gc.freeze()
-
-
-def _loss(metadata: dict[str, Any], error: InputError) -> Loss:
-    path, start, stop = metadata["filename"], int(metadata["entrystart"]), int(metadata["entrystop"])
-    reason = f"{path}: entries {start} to {stop - 1} are lost: {error}"
-    return Loss(metadata["dataset"], path, "chunk", reason, start, stop)
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.collect()
+        gc.unfreeze()
 
 
 @contextmanager

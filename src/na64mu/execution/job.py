@@ -1,20 +1,19 @@
-"""How files are processed: executor, chunks, checkpoint; and the one wrapper around coffea's Runner."""
+"""How files are processed: executor, chunks, checkpoint; coffea plans the chunks of raw trees, and its executors run them."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from na64mu.analysis.losses import Loss
-from na64mu.errors import InputError
 from na64mu.execution.checkpoint import Checkpoint
 from na64mu.execution.executors import ExecutorName, n_parallel, open_executor, quiet_coffea
 from na64mu.execution.fileset import Fileset
-from na64mu.execution.guard import GuardedProcessor, worker_errors
+from na64mu.execution.guard import worker_errors
 from na64mu.execution.ranges import Ranges, reconciled
+from na64mu.execution.raw_chunks import RawRunner, raw_chunks
 from na64mu.execution.summary_chunks import SummaryRunner, chunks_of, needed_columns
 from na64mu.execution.summary_fileset import SummaryFileset
 from na64mu.execution.waves import key_of_chunk, sum_in_order, with_retries
@@ -37,6 +36,7 @@ class Job:
     output: str | Path | None = None
     resume: bool = False
     identity: Mapping[str, Any] = field(default_factory=dict)
+    memory: int | None = None
 
     def checkpoint(self, chunks: Sequence[Any]) -> Checkpoint | None:
         """Where finished chunks are kept; None if they are not."""
@@ -50,14 +50,14 @@ Outcome = tuple[dict[str, Any], dict[tuple[str, str], tuple[Ranges, Ranges]], li
 
 
 def process_fileset(fileset: Fileset, processor: Any, job: Job, *, layout: Any = None) -> Outcome:
-    """Run any processor over raw trees and find out what was not read.
+    """Run a processor over raw trees and find out what was not read.
 
     Parameters
     ----------
     fileset : Fileset
         From `inspect_files`.
-    processor : ProcessorABC
-        Returns an addable dictionary per chunk; raises InputError for input that cannot be read.
+    processor : Any
+        See `RawRunner`; raises InputError for input that cannot be read.
     job : Job
         How.
     layout : Layout, optional
@@ -72,36 +72,15 @@ def process_fileset(fileset: Fileset, processor: Any, job: Job, *, layout: Any =
     losses : list of Loss
         Chunks that could not be read, and what `maxchunks` left out.
     """
-    from coffea.processor import IterativeExecutor, Runner
-
-    from na64mu.events.schema import schema_for
-
     align = job.align_clusters
     if align is None:
         align = job.chunksize >= max((f.largest_cluster for f in fileset.files), default=0)
-    guarded = GuardedProcessor(processor)
-    with open_executor(job.executor, job.workers, job.scheduler) as chosen, quiet_coffea(show_progress=False), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Skipping bad file")  # booked below
-        runner = Runner(
-            executor=chosen,
-            pre_executor=IterativeExecutor(retries=0),
-            schema=schema_for(layout),
-            chunksize=job.chunksize,
-            maxchunks=job.maxchunks,
-            align_clusters=align,
-            metadata_cache=fileset.known(),
-            skipbadfiles=(OSError, InputError),
-        )
-        chunks = list(runner.preprocess(fileset.for_runner()))
+    runner = RawRunner(processor, layout, job.memory)
+    with open_executor(job.executor, job.workers, job.scheduler, job.memory) as chosen, quiet_coffea(show_progress=False):
+        chunks = raw_chunks(fileset, job.chunksize, job.maxchunks, align=align)
         if job.executor != "iterative" and job.scheduler is None and len(chunks) > 1:
-            _warm_kernels(runner, chunks, guarded)
-        out, gone = sum_in_order(
-            chunks,
-            with_retries(lambda wave: _run(runner, list(wave), guarded)),
-            workers=n_parallel(chosen, job.workers),
-            checkpoint=job.checkpoint(chunks),
-            show=job.progress,
-        )
+            _warm_kernels(runner, chunks)
+        out, gone = _run(chosen, chunks, runner, job)
     whole = {(f.dataset, f.path): ((0, f.entries),) for f in fileset.files}
     ranges, lost = reconciled(whole, chunks, out, gone)
     return out, ranges, lost if align else [*lost, *_unverified(fileset, job.chunksize)]
@@ -125,37 +104,26 @@ def _unverified(fileset: Fileset, chunksize: int) -> list[Loss]:
 def process_summaries(fileset: SummaryFileset, processor: Any, job: Job) -> Outcome:
     """Run the search over event summaries; parameters and results as of `process_fileset`."""
     chunks = chunks_of(fileset, needed_columns(processor.working_point), job.chunksize, job.maxchunks)
-    runner = SummaryRunner(processor)
-    with open_executor(job.executor, job.workers, job.scheduler) as chosen, quiet_coffea(show_progress=False):
-
-        def run_wave(wave: Sequence[Any]) -> Mapping[Any, Any]:
-            with worker_errors():
-                return dict(chosen(list(wave), runner, {})[0].get("chunks", {}))
-
-        out, gone = sum_in_order(
-            chunks, with_retries(run_wave), workers=n_parallel(chosen, job.workers), checkpoint=job.checkpoint(chunks), show=job.progress
-        )
+    runner = SummaryRunner(processor, job.memory)
+    with open_executor(job.executor, job.workers, job.scheduler, job.memory) as chosen, quiet_coffea(show_progress=False):
+        out, gone = _run(chosen, chunks, runner, job)
     whole = {(f.dataset, f.path): f.rows for f in fileset.files}
     return (out, *reconciled(whole, chunks, out, gone))
 
 
-def _run(runner: Any, chunks: list[Any], processor: Any) -> dict[Any, Any]:
-    """Results of chunks by their keys."""
-    if not chunks:
-        return {}
-    with worker_errors():
-        try:
-            return dict(runner.run(chunks, processor)["out"]["chunks"])
-        except ValueError as error:
-            if str(error).startswith("No chunks returned results"):
-                return {}
-            raise
+def _run(executor: Any, chunks: list[Any], runner: Callable[[Any], dict[str, Any]], job: Job) -> tuple[dict[str, Any], list[Any]]:
+    """Sum of the results, and chunks without one; as of `sum_in_order`."""
+
+    def run_wave(wave: Sequence[Any]) -> Mapping[Any, Any]:
+        with worker_errors():
+            return dict(executor(list(wave), runner, {})[0].get("chunks", {}))
+
+    workers = n_parallel(executor, job.workers)
+    return sum_in_order(chunks, with_retries(run_wave), workers=workers, checkpoint=job.checkpoint(chunks), show=job.progress)
 
 
-def _warm_kernels(runner: Any, chunks: list[Any], processor: Any) -> None:
+def _warm_kernels(runner: RawRunner, chunks: list[Any]) -> None:
     """Process one event here, so that compiled kernels are in the cache before workers ask for them all at once."""
-    from coffea.processor import IterativeExecutor
-
     first = next((c for c in chunks if len(c) > 0), None)
     if first is not None:
-        _run(replace(runner, executor=IterativeExecutor(retries=0)), [replace(first, entrystop=first.entrystart + 1)], processor)
+        runner(replace(first, entrystop=first.entrystart + 1))

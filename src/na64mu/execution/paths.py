@@ -36,7 +36,9 @@ def dataset_name(path: str) -> str:
     return re.sub(r"[_-]\d+$", "", stem) or stem
 
 
-def expand(files: Sequence[str | Path] | str | Path) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]], list[Loss]]:
+def expand(
+    files: Sequence[str | Path] | str | Path, layout: Any = None
+) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]], list[Loss]]:
     """Expand globs, folders and fileset JSON.
 
     Parameters
@@ -44,6 +46,8 @@ def expand(files: Sequence[str | Path] | str | Path) -> tuple[dict[str, list[str
     files : str, Path or sequence of them
         Paths, globs, folders (all ``*.root`` in them), addresses (root://, https://), or a JSON file:
         {dataset: {"files": [...] or {path: tree}, "metadata": {...}}} or {dataset: [...]} or a list of paths, relative to the JSON file.
+    layout : Layout, optional
+        Of foreign trees; files with friend trees of others are left out with a note.
 
     Returns
     -------
@@ -72,7 +76,20 @@ def expand(files: Sequence[str | Path] | str | Path) -> tuple[dict[str, list[str
         else:
             _add(datasets, losses, known, None, str(name))
     metadata.pop("", None)
+    if layout is not None:
+        _without_friends(datasets, losses, layout)
     return datasets, metadata, losses
+
+
+def _without_friends(datasets: dict[str, list[str]], losses: list[Loss], layout: Any) -> None:
+    """Leave out what is read together with another file."""
+    owners = {_identity(f): path for paths in datasets.values() for path in paths for f in layout.trees.friend_files(path)}
+    for dataset, paths in list(datasets.items()):
+        for path in [p for p in paths if _identity(p) in owners]:
+            losses.append(Loss(dataset, path, "note", f"{path}: is read as the friend of {owners[_identity(path)]}"))
+            paths.remove(path)
+        if not paths:
+            del datasets[dataset]
 
 
 def _add(datasets: dict[str, list[str]], losses: list[Loss], known: set[str], dataset: str | None, name: str) -> None:

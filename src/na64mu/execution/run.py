@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ from na64mu.execution.configuration import Configuration, load_calibrations
 from na64mu.execution.executors import EXECUTORS, ExecutorName, default_workers
 from na64mu.execution.fileset import Fileset, inspect_files
 from na64mu.execution.job import Job, process_fileset, process_summaries
+from na64mu.execution.memory import chunksize_within, size_of
 from na64mu.execution.ranges import Ranges
 from na64mu.execution.summary_fileset import SummaryFileset, are_summaries, inspect_summaries
 from na64mu.selections.working_point import load_working_point
@@ -49,6 +51,7 @@ def run_search(
     output: str | Path | None = None,
     resume: bool = False,
     unblind: str | None = None,
+    memory: int | str | None = None,
 ) -> RunResult:
     """Run the search over files.
 
@@ -86,6 +89,8 @@ def run_search(
         Continue from the chunks that are kept in `output`.
     unblind : str, optional
         Configuration hash of the frozen selection: opens the signal box of data, and is refused if it is not that of this run.
+    memory : int or str, optional
+        What one worker may have, in bytes or as "2GB": chunks are made smaller to fit, and one that does not fit is a loss.
 
     Returns
     -------
@@ -124,15 +129,20 @@ def run_search(
     of_summaries = isinstance(fileset, SummaryFileset)
     configuration.may_unblind(unblind, withheld=of_summaries and any(f.is_data for f in fileset.files))
     processor = SearchProcessor(fileset.detectors, windows, working_point, fileset.excluded, unblinded=unblind is not None)
-    hashes = {f.path: "" if output is None else file_hash(f.path) for f in fileset.files}
-    stamps = {path: _stamp(path) for path in hashes}
+    friends = {f.path: f.friends for f in fileset.files}
+    paths = dict.fromkeys((*friends, *itertools.chain.from_iterable(friends.values())))
+    hashes = {path: "" if output is None else file_hash(path) for path in paths}
+    stamps = {path: _stamp(path) for path in paths}
     identity = {
         "code": source_hash(),
         "packages": package_versions(),
         "configuration": [configuration.hash, unblind or ""],
-        "inputs": [[f.dataset, f.path, f.entries, hashes[f.path] or f.uuid] for f in fileset.files],
+        "inputs": [[f.dataset, f.path, f.entries, hashes[f.path] or f.uuid, *((p, hashes[p]) for p in f.friends)] for f in fileset.files],
     }
-    job = Job(executor, n_workers, scheduler, chunksize, align_clusters, maxchunks, progress, output, resume, identity)
+    limit = size_of(memory) if isinstance(memory, str) else memory
+    if limit is not None:
+        chunksize = chunksize_within(limit, chunksize, fileset.files)
+    job = Job(executor, n_workers, scheduler, chunksize, align_clusters, maxchunks, progress, output, resume, identity, limit)
     if isinstance(fileset, SummaryFileset):
         out, ranges, chunk_losses = process_summaries(fileset, processor, job)
     else:
@@ -146,7 +156,17 @@ def run_search(
         log.log(logging.WARNING if loss.is_damage else logging.INFO, "%s", loss.reason)
     commit, clean = repository_state()
     inputs = tuple(
-        InputFile(f.dataset, f.path, f.uuid, f.detector, f.entries, *ranges[f.dataset, f.path], hashes[f.path]) for f in fileset.files
+        InputFile(
+            f.dataset,
+            f.path,
+            f.uuid,
+            f.detector,
+            f.entries,
+            *ranges[f.dataset, f.path],
+            hashes[f.path],
+            tuple((p, hashes[p]) for p in f.friends),
+        )
+        for f in fileset.files
     )
     return RunResult(
         cutflows={name: content["cutflow"] for name, content in found.items()},

@@ -58,10 +58,11 @@ def skim(
         If anything cannot be read, an event stands twice, or files with and without truth are mixed.
     """
     foreign = None if layout is None else load_layout(layout)
-    datasets, _, losses = expand(files)
+    datasets, _, losses = expand(files, foreign)
     paths = [path for names in datasets.values() for path in names]
-    if losses or not paths:
-        raise InputError("\n".join(loss.reason for loss in losses) or "no input was given: name ROOT files, folders or a fileset JSON")
+    damage = [loss.reason for loss in losses if loss.is_damage]
+    if damage or not paths:
+        raise InputError("\n".join(damage) or "no input was given: name ROOT files, folders or a fileset JSON")
     bits = sum(1 << TRIGGER_BITS[name] for name in keep)
     rows: list[dict[str, Any]] = []
     n_read = 0

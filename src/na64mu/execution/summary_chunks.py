@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from na64mu.analysis.losses import Loss
 from na64mu.errors import InputError
+from na64mu.execution.guard import guarded
 from na64mu.execution.summary_file import column_checksums, read_rows
 from na64mu.execution.summary_fileset import SummaryFileset
 from na64mu.selections.working_point import WorkingPoint
@@ -92,17 +92,17 @@ class SummaryRunner:
     """Reads a chunk and gives it to a search processor; travels to the workers."""
 
     processor: Any
+    memory: int | None = None
 
     def __call__(self, chunk: SummaryChunk) -> dict[str, Any]:
         """The result of one chunk, under its key."""
+        return guarded(chunk, lambda: self._work(chunk), self.memory)
+
+    def _work(self, chunk: SummaryChunk) -> dict[str, Any]:
         from na64mu.processors.clock import Clock
 
-        key = (chunk.dataset, chunk.filename, chunk.entrystart, chunk.entrystop)
         clock = Clock()
-        try:
-            with clock("read"):
-                summary = read_chunk(chunk)
-        except InputError as error:
-            reason = f"{chunk.filename}: entries {chunk.entrystart} to {chunk.entrystop - 1} are lost: {error}"
-            return {"chunks": {key: {"lost": [Loss(chunk.dataset, chunk.filename, "chunk", reason, chunk.entrystart, chunk.entrystop)]}}}
-        return {"chunks": {key: {**self.processor.analyse(summary, vars(chunk), clock), "lost": []}}}
+        with clock("read"):
+            summary = read_chunk(chunk)
+        result: dict[str, Any] = self.processor.analyse(summary, vars(chunk), clock)
+        return result

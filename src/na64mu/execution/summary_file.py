@@ -63,6 +63,21 @@ class SummaryFile:
         return sum(stop - start for start, stop in self.rows)
 
     @property
+    def friends(self) -> tuple[str, ...]:
+        """A summary has all its columns in one file."""
+        return ()
+
+    @property
+    def bytes_per_event(self) -> float:
+        """Of all columns, which have up to eight bytes each."""
+        return 8.0 * len(self.columns)
+
+    @property
+    def largest_cluster(self) -> int:
+        """Most rows between two borders."""
+        return max((b - a for a, b in itertools.pairwise(self.borders)), default=0)
+
+    @property
     def is_data(self) -> bool:
         """Whether there is no truth of a simulation."""
         return "mc_process" not in self.columns

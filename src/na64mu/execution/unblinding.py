@@ -77,9 +77,9 @@ def unblind(
     if not any(blind.blinded.values()):
         msg = f"{folder}: no dataset is blinded, there is nothing to open"
         raise BlindedError(msg)
-    for file in was.inputs:
-        if file.sha256 and (not Path(file.path).exists() or file_hash(file.path) != file.sha256):
-            msg = f"the box stays closed: {file.path} is not the file that the blind run read"
+    for path, digest in (pair for file in was.inputs for pair in ((file.path, file.sha256), *file.friends)):
+        if digest and (not Path(path).exists() or file_hash(path) != digest):
+            msg = f"the box stays closed: {path} is not the file that the blind run read"
             raise BlindedError(msg)
     datasets: dict[str, list[str]] = {}
     for file in was.inputs:

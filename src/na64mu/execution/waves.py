@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Protocol
 
 from na64mu.errors import WorkerError
@@ -148,14 +148,22 @@ def sum_in_order(
 
 def _added(wave: Sequence[Any], found: Mapping[ChunkKey, dict[str, Any]], total: dict[str, Any], gone: list[ChunkKey]) -> dict[str, Any]:
     """The sum with the results of a wave; chunks without a result are put into `gone`."""
-    from coffea.processor import accumulate
-
     for chunk in wave:
         out = found.get(key_of_chunk(chunk))
         if out is None:
             gone.append(key_of_chunk(chunk))
         else:
-            total = accumulate([out], total) if total else out
+            total = _sum(total, out) if total else out
+    return total
+
+
+def _sum(total: Any, more: Any) -> Any:
+    """Two results as one, the first being changed: the sums of coffea's `accumulate`, without a look at every key of the first."""
+    if isinstance(total, MutableMapping):
+        for key, value in more.items():
+            total[key] = _sum(total[key], value) if key in total else value
+        return total
+    total += more
     return total
 
 
