@@ -40,7 +40,10 @@ GATES = {COINCIDENCE: "the thesis' 3 ns", 10.0: "two pulses of 5 ns", 20.0: "two
 #: sets and the description na64mu-2022 (this project's geometry; any deposit above the threshold counts).
 GEANT4 = (4200, 36, 29, 60)
 
-#: The same muons with a change of S4 or S_mu: those that fire S4, S_mu in configurations 1 and 2.
+#: Muons of 160 GeV/c that begin in front of the ECAL over the spot of S0 and S1, those that fire S4, S_mu and both, by configuration; same Geant4.
+BEHIND_MS1 = {2: (12_000, 73, 167, 4)}
+
+#: The same muons as in GEANT4 with a change of S4 or S_mu: those that fire S4, S_mu in configurations 1 and 2.
 SOFT = {
     "as described": GEANT4[1:],
     "S4 10 mm nearer to the beam": (43, 29, 60),
@@ -78,7 +81,7 @@ def number(k: float, n: float, weight: float = 1.0) -> str:
     return f"{value:.3f} +- {error:.3f}" if error > 1e-3 else f"{value:.1e} +- {error:.0e}"
 
 
-def by_process(detector: Detector, n: int) -> dict[int, float]:
+def by_process(detector: Detector, n: int) -> dict[int, tuple[int, int]]:
     """Physics triggers of beam muons, hadrons and decays."""
     table = Table("cause", "muon at S4", "configuration 1", "configuration 2", title="Physics triggers per 10 000 calibration triggers", title_justify="left")  # fmt: skip
     rows: dict[tuple[str, str], list[str]] = {}
@@ -88,7 +91,7 @@ def by_process(detector: Detector, n: int) -> dict[int, float]:
         process, x = (np.concatenate([fact(t, name) for t in kept]) for name in ("process", "x_s4"))
         low, high = detector.counter("S4").x_range(config)
         through = (x > low) & (x < high)
-        totals[config] = len(process) / on_target
+        totals[config] = len(process), on_target
         for code, name in NAMES.items():
             for where, mask in (("inside", through), ("outside", ~through)):
                 rows.setdefault((name, where), []).append(number(int(np.sum((process == code) & mask)), on_target))
@@ -100,7 +103,7 @@ def by_process(detector: Detector, n: int) -> dict[int, float]:
         table.add_row(name, where, *cells)
     table.add_row("published", "", *(f"{1e4 * r:.1f}" for r in PUBLISHED.values()))
     CONSOLE.print(table)
-    CONSOLE.print(f"configuration 2 / 1: {totals[2] / totals[1]:.2f} (published 1.75)")
+    CONSOLE.print(f"configuration 2 / 1: {totals[2][0] / totals[2][1] * totals[1][1] / totals[1][0]:.2f} (published 1.75)")
     return totals
 
 
@@ -124,6 +127,16 @@ def alone(detector: Detector, n: int, samples: Path | None, geant4: int) -> tupl
     ))  # fmt: skip
     total, *counts = GEANT4
     add("Geant4, this geometry (stored)", (total,) * 3, (counts[0], counts[1], counts[2]))
+    for config, (tried, s4, s_mu, _) in BEHIND_MS1.items():
+        cells = [f"{100 * k / tried:.2f} +- {100 * np.sqrt(k) / tried:.2f}" for k in (s4, s_mu)]
+        table.add_row(
+            f"Geant4, from the ECAL on, configuration {config} (stored)",
+            str(tried),
+            cells[0],
+            *["" if c != config else cells[1] for c in (1, 2)],
+            "",
+            "",
+        )
     if samples is not None:
         batch, own = read_batch(samples / "calib_mu160.root"), load_detector("g4raw-indep-1")
         c, config = batch.collections["counter"], batch.scalars["config"]
@@ -156,21 +169,35 @@ def accidental(detector: Detector, n: int, muon: tuple[Fired, Fired]) -> list[li
     return by_gate
 
 
-def budget(totals: dict[int, float], fast: tuple[Fired, Fired], accidents: list[list[float]]) -> None:
+def budget(totals: dict[int, tuple[int, int]], fast: tuple[Fired, Fired], accidents: list[list[float]]) -> None:
     """What the simulation gives, what is known to be missing from it, and the rest."""
     table = Table("", "configuration 1", "configuration 2", "2 / 1", title="Budget, triggers per 10 000 calibration triggers", title_justify="left")  # fmt: skip
 
-    def add(name: str, values: list[float]) -> None:
-        table.add_row(name, *(f"{1e4 * v:.2f}" for v in values), f"{values[1] / values[0]:.2f}" if values[0] > 0.0 else "")
+    def add(name: str, values: list[float], errors: list[float] | None = None) -> None:
+        with_errors = [f" +- {1e4 * e:.2f}" for e in errors] if errors else ["", ""]
+        cells = [f"{1e4 * v:.2f}{e}" for v, e in zip(values, with_errors, strict=True)]
+        table.add_row(name, *cells, f"{values[1] / values[0]:.2f}" if values[0] > 0.0 else "")
 
     n, s4, *s_mu = GEANT4
-    simulated = [totals[1], totals[2]]
-    soft = [s4 / n * k / n - f.s4 * f.s_mu for k, f in zip(s_mu, fast, strict=True)]
-    add("beam muons as simulated", simulated)
-    add("S4 x S_mu of Geant4 less that of the fast engine: soft photons", soft)
+    simulated = [k / m for k, m in totals.values()]
+    add("beam muons as simulated", simulated, [np.sqrt(k) / m for k, m in totals.values()])
+    theirs = [s4 / n * k / n for k in s_mu]
+    their_errors = [v * np.sqrt(1.0 / s4 + 1.0 / k) for v, k in zip(theirs, s_mu, strict=True)]
+    ours = [f.s4 * f.s_mu for f in fast]
+    our_errors = [v * np.sqrt(1.0 / (f.s4 * f.n) + 1.0 / (f.s_mu * f.n)) for v, f in zip(ours, fast, strict=True)]
+    soft, soft_errors = (
+        [a - b for a, b in zip(theirs, ours, strict=True)],
+        [np.hypot(*e) for e in zip(their_errors, our_errors, strict=True)],
+    )
+    add("S4 x S_mu of Geant4 less that of the fast engine: soft particles still missing", soft, soft_errors)
     for gate, extra in zip(GATES, accidents, strict=True):
-        add(f"accidentals in {gate:g} ns", extra)
-        add(f"all, with {gate:g} ns", [a + b + c for a, b, c in zip(simulated, soft, extra, strict=True)])
+        add(f"accidentals in {gate:g} ns (computed)", extra)
+        errors = [np.hypot(np.sqrt(k) / m, e) for (k, m), e in zip(totals.values(), soft_errors, strict=True)]
+        add(f"all, with {gate:g} ns", [a + b + c for a, b, c in zip(simulated, soft, extra, strict=True)], errors)
+    for config, (m, _, _, both) in BEHIND_MS1.items():
+        table.add_row(
+            f"Geant4, S4 and S_mu of one muon, {m} muons, configuration {config}", *["" if c != config else number(both, m) for c in (1, 2)]
+        )
     add("published", list(PUBLISHED.values()))
     CONSOLE.print(table)
 

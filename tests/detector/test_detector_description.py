@@ -133,3 +133,12 @@ def test_every_shipped_number_stands_in_the_model() -> None:
     assert set(content) <= set(dumped)
     for plane, model in zip(content["micromegas"], dumped["micromegas"], strict=True):
         assert all(np.array_equal(np.asarray(model[k]), np.asarray(v)) for k, v in plane.items() if k != "sources")
+
+
+def test_resolution_for_hadrons_is_a_choice() -> None:
+    h = load_detector("na64mu-2022").hcal
+    assert h.hadron_resolution == (0.65, 0.06)
+    assert h.source_of("geant4_stochastic").startswith("simulated: Geant4")
+    assert h.model_copy(update={"resolution": "geant4"}).hadron_resolution == (0.49, 0.0)
+    with pytest.raises(ValueError, match="needs geant4_stochastic"):
+        type(h).model_validate(h.model_dump() | {"resolution": "geant4", "geant4_stochastic": None})

@@ -9,7 +9,6 @@ from scipy.special import gammainc
 
 from na64mu.detector import load_detector
 from na64mu.simulation.calorimeters import build_calorimeters
-from na64mu.simulation.flight import hadron_response
 from na64mu.simulation.profiles import gamma_cdf, lateral_integral, longitudinal, mean_depth, radial
 from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic, deposit_point, smeared_response
 from na64mu.simulation.stream import Stream
@@ -128,11 +127,3 @@ def test_energy_outside_the_cells_is_lost(calorimeters: tuple[Calorimeter, ...])
     assert cells.sum() == 0.0
     deposit_point(vhcal, cells, 0, 100.0, 0.0, 1.0)
     assert cells[0, 2, 2] == 1.0
-
-
-def test_hadrons_on_the_electron_scale() -> None:
-    # pi/e of an uncompensated stack rises with energy towards 1; on a hadron scale it is 1
-    assert hadron_response(30.0, 1.0) == 1.0
-    assert hadron_response(1.0, 0.74) == pytest.approx(0.74)
-    assert hadron_response(100.0, 0.74) == pytest.approx(1.0 - 0.26 * 100.0**-0.18)
-    assert hadron_response(10.0, 0.74) < hadron_response(100.0, 0.74) < 1.0

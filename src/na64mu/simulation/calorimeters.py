@@ -33,6 +33,9 @@ __all__ = ("build_calorimeters", "most_probable")
 #: times more lead than plastic (R. Wigmans, Calorimetry, ch. 3); inferred: the value of this stack is not published.
 ECAL_H_OVER_E = 0.74
 
+#: Resolution for hadrons in the ECAL, stochastic and constant term (inferred: that of the HCAL; it is not published).
+ECAL_HADRONS = (0.65, 0.06)
+
 #: Knock-on electrons above this kinetic energy leave the plates of the ECAL: their range is 1.5 mm of lead or more [GeV].
 LEAVES = 0.002
 
@@ -169,7 +172,9 @@ def _build(
     losses = build_losses(stack)
     if isinstance(calorimeter, Ecal):
         stochastic, constant = calorimeter.stochastic, calorimeter.constant
+        hadrons = ECAL_HADRONS
     else:
+        hadrons = calorimeter.hadron_resolution
         # the published resolution is that for hadrons; electromagnetic sampling: 2.7 % sqrt(d / mm / f)
         # (R. Wigmans, Calorimetry, 2nd ed., Oxford 2017, sec. 4.2), f the sampling fraction of muons
         visible = restricted_ionisation(energy, CUT, SCINTILLATOR)[0] * scintillator
@@ -208,8 +213,8 @@ def _build(
         scale=1.0,
         stochastic=stochastic,
         constant=constant,
-        hadron_stochastic=0.65 if isinstance(calorimeter, Ecal) else calorimeter.stochastic,
-        hadron_constant=0.06 if isinstance(calorimeter, Ecal) else calorimeter.constant,
+        hadron_stochastic=hadrons[0],
+        hadron_constant=hadrons[1],
         h_over_e=ECAL_H_OVER_E if isinstance(calorimeter, Ecal) else 1.0,
         mip_scale=scale,
         knocks=knocks(ionisation),

@@ -17,9 +17,8 @@ from na64mu.kernel import inner_kernel, kernel
 from na64mu.reference import by_reference
 from na64mu.simulation.beam import carry_back, sample_beam
 from na64mu.simulation.decays import PION_TO_MUON, decay
-from na64mu.simulation.flight import HADRON as FLYING_HADRON
-from na64mu.simulation.flight import fly, in_aperture
-from na64mu.simulation.hadrons import nuclear_shower
+from na64mu.simulation.flight import in_aperture
+from na64mu.simulation.hadrons import follow_hadron, nuclear_shower
 from na64mu.simulation.leakage import electromagnetic_shower, step_behind
 from na64mu.simulation.line import AIR_Z, COMPOSITE_Z, DRIFT, ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.recording import record
@@ -88,10 +87,10 @@ def _follow_hadron(setup: Setup, scratch: Scratch, step: int, state: FloatArray,
     facts[F_PROCESS] = TRUTH_HADRON
     if depth < length:
         facts[F_VERTEX], facts[F_TRANSFER] = c.z + depth, state[4]
-        nuclear_shower(setup, scratch, c, scratch.ecal, step, state, c.z + depth, state[4], rest)
+        nuclear_shower(setup, scratch, step, state, c.z + depth, state[4], True, rest)
     else:
         facts[F_P_OUT] = state[4]
-        fly(setup, scratch, step_behind(setup, c, step), c.ends[-1], state, FLYING_HADRON, setup.spot.charge, rest)
+        follow_hadron(setup, scratch, step_behind(setup, c, step), state, c.ends[-1], setup.spot.charge, rest)
 
 
 @inner_kernel

@@ -13,7 +13,7 @@ from na64mu.simulation.flight import HARD, LOWEST_DELTA, SOFT, fly
 from na64mu.simulation.line import HCAL
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic
-from na64mu.simulation.spray import DEEPEST_SPRAY, spray
+from na64mu.simulation.spray import reaches, spray
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
 
@@ -142,7 +142,7 @@ def electromagnetic_shower(
     end = c.ends[-1]
     rest, behind = end - z, step_behind(setup, c, step)
     if setup.line.kind[step] == HCAL:
-        if rest < DEEPEST_SPRAY * c.x0:
+        if reaches(c, energy, rest):
             spray(setup, scratch, c, behind, state, z, energy, 0.0 if photon else -1.0, rng)
         deposit_electromagnetic(c, cells, state, z, energy, photon, 0.0, rng)
         return

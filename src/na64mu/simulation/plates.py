@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.kernel import inner_kernel
-from na64mu.physics.electromagnetic import collision_loss, compton, pair_production, radiated_share
+from na64mu.physics.electromagnetic import collision_loss, compton, pair_production, screening_constants
 from na64mu.physics.materials import SCINTILLATOR, Substance
 from na64mu.typing import FloatArray
 
@@ -17,9 +17,8 @@ __all__ = ("AIR", "LOSS", "PAIRS", "PLASTIC", "SCATTERS", "Plates", "build_plate
 #: Materials of a layer, in the order that the beam meets them: absorber, scintillator, and air up to the next layer.
 ABSORBER, PLASTIC, AIR = range(3)
 
-#: Columns of the tables: Compton scatterings and pairs per length [1/mm], collision loss [GeV/mm], photons radiated per length and per
-#: integral of the spectrum of complete screening [1/mm].
-SCATTERS, PAIRS, LOSS, RADIATES = range(4)
+#: Columns of the tables: Compton scatterings and pairs per length [1/mm], collision loss [GeV/mm].
+SCATTERS, PAIRS, LOSS = range(3)
 
 LOWEST, HIGHEST, N_ENERGIES = 3e-4, 200.0, 140  # of the tables [GeV]
 LOG_LOW, LOG_STEP = math.log(LOWEST), math.log(HIGHEST / LOWEST) / (N_ENERGIES - 1)
@@ -34,16 +33,20 @@ class Plates(NamedTuple):
         Length of a layer and thickness of its plates [mm].
     x0 : FloatArray
         Radiation lengths of absorber and scintillator [mm], shape (2,).
+    screening, correction : FloatArray
+        For radiation, see `physics.electromagnetic.screening_constants`, of the element with most of Z^2; shape (2,).
     density : FloatArray
         Of absorber, scintillator and air (none) [g/cm3], shape (3,).
     table : FloatArray
-        Shape (2, N_ENERGIES, 4): materials, energies even in their logarithm, columns.
+        Shape (2, N_ENERGIES, 3): materials, energies even in their logarithm, columns.
     """
 
     pitch: float
     absorber: float
     scintillator: float
     x0: FloatArray
+    screening: FloatArray
+    correction: FloatArray
     density: FloatArray
     table: FloatArray
 
@@ -64,25 +67,18 @@ def build_plates(absorber: Substance, thickness: float, scintillator: float, pit
         For the kernels.
     """
     energies = np.exp(LOG_LOW + LOG_STEP * np.arange(N_ENERGIES))
-    table = np.zeros((2, N_ENERGIES, 4))
+    table = np.zeros((2, N_ENERGIES, 3))
     for i, substance in enumerate((absorber, SCINTILLATOR)):
         for j, energy in enumerate(energies):
-            table[i, j] = (
-                compton(energy, substance), pair_production(energy, substance), collision_loss(energy, substance),
-                radiated_share(energy, substance) / substance.x0,
-            )  # fmt: skip
-    return Plates(
-        pitch,
-        thickness,
-        scintillator,
-        np.array([absorber.x0, SCINTILLATOR.x0]),
-        np.array([absorber.density, SCINTILLATOR.density, 0.0]),
-        table,
-    )
+            table[i, j] = compton(energy, substance), pair_production(energy, substance), collision_loss(energy, substance)
+    constants = np.array([screening_constants(max(z for z, _, _ in s.elements)) for s in (absorber, SCINTILLATOR)])
+    density = np.array([absorber.density, SCINTILLATOR.density, 0.0])
+    x0 = np.array([absorber.x0, SCINTILLATOR.x0])
+    return Plates(pitch, thickness, scintillator, x0, constants[:, 0].copy(), constants[:, 1].copy(), density, table)
 
 
 @inner_kernel
-def plate_values(plates: Plates, material: int, energy: float) -> tuple[float, float, float, float]:
+def plate_values(plates: Plates, material: int, energy: float) -> tuple[float, float, float]:
     """A row of the tables, interpolated.
 
     Parameters
@@ -97,14 +93,14 @@ def plate_values(plates: Plates, material: int, energy: float) -> tuple[float, f
     Returns
     -------
     tuple of float
-        SCATTERS, PAIRS, LOSS, RADIATES.
+        SCATTERS, PAIRS, LOSS.
     """
     position = min(max((math.log(energy) - LOG_LOW) / LOG_STEP, 0.0), N_ENERGIES - 1.000001)
     j = int(position)
     f = position - j
     low, high = plates.table[material, j], plates.table[material, j + 1]
     g = 1.0 - f
-    return g * low[0] + f * high[0], g * low[1] + f * high[1], g * low[2] + f * high[2], g * low[3] + f * high[3]
+    return g * low[0] + f * high[0], g * low[1] + f * high[1], g * low[2] + f * high[2]
 
 
 @inner_kernel

@@ -20,6 +20,7 @@ __all__ = ("BOX", "DISC", "HOLE", "Counters", "Scratch", "Setup", "build_setup",
 #: Shapes of a counter.
 DISC, BOX, HOLE = range(3)
 
+MOST_HADRONS = 500  # as below
 MOST_SPRAYED = 1000  # particles still to follow: the last made is followed first, so that a few hundred are never there at once
 
 MOST_HITS = 1500  # hits kept per event; the rest of a very large shower is dropped
@@ -90,6 +91,8 @@ class Scratch(NamedTuple):
         Of a neutral pion, shape (2, 5).
     cascade : FloatArray
         Particles of a shower, see cascade.py.
+    hadrons, parent : FloatArray
+        Hadrons still to follow, shape (MOST_HADRONS, 8), and the one that interacts, see hadrons.py.
     spray : FloatArray
         Particles near the rear of the last stack, see spray.py.
     """
@@ -108,6 +111,8 @@ class Scratch(NamedTuple):
     hadron: FloatArray
     photons: FloatArray
     cascade: FloatArray
+    hadrons: FloatArray
+    parent: FloatArray
     spray: FloatArray
 
 
@@ -183,5 +188,7 @@ def new_scratch(detector: Detector, n_facts: int) -> Scratch:
         hadron=np.zeros(5),
         photons=np.zeros((2, 5)),
         cascade=np.zeros((MOST_PARTICLES, 3)),
+        hadrons=np.zeros((MOST_HADRONS, 8)),
+        parent=np.zeros(5),
         spray=np.zeros((MOST_SPRAYED, 8)),
     )

@@ -2,7 +2,7 @@
 
 Behind the HCAL stands S_mu beside the beam. A muon that radiates in the last layers fires it with soft particles that leave the iron far from
 the axis: the mean shape of a shower says nothing about them. Here every photon scatters (Compton) or makes a pair, every electron loses
-energy in the plates that it crosses, strikes others, scatters (Rossi and Greisen), and radiates (spectrum of complete screening, number by Bethe-Heitler), with the
+energy in the plates that it crosses, strikes others, scatters (Rossi and Greisen), and radiates (Bethe and Heitler), with the
 cross-sections of physics/electromagnetic.py and no number of its own. Nothing is deposited: the cells have had the shower's mean profile.
 Energies GeV, lengths mm.
 """
@@ -13,6 +13,7 @@ import math
 
 from na64mu.kernel import inner_kernel
 from na64mu.physics.constants import ELECTRON_MASS
+from na64mu.physics.electromagnetic import bethe_heitler
 from na64mu.simulation.flight import SOFT, fly
 from na64mu.simulation.line import PLANE
 from na64mu.simulation.plates import AIR, PLASTIC, Plates, material_at, plate_values
@@ -23,11 +24,11 @@ from na64mu.simulation.showers import Calorimeter
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
 
-__all__ = ("DEEPEST_SPRAY", "delta_direction", "spray", "spray_delta_rays")
+__all__ = ("DEEPEST_SPRAY", "delta_direction", "reaches", "spray", "spray_delta_rays")
 
-#: Showers that begin further from the rear than this are left out [radiation lengths]: photons of 3 to 10 MeV, which go furthest, lose a factor
-#: e in 2.2 of them in iron and plastic.
-DEEPEST_SPRAY = 12.0
+#: Particles further from the rear than this are left out [radiation lengths]. At the critical energy and below, photons of 3 to 10 MeV, which go
+#: furthest, lose a factor e in 2.2 of them in iron and plastic. A shower grows to E / Ec particles at ln(E / Ec) and falls by e in about 2.
+DEEPEST_SPRAY, DEEPER = 12.0, 3.0  # at the critical energy, per factor e of the energy
 
 SOFTEST_PHOTON = 6e-4  # its Compton electron has less than the threshold of the counters, 0.4 MeV [GeV]
 SOFTEST_ELECTRON = 5e-4  # [GeV]
@@ -42,6 +43,27 @@ MOST_ANGLE = 0.05  # radiation lengths in a step, at most
 
 #: Delta rays of the muon itself: softer ones cannot cross a plate of plastic, harder ones are hard losses (losses.CUT) [GeV].
 SOFTEST_DELTA, HARDEST_DELTA = 1e-3, 1e-2
+
+
+@inner_kernel
+def reaches(c: Calorimeter, energy: float, rest: float) -> bool:
+    """Whether soft particles of a shower can get to the rear of a stack.
+
+    Parameters
+    ----------
+    c : Calorimeter
+        The stack.
+    energy : float
+        Of the particle that starts the shower [GeV].
+    rest : float
+        From there to the rear [mm].
+
+    Returns
+    -------
+    bool
+        False where it is too deep.
+    """
+    return rest < (DEEPEST_SPRAY + DEEPER * max(0.0, math.log(energy / c.critical_energy))) * c.x0
 
 
 @inner_kernel
@@ -97,7 +119,7 @@ def _put(stack: FloatArray, n: int, mother: FloatArray, charge: float, energy: f
 def _expose(setup: Setup, scratch: Scratch, step: int, particle: FloatArray, z: float, rng: Stream) -> None:
     """A photon behind the stack: it may make an electron in a counter.
 
-    The electron leaves at most what it loses in the rest of the counter; of a pair both do.
+    The electron leaves at most what it loses on a straight line through the rest of the counter; of a pair both do.
     """
     line, s, plates = setup.line, setup.surfaces, setup.hcal.plates
     tx, ty = particle[5] / particle[7], particle[6] / particle[7]
@@ -108,18 +130,23 @@ def _expose(setup: Setup, scratch: Scratch, step: int, particle: FloatArray, z: 
         x, y = particle[2] + tx * (line.z_in[i] - z), particle[3] + ty * (line.z_in[i] - z)
         if not inside_counter(setup, counter, x, y):
             continue
-        scatters, pairs, _, _ = plate_values(plates, PLASTIC, particle[1])
+        scatters, pairs, _ = plate_values(plates, PLASTIC, particle[1])
         path = setup.counters.thickness[counter] / particle[7]
         at = rng.standard_exponential() / (scatters + pairs)
         if at > path:
             continue
+        deep = at * particle[7]
         if rng.random() * (scatters + pairs) < pairs:
             kinetic, tracks = particle[1] - 2.0 * ELECTRON_MASS, 2.0
         else:
-            kinetic, tracks = particle[1] - _compton(particle[1], rng)[0], 1.0
+            after, cosine = _compton(particle[1], rng)
+            kinetic, tracks = particle[1] - after, 1.0
+            momentum = math.sqrt(kinetic * (kinetic + 2.0 * ELECTRON_MASS))
+            _turn(particle, min(1.0, (particle[1] - after * cosine) / max(momentum, 1e-12)), 2.0 * math.pi * rng.random())
         if kinetic > 0.0:
-            loss = plate_values(plates, PLASTIC, kinetic)[2]
-            scratch.counters[counter] += 1e3 * min(kinetic, tracks * loss * (path - at))
+            left = (setup.counters.thickness[counter] - deep if particle[7] > 0.0 else deep) / max(abs(particle[7]), 0.05)
+            scratch.counters[counter] += 1e3 * min(kinetic, tracks * left * plate_values(plates, PLASTIC, kinetic)[2])
+        return
 
 
 @inner_kernel
@@ -140,13 +167,14 @@ def _leave(setup: Setup, scratch: Scratch, step: int, particle: FloatArray, z: f
 
 
 @inner_kernel
-def _photon(plates: Plates, particle: FloatArray, stack: FloatArray, n: int, front: float, top: float, rear: float, rng: Stream) -> int:
+def _photon(c: Calorimeter, particle: FloatArray, stack: FloatArray, n: int, front: float, rear: float, rng: Stream) -> int:
     """Follow a photon until it leaves, is lost or makes electrons; the number on the stack. particle[1] is 0 where it ended inside.
 
     Distances are drawn with the larger of the cross-sections of the two materials, and kept with the share of the one that is there
     (Woodcock's method).
     """
-    while particle[1] >= SOFTEST_PHOTON:
+    plates = c.plates
+    while particle[1] >= SOFTEST_PHOTON and reaches(c, particle[1], rear - particle[4]):
         dense, thin = plate_values(plates, 0, particle[1]), plate_values(plates, 1, particle[1])
         most = max(dense[0] + dense[1], thin[0] + thin[1])
         scatters, pairs = 0.0, 0.0
@@ -156,7 +184,7 @@ def _photon(plates: Plates, particle: FloatArray, stack: FloatArray, n: int, fro
                 particle[2 + k] += length * particle[5 + k]
             if particle[4] >= rear:
                 return n
-            if particle[4] < top:
+            if particle[4] < front:
                 particle[1] = 0.0
                 return n
             material = material_at(plates, particle[4] - front)[0]
@@ -185,13 +213,17 @@ def _photon(plates: Plates, particle: FloatArray, stack: FloatArray, n: int, fro
 
 
 @inner_kernel
-def _radiate(particle: FloatArray, stack: FloatArray, n: int, rng: Stream) -> int:
-    """A photon from (4/3 - 4/3 y + y^2) / y above SOFTEST_PHOTON; the electron keeps its direction."""
+def _radiate(plates: Plates, material: int, particle: FloatArray, stack: FloatArray, n: int, rng: Stream) -> int:
+    """A photon from (4/3 - 4/3 y + y^2) / y above SOFTEST_PHOTON, kept with the share of Bethe and Heitler's spectrum in that of complete screening."""
     lowest = SOFTEST_PHOTON / particle[1]
     while True:
         y = lowest ** (1.0 - rng.random())
         if rng.random() * (4.0 / 3.0) < 4.0 / 3.0 * (1.0 - y) + y * y:
             break
+    correction = plates.correction[material]
+    delta = plates.screening[material] / (particle[1] + ELECTRON_MASS) * y / (1.0 - y)
+    if rng.random() * bethe_heitler(y, 0.0, correction) > bethe_heitler(y, delta, correction):
+        return n
     angle = min(1.0, ELECTRON_MASS / (particle[1] + ELECTRON_MASS) * rng.standard_exponential())
     n = _put(stack, n, particle, 0.0, y * particle[1], math.cos(angle), 2.0 * math.pi * rng.random())
     particle[1] *= 1.0 - y
@@ -214,9 +246,10 @@ def _knock(particle: FloatArray, stack: FloatArray, n: int, rng: Stream) -> int:
 
 
 @inner_kernel
-def _electron(plates: Plates, particle: FloatArray, stack: FloatArray, n: int, front: float, top: float, rear: float, rng: Stream) -> int:
+def _electron(c: Calorimeter, particle: FloatArray, stack: FloatArray, n: int, front: float, rear: float, rng: Stream) -> int:
     """Follow an electron until it leaves or stops; the number on the stack. particle[1] is 0 where it ended inside."""
-    while particle[1] >= SOFTEST_ELECTRON:
+    plates = c.plates
+    while particle[1] >= SOFTEST_ELECTRON and reaches(c, particle[1], rear - particle[4]):
         material, low, high = material_at(plates, particle[4] - front)
         uz = particle[7]
         ahead = (high if uz > 0.0 else low) + front - particle[4]
@@ -226,21 +259,21 @@ def _electron(plates: Plates, particle: FloatArray, stack: FloatArray, n: int, f
             for k in range(3):
                 particle[2 + k] += length * particle[5 + k]
         else:
-            _, _, loss, radiates = plate_values(plates, material, particle[1])
+            _, _, loss = plate_values(plates, material, particle[1])
             knocks = DELTA_STRENGTH * 0.1 * plates.density[material] * max(0.0, 1.0 / SOFTEST_DELTA - 2.0 / particle[1])
             if knocks > 0.0:  # what they take is drawn one by one
                 loss -= DELTA_STRENGTH * 0.1 * plates.density[material] * math.log(0.5 * particle[1] / SOFTEST_DELTA)
             if particle[1] < HOMELY and loss * (rear - particle[4]) > 2.0 * particle[1]:
                 break
             lowest = min(SOFTEST_PHOTON / particle[1], 1.0)
-            photons = radiates * (4.0 / 3.0 * (-math.log(lowest) - 1.0 + lowest) + 0.5 * (1.0 - lowest * lowest))
+            photons = (4.0 / 3.0 * (-math.log(lowest) - 1.0 + lowest) + 0.5 * (1.0 - lowest * lowest)) / plates.x0[material]
             length = max(min(STEP * particle[1] / loss, MOST_ANGLE * plates.x0[material]), LEAST_STEP)
             until = rng.standard_exponential() / max(photons + knocks, 1e-9)
             length = min(length, edge, until)
             for k in range(3):
                 particle[2 + k] += length * particle[5 + k]
             # what goes into photons too soft to follow comes on top of the collisions
-            particle[1] -= length * (loss + radiates * 4.0 / 3.0 * lowest * particle[1])
+            particle[1] -= length * (loss + 4.0 / 3.0 * lowest * particle[1] / plates.x0[material])
             if particle[1] < SOFTEST_ELECTRON:
                 break
             total = particle[1] + ELECTRON_MASS
@@ -253,10 +286,10 @@ def _electron(plates: Plates, particle: FloatArray, stack: FloatArray, n: int, f
             elif rng.random() * (photons + knocks) < knocks:
                 n = _knock(particle, stack, n, rng)
             elif particle[1] > SOFTEST_PHOTON:
-                n = _radiate(particle, stack, n, rng)
+                n = _radiate(plates, material, particle, stack, n, rng)
         if particle[4] >= rear:
             return n
-        if particle[4] < top:
+        if particle[4] < front:
             break
     particle[1] = 0.0
     return n
@@ -291,7 +324,6 @@ def spray(
     """
     rear, stack = c.ends[-1], scratch.spray
     front = rear - c.plates.pitch * math.floor((rear - c.z) / c.plates.pitch)  # a layer begins there; so it does in every module
-    top = rear - 1.5 * DEEPEST_SPRAY * c.x0
     norm = 1.0 / math.sqrt(1.0 + state[2] ** 2 + state[3] ** 2)
     first, particle = stack[1], stack[0]
     first[0], first[1], first[2], first[3], first[4] = charge, energy, state[0], state[1], z
@@ -301,10 +333,7 @@ def spray(
         n -= 1
         for k in range(8):
             particle[k] = stack[n, k]
-        if particle[0] == 0.0:
-            n = _photon(c.plates, particle, stack, n, front, top, rear, rng)
-        else:
-            n = _electron(c.plates, particle, stack, n, front, top, rear, rng)
+        n = _photon(c, particle, stack, n, front, rear, rng) if particle[0] == 0.0 else _electron(c, particle, stack, n, front, rear, rng)
         if particle[1] > 0.0:
             _leave(setup, scratch, step, particle, rear, rng)
 

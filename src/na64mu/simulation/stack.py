@@ -8,8 +8,7 @@ import numpy as np
 
 from na64mu.kernel import inner_kernel
 from na64mu.physics.energy_loss import BREMSSTRAHLUNG, DELTA, NUCLEAR
-from na64mu.simulation.flight import SOFTEST_HADRON
-from na64mu.simulation.hadrons import nuclear_shower
+from na64mu.simulation.hadrons import SOFTEST_HADRON, nuclear_shower
 from na64mu.simulation.leakage import DEEPEST, electromagnetic_shower, leak_electrons
 from na64mu.simulation.line import HCAL
 from na64mu.simulation.losses import fluctuated, rate, sample_loss, sample_process, share_above
@@ -63,7 +62,7 @@ def lose(
     """A hard loss: shower in the calorimeter, electrons behind it, recoil of the muon, truth."""
     energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
     if whole and process == NUCLEAR:
-        nuclear_shower(setup, scratch, c, cells, step, state, z, transfer, rest)
+        nuclear_shower(setup, scratch, step, state, z, transfer, False, rest)
     elif whole and process == DELTA and setup.line.kind[step] == HCAL:
         delta_direction(state, transfer, scratch.hard, rest)
         electromagnetic_shower(setup, scratch, c, cells, step, scratch.hard, z, transfer, False, rest)

@@ -88,7 +88,29 @@ class Ecal(Calorimeter):
     paper: NonNegative
 
 
-class Vhcal(Calorimeter):
+class HadronCalorimeter(Calorimeter):
+    """What VHCAL and HCAL share: `stochastic` and `constant` are published, and Geant4's stand beside them where they are known."""
+
+    resolution: Literal["published", "geant4"] = "published"  # which of them the simulation takes for hadrons
+    geant4_stochastic: Positive | None = None
+    geant4_constant: NonNegative = 0.0
+
+    @model_validator(mode="after")
+    def _resolution_is_there(self) -> Self:
+        if self.resolution == "geant4" and self.geant4_stochastic is None:
+            msg = "resolution = 'geant4' needs geant4_stochastic: set it, or take resolution = 'published'"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def hadron_resolution(self) -> tuple[float, float]:
+        """Stochastic and constant term for hadrons of the chosen resolution."""
+        if self.resolution == "geant4" and self.geant4_stochastic is not None:
+            return self.geant4_stochastic, self.geant4_constant
+        return self.stochastic, self.constant
+
+
+class Vhcal(HadronCalorimeter):
     """The Cu-Sc VHCAL with a square hole on the axis."""
 
     layers: Count
@@ -97,7 +119,7 @@ class Vhcal(Calorimeter):
     half_hole: PositivePair
 
 
-class Hcal(Calorimeter):
+class Hcal(HadronCalorimeter):
     """The Fe-Sc HCAL: modules one behind the other, module m at z = front[m - 1]."""
 
     front: tuple[float, ...]
