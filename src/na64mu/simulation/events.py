@@ -328,6 +328,7 @@ def _simulate(
         if not keep and not _fires(setup, measured, S4):
             continue
         if alive:
+            scratch.n[2] = not _fires(setup, measured, S4)
             _walk(setup, scratch, hcal, end, state, mode, plan, True, track, rest)
         _measure(setup, scratch, measured, S_MU, S_MU, rest)
         physics = calibration and _fires(setup, measured, S4) and _fires(setup, measured, S_MU)

@@ -74,7 +74,8 @@ class Scratch(NamedTuple):
     Attributes
     ----------
     n : IntArray
-        Number of hits, and of losses that may send something to S4, shape (2,).
+        Number of hits, of losses that may send something to S4, and 1 where soft particles behind the HCAL are not followed because
+        S4 has not fired: S_mu alone makes no trigger; shape (3,).
     hits : FloatArray
         Rows (surface, x, y, tx, ty).
     counters, veto : FloatArray
@@ -174,7 +175,7 @@ def new_scratch(detector: Detector, n_facts: int) -> Scratch:
         Zeros of the right shapes.
     """
     return Scratch(
-        n=np.zeros(2, dtype=np.int64),
+        n=np.zeros(3, dtype=np.int64),
         hits=np.zeros((MOST_HITS, 5)),
         counters=np.zeros(len(detector.counters)),
         measured=np.zeros(len(detector.counters)),

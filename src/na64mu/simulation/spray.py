@@ -16,6 +16,7 @@ from na64mu.physics.constants import ELECTRON_MASS
 from na64mu.physics.electromagnetic import bethe_heitler
 from na64mu.simulation.flight import SOFT, fly
 from na64mu.simulation.line import PLANE
+from na64mu.simulation.losses import CUT
 from na64mu.simulation.plates import AIR, PLASTIC, Plates, material_at, plate_values
 from na64mu.simulation.recording import inside_counter
 from na64mu.simulation.secondaries import DELTA_STRENGTH
@@ -41,8 +42,8 @@ SPACE_ANGLE = 0.0212
 STEP, LEAST_STEP = 0.08, 0.02  # part of its energy that an electron loses in a step; shortest step [mm]
 MOST_ANGLE = 0.05  # radiation lengths in a step, at most
 
-#: Delta rays of the muon itself: softer ones cannot cross a plate of plastic, harder ones are hard losses (losses.CUT) [GeV].
-SOFTEST_DELTA, HARDEST_DELTA = 1e-3, 1e-2
+#: Delta rays of the muon itself: softer ones cannot cross a plate of plastic, harder ones are hard losses [GeV].
+SOFTEST_DELTA, HARDEST_DELTA = 1e-3, CUT
 
 
 @inner_kernel
@@ -322,6 +323,8 @@ def spray(
     rng : Stream
         Random numbers.
     """
+    if scratch.n[2] > 0:
+        return
     rear, stack = c.ends[-1], scratch.spray
     front = rear - c.plates.pitch * math.floor((rear - c.z) / c.plates.pitch)  # a layer begins there; so it does in every module
     norm = 1.0 / math.sqrt(1.0 + state[2] ** 2 + state[3] ** 2)
@@ -379,6 +382,8 @@ def spray_delta_rays(setup: Setup, scratch: Scratch, c: Calorimeter, step: int, 
     rng : Stream
         Random numbers.
     """
+    if scratch.n[2] > 0:
+        return
     rear, plates, electron = c.ends[-1], c.plates, scratch.hard
     for part in range(2):
         least, first = (SOFTEST_DELTA, 0.0) if part == 0 else (HOMELY, plates.pitch)
