@@ -58,8 +58,8 @@ def test_stack_constants(calorimeters: tuple[Calorimeter, ...]) -> None:
 def shower(c: Calorimeter, energy: float, rng: Stream, photon: bool = False) -> np.ndarray:
     cells = np.zeros((2, 5, 6))
     leaving, leak = deposit_electromagnetic(c, cells, np.array([0.0, 0.0, 0.0, 0.0, 160.0]), 0.0, energy, photon, 0.0, rng)
-    assert leaving < 2.0  # 40 radiation lengths contain the shower: of thousands of electrons
-    assert leak < 1e-3 * energy
+    assert leaving < 5.0  # 40 radiation lengths contain the shower: of thousands of electrons
+    assert leak < 3e-3 * energy
     return cells
 
 
@@ -81,7 +81,10 @@ def test_electrons_as_in_geant4(
     assert fractions.mean() == pytest.approx(front, rel=0.08)
     assert fractions.std() == pytest.approx(front_rms, rel=0.12)
     assert (cells[:, :, 2, 3].sum(axis=1) / total).mean() == pytest.approx(centre, abs=0.01)
-    assert (cells[:, :, 1:4, 2:5].sum(axis=(1, 2, 3)) / total).mean() == pytest.approx(nine, abs=0.004)
+    inner = cells[:, :, 1:4, 2:5].sum(axis=(1, 2, 3)) / total
+    assert inner.mean() == pytest.approx(nine, abs=0.004)
+    # Geant4: 0.42 +- 0.04 % at 20 GeV, 0.24 +- 0.04 % at 80 GeV
+    assert inner.std() == pytest.approx(0.0042 * math.sqrt(20.0 / energy), rel=0.25)
 
 
 def test_photons_are_late(calorimeters: tuple[Calorimeter, ...]) -> None:

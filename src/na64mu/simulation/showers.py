@@ -13,7 +13,7 @@ from typing import NamedTuple
 from na64mu.kernel import kernel
 from na64mu.simulation.losses import LossTables
 from na64mu.simulation.plates import Plates
-from na64mu.simulation.profiles import gamma_cdf, lateral_integral, longitudinal, mean_depth, radial
+from na64mu.simulation.profiles import TAIL_SPREAD, gamma_cdf, lateral_integral, longitudinal, mean_depth, radial
 from na64mu.simulation.straggling import Knocks
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
@@ -269,6 +269,7 @@ def deposit_electromagnetic(
             _deposit_spot(c, cells, state, z, seen / n, alpha, rng)
     else:
         before, from_depth = 0.0, 0.0
+        wider = math.exp(TAIL_SPREAD / math.sqrt(max(energy, 4.0)) * rng.standard_normal())
         for section in range(len(c.ends)):
             to_depth = (c.ends[section] - z) / c.x0 - start
             if to_depth <= 0.0:
@@ -276,7 +277,8 @@ def deposit_electromagnetic(
             after = contained if section == len(c.ends) - 1 else gamma_cdf(alpha, beta * to_depth)
             middle = mean_depth(alpha, beta, from_depth, to_depth, after - before)
             at = (start + middle) * c.x0
-            profile = radial(middle / peak, math.log(energy), c.z_effective, c.sampling_frequency, c.e_hat)
+            core, tail, weight = radial(middle / peak, math.log(energy), c.z_effective, c.sampling_frequency, c.e_hat)
+            profile = core, tail * wider, weight
             _deposit_spread(c, cells, section, state[0] + state[2] * at, state[1] + state[3] * at, seen * (after - before), profile, rng)
             before, from_depth = after, to_depth
             if before > 0.9999:
