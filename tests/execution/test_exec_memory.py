@@ -83,7 +83,7 @@ def test_a_chunk_that_needs_too_much_is_a_loss(limit, sentence):
 
     (loss,) = guarded(CHUNK, work, limit)["chunks"]["d", "f.root", 10, 20]["lost"]
     assert (loss.kind, loss.entry_start, loss.entry_stop, loss.is_damage) == ("chunk", 10, 20, True)
-    assert f"f.root: entries 10 to 19 are lost: f.root: they need {sentence}; take a smaller --chunksize" in loss.reason
+    assert f"f.root: entries 10 to 19 are lost: they need {sentence}; take a smaller --chunksize" in loss.reason
 
 
 @needs_linux
