@@ -189,7 +189,7 @@ class Faults:
         group = pq.read_metadata(path).row_group(1)
         column = next(c for c in map(group.column, range(group.num_columns)) if c.path_in_schema == "p_out")
         content = bytearray(path.read_bytes())
-        content[column.data_page_offset + column.total_compressed_size // 2] ^= 1
+        content[(column.dictionary_page_offset or column.data_page_offset) + column.total_compressed_size // 2] ^= 1
         path.write_bytes(content)
         return [path], self.n - SIZE, 1 - SIZE / self.n
 
