@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,19 @@ from rich.console import Console
 from rich.table import Table
 
 from na64mu.errors import Na64muError
-from na64mu.events.batch import concatenate
+from na64mu.events.batch import RawBatch, concatenate
 from na64mu.events.checker import check_file
 from na64mu.events.checksums import NAME
 from na64mu.events.reader import read_batch, read_runs
 from na64mu.events.writer import RawTreeWriter
-from na64mu.execution import run_search
+from na64mu.execution import raw_chunks, run_search
+from na64mu.execution.reconstruct import reconstruct_files
 from na64mu.execution.skim import selected
+from na64mu.reconstruction import summary as reconstruction
 
 DEFAULT = Path(__file__).parents[1] / "data" / "sample" / "calibration_1.root"
 SIZE = 200  # events per cluster
+REFUSED = -1  # in the place of the events expected
 
 
 def search(files: Any, **options: Any) -> Any:
@@ -72,7 +76,9 @@ class Faults:
         self.n = len(self.batch) // SIZE * SIZE
         self.batch = some(self.batch, 0, self.n)
         self.good = write(folder / "good.root", [some(self.batch, i, i + SIZE) for i in range(0, self.n, SIZE)], self.rows)
-        self.other = self.folder / "other.root"
+        self.during: Callable[[], Any] = lambda: None  # done when the first events are reconstructed
+
+    memory: int | None = None
 
     def copy(self, name: str) -> Path:
         """The good file under another name."""
@@ -156,20 +162,95 @@ class Faults:
         overwrite(path, seek + size - 1, bytes([path.read_bytes()[seek + size - 1] ^ 1]))
         return [self.good, path], self.n, 1.0
 
+    def no_bookkeeping_at_all(self) -> tuple[list[Path], int, float]:
+        """The tree `runs` is renamed."""
+        path = self.copy("noruns.root")
+        path.write_bytes(path.read_bytes().replace(b"\x04runs", b"\x04ruin"))
+        return [self.good, path], self.n, 1.0
+
+    def file_that_vanishes_in_the_run(self) -> tuple[list[Path], int, float]:
+        """The second file is removed when the first one is processed."""
+        path = self.rewritten("vanishing.root", [self._later()])
+        self.during = lambda: path.unlink(missing_ok=True)
+        return [self.good, path], self.n, 1.0
+
+    def file_that_is_rewritten_in_the_run(self) -> tuple[list[Path], int, float]:
+        """The second file is written again when the first one is processed: nobody knows what would be counted."""
+        path = self.rewritten("changing.root", [self._later()])
+        self.during = lambda: self.rewritten("changing.root", [self._later()])
+        return [self.good, path], REFUSED, 0.0
+
+    def summary_with_a_flipped_byte(self) -> tuple[list[Path], int, float]:
+        """Event summaries in Parquet: one byte in the middle of the momenta of the second part."""
+        import pyarrow.parquet as pq
+
+        path = self.folder / "summary.parquet"
+        reconstruct_files(self.good, path, chunksize=SIZE)
+        group = pq.read_metadata(path).row_group(1)
+        column = next(c for c in map(group.column, range(group.num_columns)) if c.path_in_schema == "p_out")
+        content = bytearray(path.read_bytes())
+        content[(column.dictionary_page_offset or column.data_page_offset) + column.total_compressed_size // 2] ^= 1
+        path.write_bytes(content)
+        return [path], self.n - SIZE, 1 - SIZE / self.n
+
+    def chunk_that_needs_too_much_memory(self) -> tuple[list[Path], int, float]:
+        """Every chunk behind the first asks for 20 GB under a limit of 4 GB."""
+        calls: list[int] = []
+
+        def greedy() -> None:
+            calls.append(1)
+            if len(calls) > 2:  # the first one is a single event, which loads the kernels
+                np.ones(20 * 10**9, np.uint8)
+
+        self.during, self.memory = greedy, 4 * 10**9
+        return [self.good], SIZE, SIZE / self.n
+
+    def _later(self) -> Any:
+        """The same events under other numbers."""
+        return RawBatch(self.batch.scalars | {"event": self.batch.scalars["event"] + np.uint64(10**6)}, self.batch.collections)
+
+
+def searched(faults: Faults, files: Any, **options: Any) -> Any:
+    """A run in which something happens."""
+    plain = reconstruction.reconstruct
+
+    def with_accident(batch: Any, detector: Any) -> Any:
+        faults.during()
+        return plain(batch, detector)
+
+    reconstruction.reconstruct = with_accident
+    raw_chunks._LOADED.clear()
+    try:
+        return search(files, memory=faults.memory, **options)
+    finally:
+        reconstruction.reconstruct = plain
+
 
 def run_faults(faults: Faults, console: Console) -> int:
     """Print the table; number of rows that are not as they should be."""
     good = search(faults.good)
-    table = Table("what was done", "exit", "reported", "events", "expected", "MOT read", "expected", "right", "--strict")
-    names = [name for name in vars(Faults) if not name.startswith("_") and name not in ("copy", "rewritten")]
+    table = Table("what was done", "exit", "reported", "lost", "events", "expected", "MOT read", "expected", "right", "--strict")
+    names = [name for name in vars(Faults) if not name.startswith("_") and name not in ("copy", "rewritten", "memory")]
     wrong = 0
     for name in names:
+        faults.during, faults.memory = lambda: None, None
         files, events, share = getattr(faults, name)()
         try:
-            result = search(files)
+            result = searched(faults, files)
         except Na64muError as error:
-            table.add_row(name.replace("_", " "), "1", str(error).splitlines()[0][:90], *[""] * 6)
-            wrong += 1
+            right = events == REFUSED
+            text = str(error).splitlines()[-1].replace(f"{faults.folder}/", "")[:150]
+            row = (
+                "everything",
+                "0",
+                "refused" if right else str(events),
+                "0",
+                "refused" if right else "",
+                "yes" if right else "NO",
+                "stopped",
+            )
+            table.add_row(name.replace("_", " "), "1", text, *row)
+            wrong += not right
             continue
         reported = [loss.reason.replace(f"{faults.folder}/", "") for loss in result.losses if loss.is_damage]
         mot = sum(result.exposure.n_mot(dataset) for dataset in result.exposure.datasets)
@@ -177,13 +258,18 @@ def run_faults(faults: Faults, console: Console) -> int:
         right = result.total.counts[0] == events and abs(mot - expected_mot) <= 1e-9 * expected_mot and bool(reported)
         right &= events != faults.n or result.total.counts == good.total.counts
         wrong += not right
+        faults.during, faults.memory = lambda: None, None
+        files, *_ = getattr(faults, name)()
         try:
-            search(files, strict=True)
+            searched(faults, files, strict=True)
             strict = "went on"
         except Na64muError:
             strict = "stopped"
         shown = reported[0][:150] if reported else "nothing"
-        row = (str(result.total.counts[0]), str(events), f"{mot:.1f}", f"{expected_mot:.1f}")
+        lost = ", ".join(sorted({loss.kind for loss in result.losses if loss.is_damage}))
+        part = sum(loss.entry_stop - loss.entry_start for loss in result.losses if loss.kind == "chunk")
+        row = (f"{lost} ({part} entries)" if part else lost, str(result.total.counts[0]), str(events))
+        row += (f"{mot:.1f}", f"{expected_mot:.1f}")
         table.add_row(name.replace("_", " "), str(result.exit_code), shown, *row, "yes" if right else "NO", strict)
     console.print(table)
     return wrong
@@ -236,7 +322,7 @@ def main(arguments: list[str]) -> int:
     from na64mu.events import writer
 
     writer.MIN_EVENTS = SIZE
-    console = Console(width=200)
+    console = Console(width=210)
     with tempfile.TemporaryDirectory() as folder:
         faults = Faults(Path(folder), options.file)
         wrong = run_faults(faults, console)

@@ -105,11 +105,15 @@ def executors(raw: Path, summary: Path, console: Console) -> None:
 def overheads(raw: Path, scratch: Path, console: Console) -> None:
     """What a chunk costs on every executor, and what checkpoints cost."""
     table = Table("what", "ms", title="overhead")
-    n = run_search(raw, progress=False, maxchunks=1, chunksize=100).provenance.inputs[0].entries
+    files = small_files(scratch / "small", 80, 20)
+    costs = {}
     for name in ("iterative", "futures", "dask"):
-        walls = {size: timed(raw, executor=name, workers=1, chunksize=size)[0] for size in (n, n, n // 40)}
-        per_chunk = (walls[n // 40] - walls[n]) / 39
-        table.add_row(f"{name}: each further chunk (40 chunks against 1, the basket is unpacked again each time)", f"{1e3 * per_chunk:.0f}")
+        cpu = [Meter()(lambda name=name, k=k: run_search(files[:k], progress=False, executor=name, workers=1))[2] for k in (20, 80)]
+        costs[name] = 1e3 * (cpu[1] - cpu[0]) / 60
+        table.add_row(f"{name}, 1 worker: CPU time of each further chunk (a file of 20 events)", f"{costs[name]:.0f}")
+    for name in ("futures", "dask"):
+        table.add_row(f"{name}: the same less that of the iterative executor", f"{costs[name] - costs['iterative']:.0f}")
+    n = run_search(raw, progress=False, maxchunks=1, chunksize=100).provenance.inputs[0].entries
     without = timed(raw, chunksize=n // 10)[0]
     kept = timed(raw, chunksize=n // 10, output=scratch / "kept")[0]
     table.add_row(
@@ -193,28 +197,33 @@ def linear_events(events: int, folder: Path, console: Console) -> None:
     console.print(table)
 
 
-def linear_files(n_files: int, folder: Path, per_file: int, console: Console) -> None:
-    """CPU time against the number of small files: events of the sample under new numbers, `per_file` in each."""
-    batch, rows = selected(read_batch(SAMPLE), np.arange(count_entries(SAMPLE)) < per_file), read_runs(SAMPLE)
+def small_files(folder: Path, n: int, per_file: int) -> list[Path]:
+    """Files with events of the sample under new numbers; those that are there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
+    batch, rows = selected(read_batch(SAMPLE), np.arange(count_entries(SAMPLE)) < per_file), read_runs(SAMPLE)
+    paths = [folder / f"beam_{i:04d}.root" for i in range(n)]
+    for i, path in enumerate(paths):
+        if not path.exists():
+            with RawTreeWriter(path) as writer:
+                writer.extend(renumbered(batch, i * len(batch)))
+                writer.finish(rows)
+    return paths
+
+
+def linear_files(n_files: int, folder: Path, per_file: int, console: Console) -> None:
+    """CPU time against the number of small files; beside it the same events in one file."""
     one = folder / "one" / "together.root"
-    title = f"linear in files, {len(batch)} events in each"
+    title = f"linear in files, {per_file} events in each"
     header = ("raw files", "events", "wall s", "CPU s", "CPU ms/file", "less the events", "power", "looking at them", "same in one file")
     table = Table(*header, title=title)
     points: list[tuple[int, float]] = []
-    made = 0
     for n in (n for n in (1, 10, 100, 400, 1_000, 2_000) if n <= n_files):
-        for i in range(made, n):
-            with RawTreeWriter(folder / f"beam_{i:04d}.root") as writer:
-                writer.extend(renumbered(batch, i * len(batch)))
-                writer.finish(rows)
-        made = n
+        files = small_files(folder, n, per_file)
         one.parent.mkdir(exist_ok=True)
         with RawTreeWriter(one) as writer:
-            for i in range(n):
-                writer.extend(renumbered(batch, i * len(batch)))
-            writer.finish(rows)
-        files = [folder / f"beam_{i:04d}.root" for i in range(n)]
+            for path in files:
+                writer.extend(read_batch(path))
+            writer.finish(read_runs(files[0]))
         _, _, look, _ = Meter()(lambda files=files: inspect_files(files))
         result, wall, cpu, _ = Meter()(lambda files=files: run_search(files, progress=False))
         together, _, alone, _ = Meter()(lambda: run_search(one, progress=False))
@@ -234,7 +243,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--per-file", type=int, default=20, help="events in each of them")
     parser.add_argument("--raw", type=int, default=100_000, help="raw events of the table on linearity")
     parser.add_argument("--folder", type=Path, help="where files of rehearsal.py are or are made")
-    parser.add_argument("--only", choices=("events", "files"), help="print this table on linearity alone")
+    parser.add_argument("--only", choices=("events", "files", "overheads"), help="print this table alone")
     options = parser.parse_args(arguments)
     console = Console(width=150)
     with tempfile.TemporaryDirectory() as folder:
@@ -243,6 +252,8 @@ def main(arguments: list[str]) -> int:
             run_search(SAMPLE, progress=False, maxchunks=1)  # compiles the kernels
             if options.only == "events":
                 linear_events(options.raw, options.folder or scratch, console)
+            elif options.only == "overheads":
+                overheads(raw_file(scratch / "raw.root", options.events), scratch, console)
             else:
                 linear_files(options.files, scratch / "many", options.per_file, console)
             return 0

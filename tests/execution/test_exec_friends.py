@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import uproot
 from click.testing import CliRunner
-from search_examples import DETECTOR, FakeReconstruction, runs_row, write_file
+from search_examples import FakeReconstruction, runs_row, write_file
 
 from na64mu.cli import main
 from na64mu.errors import BlindedError, CheckpointError, InputError, LayoutError
@@ -144,7 +144,8 @@ def test_without_a_good_friend_a_file_is_lost_with_its_muons(here, harm, sentenc
     result = search(files, here)
     (loss,) = result.losses
     assert loss.kind == "file"
-    pytest.raises(InputError, search, files, here, strict=True).match(sentence)
+    with pytest.raises(InputError, match=sentence):
+        search(files, here, strict=True)
     assert (result.total.counts[0], result.exposure.n_mot(), result.exit_code) == (N, 1000, 3)
 
 
@@ -239,7 +240,9 @@ def test_a_copy_of_the_events_is_found_whatever_its_friend(here):
 def test_a_friend_without_numbers_of_events_is_refused(here):
     path = pair(here)
     write_tree(friend_of(path), "calo", {"event": np.arange(N, dtype=np.uint64), "ECAL_ene": energies(1)})
-    with pytest.raises(LayoutError, match=r"scalars\.run \(a friend in another file repeats it\) names the branch 'run', which tree 'calo' of"):
+    with pytest.raises(
+        LayoutError, match=r"scalars\.run \(a friend in another file repeats it\) names the branch 'run', which tree 'calo' of"
+    ):
         search(path, here)
     lists = np.zeros((N, 3), np.uint32)
     write_tree(friend_of(path), "calo", {"run": lists, "event": np.arange(N, dtype=np.uint64), "ECAL_ene": energies(1)})

@@ -59,7 +59,9 @@ def test_a_chunk_fits_and_is_no_larger_than_asked_for(limit, chunksize, bytes_pe
 
 
 def test_a_limit_below_a_single_event_is_refused():
-    with pytest.raises(InputError, match=r"--memory 400 MB: a worker needs 550 MB before the first event of f\.root, .* clusters of up to 1000"):
+    with pytest.raises(
+        InputError, match=r"--memory 400 MB: a worker needs 550 MB before the first event of f\.root, .* clusters of up to 1000"
+    ):
         chunksize_within(400_000_000, 100, [file_of(100_000.0)])
 
 
@@ -76,14 +78,16 @@ def test_more_than_the_limit_is_a_memory_error_and_afterwards_there_is_none():
         pass  # too large from the beginning
 
 
-@pytest.mark.parametrize(("limit", "sentence"), [(None, "more memory than there is"), (10**12, "more memory than the 1000.0 GB of --memory")])
+@pytest.mark.parametrize(
+    ("limit", "sentence"), [(None, "more memory than there is"), (10**12, "more memory than the 1000.0 GB of --memory")]
+)
 def test_a_chunk_that_needs_too_much_is_a_loss(limit, sentence):
     def work() -> dict[str, Any]:
         raise MemoryError
 
     (loss,) = guarded(CHUNK, work, limit)["chunks"]["d", "f.root", 10, 20]["lost"]
     assert (loss.kind, loss.entry_start, loss.entry_stop, loss.is_damage) == ("chunk", 10, 20, True)
-    assert f"f.root: entries 10 to 19 are lost: f.root: they need {sentence}; take a smaller --chunksize" in loss.reason
+    assert f"f.root: entries 10 to 19 are lost: they need {sentence}; take a smaller --chunksize" in loss.reason
 
 
 @needs_linux
@@ -127,5 +131,8 @@ def test_on_workers_it_is_a_loss_and_a_worker_that_dies_one_sentence(name):
     with open_executor(name, 1, None, limit) as executor:
         out = executor([CHUNK], greedy, {})[0]
         assert "of --memory" in out["chunks"]["d", "f.root", 10, 20]["lost"][0].reason
-        with pytest.raises(WorkerError, match=r"^a worker died \(.*; it may have run out of memory: use a smaller --chunksize"), worker_errors():
+        with (
+            pytest.raises(WorkerError, match=r"^a worker died \(.*; it may have run out of memory: use a smaller --chunksize"),
+            worker_errors(),
+        ):
             executor([CHUNK], dying, {})

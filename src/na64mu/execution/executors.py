@@ -97,6 +97,9 @@ def _client(stack: ExitStack, workers: int, scheduler: Any, memory: int | None) 
         msg = 'the dask executor needs dask and distributed: install them with `pip install "na64mu[dask]"`'
         raise WorkerError(msg) from error
     if scheduler is None:
+        theirs = logging.getLogger("distributed")  # silence_logs leaves what the handlers of others print
+        stack.callback(theirs.setLevel, theirs.level)
+        theirs.setLevel(logging.ERROR)
         # a worker that is too large fails in its chunk or is killed; one that is paused would be waited for without end
         stack.enter_context(dask.config.set({f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")}))
         limit: Any = "auto" if memory is None else memory

@@ -45,10 +45,10 @@ def guarded(chunk: Any, work: Callable[[], dict[str, Any]], memory: int | None =
             with at_most(memory):
                 return {"chunks": {key: {**work(), "lost": []}}}
         except InputError as error:
-            reason = str(error)
+            reason = str(error).removeprefix(f"{path}: ")
         except MemoryError:
             size = "there is" if memory is None else f"the {text_of(memory)} of --memory"
-            reason = f"{path}: they need more memory than {size}; take a smaller --chunksize, or give a worker more"
+            reason = f"they need more memory than {size}; take a smaller --chunksize, or give a worker more"
         except OSError:
             msg = f"the processor failed:\n{traceback.format_exc()}"
             raise RuntimeError(msg) from None

@@ -52,7 +52,7 @@ def summaries(
                     summary = summary.rows(keep)
                 yield file, summary
             except InputError as error:
-                reason = f"{file.path}: entries {start} to {stop - 1} are lost: {error}"
+                reason = f"{file.path}: entries {start} to {stop - 1} are lost: {str(error).removeprefix(f'{file.path}: ')}"
                 losses.append(Loss(file.dataset, file.path, "chunk", reason, start, stop))
 
 
