@@ -6,7 +6,7 @@ import gc
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from coffea.processor import ProcessorABC
 
@@ -27,14 +27,22 @@ class GuardedProcessor(ProcessorABC):
         What to run; it raises InputError for input that cannot be read.
     """
 
+    #: Whether the chunk before, in this process, left columns in virtual arrays: these hang in cycles of files, trees and arrays, and
+    #: memory would grow by them with every chunk. A search of the garbage takes as long as reading some thousand events.
+    _held: ClassVar[bool] = False
+
     def __init__(self, processor: ProcessorABC) -> None:
         self.processor = processor
 
     def process(self, events: Any) -> dict[str, Any]:
         """Process one chunk, or book it as lost."""
-        collect_garbage()
+        if GuardedProcessor._held:
+            gc.collect()
+        GuardedProcessor._held = True
         where = events.metadata
-        return {"chunks": {(where["dataset"], where["filename"], int(where["entrystart"]), int(where["entrystop"])): self._result(events)}}
+        result = self._result(events)
+        GuardedProcessor._held = bool(events.layout.is_any_materialized)
+        return {"chunks": {(where["dataset"], where["filename"], int(where["entrystart"]), int(where["entrystop"])): result}}
 
     def _result(self, events: Any) -> dict[str, Any]:
         try:
@@ -44,16 +52,6 @@ class GuardedProcessor(ProcessorABC):
         except OSError:
             msg = f"the processor {type(self.processor).__name__} failed:\n{traceback.format_exc()}"
             raise RuntimeError(msg) from None
-
-
-def collect_garbage() -> None:
-    """Free the chunk before: it hangs in cycles of files, trees and virtual arrays, and memory would grow by it with every chunk.
-
-    What stands in memory before the first chunk (modules, types, compiled kernels) is not looked through every time.
-    """
-    gc.collect()
-    if gc.get_freeze_count() == 0:
-        gc.freeze()
 
 
 def _loss(metadata: dict[str, Any], error: InputError) -> Loss:
