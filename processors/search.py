@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import awkward as ak
 import hist
 import numpy as np
 from coffea.processor import ProcessorABC
@@ -18,7 +17,7 @@ from na64mu.analysis.cutflow import CutFlow
 from na64mu.analysis.result import Counts, Timing
 from na64mu.detector import Detector
 from na64mu.events.batch import RawBatch
-from na64mu.events.checksums import verify_batch
+from na64mu.events.nano import read_events
 from na64mu.processors.clock import Clock
 from na64mu.processors.tail import TAIL, TAIL_BELOW_E_CAL, momentum_tail
 from na64mu.reconstruction import summary as reconstruction
@@ -84,9 +83,7 @@ class SearchProcessor(ProcessorABC):
         where = events.metadata
         clock = Clock()
         with clock("read"):
-            batch = RawBatch.from_events(events)  # reads everything now: damaged bytes show here and nowhere later
-            if ak.parameters(events).get("layout") is None and "entrystart" in where:
-                verify_batch(batch, where["filename"], where["entrystart"])
+            batch = read_events(events)  # everything now: damaged bytes show here and nowhere later
         return self.process_batch(batch, where, clock)
 
     def process_batch(self, batch: RawBatch, where: Mapping[str, Any], clock: Clock) -> dict[str, Any]:

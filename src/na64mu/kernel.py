@@ -8,7 +8,7 @@ import numba
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ("inner_kernel", "kernel", "trailing_zeros")
+__all__ = ("inlined_kernel", "inner_kernel", "kernel", "trailing_zeros")
 
 #: Serial compiled function without reference counts: it must not allocate (whoever calls it hands over all scratch arrays).
 #: numba counts a reference whenever an array is taken out of a tuple, in a loop too: two thirds of the time of a search.
@@ -16,6 +16,11 @@ kernel = numba.njit(cache=True, nogil=True, _nrt=False)
 
 #: The same for functions that only other kernels call: without the wrappers for Python, which cost more to compile than they do.
 inner_kernel = numba.njit(cache=True, nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+#: The same, written out where it is called. A call hands over every array of a tuple as seven numbers: functions that take whole
+#: tuples and do little with them spend most of their time on that.
+inlined_kernel = numba.njit(cache=True, nogil=True, _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @intrinsic

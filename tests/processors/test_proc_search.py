@@ -33,7 +33,7 @@ def summary_of(n: int, *, truth: bool, **columns: Any) -> dict[str, np.ndarray]:
 
 
 def process(monkeypatch: pytest.MonkeyPatch, summary: dict[str, np.ndarray]) -> dict[str, Any]:
-    monkeypatch.setattr("na64mu.processors.search.RawBatch", SimpleNamespace(from_events=lambda events: events))
+    monkeypatch.setattr("na64mu.processors.search.read_events", lambda events: events)
     monkeypatch.setattr("na64mu.reconstruction.summary.reconstruct", lambda events, detector: summary)
     processor = SearchProcessor({TAG: load_detector(TAG)}, {TAG: WINDOWS}, POINT)
     return processor.process(SimpleNamespace(metadata={"dataset": "d", "filename": "f.root", "detector": TAG}))

@@ -19,11 +19,9 @@ import numpy as np
 
 from na64mu.errors import InputError
 from na64mu.events.batch import RawBatch
-from na64mu.events.form import TREE
-from na64mu.events.source import find_tree, open_file
 from na64mu.typing import AnyArray
 
-__all__ = ("NAME", "Checksums", "columns_of", "read_checksums", "runs_checksum", "verify_batch")
+__all__ = ("NAME", "Checksums", "columns_of", "read_checksums", "runs_checksum")
 
 NAME = "checksums"
 
@@ -163,27 +161,3 @@ def read_checksums(file: Any, path: str | Path) -> Checksums | None:
         msg = f"{path}: its checksums contradict themselves, the file is damaged; copy or make it again"
         raise InputError(msg)
     return checksums
-
-
-def verify_batch(batch: RawBatch, path: str | Path, start: int) -> None:
-    """Compare the events of a raw tree with the checksums in their file, cluster by cluster.
-
-    Parameters
-    ----------
-    batch : RawBatch
-        Events as they were read.
-    path : str or Path
-        Their file.
-    start : int
-        Entry of the first of them.
-
-    Raises
-    ------
-    InputError
-        If a branch has other numbers than were written.
-    """
-    with open_file(path) as file:
-        checksums = read_checksums(file, path)
-        if checksums is None or checksums.borders[-1] != find_tree(file, path, TREE).num_entries:
-            return
-    checksums.verify(batch, start)

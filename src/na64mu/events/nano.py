@@ -13,11 +13,11 @@ from na64mu.events.batch import RawBatch
 from na64mu.events.behaviors import RECORD_NAMES, behavior
 from na64mu.events.form import TREE
 from na64mu.events.layout import Layout
-from na64mu.events.reader import read_batch
+from na64mu.events.reader import batch_of, read_batch
 from na64mu.events.schema import RawTreeSchema
 from na64mu.events.source import find_tree, open_file, reason_of
 
-__all__ = ("check_form", "open_events", "to_events")
+__all__ = ("check_form", "open_events", "read_events", "to_events")
 
 
 def open_events(path: str | Path, *, layout: Layout | None = None, access_log: list[Any] | None = None) -> Any:
@@ -76,6 +76,38 @@ def _events(source: Any, path: str | Path, **options: Any) -> Any:
     except Exception as error:
         msg = f"{path}: tree {TREE!r} cannot be opened, the file is truncated or damaged ({reason_of(error)}); copy or make it again"
         raise InputError(msg) from error
+
+
+def read_events(events: Any) -> RawBatch:
+    """All columns of events, as flat buffers.
+
+    A chunk of a raw tree that coffea's Runner has opened is read from that open file, all branches at once and with its checksums
+    compared: one by one, as virtual arrays are, they take twice as long.
+
+    Parameters
+    ----------
+    events : NanoEvents
+        Raw events, whole or selected.
+
+    Returns
+    -------
+    RawBatch
+        The same events.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    where = ak.parameters(events).get("metadata") or {}
+    file = getattr(events.attrs.get("@events_factory"), "file_handle", None)
+    whole = len(events) == where.get("entrystop", 0) - where.get("entrystart", 0)
+    if file is None or file.closed or not whole or ak.parameters(events).get("layout") is not None:
+        return RawBatch.from_events(events)
+    try:
+        return batch_of(file, where["filename"], where["entrystart"], where["entrystop"])
+    except InputError as error:  # coffea's Runner names the file itself
+        raise InputError(str(error).removeprefix(f"{where['filename']}: ")) from error
 
 
 def to_events(batch: RawBatch) -> Any:

@@ -161,7 +161,8 @@ def read_columns(
     wanted = set(names)
     try:
         # A list of names makes uproot compare every branch with every name: a predicate is faster.
-        columns = tree.arrays(filter_name=wanted.__contains__, entry_start=start, entry_stop=stop, how=dict)
+        # Nothing is kept in the cache of a file that somebody else opened: it would outlive the chunk.
+        columns = tree.arrays(filter_name=wanted.__contains__, entry_start=start, entry_stop=stop, how=dict, **_uncached(tree))
         _same_length(columns, names, tree, path, start, stop)
         return {name: columns[name] for name in names}
     except Na64muError:
@@ -176,6 +177,10 @@ def read_columns(
             f"the file is truncated or damaged ({reason_of(error)}); copy or make it again"
         )
         raise InputError(msg) from error
+
+
+def _uncached(tree: Any) -> dict[str, Any]:
+    return {"array_cache": None} if isinstance(tree, uproot.TTree) else {}
 
 
 def _same_length(columns: Any, names: Sequence[str], tree: Any, path: str | Path, start: int | None, stop: int | None) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.kernel import kernel
+from na64mu.kernel import inlined_kernel, kernel
 from na64mu.reconstruction.channels import TIME_WINDOW, channel_map
 from na64mu.reconstruction.strips import Clusters, raw_columns
 from na64mu.tracking.hits import Hits
@@ -94,13 +94,13 @@ class _Columns(NamedTuple):
     source: IntArray
 
 
-@kernel
+@inlined_kernel
 def _put(hits, n, plane, u, sigma, source):  # type: ignore[no-untyped-def] # kernel
     hits.plane[n], hits.u[n], hits.sigma[n], hits.source[n] = plane, u, sigma, source
     return n + 1
 
 
-@kernel
+@inlined_kernel
 def _put_slabs(slabs, event, channels, hits, n):  # type: ignore[no-untyped-def] # kernel
     """Slabs in time; slabs of one row measure the same y and count once."""
     begin = n
@@ -119,7 +119,7 @@ def _put_slabs(slabs, event, channels, hits, n):  # type: ignore[no-untyped-def]
     return n
 
 
-@kernel
+@inlined_kernel
 def _put_wires(wires, event, channels, hits, n):  # type: ignore[no-untyped-def] # kernel
     """Both sides of the wires in time."""
     for row in range(wires.offsets[event], wires.offsets[event + 1]):
@@ -140,7 +140,7 @@ def _put_wires(wires, event, channels, hits, n):  # type: ignore[no-untyped-def]
     return n
 
 
-@kernel
+@inlined_kernel
 def _put_clusters(clusters, event, planes, channels, hits, n):  # type: ignore[no-untyped-def] # kernel
     """Clusters in time; one that shares channels with a larger one has no hit of its own: it counts as the larger one's."""
     for i in range(clusters.offsets[event], clusters.offsets[event + 1]):
@@ -151,7 +151,7 @@ def _put_clusters(clusters, event, planes, channels, hits, n):  # type: ignore[n
     return n
 
 
-@kernel
+@inlined_kernel
 def _sort(hits, n, begin, offsets, filled, out):  # type: ignore[no-untyped-def] # kernel
     """Write the n hits of an event from `begin` on, by plane and in a plane by coordinate; offsets of shape (n_planes + 1,)."""
     offsets[0], offsets[1:], filled[:] = begin, 0, 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.kernel import kernel, trailing_zeros
+from na64mu.kernel import inlined_kernel, kernel, trailing_zeros
 from na64mu.reconstruction.channels import TIME_WINDOW
 from na64mu.reconstruction.hits import drift_time
 from na64mu.reconstruction.strips import Clusters, raw_columns
@@ -140,17 +140,17 @@ def in_time_slabs(bms: Jagged, detector: Detector) -> BoolArray:
     return good
 
 
-@kernel
+@inlined_kernel
 def _is_set(bits, i):  # type: ignore[no-untyped-def] # kernel
     return (bits[i >> 6] >> np.uint64(i & 63)) & np.uint64(1) != np.uint64(0)
 
 
-@kernel
+@inlined_kernel
 def _set(bits, i):  # type: ignore[no-untyped-def] # kernel
     bits[i >> 6] |= np.uint64(1) << np.uint64(i & 63)
 
 
-@kernel
+@inlined_kernel
 def _doublets(layers):  # type: ignore[no-untyped-def] # kernel
     """Particles in a view of two staggered layers: pairs of touching wires, or 1 if only single wires fired.
 

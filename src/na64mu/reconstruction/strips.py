@@ -18,8 +18,8 @@ import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged
-from na64mu.kernel import kernel
-from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray
+from na64mu.kernel import inlined_kernel, kernel, trailing_zeros
+from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray, WordArray
 
 __all__ = ("Clusters", "StripMap", "find_clusters", "gem_clusters", "gem_map", "micromegas_clusters", "micromegas_map", "raw_columns")
 
@@ -30,33 +30,39 @@ SHARED_FRACTION = (
 )
 
 
+#: Numbers of strips and channels: maps of all planes stay in the fastest cache.
+SmallArray = np.typing.NDArray[np.int16]
+
+
 class StripMap(NamedTuple):
     """Strips of the planes of one kind of detector; plane index = 2 * (module - 1) + view (a tuple: kernels take it).
 
     Attributes
     ----------
-    channel : IntArray
+    channel : SmallArray
         Electronics channel of every strip, shape (n_planes, n_strips + 2): strip s stands at s + 1, and n_channels,
         which never fires, where there is no strip.
-    strips : IntArray
+    strips : SmallArray
         Strips of every channel, shape (n_planes, n_channels, multiplexing), -1 beyond its last one.
-    left, right : IntArray
-        Channel of the strips beside each of them, n_channels where there is none, of the same shape.
     origin : FloatArray
         Coordinate of the centre of strip 0 [mm], shape (n_planes,).
     pitch : FloatArray
         Strip pitch [mm], shape (n_planes,).
     masked : BoolArray
         Channels that are not read, shape (n_planes, n_channels + 1); False for n_channels.
+    masked_strips : WordArray
+        Their strips, one bit each, shape (n_planes, n_words).
+    bridged : BoolArray
+        Planes that have such channels, shape (n_planes,).
     """
 
-    channel: IntArray
-    strips: IntArray
-    left: IntArray
-    right: IntArray
+    channel: SmallArray
+    strips: SmallArray
     origin: FloatArray
     pitch: FloatArray
     masked: BoolArray
+    masked_strips: WordArray
+    bridged: BoolArray
 
 
 class Clusters(NamedTuple):
@@ -98,22 +104,21 @@ def _strip_map(planes: list[tuple[int, IntArray, float, float]], masks: list[tup
     n_strips = max(len(p[1]) for p in planes)
     n_channels = 1 + max(int(p[1].max()) for p in planes)
     multiplexing = max(int(np.bincount(p[1]).max()) for p in planes)
-    channel = np.full((n_planes, n_strips + 2), n_channels, dtype=np.int64)
-    strips = np.full((n_planes, n_channels, multiplexing), -1, dtype=np.int64)
+    channel = np.full((n_planes, n_strips + 2), n_channels, dtype=np.int16)
+    strips = np.full((n_planes, n_channels, multiplexing), -1, dtype=np.int16)
     origin, pitch = np.zeros(n_planes), np.ones(n_planes)
-    for index, strip_channel, centre, strip_pitch in planes:
+    masked, masked_strips = np.zeros((n_planes, n_channels + 1), dtype=np.bool_), np.zeros((n_planes, -(-n_strips // 64)), dtype=np.uint64)
+    for (index, strip_channel, centre, strip_pitch), channels in zip(planes, masks, strict=True):
         channel[index, 1 : len(strip_channel) + 1] = strip_channel
         for c in np.unique(strip_channel):
             mine = np.flatnonzero(strip_channel == c)
             strips[index, c, : len(mine)] = mine
         origin[index] = centre - 0.5 * (len(strip_channel) - 1) * strip_pitch
         pitch[index] = strip_pitch
-    plane = np.arange(n_planes)[:, None, None]
-    left, right = (np.where(strips >= 0, channel[plane, strips + beside], n_channels) for beside in (0, 2))
-    masked = np.zeros((n_planes, n_channels + 1), dtype=np.bool_)
-    for (index, *_), channels in zip(planes, masks, strict=True):
         masked[index, list(channels)] = True
-    return StripMap(channel, strips, left, right, origin, pitch, masked)
+        for strip in np.flatnonzero(np.isin(strip_channel, channels)):
+            masked_strips[index, strip // 64] |= np.uint64(1) << np.uint64(strip % 64)
+    return StripMap(channel, strips, origin, pitch, masked, masked_strips, np.array([own.any() for own in masked]))
 
 
 def _masks(detector: Detector, kind: str, modules: list[int]) -> list[tuple[int, ...]]:
@@ -138,7 +143,8 @@ def gem_map(detector: Detector) -> StripMap:
 
 def raw_columns(digits: Jagged, *fields: str) -> list[AnyArray]:
     """Columns of a collection as kernels take them: contiguous, writable, in their own types."""
-    return [np.require(digits[f], requirements=["C", "W"]) for f in fields]
+    columns = (digits[f] for f in fields)
+    return [c if c.flags.c_contiguous and c.flags.writeable else np.require(c, requirements=["C", "W"]) for c in columns]
 
 
 class _Digits(NamedTuple):
@@ -153,26 +159,31 @@ class _Digits(NamedTuple):
 
 
 class _Event(NamedTuple):
-    """What the clustering of one event works on; cleared before the next.
+    """What the clustering of one event works on; it is not cleared before the next.
+
+    Rows and clusters are numbered on and on, so what an earlier event or plane left behind has smaller numbers than the first of this one.
 
     Attributes
     ----------
     row_of : IntArray
-        Row of every channel that fired, MASKED if it is not read, else -1, shape (n_planes, n_channels + 1); the last channel
+        Latest row of every channel that fired, MASKED if it is not read, -1 at first, shape (n_planes, n_channels + 1); the last channel
         stands for no strip.
-    fired : IntArray
-        Channels that fired, shape (n_planes, n_channels).
-    n_fired : IntArray
-        Their number, shape (n_planes,).
+    lit : WordArray
+        Strips of the channels that fired, one bit each, shape (n_planes, n_words); 0 between events.
+    bridges : WordArray
+        Masked strips of the plane at hand between two that fired, shape (n_words,).
+    seen : BoolArray
+        Planes where a channel fired, shape (n_planes,).
     user : IntArray
-        Cluster that uses a channel of the plane at hand, else -1, shape (n_channels + 1,).
+        Latest cluster that uses a channel, shape (n_channels + 1,).
     first, last, total : IntArray and FloatArray
         Runs of the plane at hand: strips and charge, shape (n_strips // 2,).
     """
 
     row_of: IntArray
-    fired: IntArray
-    n_fired: IntArray
+    lit: WordArray
+    bridges: WordArray
+    seen: BoolArray
     user: IntArray
     first: IntArray
     last: IntArray
@@ -180,13 +191,14 @@ class _Event(NamedTuple):
 
     @classmethod
     def of(cls, strips: StripMap) -> Self:
-        """Cleared arrays for a kind of detector."""
+        """Arrays for a kind of detector."""
         n_planes, n_channels, _ = strips.strips.shape
-        most = strips.channel.shape[1] // 2
+        n_words, most = strips.masked_strips.shape[1], strips.channel.shape[1] // 2
         return cls(
             np.where(strips.masked, MASKED, -1).astype(np.int64),
-            np.empty((n_planes, n_channels), dtype=np.int64),
-            np.zeros(n_planes, dtype=np.int64),
+            np.zeros((n_planes, n_words), dtype=np.uint64),
+            np.empty(n_words, dtype=np.uint64),
+            np.zeros(n_planes, dtype=np.bool_),
             np.full(n_channels + 1, -1, dtype=np.int64),
             np.empty(most, dtype=np.int64),
             np.empty(most, dtype=np.int64),
@@ -194,55 +206,74 @@ class _Event(NamedTuple):
         )
 
 
-@kernel
-def _sort_by_plane(digits, begin, end, threshold, strip_map, event):  # type: ignore[no-untyped-def] # kernel
-    """Note the row of every channel above threshold of one event."""
-    n_planes, n_channels, _ = strip_map.strips.shape
+@inlined_kernel
+def _light(digits, begin, end, threshold, strip_map, event):  # type: ignore[no-untyped-def] # kernel
+    """Note the row of every channel above threshold of one event, and light its strips."""
+    n_planes, n_channels, multiplexing = strip_map.strips.shape
     for row in range(begin, end):
         p, c = 2 * (np.int64(digits.module[row]) - 1) + np.int64(digits.axis[row]), np.int64(digits.channel[row])
         if 0 <= p < n_planes and c < n_channels and digits.q1[row] > threshold and event.row_of[p, c] != MASKED:
-            if event.row_of[p, c] < 0:
-                event.fired[p, event.n_fired[p]] = c
-                event.n_fired[p] += 1
+            if event.row_of[p, c] < begin:
+                event.seen[p] = True
+                for copy in range(multiplexing):
+                    strip = np.int64(strip_map.strips[p, c, copy])
+                    if strip >= 0:
+                        event.lit[p, strip >> 6] |= np.uint64(1) << np.uint64(strip & 63)
             event.row_of[p, c] = row
 
 
-@kernel
-def _clear(p, event):  # type: ignore[no-untyped-def] # kernel
-    for k in range(event.n_fired[p]):
-        event.row_of[p, event.fired[p, k]] = -1
-        event.user[event.fired[p, k]] = -1
-    event.n_fired[p] = 0
+@inlined_kernel
+def _beside(lit, w, up):  # type: ignore[no-untyped-def] # kernel
+    """Word w of the strips whose lower (up) or upper neighbour is lit."""
+    if up:
+        return (lit[w] << np.uint64(1)) | (lit[w - 1] >> np.uint64(63) if w > 0 else np.uint64(0))
+    return (lit[w] >> np.uint64(1)) | (lit[w + 1] << np.uint64(63) if w + 1 < len(lit) else np.uint64(0))
 
 
-@kernel
-def _find_runs(p, q1, strip_map, event):  # type: ignore[no-untyped-def] # kernel
-    """Runs of at least MIN_STRIPS neighbouring fired strips, larger charge first; returns their number.
+@inlined_kernel
+def _bridge(lit, masked, bridges):  # type: ignore[no-untyped-def] # kernel
+    """Light the masked strips between two that are lit."""
+    for w in range(len(lit)):
+        bridges[w] = masked[w] & _beside(lit, w, True) & _beside(lit, w, False)
+    for w in range(len(lit)):
+        lit[w] |= bridges[w]
 
-    Only the strips of fired channels are looked at: one whose left neighbour did not fire starts a run. A masked strip between two
-    that fired belongs to it.
-    """
-    row_of, channel, first, last, total = event.row_of[p], strip_map.channel[p], event.first, event.last, event.total
+
+@inlined_kernel
+def _length(lit, strip):  # type: ignore[no-untyped-def] # kernel
+    """Number of lit strips from this one on without a gap."""
+    w, b = strip >> 6, strip & 63
     n = 0
-    for k in range(event.n_fired[p]):
-        c = event.fired[p, k]
-        for copy in range(strip_map.strips.shape[2]):
-            right, left = row_of[strip_map.right[p, c, copy]], row_of[strip_map.left[p, c, copy]]
-            if right == -1 or left >= 0:
-                continue
-            start = end = strip_map.strips[p, c, copy]
-            if right == MASKED and row_of[channel[start + 3]] < 0:
-                continue
-            if left == MASKED and row_of[channel[start - 1]] >= 0:
-                continue
+    while w < len(lit):
+        dark = ~(lit[w] >> np.uint64(b))
+        run = trailing_zeros(dark) if dark != np.uint64(0) else 64
+        if run < 64 - b:
+            return n + run
+        n += 64 - b
+        w, b = w + 1, 0
+    return n
+
+
+@inlined_kernel
+def _find_runs(p, q1, strip_map, event, begin):  # type: ignore[no-untyped-def] # kernel
+    """Runs of at least MIN_STRIPS neighbouring lit strips, larger charge first; returns their number.
+
+    A run starts at a lit strip whose upper neighbour is lit and whose lower one is not. A masked strip between two that fired
+    belongs to it.
+    """
+    row_of, channel, first, last, total, lit = event.row_of[p], strip_map.channel[p], event.first, event.last, event.total, event.lit[p]
+    n = 0
+    for w in range(len(lit)):
+        starts = lit[w] & _beside(lit, w, False) & ~_beside(lit, w, True)
+        while starts != np.uint64(0):
+            start = 64 * w + trailing_zeros(starts)
+            starts &= starts - np.uint64(1)
+            end = start + _length(lit, start)
             charge = 0.0
-            while True:
-                row = row_of[channel[end + 1]]
-                if row >= 0:
+            for strip in range(start, end):
+                row = row_of[channel[strip + 1]]
+                if row >= begin:
                     charge += q1[row]
-                elif row != MASKED or row_of[channel[end + 2]] < 0:
-                    break
-                end += 1
             at = n
             while at > 0 and (total[at - 1] < charge or (total[at - 1] == charge and first[at - 1] > start)):
                 first[at], last[at], total[at] = first[at - 1], last[at - 1], total[at - 1]
@@ -252,35 +283,42 @@ def _find_runs(p, q1, strip_map, event):  # type: ignore[no-untyped-def] # kerne
     return n
 
 
-@kernel
-def _cluster(run, p, digits, strip_map, event, n, out):  # type: ignore[no-untyped-def] # kernel
-    """Make cluster n of a run unless it is a ghost of larger clusters; returns the number of clusters."""
+@inlined_kernel
+def _cluster(run, p, digits, strip_map, event, begin, plane_begin, n, out):  # type: ignore[no-untyped-def] # kernel
+    """Make cluster n of a run unless it is a ghost of larger clusters; returns the number of clusters.
+
+    `begin` is the first row of the event, `plane_begin` the first cluster of the plane.
+    """
     first, last = event.first[run], event.last[run]
-    charge, moment, bridged, early, late, shared, own, lender = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, n
+    own, lender = 0, n
+    for strip in range(first, last + 1):
+        c = strip_map.channel[p, strip + 1]
+        if event.user[c] >= plane_begin:
+            lender = event.user[c]
+        elif event.row_of[p, c] != MASKED:
+            own += 1
+    if own < MIN_STRIPS:
+        return n
+    charge, moment, bridged, early, late, shared = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for strip in range(first, last + 1):
         c = strip_map.channel[p, strip + 1]
         row = event.row_of[p, c]
         if row == MASKED:  # the neighbours fired: the mean that a Gaussian has between them, but for its width
             before, after = event.row_of[p, strip_map.channel[p, strip]], event.row_of[p, strip_map.channel[p, strip + 2]]
             q = math.sqrt(np.float64(digits.q1[before]) * np.float64(digits.q1[after]))
-            charge += q
-            moment += q * strip
             bridged += q
-            continue
-        q = np.float64(digits.q1[row])
+        else:
+            q = np.float64(digits.q1[row])
+            early += digits.q0[row]
+            late += digits.q2[row]
+        if event.user[c] >= plane_begin:
+            shared += q
         charge += q
         moment += q * strip
-        early += digits.q0[row]
-        late += digits.q2[row]
-        if event.user[c] >= 0:
-            shared += q
-            lender = event.user[c]
-        else:
-            own += 1
-    if own < MIN_STRIPS or shared > SHARED_FRACTION * charge:
+    if shared > SHARED_FRACTION * charge:
         return n
     for strip in range(first, last + 1):
-        if event.row_of[p, strip_map.channel[p, strip + 1]] >= 0:
+        if event.row_of[p, strip_map.channel[p, strip + 1]] >= begin:
             event.user[strip_map.channel[p, strip + 1]] = n
     out.plane[n], out.size[n], out.lender[n] = p, last - first + 1, lender
     out.position[n] = strip_map.origin[p] + strip_map.pitch[p] * moment / charge
@@ -294,16 +332,21 @@ def _cluster_events(offsets, digits, strip_map, threshold, event, out):  # type:
     """Clusters of all events; returns their number."""
     n = 0
     for e in range(len(offsets) - 1):
-        _sort_by_plane(digits, offsets[e], offsets[e + 1], threshold, strip_map, event)
-        for p in range(len(event.n_fired)):
-            if event.n_fired[p] == 0:
+        begin = offsets[e]
+        _light(digits, begin, offsets[e + 1], threshold, strip_map, event)
+        for p in range(len(event.seen)):
+            if not event.seen[p]:
                 continue
-            before = n
-            for run in range(_find_runs(p, digits.q1, strip_map, event)):
-                n = _cluster(run, p, digits, strip_map, event, n, out)
-            for i in range(before, n):
+            if strip_map.bridged[p]:
+                _bridge(event.lit[p], strip_map.masked_strips[p], event.bridges)
+            plane_begin = n
+            for run in range(_find_runs(p, digits.q1, strip_map, event, begin)):
+                n = _cluster(run, p, digits, strip_map, event, begin, plane_begin, n, out)
+            for i in range(plane_begin, n):
                 out.event[i] = e
-            _clear(p, event)
+            event.seen[p] = False
+            for w in range(event.lit.shape[1]):
+                event.lit[p, w] = 0
         out.offsets[e + 1] = n
     return n
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.kernel import kernel
+from na64mu.kernel import inlined_kernel, kernel
 from na64mu.tracking.chance import CHANCE, accidentals
 from na64mu.tracking.clones import MAX_SHARED, insert, move, remove_clones
 from na64mu.tracking.hits import Hits
@@ -114,7 +114,7 @@ class _Event(NamedTuple):
     score: FloatArray
 
 
-@kernel
+@inlined_kernel
 def _collect(event, view, s, k2, least, hits):  # type: ignore[no-untyped-def] # kernel
     """Nearest hit in the window of every plane, for seed s; returns the number of planes with a hit, 0 if it cannot reach `least`."""
     n_planes, n_par = view.weights.shape[1:]
@@ -141,7 +141,7 @@ def _collect(event, view, s, k2, least, hits):  # type: ignore[no-untyped-def] #
     return found
 
 
-@kernel
+@inlined_kernel
 def _choose_again(event, view, parameters, hits):  # type: ignore[no-untyped-def] # kernel
     """Where hits compete (the sides of a wire, two hits in a window), take the nearest to the fitted track; True if any changed."""
     changed = False
@@ -156,7 +156,7 @@ def _choose_again(event, view, parameters, hits):  # type: ignore[no-untyped-def
     return changed
 
 
-@kernel
+@inlined_kernel
 def _grow(event, view, s, k, least, hits, parameters):  # type: ignore[no-untyped-def] # kernel
     """Candidate of one seed, without its outliers: its chi2 (-1: none) and number of planes."""
     found = _collect(event, view, s, k * k, least, hits)
@@ -174,7 +174,7 @@ def _grow(event, view, s, k, least, hits, parameters):  # type: ignore[no-untype
     return chi2, found
 
 
-@kernel
+@inlined_kernel
 def _distance2(origin, e, parameters, k):  # type: ignore[no-untyped-def] # kernel
     """Squared distance to the origin in standard deviations, 0 where it is unknown.
 
@@ -190,7 +190,7 @@ def _distance2(origin, e, parameters, k):  # type: ignore[no-untyped-def] # kern
     return (origin.u[e] - fitted_coordinate(origin.model, parameters)) ** 2 / variance
 
 
-@kernel
+@inlined_kernel
 def _known(seed_planes: IntArray, event, n: int) -> bool:  # type: ignore[no-untyped-def] # kernel
     """Whether one of the n candidates holds all hits of a seed, which would only find it again."""
     for i in range(n):
@@ -202,7 +202,7 @@ def _known(seed_planes: IntArray, event, n: int) -> bool:  # type: ignore[no-unt
     return False
 
 
-@kernel
+@inlined_kernel
 def _settled(event, n: int, n_par: int, least: int) -> bool:  # type: ignore[no-untyped-def] # kernel
     """Whether other seeds can only add clones: all have a hit on every fired plane and a good chi2, and leave few planes."""
     n_planes = event.hits.shape[1]
@@ -229,7 +229,7 @@ def _settled(event, n: int, n_par: int, least: int) -> bool:  # type: ignore[no-
     return True
 
 
-@kernel
+@inlined_kernel
 def _find_event(event, view, k_given, origin, e, least):  # type: ignore[no-untyped-def] # kernel
     """Candidates of one event; returns their number. `least` holds the fewest planes with the first seeds and with the others."""
     n_planes, n_par = view.weights.shape[1:]
@@ -270,7 +270,7 @@ def _find_event(event, view, k_given, origin, e, least):  # type: ignore[no-unty
     return n
 
 
-@kernel
+@inlined_kernel
 def _seed_curvature(model: FloatArray, seed: IntArray, u: FloatArray, hits: IntArray) -> float:
     """q/p of the track through three hits: second divided difference of u over that of G."""
     z0, z1, z2 = model[seed[0], 1], model[seed[1], 1], model[seed[2], 1]
