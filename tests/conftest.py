@@ -24,6 +24,15 @@ def shared_samples() -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Slow tests run where they are asked for."""
+    if "slow" in config.getoption("markexpr"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow") is not None:
+            item.add_marker(pytest.mark.skip(reason="slow: run it with `pytest -m slow`"))
+
+
 def _must_not_be_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
     """With NA64MU_REQUIRE_SHARED=1, a test skipped for want of the independent samples counts as failed."""
     if os.environ.get("NA64MU_REQUIRE_SHARED") != "1" or not report.skipped or not isinstance(report.longrepr, tuple):

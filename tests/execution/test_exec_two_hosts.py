@@ -14,9 +14,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "two_hosts.py"
 
 
 @pytest.fixture(scope="module")
-def two_hosts(request: pytest.FixtureRequest) -> ModuleType:
-    if "slow" not in request.config.getoption("markexpr"):
-        pytest.skip("takes a minute: run it with `pytest -m slow`")
+def two_hosts() -> ModuleType:
     pytest.importorskip("distributed")
     spec = importlib.util.spec_from_file_location("two_hosts", SCRIPT)
     assert spec is not None

@@ -60,9 +60,7 @@ def test_rates_with_and_without_events():
 
 
 @pytest.mark.slow
-def test_the_whole_paper_on_few_events(tmp_path, pytestconfig):
-    if "slow" not in pytestconfig.getoption("-m"):
-        pytest.skip("the whole paper takes minutes: run it with `pytest -m slow`")
+def test_the_whole_paper_on_few_events(tmp_path):
     tiny = replace(
         QUICK,
         name="tiny",
