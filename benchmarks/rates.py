@@ -41,7 +41,7 @@ GATES = {COINCIDENCE: "the thesis' 3 ns", 10.0: "two pulses of 5 ns", 20.0: "two
 GEANT4 = (4200, 36, 29, 60)
 
 #: Muons of 160 GeV/c that begin in front of the ECAL over the spot of S0 and S1, those that fire S4, S_mu and both, by configuration; same Geant4.
-BEHIND_MS1 = {2: (12_000, 73, 167, 4)}
+BEHIND_MS1 = {1: (12_000, 63, 87, 2), 2: (12_000, 73, 167, 4)}
 
 #: The same muons as in GEANT4 with a change of S4 or S_mu: those that fire S4, S_mu in configurations 1 and 2.
 SOFT = {
