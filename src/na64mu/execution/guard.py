@@ -16,6 +16,10 @@ from na64mu.errors import InputError, Na64muError, WorkerError
 __all__ = ("GuardedProcessor", "worker_errors")
 
 
+#: Files and trees, without columns, that may wait in memory to be found as garbage.
+MOST_CHUNKS = 8
+
+
 class GuardedProcessor(ProcessorABC):
     """Runs another processor and names the result after its chunk; a chunk that cannot be read becomes a `Loss` in the list "lost".
 
@@ -27,21 +31,22 @@ class GuardedProcessor(ProcessorABC):
         What to run; it raises InputError for input that cannot be read.
     """
 
-    #: Whether the chunk before, in this process, left columns in virtual arrays: these hang in cycles of files, trees and arrays, and
-    #: memory would grow by them with every chunk. A search of the garbage takes as long as reading some thousand events.
-    _held: ClassVar[bool] = False
+    #: Chunks of this process since the last search of the garbage. Files and trees hang in cycles, and memory would grow by them with
+    #: every chunk; a search takes as long as reading some thousand events.
+    _chunks: ClassVar[int] = 0
 
     def __init__(self, processor: ProcessorABC) -> None:
         self.processor = processor
 
     def process(self, events: Any) -> dict[str, Any]:
         """Process one chunk, or book it as lost."""
-        if GuardedProcessor._held:
+        if GuardedProcessor._chunks >= MOST_CHUNKS:
             gc.collect()
-        GuardedProcessor._held = True
+            GuardedProcessor._chunks = 0
         where = events.metadata
         result = self._result(events)
-        GuardedProcessor._held = bool(events.layout.is_any_materialized)
+        # columns that were read into virtual arrays hang in these cycles too: then not one chunk more
+        GuardedProcessor._chunks = MOST_CHUNKS if events.layout.is_any_materialized else GuardedProcessor._chunks + 1
         return {"chunks": {(where["dataset"], where["filename"], int(where["entrystart"]), int(where["entrystop"])): result}}
 
     def _result(self, events: Any) -> dict[str, Any]:
