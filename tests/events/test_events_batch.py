@@ -19,6 +19,12 @@ def test_jagged_counts_and_event_index():
     assert repr(j) == "<Jagged 3 events, 5 rows of e>"
 
 
+def test_pieces_are_the_batch():
+    batch = make_batch(20)
+    assert_same(concatenate([batch.piece(0, 7), batch.piece(7, 7), batch.piece(7, 20)]), batch)
+    assert np.shares_memory(batch.piece(7, 20).collections["mm"]["q1"], batch.collections["mm"]["q1"])
+
+
 def test_from_events_inverts_to_events():
     batch = make_batch(20)
     assert_same(RawBatch.from_events(to_events(batch)), batch)

@@ -10,7 +10,7 @@ from raw_tree_examples import RUN_ROW, assert_same, columns_of, damage, make_bat
 from na64mu.errors import InputError
 from na64mu.events.batch import RawBatch
 from na64mu.events.form import TREE
-from na64mu.events.nano import open_events
+from na64mu.events.nano import open_events, read_events
 from na64mu.events.schema import RawTreeSchema
 from na64mu.events.writer import RawTreeWriter
 
@@ -136,3 +136,23 @@ def test_runner(raw_file, quiet_console):
     assert out["in_time"] == np.count_nonzero(np.abs(batch.collections["ecal"]["time"]) <= 50)
     assert out["energy"] == pytest.approx(np.sum(batch.collections["hcal"]["energy"], dtype=np.float64), rel=1e-12)
     assert out["channels"] == np.sum(batch.collections["mm"]["channel"], dtype=np.int64)
+
+
+def read(events):
+    """What a processor sees: the chunk as it is read at once, and whether that touched a virtual array; then as one field after the other."""
+    batch = read_events(events)
+    touched = events.layout.is_any_materialized
+    assert_same(batch, RawBatch.from_events(events))
+    selected = read_events(events[events.event % 2 == 0])
+    assert selected.scalars["event"].tolist() == [e for e in batch.scalars["event"].tolist() if e % 2 == 0]
+    return {"events": len(batch), "touched": int(touched)}
+
+
+def test_a_chunk_is_read_at_once_without_touching_virtual_arrays(raw_file, quiet_console):
+    iterative = processor.IterativeExecutor(retries=0, status=False)
+    runner = processor.Runner(iterative, pre_executor=iterative, schema=RawTreeSchema, chunksize=20, metadata_cache={})
+    assert runner({"sample": {"files": {str(raw_file): TREE}}}, read) == {"events": 50, "touched": 0}
+
+
+def test_read_events_of_a_file_that_no_runner_opened(raw_file):
+    assert_same(read_events(open_events(raw_file)), make_batch(50))

@@ -105,3 +105,33 @@ def test_gem_cluster_centre(detector: Detector) -> None:
 def test_no_digits_no_clusters(detector: Detector) -> None:
     empty = Jagged(np.zeros(4, dtype=np.int64), {f: np.zeros(0, dtype=t) for f, t in COLLECTIONS["mm"].items()})
     assert len(micromegas_clusters(empty, detector).position) == 0
+
+
+def runs_of(charges: dict[int, int]) -> list[tuple[int, float, float]]:
+    """Size, charge and centre [strips] of neighbouring strips, larger charge first, as one would do it by hand."""
+    runs: list[list[int]] = []
+    for strip in sorted(charges):
+        if runs and runs[-1][-1] == strip - 1:
+            runs[-1].append(strip)
+        else:
+            runs.append([strip])
+    found = [
+        (len(r), float(sum(charges[s] for s in r)), sum(s * charges[s] for s in r) / sum(charges[s] for s in r)) for r in runs if len(r) > 1
+    ]
+    return sorted(found, key=lambda run: (-run[1], run[2]))
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(st.lists(st.dictionaries(st.integers(0, 255), st.integers(100, 900), max_size=120), min_size=1, max_size=3))
+def test_runs_of_strips_across_words_of_64(detector: Detector, events: list[dict[int, int]]) -> None:
+    strips = np.array([strip for charges in events for strip in charges])
+    q = np.array([q for charges in events for q in charges.values()])
+    columns = {"module": np.full(len(q), 2), "view": np.zeros(len(q)), "strip": strips, "q0": 0 * q, "q1": q, "q2": 0 * q}
+    offsets = np.cumsum([0, *map(len, events)])
+    found = gem_clusters(Jagged(offsets, {f: np.asarray(columns[f]).astype(t) for f, t in COLLECTIONS["gem"].items()}), detector)
+    for e, charges in enumerate(events):
+        mine = slice(found.offsets[e], found.offsets[e + 1])
+        centre = (found.position[mine] - detector.gem[1].centre[0]) / 0.4 + 127.5
+        expected = runs_of(charges)
+        assert list(zip(found.size[mine].tolist(), found.charge[mine].tolist(), strict=True)) == [run[:2] for run in expected]
+        assert centre == pytest.approx([run[2] for run in expected], abs=1e-9)

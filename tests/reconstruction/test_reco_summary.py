@@ -88,6 +88,20 @@ def test_chunks_change_nothing(shared_samples: Path) -> None:
         assert np.array_equal(column, np.concatenate([p[name] for p in parts]), equal_nan=True), name
 
 
+def test_pieces_change_nothing(shared_samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch, detector = read_batch(shared_samples / "signal_m100.root", 0, 300), load_detector("g4raw-indep-1")
+    whole = reconstruct(batch, detector)
+    monkeypatch.setattr("na64mu.reconstruction.summary.PIECE", 37)
+    pieces = reconstruct(batch, detector)
+    for name, column in whole.items():
+        assert np.array_equal(column, pieces[name], equal_nan=True), name
+
+
+def test_no_events_have_all_columns() -> None:
+    summary = reconstruct(RawBatch.empty(), load_detector("g4raw-indep-1"))
+    assert {name: (len(column), column.dtype) for name, column in summary.items()} == {n: (0, kind) for n, (kind, _, _) in COLUMNS.items()}
+
+
 def test_order_of_rows_changes_nothing(shared_samples: Path) -> None:
     detector = load_detector("g4raw-indep-1")
     batch = read_batch(shared_samples / "mono_mu80.root", 0, 200)

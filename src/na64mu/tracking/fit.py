@@ -45,7 +45,7 @@ VARIANCES = [5, 7, 10, 14, 19]
 MARGIN = 0.01
 
 #: Blocks that fit_tracks carries from its first filter to the result: what stays in the cache of a core.
-BATCH = 4
+BATCH = 8
 
 #: The smoother starts from the result of the filter with its errors this many times larger: its formula loses digits when the
 #: start is wider than needed by many orders of magnitude, and this start weighs 1 / 40 000 of the measurements.
