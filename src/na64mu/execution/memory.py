@@ -121,7 +121,8 @@ def at_most(limit: int | None) -> Iterator[None]:
         return
     resident, data = sizes
     if resident >= limit:
-        raise MemoryError
+        msg = f"this process has {text_of(resident)} already"
+        raise MemoryError(msg)
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     own = data + limit - resident
     with suppress(ValueError, OSError):  # the machine's own limit is lower
