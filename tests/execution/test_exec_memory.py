@@ -26,8 +26,8 @@ needs_linux = pytest.mark.skipif(memory._sizes() is None, reason="the system doe
 CHUNK = SimpleNamespace(dataset="d", filename="f.root", entrystart=10, entrystop=20)
 
 
-def file_of(bytes_per_event: float, largest_cluster: int = 1000) -> Any:
-    return SimpleNamespace(path="f.root", bytes_per_event=bytes_per_event, largest_cluster=largest_cluster)
+def file_of(bytes_per_event: float, basket: int = 1000) -> Any:
+    return SimpleNamespace(path="f.root", bytes_per_event=bytes_per_event, basket_bytes=basket * bytes_per_event)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_chunk_fits_and_is_no_larger_than_asked_for(limit, chunksize, bytes_pe
 
 def test_a_limit_below_a_single_event_is_refused():
     with pytest.raises(
-        InputError, match=r"--memory 400 MB: a worker needs 550 MB before the first event of f\.root, .* clusters of up to 1000"
+        InputError, match=r"--memory 400 MB: a worker needs 550 MB before the first event of f\.root, whose baskets have 100 MB"
     ):
         chunksize_within(400_000_000, 100, [file_of(100_000.0)])
 
