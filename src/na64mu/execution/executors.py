@@ -104,7 +104,9 @@ def _client(stack: ExitStack, workers: int, scheduler: Any, memory: int | None) 
         stack.enter_context(dask.config.set({f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")}))
         limit: Any = "auto" if memory is None else memory
         cluster = stack.enter_context(
-            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR, memory_limit=limit)
+            LocalCluster(
+                n_workers=workers, threads_per_worker=1, dashboard_address="localhost:0", silence_logs=logging.ERROR, memory_limit=limit
+            )
         )
         return stack.enter_context(Client(cluster))
     if not isinstance(scheduler, str):

@@ -46,9 +46,11 @@ def guarded(chunk: Any, work: Callable[[], dict[str, Any]], memory: int | None =
                 return {"chunks": {key: {**work(), "lost": []}}}
         except InputError as error:
             reason = str(error).removeprefix(f"{path}: ")
-        except MemoryError:
+        except MemoryError as error:
             size = "there is" if memory is None else f"the {text_of(memory)} of --memory"
-            reason = f"they need more memory than {size}; take a smaller --chunksize, or give a worker more"
+            reason = (
+                f"they need more memory than {size}{f' ({error})' if str(error) else ''}; take a smaller --chunksize, or give a worker more"
+            )
         except OSError:
             msg = f"the processor failed:\n{traceback.format_exc()}"
             raise RuntimeError(msg) from None

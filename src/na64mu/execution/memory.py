@@ -24,7 +24,7 @@ UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "M
 BASE = 350_000_000
 #: Bytes at the peak of a chunk for every byte of its columns (`benchmarks/memory.py`: 4.2 to 5.0).
 FACTOR = 6.0
-#: The same for every byte of the largest cluster, which is unpacked as a whole for a part of it (`benchmarks/memory.py`: 1.6).
+#: The same for every byte of the largest basket of each branch, which is unpacked whole for a part of it (`benchmarks/memory.py`: 1.6).
 UNPACKING = 2.0
 #: A chunk has up to twice the events that were asked for: it ends where a cluster ends.
 ROUNDING = 2.0
@@ -42,8 +42,8 @@ class Weighed(Protocol):
         """Of the unpacked columns."""
 
     @property
-    def largest_cluster(self) -> int:
-        """Most events that are compressed together."""
+    def basket_bytes(self) -> float:
+        """Of what is unpacked whole for a part of it."""
 
 
 def size_of(text: str) -> int:
@@ -89,12 +89,12 @@ def chunksize_within(limit: int, chunksize: int, files: Iterable[Weighed]) -> in
         If a worker needs more for a single event.
     """
     for file in files:
-        needed = BASE + UNPACKING * file.largest_cluster * file.bytes_per_event
+        needed = BASE + UNPACKING * file.basket_bytes
         room = (limit - needed) / (FACTOR * ROUNDING * max(file.bytes_per_event, 1.0))
         if room < 1:
             msg = (
-                f"--memory {text_of(limit)}: a worker needs {text_of(math.ceil(needed))} before the first event of {file.path}, whose events "
-                f"are packed in clusters of up to {file.largest_cluster}; give it more"
+                f"--memory {text_of(limit)}: a worker needs {text_of(math.ceil(needed))} before the first event of {file.path}, whose baskets "
+                f"have {text_of(math.ceil(file.basket_bytes))}; give it more"
             )
             raise InputError(msg)
         chunksize = min(chunksize, math.floor(room))
@@ -121,7 +121,8 @@ def at_most(limit: int | None) -> Iterator[None]:
         return
     resident, data = sizes
     if resident >= limit:
-        raise MemoryError
+        msg = f"this process has {text_of(resident)} already"
+        raise MemoryError(msg)
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     own = data + limit - resident
     with suppress(ValueError, OSError):  # the machine's own limit is lower

@@ -42,6 +42,8 @@ class SourceFile:
         Files with friend trees of its events.
     bytes_per_event : float
         Of the unpacked columns.
+    basket_bytes : float
+        Unpacked, of the largest basket of every branch together.
     """
 
     dataset: str
@@ -58,6 +60,7 @@ class SourceFile:
     has_checksums: bool = False
     friends: tuple[str, ...] = ()
     bytes_per_event: float = 0.0
+    basket_bytes: float = 0.0
 
     @property
     def largest_cluster(self) -> int:
@@ -98,6 +101,7 @@ def inspect_file(dataset: str, path: str, override: Detector | None, layout: Any
     with open_file(path) as file:
         tree = find_tree(file, path, name)
         entries, uuid, borders = int(tree.num_entries), str(file.file.uuid), _borders(tree)
+        basket = _basket_bytes(tree, borders)
         is_data = "mc_process" not in (tree.keys() if layout is None else layout.truth)
         if layout is None:
             _check_form(file, tree, path)
@@ -137,6 +141,7 @@ def inspect_file(dataset: str, path: str, override: Detector | None, layout: Any
         has_checksums,
         friends,
         size / max(entries, 1),
+        basket,
     )
 
 
@@ -164,6 +169,14 @@ UNPACKED = 3
 def _unpacked(tree: Any) -> float:
     """Bytes of all columns without compression."""
     return float(tree.uncompressed_bytes if hasattr(tree, "common_entry_offsets") else UNPACKED * tree.file.fEND)
+
+
+def _basket_bytes(tree: Any, borders: tuple[int, ...]) -> float:
+    """Unpacked bytes of the largest basket of every branch, which are unpacked whole for a part of them."""
+    if not hasattr(tree, "common_entry_offsets"):
+        return _unpacked(tree) * max((b - a for a, b in itertools.pairwise(borders)), default=0) / max(tree.num_entries, 1)
+    longest = [max((b - a for a, b in itertools.pairwise(branch.entry_offsets)), default=0) for branch in tree.branches]
+    return sum(n * branch.uncompressed_bytes for n, branch in zip(longest, tree.branches, strict=True)) / max(tree.num_entries, 1)
 
 
 def _borders(tree: Any) -> tuple[int, ...]:

@@ -73,9 +73,9 @@ class SummaryFile:
         return 8.0 * len(self.columns)
 
     @property
-    def largest_cluster(self) -> int:
-        """Most rows between two borders."""
-        return max((b - a for a, b in itertools.pairwise(self.borders)), default=0)
+    def basket_bytes(self) -> float:
+        """Of the largest part of all columns."""
+        return self.bytes_per_event * max((b - a for a, b in itertools.pairwise(self.borders)), default=0)
 
     @property
     def is_data(self) -> bool:
