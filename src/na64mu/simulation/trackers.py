@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from na64mu.kernel import inner_kernel
+from na64mu.kernel import inner_kernel, kernel
 from na64mu.reference import by_reference
 from na64mu.simulation.line import Surfaces
 from na64mu.simulation.readout import Readout
@@ -21,7 +21,7 @@ __all__ = ("tracker_rows",)
 ROWS_PER_EVENT = 64  # space at the start (twice as much for strips); it grows
 
 
-@inner_kernel
+@kernel
 def _to_module(r: Readout, surface: int, hit: FloatArray, local: FloatArray) -> None:
     """A crossing (surface, x, y, tx, ty) as the module sees it, which may be turned about its centre."""
     for i in range(len(hit)):
