@@ -136,7 +136,10 @@ def test_cells_out_of_time_stand_aside() -> None:
 
 
 def test_event_without_a_track_is_drawn() -> None:
-    figure, _ = draw_event(one(any_file(), 0), load_detector("na64mu-2022"))
+    detector = load_detector("na64mu-2022")
+    summary = reconstruct(read_batch(any_file()), detector)
+    entry = int(np.flatnonzero(summary["n_tracks_ms2"] == 0)[0])
+    figure, _ = draw_event(one(any_file(), entry), detector)
     assert "$p_{out}$: no track" in figure.get_suptitle()
 
 

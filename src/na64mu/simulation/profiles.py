@@ -15,7 +15,7 @@ import math
 from na64mu.kernel import kernel
 from na64mu.simulation.stream import Stream
 
-__all__ = ("TAIL_SPREAD", "gamma_cdf", "lateral_integral", "longitudinal", "mean_depth", "radial")
+__all__ = ("TAIL", "TAIL_SPREAD", "gamma_cdf", "lateral_integral", "longitudinal", "mean_depth", "radial")
 
 
 #: Added to the published depth of the maximum [radiation lengths], and factor on the published fluctuations.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from na64mu.kernel import kernel
 from na64mu.simulation.losses import LossTables
 from na64mu.simulation.plates import Plates
-from na64mu.simulation.profiles import TAIL_SPREAD, gamma_cdf, lateral_integral, longitudinal, mean_depth, radial
+from na64mu.simulation.profiles import TAIL, TAIL_SPREAD, gamma_cdf, lateral_integral, longitudinal, mean_depth, radial
 from na64mu.simulation.straggling import Knocks
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
@@ -98,8 +98,6 @@ class Calorimeter(NamedTuple):
 #: Softer showers are spots of at most SPOT each, at depths and radii drawn from the profiles [GeV]: the parametrisation was made for 0.4 GeV
 #: and more, and softer showers are a few particles.
 SOFTEST_SHAPE, SPOT = 0.4, 0.1
-#: Cells larger than this many radii of the tail: 3 x 3 of them hold as much as 5 x 5 of the ECAL's.
-LARGE_CELL = 1.0
 SOFT_BETA = 0.5  # of their longitudinal profile (PDG Review sec. 34.5)
 
 
@@ -177,9 +175,9 @@ def _deposit_spread(
     c: Calorimeter, cells: FloatArray, section: int, x: float, y: float, energy: float,
     profile: tuple[float, float, float], rng: Stream,
 ) -> None:  # fmt: skip
-    """Share energy over the 3 x 3 cells around a point by a radial profile, or 5 x 5 small ones; what falls outside is lost."""
+    """Share energy over the 5 x 5 cells around a point by a radial profile, or 3 x 3 that are larger than its mean tail; the rest is lost."""
     core, tail, weight = c.moliere * profile[0], c.moliere * profile[1], profile[2]
-    n = 1 if min(c.x_pitch, c.y_pitch) > LARGE_CELL * tail else 2
+    n = 1 if min(c.x_pitch, c.y_pitch) > TAIL * c.moliere else 2
     ix0 = math.floor((x - c.x_low) / c.x_pitch)
     iy0 = math.floor((y - c.y_low) / c.y_pitch)
     first, last = max(0, iy0 - n), min(cells.shape[2], iy0 + n + 1)
