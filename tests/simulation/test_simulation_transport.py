@@ -13,7 +13,7 @@ from na64mu.simulation.beam import beam_spot, carry_back, sample_beam
 from na64mu.simulation.line import DRIFT, FIELD, PLANE, build_line, build_surfaces
 from na64mu.simulation.recoil import deflect, recoil_angle
 from na64mu.simulation.stream import Stream
-from na64mu.simulation.transport import CURVATURE, circle, highland_sigma, scatter, scattering
+from na64mu.simulation.transport import CURVATURE, circle, highland_sigma, inverse_p_beta, scatter, scattering
 
 
 def runge_kutta(state: np.ndarray, length: float, bx: float, by: float, charge: float, n: int = 60) -> np.ndarray:
@@ -88,7 +88,7 @@ def test_scattering_moments_and_tail() -> None:
     out, block = np.empty((n, 2)), scattering(40.0, 82.0)
     for i in range(n):
         state = np.array([0.0, 0.0, 0.0, 0.0, 160.0])
-        scatter(state, 471.0, 1.0, *block, 82.0, rng)
+        scatter(state, 471.0, 1.0, *block, 82.0, inverse_p_beta(state[4]), rng)
         out[i] = state[0], state[2]
     sigma = highland_sigma(40.0, 40.0, 160.0)
     core = np.abs(out[:, 1]) < 5.0 * sigma
@@ -106,7 +106,7 @@ def test_scattering_adds_up_over_the_steps_of_a_block() -> None:
             state = np.array([0.0, 0.0, 0.0, 0.0, 160.0])
             for share in shares:
                 state[:2] += 471.0 * share * state[2:4]
-                scatter(state, 471.0 * share, share, *block, 82.0, rng)
+                scatter(state, 471.0 * share, share, *block, 82.0, inverse_p_beta(state[4]), rng)
             out[i] = state[0]
     assert np.percentile(np.abs(parts), [50.0, 90.0]) == pytest.approx(np.percentile(np.abs(whole), [50.0, 90.0]), rel=0.04)
     assert scattering(0.0, 7.0) == (0.0, 0.0)
@@ -122,7 +122,7 @@ def test_single_scattering_tail() -> None:
     count = 0
     for _ in range(n):
         state = np.array([0.0, 0.0, 0.0, 0.0, 160.0])
-        scatter(state, 0.0, 1.0, *plane, 7.0, rng)
+        scatter(state, 0.0, 1.0, *plane, 7.0, inverse_p_beta(state[4]), rng)
         count += math.hypot(state[2], state[3]) > 8.0 * sigma
     expected = chi_c2 / (8.0 * sigma) ** 2
     assert 0.002 < expected < 0.006

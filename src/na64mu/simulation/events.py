@@ -27,7 +27,7 @@ from na64mu.simulation.setup import MOST_HITS, Scratch, Setup, new_scratch
 from na64mu.simulation.showers import Calorimeter
 from na64mu.simulation.stack import DECAY, HADRON, HARD_LOSS, PILE_UP, TRUTH_HADRON, TRUTH_KAON, TRUTH_PION, ZPRIME, cross_stack
 from na64mu.simulation.stream import Stream
-from na64mu.simulation.transport import circle, drift, scatter
+from na64mu.simulation.transport import circle, drift, inverse_p_beta, scatter
 from na64mu.simulation.truth import F_INDEX, F_P_IN, F_P_OUT, F_PROCESS, F_PX, F_TRANSFER, F_TRIGGER, F_VERTEX, F_X_S4, FACTS, Truth
 from na64mu.typing import FloatArray, IntArray
 
@@ -49,14 +49,14 @@ def _in_hole(c: Calorimeter, state: FloatArray) -> bool:
 
 
 @inner_kernel
-def _cross(setup: Setup, i: int, length: float, whole: float, state: FloatArray, track: Stream) -> bool:
+def _cross(setup: Setup, i: int, length: float, whole: float, state: FloatArray, inverse: float, track: Stream) -> bool:
     """A length of a DRIFT or FIELD of which `whole` is the rest; False if the particle is lost in a magnet."""
     line = setup.line
     if line.kind[i] == DRIFT:
         drift(state, length)
     elif not in_aperture(setup, i, state) or not circle(state, length, line.field[i, 0], line.field[i, 1], setup.spot.charge):
         return False
-    scatter(state, length, length / whole if whole > 0.0 else 1.0, line.core[i], line.tail[i], AIR_Z, track)
+    scatter(state, length, 1.0 if length == whole else length / whole, line.core[i], line.tail[i], AIR_Z, inverse, track)
     return True
 
 
@@ -94,7 +94,7 @@ def _follow_hadron(setup: Setup, scratch: Scratch, step: int, state: FloatArray,
 
 
 @inner_kernel
-def _at_plane(setup: Setup, scratch: Scratch, i: int, state: FloatArray, mode: int, track: Stream) -> bool:
+def _at_plane(setup: Setup, scratch: Scratch, i: int, state: FloatArray, mode: int, inverse: float, track: Stream) -> bool:
     """A PLANE; False if the muon has passed S0 or S1 and nothing has touched it: there is no trigger any more."""
     line, counter = setup.line, setup.line.number[i] - setup.surfaces.first_counter
     record(setup, scratch, line.number[i], state[0], state[1], state[2], state[3], math.inf, track)
@@ -102,7 +102,7 @@ def _at_plane(setup: Setup, scratch: Scratch, i: int, state: FloatArray, mode: i
         scratch.facts[F_X_S4] = state[0]
     elif mode != PILE_UP and counter in (S0, S1) and scratch.counters[counter] == 0.0:
         return False
-    scatter(state, 0.0, 1.0, line.core[i], line.tail[i], COMPOSITE_Z, track)
+    scatter(state, 0.0, 1.0, line.core[i], line.tail[i], COMPOSITE_Z, inverse, track)
     delta_rays(setup, scratch, i, state, track)
     return True
 
@@ -123,20 +123,22 @@ def _walk(
     """Steps first to last - 1 of the line, with what happens in the calorimeters if `whole`; False if the muon is lost."""
     line = setup.line
     planned = plan[0] if mode in (ZPRIME, HARD_LOSS, DECAY) else math.inf
+    inverse = inverse_p_beta(state[4])
     for i in range(first, last):
         kind = line.kind[i]
         length = line.z_out[i] - line.z_in[i]
         if kind == PLANE:
-            if not _at_plane(setup, scratch, i, state, mode, track):
+            if not _at_plane(setup, scratch, i, state, mode, inverse, track):
                 return False
         elif kind in (DRIFT, FIELD):
             left = length
             if mode == DECAY and line.z_in[i] <= planned < line.z_out[i]:
                 left = line.z_out[i] - planned
-                if not _cross(setup, i, length - left, length, state, track):
+                if not _cross(setup, i, length - left, length, state, inverse, track):
                     return False
                 _decay(setup, scratch, state, plan, track, rest)
-            if not _cross(setup, i, left, length, state, track):
+                inverse = inverse_p_beta(state[4])
+            if not _cross(setup, i, left, length, state, inverse, track):
                 return False
             if kind == DRIFT:
                 delta_rays(setup, scratch, i, state, track)
@@ -153,6 +155,8 @@ def _walk(
                 return False
         elif not cross_stack(setup, scratch, setup.hcal, scratch.hcal, i, state, math.inf, mode, plan, whole, track, rest):
             return False
+        if kind in (ECAL, VHCAL, HCAL):
+            inverse = inverse_p_beta(state[4])
     return True
 
 

@@ -18,7 +18,7 @@ from na64mu.simulation.showers import Calorimeter, deposit_point
 from na64mu.simulation.spray import delta_direction, spray_delta_rays
 from na64mu.simulation.straggling import straggled
 from na64mu.simulation.stream import Stream
-from na64mu.simulation.transport import MUON_MASS, drift, scatter, scattering
+from na64mu.simulation.transport import MUON_MASS, drift, inverse_p_beta, scatter, scattering
 from na64mu.simulation.truth import F_MASS, F_PROCESS, F_PSI, F_TRANSFER, F_VERTEX, F_XFRAC
 from na64mu.typing import FloatArray
 
@@ -146,7 +146,7 @@ def cross_stack(
         length = (planned if at_plan else (z + length if at_loss else stop)) - z
         before_x, before_y = state[0], state[1]
         drift(state, length)
-        scatter(state, length, length / (c.x0 * thickness), core, tail, c.z_nucleus, track)
+        scatter(state, length, length / (c.x0 * thickness), core, tail, c.z_nucleus, inverse_p_beta(state[4]), track)
         mean = continuous * length
         if whole:
             visible = straggled(c.mip_scale * mean, c.knocks, rest)

@@ -11,7 +11,7 @@ from na64mu.kernel import kernel
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
 
-__all__ = ("CURVATURE", "circle", "drift", "highland_sigma", "scatter", "scattering")
+__all__ = ("CURVATURE", "circle", "drift", "highland_sigma", "inverse_p_beta", "scatter", "scattering")
 
 #: Curvature of a unit charge: 1/R [1/mm] = CURVATURE B [T] / p [GeV/c].
 CURVATURE = 0.299792458e-3
@@ -170,7 +170,15 @@ OFFSET = 1.0 / math.sqrt(12.0)
 
 
 @kernel
-def scatter(state: FloatArray, length: float, share: float, core: float, tail: float, z_nucleus: float, rng: Stream) -> None:
+def inverse_p_beta(p: float) -> float:
+    """1 / (beta p) of a muon [c/GeV], to which angles of scattering are proportional; p in GeV/c."""
+    return math.sqrt(p * p + MUON_MASS * MUON_MASS) / (p * p)
+
+
+@kernel
+def scatter(
+    state: FloatArray, length: float, share: float, core: float, tail: float, z_nucleus: float, inverse: float, rng: Stream
+) -> None:
     """Multiple scattering in a step: a Gaussian core with correlated angle and offset, and a single-scattering tail.
 
     Core: Highland angle and, for an extended step, the offset of the PDG Review (2024) eq. 34.21-34.22:
@@ -190,19 +198,20 @@ def scatter(state: FloatArray, length: float, share: float, core: float, tail: f
         Of the block, from `scattering`.
     z_nucleus : float
         Nuclear charge for the tail.
+    inverse : float
+        `inverse_p_beta` of the momentum, which stays the same over many steps [c/GeV].
     rng : Stream
         Random numbers.
     """
     if share <= 0.0 or core == 0.0:
         return
-    p2 = state[4] * state[4]
-    energy2 = p2 + MUON_MASS * MUON_MASS
-    whole = core * math.sqrt(energy2) / p2  # core / (beta p)
+    whole = core * inverse
     sigma = whole if share == 1.0 else whole * math.sqrt(share)
     for axis in range(2):
         z2 = rng.standard_normal()
         if length > 0.0:
             state[axis] += length * sigma * (OFFSET * rng.standard_normal() + 0.5 * z2)
         state[2 + axis] += sigma * z2
-    if rng.random() * energy2 < tail * p2 * share:  # about 1 % for a whole block: never two
+    one_over_beta = state[4] * inverse
+    if rng.random() * one_over_beta * one_over_beta < tail * share:  # about 1 % for a whole block: never two
         _single_scatter(state, TAIL_FROM * whole, z_nucleus, rng)
