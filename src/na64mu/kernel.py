@@ -8,7 +8,7 @@ import numba
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ("inlined_kernel", "inner_kernel", "kernel", "trailing_zeros")
+__all__ = ("inlined_kernel", "inner_kernel", "kernel", "small_kernel", "trailing_zeros")
 
 #: Serial compiled function without reference counts: it must not allocate (whoever calls it hands over all scratch arrays).
 #: numba counts a reference whenever an array is taken out of a tuple, in a loop too: two thirds of the time of a search.
@@ -21,6 +21,9 @@ inner_kernel = numba.njit(cache=True, nogil=True, _nrt=False, no_cpython_wrapper
 #: The same, written out where it is called. A call hands over every array of a tuple as seven numbers: functions that take whole
 #: tuples and do little with them spend most of their time on that.
 inlined_kernel = numba.njit(cache=True, nogil=True, _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+#: Written out where it is called, and Python may call it: formulas of a few lines that are called at every step.
+small_kernel = numba.njit(cache=True, nogil=True, _nrt=False, forceinline=True)
 
 
 @intrinsic

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from na64mu.detector import Detector
-from na64mu.kernel import inner_kernel, kernel
+from na64mu.kernel import inlined_kernel, inner_kernel, kernel
 from na64mu.reference import by_reference
 from na64mu.simulation.beam import carry_back, sample_beam
 from na64mu.simulation.decays import PION_TO_MUON, decay
@@ -48,7 +48,7 @@ def _in_hole(c: Calorimeter, state: FloatArray) -> bool:
     return abs(state[0]) < c.x_hole and abs(state[1]) < c.y_hole
 
 
-@inner_kernel
+@inlined_kernel
 def _cross(setup: Setup, i: int, length: float, whole: float, state: FloatArray, inverse: float, track: Stream) -> bool:
     """A length of a DRIFT or FIELD of which `whole` is the rest; False if the particle is lost in a magnet."""
     line = setup.line
@@ -93,7 +93,7 @@ def _follow_hadron(setup: Setup, scratch: Scratch, step: int, state: FloatArray,
         follow_hadron(setup, scratch, step_behind(setup, c, step), state, c.ends[-1], setup.spot.charge, rest)
 
 
-@inner_kernel
+@inlined_kernel
 def _at_plane(setup: Setup, scratch: Scratch, i: int, state: FloatArray, mode: int, inverse: float, track: Stream) -> bool:
     """A PLANE; False if the muon has passed S0 or S1 and nothing has touched it: there is no trigger any more."""
     line, counter = setup.line, setup.line.number[i] - setup.surfaces.first_counter

@@ -16,7 +16,7 @@ from numba.core import cgutils
 from numba.extending import NativeValue, make_attribute_wrapper, models, overload_method, register_model, typeof_impl, unbox
 from numpy.typing import NDArray
 
-from na64mu.kernel import inner_kernel, kernel
+from na64mu.kernel import inner_kernel, kernel, small_kernel
 from na64mu.typing import FloatArray
 
 __all__ = ("Stream", "ziggurat")
@@ -72,7 +72,7 @@ def _restart(state: WordArray, key: np.uint64, number: np.uint64) -> None:
         state[i] = _mix(x)
 
 
-@kernel
+@small_kernel
 def _next(state: WordArray) -> np.uint64:
     s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
     total = s0 + s3
@@ -87,17 +87,17 @@ def _next(state: WordArray) -> np.uint64:
     return out
 
 
-@kernel
+@small_kernel
 def _random(state: WordArray) -> float:
     return np.int64(_next(state) >> S11) * UNIT
 
 
-@kernel
+@small_kernel
 def _standard_exponential(state: WordArray) -> float:
     return -math.log(1.0 - _random(state))
 
 
-@kernel
+@small_kernel
 def _standard_normal(state: WordArray) -> float:
     while True:
         bits = _next(state)

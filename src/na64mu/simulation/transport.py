@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from na64mu.kernel import kernel
+from na64mu.kernel import kernel, small_kernel
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
 
@@ -22,7 +22,7 @@ MUON_MASS = 0.1056583755
 SINGLE = math.pi * 0.51099895e-3**2 * 137.035999
 
 
-@kernel
+@small_kernel
 def drift(state: FloatArray, length: float) -> None:
     """Carry a state along a straight line.
 
@@ -175,7 +175,7 @@ def inverse_p_beta(p: float) -> float:
     return math.sqrt(p * p + MUON_MASS * MUON_MASS) / (p * p)
 
 
-@kernel
+@small_kernel
 def scatter(
     state: FloatArray, length: float, share: float, core: float, tail: float, z_nucleus: float, inverse: float, rng: Stream
 ) -> None:
