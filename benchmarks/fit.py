@@ -20,7 +20,8 @@ from scipy.stats import chi2, kstest
 from telescope import TELESCOPE_HIT, Sample, gls_sigma, make, moved, real, seeds, telescope
 
 from na64mu.tracking.engine import kernel
-from na64mu.tracking.fit import FittedTracks, fit_measurements
+from na64mu.tracking.fit import fit_measurements
+from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.outliers import Removal, fit_without_outliers, remove_outliers
 from na64mu.tracking.route import route
 from na64mu.tracking.spectrometer import Spectrometer

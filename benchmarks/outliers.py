@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from telescope import TELESCOPE_HIT, Sample, make, moved, seeds, telescope
 
-from na64mu.tracking.fit import FittedTracks, fit_measurements
+from na64mu.tracking.fit import fit_measurements
+from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.outliers import Removal, fit_without_outliers
 from na64mu.typing import BoolArray, FloatArray
 

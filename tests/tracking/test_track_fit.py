@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from na64mu.tracking import kalman
 from na64mu.tracking.engine import kernel
-from na64mu.tracking.fit import FittedTracks, fit_measurements, unpacked_covariance
+from na64mu.tracking.fit import fit_measurements
+from na64mu.tracking.fitted import FittedTracks, unpacked_covariance
 from na64mu.tracking.route import Cross, Drift, Lose, Measure, Scatter, Step, route
 from na64mu.tracking.spectrometer import Plane, Spectrometer
 from na64mu.tracking.transport import crossed

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from na64mu.detector import load_detector
-from na64mu.tracking.fit import FittedTracks, first_look, fit_kernel, fit_measurements
+from na64mu.tracking.fit import first_look, fit_kernel, fit_measurements
+from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.nystrom import crossed_map
 from na64mu.tracking.route import Follow, route
 from na64mu.tracking.source import Kind

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from na64mu.tracking.fit import FittedTracks, fit_measurements
+from na64mu.tracking.fit import fit_measurements
+from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.outliers import Removal, fit_without_outliers
 from na64mu.tracking.spectrometer import C_FIELD, Plane, Spectrometer
 from na64mu.typing import FloatArray

@@ -14,7 +14,7 @@ from na64mu.reconstruction.hits import spectrometer_hits
 from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
 from na64mu.reconstruction.summary import middle_of_ecal
 from na64mu.table import Shown, Table
-from na64mu.tracking.fit import FittedTracks
+from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.nystrom import cross_map
 from na64mu.tracking.spectrometer import Spectrometer, spectrometer

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2 as chi2_distribution
 
-from na64mu.tracking.fit import FittedTracks, fit_measurements, loose_prior
+from na64mu.tracking.fit import fit_measurements, loose_prior
+from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.route import Scattering
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import FloatArray, IntArray

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.stats import chi2 as chi2_distribution
 
 from na64mu.tracking.engine import Kernel
-from na64mu.tracking.fit import FittedTracks, fit_kernel, loose_prior, read_tracks
+from na64mu.tracking.fit import fit_kernel, loose_prior, read_tracks
+from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.route import Scattering
 from na64mu.tracking.source import LANES
 from na64mu.tracking.spectrometer import Spectrometer

@@ -11,7 +11,8 @@ import numpy as np
 from na64mu.kernel import kernel
 from na64mu.table import Shown, Table
 from na64mu.tracking.finding import Origin, find_candidates
-from na64mu.tracking.fit import FittedTracks, fit_tracks
+from na64mu.tracking.fit import fit_tracks
+from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.joining import join
 from na64mu.tracking.projection import projection, track_model

@@ -12,7 +12,7 @@ import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.detector.elements import Ecal
-from na64mu.tracking.fit import FittedTracks
+from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.spectrometer import highland_angle, spectrometer
 from na64mu.typing import AnyArray, FloatArray
 
