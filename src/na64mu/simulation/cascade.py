@@ -14,7 +14,7 @@ from na64mu.kernel import inner_kernel, kernel
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
 
-__all__ = ("MOST_PARTICLES", "SOFTEST", "leaving_particles")
+__all__ = ("MOST_PARTICLES", "SOFTEST", "brems_fraction", "leaving_particles")
 
 #: Softer particles belong to the shower's profile: MS2 bends an electron of 0.2 GeV by 2 rad out of the line.
 SOFTEST = 0.2
@@ -23,7 +23,8 @@ MOST_PARTICLES = 2000
 
 
 @inner_kernel
-def _brems_fraction(lowest: float, rng: Stream) -> float:
+def brems_fraction(lowest: float, rng: Stream) -> float:
+    """Part of an electron's energy that a photon takes, from (4/3 - 4/3 y + y^2) / y above `lowest`."""
     """Photon energy over electron energy, from (4/3 - 4/3 y + y^2) / y above a lowest y."""
     while True:
         y = lowest ** (1.0 - rng.random())
@@ -101,7 +102,7 @@ def leaving_particles(energy: float, photon: bool, depth: float, critical_energy
                 out[row, 0], out[row, 1], out[row, 2] = (1.0 - v) * e, 1.0, left
                 e, charge, made = v * e, -1.0, left
             else:
-                y = _brems_fraction(lowest, rng)
+                y = brems_fraction(lowest, rng)
                 n_left += 1
                 row = last - n_left + 1
                 out[row, 0], out[row, 1], out[row, 2] = y * e, 0.0, left

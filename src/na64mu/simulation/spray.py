@@ -14,6 +14,7 @@ import math
 from na64mu.kernel import inner_kernel
 from na64mu.physics.constants import ELECTRON_MASS
 from na64mu.physics.electromagnetic import bethe_heitler
+from na64mu.simulation.cascade import brems_fraction
 from na64mu.simulation.flight import SOFT, fly
 from na64mu.simulation.line import PLANE
 from na64mu.simulation.losses import CUT
@@ -216,11 +217,7 @@ def _photon(c: Calorimeter, particle: FloatArray, stack: FloatArray, n: int, fro
 @inner_kernel
 def _radiate(plates: Plates, material: int, particle: FloatArray, stack: FloatArray, n: int, rng: Stream) -> int:
     """A photon from (4/3 - 4/3 y + y^2) / y above SOFTEST_PHOTON, kept with the share of Bethe and Heitler's spectrum in that of complete screening."""
-    lowest = SOFTEST_PHOTON / particle[1]
-    while True:
-        y = lowest ** (1.0 - rng.random())
-        if rng.random() * (4.0 / 3.0) < 4.0 / 3.0 * (1.0 - y) + y * y:
-            break
+    y = brems_fraction(SOFTEST_PHOTON / particle[1], rng)
     correction = plates.correction[material]
     delta = plates.screening[material] / (particle[1] + ELECTRON_MASS) * y / (1.0 - y)
     if rng.random() * bethe_heitler(y, 0.0, correction) > bethe_heitler(y, delta, correction):
