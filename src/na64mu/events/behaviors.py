@@ -10,14 +10,14 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
-from coffea.nanoevents.methods import base
 
+from na64mu.events.coffea_names import NanoCollection, NanoEvents, base_behavior
 from na64mu.events.form import SAMPLES, TRIGGER_BITS, WAVEFORMS
 from na64mu.table import Table
 
 __all__ = ("RECORD_NAMES", "behavior")
 
-behavior: dict[Any, Any] = dict(base.behavior)
+behavior: dict[Any, Any] = dict(base_behavior)
 
 #: Collection -> name of the record that carries its behaviour.
 RECORD_NAMES = {
@@ -37,7 +37,7 @@ COUNTER_IDS = {"S0": 0, "S1": 1, "V1": 2, "S4": 3, "S_mu": 4}
 
 
 @ak.mixin_class(behavior)
-class TimedHit(base.NanoCollection):
+class TimedHit(NanoCollection):
     """A hit with a time; an in-time hit has time 0 (a straw: its drift time)."""
 
     def in_time(self, window: float | tuple[float, float]) -> Any:
@@ -58,7 +58,7 @@ class TimedHit(base.NanoCollection):
 
 
 @ak.mixin_class(behavior)
-class ModuleHit(base.NanoCollection):
+class ModuleHit(NanoCollection):
     """A hit of a numbered module."""
 
     def module_is(self, number: int) -> Any:
@@ -178,7 +178,7 @@ class HcalCell(Cell, ModuleHit):
 
 
 @ak.mixin_class(behavior)
-class Waveform(base.NanoCollection):
+class Waveform(NanoCollection):
     """A channel of a calorimeter, VETO end or counter with its 32 samples of 12.5 ns [ADC counts]."""
 
     @property
@@ -192,7 +192,7 @@ class Waveform(base.NanoCollection):
 
 
 @ak.mixin_class(behavior)
-class RawEvent(base.NanoEvents):
+class RawEvent(NanoEvents):
     """An event of the raw tree: a recorded trigger."""
 
     def met(self, condition: str) -> Any:

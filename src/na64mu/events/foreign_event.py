@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import awkward as ak
-from coffea.nanoevents.methods import base
 
 from na64mu.errors import InputError
 from na64mu.events.batch import RawBatch
 from na64mu.events.behaviors import behavior
+from na64mu.events.coffea_names import NanoEvents
 from na64mu.events.layout import Layout
 from na64mu.events.reader import read_batch
 
@@ -15,7 +15,7 @@ __all__ = ("ForeignEvent",)
 
 
 @ak.mixin_class(behavior)
-class ForeignEvent(base.NanoEvents):
+class ForeignEvent(NanoEvents):
     """An event of a foreign tree that carries the layout by which it maps onto the raw tree."""
 
     def read_batch(self) -> RawBatch:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import awkward as ak
-from coffea.nanoevents import NanoEventsFactory
 
 from na64mu.errors import InputError
 from na64mu.events.batch import RawBatch
 from na64mu.events.behaviors import RECORD_NAMES, behavior
+from na64mu.events.coffea_names import NanoEventsFactory
 from na64mu.events.form import TREE
 from na64mu.events.layout import Layout
 from na64mu.events.reader import batch_of, read_batch

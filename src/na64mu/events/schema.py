@@ -12,15 +12,14 @@ every list is compared with its counter when it is read.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 import awkward as ak
 import numpy as np
-from coffea.nanoevents import transforms
-from coffea.nanoevents.schemas.base import BaseSchema, zip_forms
-from coffea.nanoevents.util import quote
 
 from na64mu.errors import InputError
 from na64mu.events.behaviors import RECORD_NAMES, behavior
+from na64mu.events.coffea_names import BaseSchema, counts_to_offsets, register_form_step, zip_forms
 from na64mu.events.foreign_event import ForeignEvent
 from na64mu.events.form import ALL_COLLECTIONS, SCALARS, TRUTH, collections_of, missing_branches
 
@@ -62,8 +61,7 @@ def counted_content(stack: list[Any]) -> None:
     stack.append(ak.flatten(column, axis=1).layout)
 
 
-# coffea looks the steps of its form keys up by name in this module; there is no other way to give it one.
-transforms.na64mu_counted_content = counted_content
+register_form_step("na64mu_counted_content", counted_content)
 
 
 def _listed(forms: dict[str, Form], name: str, counter: str) -> Form:
@@ -71,7 +69,7 @@ def _listed(forms: dict[str, Form], name: str, counter: str) -> Form:
     if not form["class"].startswith("ListOffset") or form["content"]["class"] != "NumpyArray":
         msg = f"branch {name!r} does not have one list of numbers per event, as the raw tree has"
         raise InputError(msg)
-    steps = quote(f"{name},!load,{counter},!load,{name},!na64mu_counted_content")
+    steps = quote(f"{name},!load,{counter},!load,{name},!na64mu_counted_content", safe="")
     return form | {"content": form["content"] | {"form_key": steps}}
 
 
@@ -98,7 +96,7 @@ class RawTreeSchema(BaseSchema):
         out = {name: _flat(forms, name) for name in SCALARS | TRUTH if name in forms}
         for name in collections_of(forms):
             columns = {field: _listed(forms, f"{name}_{field}", f"n{name}") for field in ALL_COLLECTIONS[name]}
-            offsets = transforms.counts2offsets_form(_flat(forms, f"n{name}"))
+            offsets = counts_to_offsets(_flat(forms, f"n{name}"))
             out[name] = zip_forms(columns, name, RECORD_NAMES[name], offsets=offsets)
         self._form["fields"], self._form["contents"] = list(out), list(out.values())
         self._form["parameters"]["__record__"] = "RawEvent"

@@ -162,8 +162,9 @@ def quiet_coffea(show_progress: bool) -> Iterator[None]:
     show_progress : bool
         Whether bars are wanted.
     """
-    from coffea.util import coffea_console
+    from na64mu.events.coffea_names import console
 
+    coffea_console = console()
     before = coffea_console.stderr, coffea_console.quiet, coffea_console.is_jupyter
     coffea_console.stderr, coffea_console.quiet = True, not show_progress
     coffea_console.is_jupyter &= show_progress  # in Jupyter a bar is a widget, which takes no notice of `quiet`

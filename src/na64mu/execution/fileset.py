@@ -39,11 +39,11 @@ class Fileset:
 
     def known(self) -> dict[Any, dict[str, Any]]:
         """What coffea's Runner would open every file to find out, in the form of its cache of metadata."""
-        from coffea.processor.executor import FileMeta
+        from na64mu.events.coffea_names import file_meta
 
         own = self.for_runner()
         return {
-            FileMeta(f.dataset, f.path, f.tree): {
+            file_meta(f.dataset, f.path, f.tree): {
                 **own[f.dataset]["metadata"],
                 "numentries": f.entries,
                 "uuid": UUID(f.uuid).bytes,
