@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
 
@@ -17,7 +15,6 @@ from na64mu import __version__
 from na64mu.cli import VERBS
 
 ROOT = Path(__file__).parents[2]
-MAKE = shutil.which("make")
 
 
 def tracked_files() -> list[Path]:
@@ -95,46 +92,6 @@ def test_links_inside_the_project_lead_somewhere(document):
 def test_versions_agree():
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert re.search(rf"^version: {re.escape(__version__)}$", citation, flags=re.MULTILINE)
-
-
-def test_constraints_pin_versions_and_nothing_else():
-    lines = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+==[0-9][\w.+!]*", line) for line in lines)
-    pinned = {re.split("==", line)[0].lower().replace("_", "-") for line in lines}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = project["dependencies"] + project["optional-dependencies"]["test"]
-    assert {re.split(r"[\[><=]", name)[0].lower() for name in wanted} <= pinned
-
-
-def test_a_pinned_version_satisfies_its_requirement():
-    from packaging.requirements import Requirement
-
-    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
-    pinned = {name.lower(): version for name, version in re.findall(r"^(\S+)==(\S+)$", text, flags=re.MULTILINE)}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for line in project["dependencies"] + project["optional-dependencies"]["test"]:
-        need = Requirement(line)
-        assert need.specifier.contains(pinned[need.name.lower()]), line
-
-
-def test_the_check_that_runs_on_every_change_is_the_readmes():
-    script = ROOT / ".ci" / "run"
-    assert os.access(script, os.X_OK)
-    assert script.read_text(encoding="utf-8").splitlines()[-1] == "make test"
-
-
-@pytest.mark.skipif(MAKE is None, reason="make is not installed")
-def test_an_old_python_is_named_in_one_sentence(tmp_path):
-    old = tmp_path / "python3"
-    old.write_text('#!/bin/sh\ncase "$1" in -V) echo "Python 3.9.2";; *) exit 1;; esac\n')
-    old.chmod(0o755)
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in ("pyproject.toml", "constraints.txt"):
-        (tmp_path / name).touch()
-    done = subprocess.run([str(MAKE), "run", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert f"na64mu needs Python 3.11 or newer, {old} is Python 3.9.2" in done.stderr
-    assert not (tmp_path / ".venv").exists()
 
 
 def test_the_wheel_holds_processors_selections_and_data(tmp_path):
