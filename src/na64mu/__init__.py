@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from na64mu.selections import load_working_point as load_working_point
     from na64mu.simulation.produce import produce as produce
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 #: Name -> module that has it.
 _PLACES = {
@@ -43,6 +43,12 @@ _PLACES = {
 }
 
 __all__ = ("__version__", *_PLACES)  # noqa: PLE0604  # all are strings
+
+
+# Modules that moved in this release are found by their old names too, with a warning.
+from na64mu import deprecation as _deprecation  # noqa: E402
+
+_deprecation.install_old_modules()
 
 
 def __getattr__(name: str) -> object:

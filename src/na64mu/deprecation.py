@@ -1,0 +1,94 @@
+"""Old names that still work for one release, with a warning that says the new one.
+
+A name of the public interface (a module, a function, an option, a choice) that is renamed in release 0.N works until release 0.N+1 is out.
+The old name of a module is imported as the new module itself, so that classes and errors stay the same objects.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from importlib.machinery import ModuleSpec
+
+TYPE_CHECKING = False  # of `typing`, whose import would take longer than all the rest
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import ModuleType
+
+__all__ = ("REMOVED_IN", "install_old_modules", "renamed", "warn_renamed")
+
+#: The release that forgets the old names of the present one.
+REMOVED_IN = "0.3"
+
+#: Old module -> new module, without the `na64mu.` of both.
+MOVED_MODULES: dict[str, str] = {}
+
+
+def renamed(old: str, new: str) -> str:
+    """What is said of an old name.
+
+    Parameters
+    ----------
+    old, new : str
+        The names, as a user writes them.
+
+    Returns
+    -------
+    str
+        One sentence.
+    """
+    return f"{old} is now {new}; the old name works until na64mu {REMOVED_IN}"
+
+
+def warn_renamed(old: str, new: str, *, stacklevel: int = 2) -> None:
+    """Warn that a name was renamed.
+
+    Parameters
+    ----------
+    old, new : str
+        The names, as a user writes them.
+    stacklevel : int
+        As for `warnings.warn`, counted from the caller.
+    """
+    warnings.warn(renamed(old, new), FutureWarning, stacklevel=stacklevel + 1)
+
+
+class _OldModule:
+    """A loader that imports the new module in place of the old one."""
+
+    def __init__(self, new: str) -> None:
+        self.new = new
+
+    def create_module(self, spec: ModuleSpec) -> None:  # noqa: ARG002  # the interface of a loader
+        """The usual empty module, which `exec_module` replaces."""
+        return
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put the new module in the place of the old one."""
+        warn_renamed(module.__name__, self.new, stacklevel=2)
+        sys.modules[module.__name__] = importlib.import_module(self.new)
+
+
+class _OldModules:
+    """A finder of modules by their old names; it is asked after all others."""
+
+    def __init__(self, moved: Mapping[str, str]) -> None:
+        self.moved = moved
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:  # noqa: ARG002
+        """The old module, if this is one."""
+        new = self.moved.get(fullname.removeprefix("na64mu.")) if fullname.startswith("na64mu.") else None
+        return None if new is None else ModuleSpec(fullname, _OldModule(f"na64mu.{new}"))  # type: ignore[arg-type]  # a loader by its methods
+
+
+def install_old_modules(moved: Mapping[str, str] | None = None) -> None:
+    """Let old names of modules be imported, once per process.
+
+    Parameters
+    ----------
+    moved : mapping, optional
+        Old to new names without `na64mu.`; those of this release if it is not given.
+    """
+    if moved is not None or not any(isinstance(finder, _OldModules) for finder in sys.meta_path):
+        sys.meta_path.append(_OldModules(MOVED_MODULES if moved is None else moved))

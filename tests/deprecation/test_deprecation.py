@@ -1,0 +1,59 @@
+"""Old names work for one release, and say what they are called now."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from na64mu import __version__, deprecation
+
+
+@pytest.fixture
+def old_module(monkeypatch):
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    deprecation.install_old_modules({"misplaced": "errors"})
+    yield "na64mu.misplaced"
+    sys.modules.pop("na64mu.misplaced", None)
+
+
+def test_an_old_module_is_the_new_one_and_says_so(old_module):
+    errors = importlib.import_module("na64mu.errors")
+    with pytest.warns(FutureWarning, match=r"^na64mu\.misplaced is now na64mu\.errors; the old name works until na64mu 0\.\d+$") as seen:
+        module = importlib.import_module(old_module)
+    assert module is errors
+    assert module.__spec__.name == "na64mu.errors"
+    assert len(seen) == 1
+
+
+def test_the_warning_points_at_the_import(old_module):
+    with pytest.warns(FutureWarning) as seen:
+        from na64mu.misplaced import Na64muError  # noqa: F401
+    assert seen[0].filename == __file__
+
+
+def test_a_module_that_never_was_is_not_found(old_module):
+    with pytest.raises(ModuleNotFoundError, match="na64mu.nothing"):
+        importlib.import_module("na64mu.nothing")
+
+
+def test_every_moved_module_exists_under_its_new_name_only():
+    for old, new in deprecation.MOVED_MODULES.items():
+        assert importlib.util.find_spec(f"na64mu.{new}") is not None, new
+        assert isinstance(importlib.util.find_spec(f"na64mu.{old}").loader, deprecation._OldModule), old
+
+
+def test_old_names_end_with_the_next_release():
+    major, minor, *_ = __version__.split(".")
+    assert f"{major}.{int(minor) + 1}" == deprecation.REMOVED_IN
+
+
+def test_it_costs_no_import_that_is_slow():
+    code = "import sys, na64mu; print([m for m in ('typing', 'tempfile', 'importlib.abc', 'numpy') if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-S", "-I", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {code}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
