@@ -36,7 +36,7 @@ def test_the_warning_points_at_the_import(old_module):
 
 
 def test_a_module_that_never_was_is_not_found(old_module):
-    with pytest.raises(ModuleNotFoundError, match="na64mu.nothing"):
+    with pytest.raises(ModuleNotFoundError, match=r"na64mu\.nothing"):
         importlib.import_module("na64mu.nothing")
 
 
