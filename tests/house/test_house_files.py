@@ -116,3 +116,9 @@ def test_the_wheel_holds_processors_selections_and_data(tmp_path):
     assert library <= names
     assert "na64mu/py.typed" in names
     assert not any(name.startswith(("tests/", "notebooks/")) for name in names)
+
+
+def test_every_benchmark_is_in_the_index():
+    index = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| `(\w+\.py)` \|", index, flags=re.MULTILINE)
+    assert sorted(named) == sorted(p.name for p in (ROOT / "benchmarks").glob("*.py"))
