@@ -7,6 +7,7 @@ __all__ = (
     "BlindedError",
     "CalibrationError",
     "CheckpointError",
+    "CompilerError",
     "CutFlowMismatchError",
     "DetectorError",
     "InputError",
@@ -34,6 +35,10 @@ class CalibrationError(Na64muError):
 
 class CheckpointError(Na64muError):
     """What an interrupted run has finished belongs to something else, or cannot be read."""
+
+
+class CompilerError(Na64muError):
+    """The installed numba lacks something that kernels need."""
 
 
 class InputError(Na64muError):

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from na64mu.kernel import kernel, trailing_zeros
+from na64mu.compiled.intrinsics import trailing_zeros
+from na64mu.compiled.kernel import kernel
 
 
 @kernel

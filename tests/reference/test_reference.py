@@ -9,7 +9,7 @@ import pytest
 from numba import njit
 from numba.core.errors import TypingError
 
-from na64mu.reference import by_reference
+from na64mu.compiled.reference import by_reference
 from na64mu.typing import FloatArray
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from na64mu.kernel import kernel
+from na64mu.compiled.kernel import kernel
 from na64mu.physics.energy_loss import BREMSSTRAHLUNG, DELTA, NUCLEAR, PAIR, restricted_ionisation, spectrum, upper_limit
 from na64mu.physics.materials import COPPER, IRON, LEAD, SCINTILLATOR, Layer, Substance
 from na64mu.physics.stopping_power import stopping_power

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from na64mu.kernel import kernel
+from na64mu.compiled.kernel import kernel
 from na64mu.simulation import stream as module
 from na64mu.simulation.stream import Stream, ziggurat
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numba
 import numpy as np
 
+from na64mu.compiled.kernel import general_kernel
 from na64mu.tracking.spectrometer import Spectrometer, highland_angle
 from na64mu.tracking.transport import cross_box
 from na64mu.typing import FloatArray, IntArray
@@ -26,7 +26,7 @@ def without_field(spectrometer: Spectrometer) -> Spectrometer:
     return replace(spectrometer, bend_view=NO_BEND, boxes=np.zeros((0, 4)), regions=())
 
 
-@numba.njit(cache=True, nogil=True)
+@general_kernel
 def _follow(states, steps, node_planes, positions, derivatives):  # type: ignore[no-untyped-def] # kernel; shapes in follow
     n_steps = len(steps)
     total, jacobian, work = np.empty((5, 5)), np.empty((5, 5)), np.empty((5, 5))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from na64mu.kernel import kernel
+from na64mu.compiled.kernel import kernel
 
 __all__ = ("PulseShape", "amplitude", "edge", "pulse_shape")
 

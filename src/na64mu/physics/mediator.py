@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from numba import njit
 
+from na64mu.compiled.kernel import general_kernel
 from na64mu.physics.constants import MUON_MASS
 
 __all__ = ("Mediator", "exact", "reduced")
@@ -39,7 +39,7 @@ class Mediator(IntEnum):
     AXIAL = 3
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def exact(
     mediator: int,
     p2: float,
@@ -101,7 +101,7 @@ def exact(
     return common + 2.0 * p2 * t * weight * minus - 8.0 * weight * d2 + longitudinal
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def reduced(mediator: int, x: float, x2: float) -> tuple[float, float]:
     r"""Coefficients (a, b) of the Weizsaecker-Williams matrix element a + b [u x + M^2 (1 - x) + m^2 x^2] / u^2.
 

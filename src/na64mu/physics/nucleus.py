@@ -11,8 +11,8 @@ import math
 from enum import IntEnum
 
 import numpy as np
-from numba import njit
 
+from na64mu.compiled.kernel import general_kernel
 from na64mu.physics.constants import ATOMIC_MASS, ELECTRON_MASS, PROTON_MASS, PROTON_MOMENT
 from na64mu.typing import FloatArray
 
@@ -86,7 +86,7 @@ def mass_of(a: float) -> float:
     return a * ATOMIC_MASS
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def momentum_scales(z: float, a: float) -> tuple[float, float, float]:
     """Scales of t: screening (elastic), size of the nucleus, screening (inelastic).
 
@@ -107,7 +107,7 @@ def momentum_scales(z: float, a: float) -> tuple[float, float, float]:
     return screening, 0.164 * a ** (-2.0 / 3.0), inner
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def form_factor_at(t: float, z: float, screening: float, size: float, inner: float, kind: int) -> float:
     """F^2 of one t, for kernels; see `form_factor_squared`.
 
@@ -161,7 +161,7 @@ def form_factor_squared(t: FloatArray, z: float, a: float, kind: FormFactor = Fo
     return np.array([form_factor_at(value, float(z), *scales, int(kind)) for value in flat]).reshape(np.shape(t))
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _elastic_flux(t_min: float, t_max: float, z: float, a: float) -> float:
     """Chi of the elastic form factor in closed form."""
     if t_min >= t_max:
@@ -172,7 +172,7 @@ def _elastic_flux(t_min: float, t_max: float, z: float, a: float) -> float:
     return max(-(z * z) * td * td / (ta - td) ** 3 * (rational + logarithm), 0.0)
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _numeric_flux(t_min: float, t_max: float, z: float, a: float, kind: int) -> float:
     """Chi by Gauss-Legendre quadrature in ln t, in panels at the scales of the form factor."""
     top = min(t_max, 1e4)  # the integrand falls at least as t^-2 above 1 GeV^2
@@ -191,7 +191,7 @@ def _numeric_flux(t_min: float, t_max: float, z: float, a: float, kind: int) -> 
     return total
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def flux_at(t_min: float, t_max: float, z: float, a: float, kind: int) -> float:
     """Chi of one t_min, for kernels; see `flux`.
 
@@ -214,7 +214,7 @@ def flux_at(t_min: float, t_max: float, z: float, a: float, kind: int) -> float:
     return _numeric_flux(t_min, t_max, z, a, kind)
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _fluxes(t_min: FloatArray, t_max: float, z: float, a: float, kind: int, out: FloatArray) -> None:
     for i in range(t_min.size):
         out[i] = flux_at(t_min[i], t_max, z, a, kind)

@@ -11,11 +11,11 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from numba import njit
 from scipy.interpolate import CubicSpline
 from scipy.optimize import root_scalar
 from scipy.special import kve
 
+from na64mu.compiled.kernel import general_kernel
 from na64mu.physics.annihilation import Model
 from na64mu.physics.constants import PLANCK_MASS
 from na64mu.physics.couplings import y_parameter
@@ -54,7 +54,7 @@ def equilibrium_yield(x: FloatArray | float, m_chi: float, freedom: int) -> Floa
     return 45.0 * freedom / (4.0 * math.pi**4) * xs**2 * kve(2, xs) * np.exp(-xs) / entropy_freedom(m_chi / xs)
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _freeze_out(rate: FloatArray, equilibrium: FloatArray, step: float) -> float:
     """Last Y of dY/dv = -rate (Y^2 - Y_eq^2) on an even grid of v, from equilibrium: backward differences of second order.
 

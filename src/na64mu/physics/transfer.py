@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from na64mu.compiled.kernel import general_kernel
 from na64mu.physics.nucleus import momentum_scales
 
 __all__ = ("NODES", "N_PANELS", "WEIGHTS", "longest_transfer", "node", "panel", "t_range")
@@ -22,7 +22,7 @@ NODES, WEIGHTS = (0.5 * v for v in np.polynomial.legendre.leggauss(14))
 NODES = NODES + 0.5  # on (0, 1)
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def t_range(momentum: float, virtuality: float, energy: float, rest: float, nucleus: float) -> tuple[float, float]:
     """Roots of |q|^2 = q_parallel^2, the range of t when the momentum l of one of the two outgoing particles is given.
 
@@ -57,7 +57,7 @@ def t_range(momentum: float, virtuality: float, energy: float, rest: float, nucl
     return -2.0 * c / root, min(-0.5 * root / a, 2.0 * nucleus * (energy - rest))
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def panel(k: int, low: float, high: float, first: float, second: float, width: float) -> tuple[float, float, float]:
     """Panel k of the integral over ln t; nodes condense at the peaks as ln t = origin + width sinh(xi).
 
@@ -94,7 +94,7 @@ def panel(k: int, low: float, high: float, first: float, second: float, width: f
     return right, high - right, width
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def node(place: float, origin: float, length: float, width: float) -> tuple[float, float]:
     """A point of a panel.
 
@@ -120,7 +120,7 @@ def node(place: float, origin: float, length: float, width: float) -> tuple[floa
     return t, t * width * reach * cosh
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def longest_transfer(t_max: float, z: float, a: float, form_factor: int) -> float:
     """The largest t that counts: beyond, the form factor leaves less than 1e-5 of the integral.
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from na64mu.compiled.kernel import general_kernel
 from na64mu.physics.constants import ALPHA, MUON_MASS, PB_PER_GEV2
 from na64mu.physics.mediator import Mediator, exact
 from na64mu.physics.nucleus import FormFactor, check_nucleus, form_factor_at, mass_of, momentum_scales
@@ -30,7 +30,7 @@ ALPHA_X = 0.25 / math.pi  # of g = 1
 SMALLEST_CHORD = 1e-12  # 2 sin(angle / 2), where the peaks of the integrand in t are looked for
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _with_fixed_u(mediator: int, nucleus: float, t: float, x2: float, u: float, c: float, d: float, before: float, after: float) -> float:
     """<|A|^2> over phi where s = c + d cos(phi) and u is fixed; before = P.p + s/2, after = P.p'."""
     root = math.sqrt(c * c - d * d)
@@ -53,7 +53,7 @@ def _with_fixed_u(mediator: int, nucleus: float, t: float, x2: float, u: float, 
     )
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _with_fixed_sum(
     mediator: int, nucleus: float, t: float, x2: float, total: float, c1: float, d: float, before: float, after: float
 ) -> float:
@@ -85,7 +85,7 @@ def _with_fixed_sum(
     )
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def tree_mediator(
     x: float, theta: float, energy: float, mass: float, z: float, a: float, nucleus: float, mediator: int, form_factor: int
 ) -> float:
@@ -145,7 +145,7 @@ def tree_mediator(
     return max(ALPHA * ALPHA * ALPHA_X * energy * k / (8.0 * nucleus * nucleus * p * v) * total, 0.0)
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def tree_muon(
     x: float, psi: float, energy: float, mass: float, z: float, a: float, nucleus: float, mediator: int, form_factor: int
 ) -> float:
@@ -207,7 +207,7 @@ def tree_muon(
     return max(ALPHA * ALPHA * ALPHA_X * energy * l / (8.0 * nucleus * nucleus * p * v) * total, 0.0)
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _values(muon: bool, x: FloatArray, angle: FloatArray, parameters: FloatArray, mediator: int, form_factor: int, out: FloatArray) -> None:
     energy, mass, z, a, nucleus = parameters
     for i in range(x.size):

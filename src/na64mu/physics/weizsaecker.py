@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from na64mu.compiled.kernel import general_kernel
 from na64mu.physics.constants import ALPHA, MUON_MASS, PB_PER_GEV2
 from na64mu.physics.mediator import Mediator, reduced
 from na64mu.physics.nucleus import FormFactor, check_nucleus, flux_at
@@ -27,13 +27,13 @@ M2 = MUON_MASS**2
 ALPHA_X = 0.25 / math.pi  # of g = 1
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _matrix_element(mediator: int, x: float, u: float, x2: float) -> float:
     a, b = reduced(mediator, x, x2)
     return a + b * (u * x + x2 * (1.0 - x) + M2 * x * x) / (u * u)
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def ww_mediator(x: float, theta: float, energy: float, mass: float, z: float, a: float, mediator: int, form_factor: int) -> float:
     """d^2 sigma / dx dcos(theta) for g = 1, for kernels; see `dsigma_dx_dcos_mediator`.
 
@@ -62,7 +62,7 @@ def ww_mediator(x: float, theta: float, energy: float, mass: float, z: float, a:
     return 2.0 * ALPHA * ALPHA * ALPHA_X * e2 * momentum * (1.0 - x) * chi / (u * u) * _matrix_element(mediator, x, u, x2)
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def ww_muon(x: float, psi: float, energy: float, mass: float, z: float, a: float, mediator: int, form_factor: int) -> float:
     """d^2 sigma / dx dcos(psi) for g = 1, for kernels; see `dsigma_dx_dcos_muon`.
 
@@ -92,7 +92,7 @@ def ww_muon(x: float, psi: float, energy: float, mass: float, z: float, a: float
     return 2.0 * ALPHA * ALPHA * ALPHA_X * e2 * momentum * x * chi / (t * t) * _matrix_element(mediator, x, u, x2)
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _values(muon: bool, x: FloatArray, angle: FloatArray, parameters: FloatArray, mediator: int, form_factor: int, out: FloatArray) -> None:
     energy, mass, z, a = parameters
     for i in range(x.size):
@@ -194,7 +194,7 @@ def dsigma_dx_dcos_muon(
     return values * coupling**2 * PB_PER_GEV2
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _improved(x: float, energy: float, x2: float, chi: float, mediator: int) -> float:
     """Spectrum of IWW for g = 1 [GeV^-2]."""
     square = x * x - x2 / (energy * energy)
@@ -205,7 +205,7 @@ def _improved(x: float, energy: float, x2: float, chi: float, mediator: int) -> 
     return ALPHA * ALPHA * ALPHA_X * chi * math.sqrt(square) * (1.0 - x) / x * (-a / um - b * x / (6.0 * um * um))
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _improved_values(x: FloatArray, energy: float, x2: float, chi: float, mediator: int, out: FloatArray) -> None:
     for i in range(x.size):
         out[i] = _improved(x[i], energy, x2, chi, mediator)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from na64mu.kernel import inner_kernel, kernel
+from na64mu.compiled.kernel import inner_kernel, kernel
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
 

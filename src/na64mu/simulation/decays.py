@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from na64mu.compiled.kernel import allocating_kernel, general_kernel
 from na64mu.simulation.transport import MUON_MASS
 from na64mu.typing import FloatArray
 
@@ -49,7 +49,7 @@ def decay_length(kaon: bool, momentum: float) -> float:
     return momentum / KAON_MASS * KAON_C_TAU if kaon else momentum / PION_MASS * PION_C_TAU
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def two_body(parent: float, mass: float, other: float) -> float:
     """Momentum of the products of a two-body decay in the rest frame.
 
@@ -66,7 +66,7 @@ def two_body(parent: float, mass: float, other: float) -> float:
     return math.sqrt((parent**2 - (mass + other) ** 2) * (parent**2 - (mass - other) ** 2)) / (2.0 * parent)
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _boosted(state: FloatArray, energy: float, momentum: FloatArray, gamma: float, beta_gamma: float, out: FloatArray) -> None:
     """Take a product from the rest frame (z along the parent) to the line: (x, y, tx, ty, p), flying along the parent's direction."""
     along = gamma * momentum[2] + beta_gamma * energy
@@ -83,14 +83,14 @@ def _boosted(state: FloatArray, energy: float, momentum: FloatArray, gamma: floa
     out[4] = math.sqrt(px * px + py * py + pz * pz)
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _direction(momentum: float, rng: np.random.Generator) -> FloatArray:
     cosine, phi = 2.0 * rng.random() - 1.0, 2.0 * math.pi * rng.random()
     across = momentum * math.sqrt(1.0 - cosine * cosine)
     return np.array([across * math.cos(phi), across * math.sin(phi), momentum * cosine])
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _dalitz(muon: float, pion: float) -> float:
     """Density of K -> pi0 mu nu in the energies of muon and pi0 in the kaon's rest frame, unnormalised; 0 outside the plot."""
     neutrino = KAON_MASS - muon - pion
@@ -112,7 +112,7 @@ def _dalitz(muon: float, pion: float) -> float:
 DALITZ_MOST = 0.0125
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _three_body(rng: np.random.Generator) -> tuple[float, float]:
     """Energies of muon and pi0 in the rest frame of the kaon."""
     muon_most = (KAON_MASS**2 + MUON_MASS**2 - NEUTRAL_PION_MASS**2) / (2.0 * KAON_MASS)
@@ -124,7 +124,7 @@ def _three_body(rng: np.random.Generator) -> tuple[float, float]:
             return muon, pion
 
 
-@njit(cache=True, nogil=True, _nrt=True)  # it allocates, unlike the kernels that call it
+@allocating_kernel  # it allocates, unlike the kernels that call it
 def decay(channel: int, state: FloatArray, photons: FloatArray, rng: np.random.Generator) -> int:
     """Let a hadron decay: it becomes the muon.
 

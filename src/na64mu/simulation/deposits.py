@@ -7,10 +7,9 @@ drawn all the same: what follows does not depend on thresholds and time resoluti
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from na64mu.kernel import kernel
-from na64mu.reference import by_reference
+from na64mu.compiled.kernel import general_kernel, kernel
+from na64mu.compiled.reference import by_reference
 from na64mu.simulation.readout import Readout
 from na64mu.simulation.rows import room
 from na64mu.simulation.stream import Stream
@@ -91,7 +90,7 @@ def read_cells(
     return n
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def energy_rows(
     readout: Readout,
     counters: FloatArray,

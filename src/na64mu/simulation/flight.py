@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from na64mu.kernel import inner_kernel
+from na64mu.compiled.kernel import inner_kernel
 from na64mu.simulation.line import ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.recording import record
 from na64mu.simulation.setup import Scratch, Setup

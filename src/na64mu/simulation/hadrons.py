@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 
-from na64mu.kernel import inner_kernel
+from na64mu.compiled.kernel import inner_kernel
 from na64mu.physics.constants import MUON_MASS
 from na64mu.simulation.leakage import electromagnetic_shower
 from na64mu.simulation.line import ECAL, FIELD, HCAL, PLANE, VHCAL

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from na64mu.kernel import inner_kernel
+from na64mu.compiled.kernel import inner_kernel
 from na64mu.simulation.cascade import SOFTEST, leaving_particles
 from na64mu.simulation.flight import HARD, LOWEST_DELTA, SOFT, fly
 from na64mu.simulation.line import HCAL

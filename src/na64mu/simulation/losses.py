@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.kernel import kernel
+from na64mu.compiled.kernel import kernel
 from na64mu.physics.energy_loss import PROCESSES, restricted_ionisation, spectrum, upper_limit
 from na64mu.physics.materials import Layer
 from na64mu.simulation.stream import Stream

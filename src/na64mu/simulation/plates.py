@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.kernel import inner_kernel
+from na64mu.compiled.kernel import inner_kernel
 from na64mu.physics.electromagnetic import collision_loss, compton, pair_production, screening_constants
 from na64mu.physics.materials import SCINTILLATOR, Substance
 from na64mu.typing import FloatArray

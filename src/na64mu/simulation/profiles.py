@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from na64mu.kernel import kernel
+from na64mu.compiled.kernel import kernel
 from na64mu.simulation.stream import Stream
 
 __all__ = ("TAIL", "TAIL_SPREAD", "gamma_cdf", "lateral_integral", "longitudinal", "mean_depth", "radial")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from na64mu.kernel import kernel
+from na64mu.compiled.kernel import kernel
 from na64mu.physics.constants import ELECTRON_MASS
 from na64mu.physics.energy_loss import DELTA, NUCLEAR
 from na64mu.simulation.stream import Stream

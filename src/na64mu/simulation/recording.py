@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from na64mu.kernel import inner_kernel
+from na64mu.compiled.kernel import inner_kernel
 from na64mu.simulation.setup import BOX, DISC, Scratch, Setup
 from na64mu.simulation.straggling import Knocks, straggled
 from na64mu.simulation.stream import Stream

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from na64mu.compiled.kernel import general_kernel
 from na64mu.typing import AnyArray
 
 __all__ = ("MOST_ROWS", "room")
@@ -13,7 +13,7 @@ __all__ = ("MOST_ROWS", "room")
 MOST_ROWS = 6000
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def room(rows: AnyArray, used: int) -> AnyArray:
     """The rows, or a larger copy of them if fewer than MOST_ROWS are free behind those used."""
     if used + MOST_ROWS <= len(rows):

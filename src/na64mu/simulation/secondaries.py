@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from na64mu.kernel import inner_kernel
+from na64mu.compiled.kernel import inner_kernel
 from na64mu.physics.constants import ELECTRON_MASS
 from na64mu.simulation.flight import ELECTRON_LOSS, LOWEST_DELTA, MASS_PER_X0, SOFT, fly
 from na64mu.simulation.setup import Scratch, Setup

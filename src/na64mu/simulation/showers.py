@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from na64mu.kernel import kernel
+from na64mu.compiled.kernel import kernel
 from na64mu.simulation.losses import LossTables
 from na64mu.simulation.plates import Plates
 from na64mu.simulation.profiles import TAIL, TAIL_SPREAD, gamma_cdf, lateral_integral, longitudinal, mean_depth, radial

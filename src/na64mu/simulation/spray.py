@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 
-from na64mu.kernel import inner_kernel
+from na64mu.compiled.kernel import inner_kernel
 from na64mu.physics.constants import ELECTRON_MASS
 from na64mu.physics.electromagnetic import bethe_heitler
 from na64mu.simulation.cascade import brems_fraction

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from na64mu.kernel import inner_kernel
+from na64mu.compiled.kernel import inner_kernel
 from na64mu.physics.energy_loss import BREMSSTRAHLUNG, DELTA, NUCLEAR
 from na64mu.simulation.hadrons import SOFTEST_HADRON, nuclear_shower
 from na64mu.simulation.leakage import DEEPEST, electromagnetic_shower, leak_electrons

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from na64mu.kernel import kernel
+from na64mu.compiled.kernel import kernel
 from na64mu.simulation.losses import fluctuated
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray

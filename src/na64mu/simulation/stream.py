@@ -8,15 +8,12 @@ and a Generator has not: a kernel can start it anew for every event, and remembe
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numba import types
-from numba.core import cgutils
-from numba.extending import NativeValue, make_attribute_wrapper, models, overload_method, register_model, typeof_impl, unbox
 from numpy.typing import NDArray
 
-from na64mu.kernel import inner_kernel, kernel, small_kernel
+from na64mu.compiled.kernel import inner_kernel, kernel, small_kernel
+from na64mu.compiled.state import method_of, state_type
 from na64mu.typing import FloatArray
 
 __all__ = ("Stream", "ziggurat")
@@ -192,64 +189,36 @@ class Stream:
         return int(_poisson(self.state, mean))
 
 
-class _StreamType(types.Type):
-    def __init__(self) -> None:
-        super().__init__(name="Stream")
-
-
-_STREAM = _StreamType()
-
-
-@typeof_impl.register(Stream)
-def _typeof(value: Stream, context: Any) -> types.Type:  # noqa: ARG001 (what numba calls)
-    return _STREAM
-
-
-@register_model(_StreamType)
-class _StreamModel(models.StructModel):
-    def __init__(self, manager: Any, kind: types.Type) -> None:
-        super().__init__(manager, kind, [("state", types.CPointer(types.uint64))])  # one word: kernels hand it over at every draw
-
-
-make_attribute_wrapper(_StreamType, "state", "state")
-
-
-@unbox(_StreamType)
-def _unbox(kind: types.Type, value: Any, c: Any) -> NativeValue:
-    state = c.pyapi.object_getattr_string(value, "state")
-    array = c.unbox(types.Array(types.uint64, 1, "C"), state)
-    stream = cgutils.create_struct_proxy(kind)(c.context, c.builder)
-    stream.state = cgutils.create_struct_proxy(types.Array(types.uint64, 1, "C"))(c.context, c.builder, value=array.value).data
-    c.pyapi.decref(state)  # the Stream keeps it
-    return NativeValue(stream._getvalue(), is_error=array.is_error)
+#: One word: kernels hand it over at every draw.
+_StreamType = state_type(Stream, "state")
 
 
 # The two functions of an overload must have the same signature for numba, annotations too: they have none.
-@overload_method(_StreamType, "restart", jit_options={"_nrt": False})
+@method_of(_StreamType, "restart")
 def _(self, key, number):  # type: ignore[no-untyped-def] # see above # noqa: ARG001
     return lambda self, key, number: _restart(self.state, key, number)
 
 
-@overload_method(_StreamType, "random", jit_options={"_nrt": False})
+@method_of(_StreamType, "random")
 def _(self):  # type: ignore[no-untyped-def] # see above # noqa: ARG001
     return lambda self: _random(self.state)
 
 
-@overload_method(_StreamType, "standard_normal", jit_options={"_nrt": False})
+@method_of(_StreamType, "standard_normal")
 def _(self):  # type: ignore[no-untyped-def] # see above # noqa: ARG001
     return lambda self: _standard_normal(self.state)
 
 
-@overload_method(_StreamType, "standard_exponential", jit_options={"_nrt": False})
+@method_of(_StreamType, "standard_exponential")
 def _(self):  # type: ignore[no-untyped-def] # see above # noqa: ARG001
     return lambda self: _standard_exponential(self.state)
 
 
-@overload_method(_StreamType, "standard_gamma", jit_options={"_nrt": False})
+@method_of(_StreamType, "standard_gamma")
 def _(self, shape):  # type: ignore[no-untyped-def] # see above # noqa: ARG001
     return lambda self, shape: _standard_gamma(self.state, shape)
 
 
-@overload_method(_StreamType, "poisson", jit_options={"_nrt": False})
+@method_of(_StreamType, "poisson")
 def _(self, mean):  # type: ignore[no-untyped-def] # see above # noqa: ARG001
     return lambda self, mean: _poisson(self.state, mean)

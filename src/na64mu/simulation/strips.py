@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from na64mu.kernel import inner_kernel, kernel
+from na64mu.compiled.kernel import inner_kernel, kernel
 from na64mu.simulation.readout import Readout
 from na64mu.simulation.stream import Stream
 from na64mu.typing import Float32Array, FloatArray, IntArray

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from na64mu.kernel import inner_kernel, kernel
-from na64mu.reference import by_reference
+from na64mu.compiled.kernel import general_kernel, inner_kernel, kernel
+from na64mu.compiled.reference import by_reference
 from na64mu.simulation.line import Surfaces
 from na64mu.simulation.readout import Readout
 from na64mu.simulation.rows import room
@@ -79,7 +78,7 @@ def _noise(r: Readout, bms: Float32Array, straws: Float32Array, n: IntArray, rng
         n[3] = noise_wires(r, k, straws, n[3], rng)
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def tracker_rows(
     readout: Readout, surfaces: Surfaces, hits: FloatArray, hit_offsets: IntArray, more: PileUp, key: np.uint64, rng: Stream
 ) -> tuple[IntArray, Float32Array, Float32Array, Float32Array, Float32Array]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
-from numba import njit
 
+from na64mu.compiled.kernel import general_kernel
 from na64mu.detector import Detector
 from na64mu.detector.conditions import SAMPLES, Msadc
 from na64mu.detector.pulse import PulseShape, amplitude
@@ -115,7 +115,7 @@ def _sampler(adc: Msadc, noise: float, threshold: float) -> Sampler:
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _add_pulse(shape: PulseShape, height: float, time: float, s: Sampler, wave: FloatArray) -> None:
     """Add a pulse whose leading edge passes half its height at a time after the trigger's [ns]."""
     first = max(0, math.ceil(s.trigger_sample + (time - shape.onset) / s.period))
@@ -124,7 +124,7 @@ def _add_pulse(shape: PulseShape, height: float, time: float, s: Sampler, wave: 
         wave[k] += height * amplitude(shape, (k - s.trigger_sample) * s.period - time)
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _record(wave: FloatArray, pedestal: float, s: Sampler, out: AnyArray, rng: np.random.Generator) -> bool:
     """What the ADC makes of a wave; False if no sample stands above the threshold."""
     seen = False
@@ -136,7 +136,7 @@ def _record(wave: FloatArray, pedestal: float, s: Sampler, out: AnyArray, rng: n
     return seen
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def sample_events(
     offsets: IntArray,
     channel: IntArray,

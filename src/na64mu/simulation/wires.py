@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from na64mu.kernel import kernel
+from na64mu.compiled.kernel import kernel
 from na64mu.simulation.readout import Readout
 from na64mu.simulation.stream import Stream
 from na64mu.typing import Float32Array, FloatArray

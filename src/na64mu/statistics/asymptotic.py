@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from na64mu.compiled.kernel import general_kernel
 from na64mu.errors import StatisticsError
 from na64mu.statistics.model import CountingModel
 from na64mu.statistics.profile import Likelihood, likelihood_of, minimise, strength_hat
@@ -26,13 +26,13 @@ SQRT2 = math.sqrt(2.0)
 MAX_ITERATIONS = 200
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _upper_tail(x: float) -> float:
     """1 - Phi(x)."""
     return 0.5 * math.erfc(x / SQRT2)
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _fill_expected(theta: FloatArray, model: Likelihood, expected: FloatArray) -> None:
     """Expected background per channel at these nuisance parameters."""
     expected[:] = 0.0
@@ -45,7 +45,7 @@ def _fill_expected(theta: FloatArray, model: Likelihood, expected: FloatArray) -
             expected[model.channel[r]] += model.nominal[r] * math.exp(e) * s
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _test_statistic(
     mu: float, p: FloatArray, mu_hat: float, best: float, counts: FloatArray, centre: FloatArray, model: Likelihood
 ) -> float:
@@ -57,7 +57,7 @@ def _test_statistic(
     return max(2.0 * (value - best), 0.0) if math.isfinite(value) else math.nan
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _log_cls(q: float, q_asimov: float, band: float, is_observed: bool) -> float:
     """Ln CLs of the observed q~, or of the median (band 0) and its fluctuations under the background alone."""
     root_a = math.sqrt(q_asimov)
@@ -71,7 +71,7 @@ def _log_cls(q: float, q_asimov: float, band: float, is_observed: bool) -> float
     return math.log(max(numerator, 1e-300)) - math.log(max(denominator, 1e-300))
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _limits(counts: FloatArray, model: Likelihood, log_alpha: float, bands: FloatArray, limits: FloatArray) -> bool:
     """Observed limit and those of the bands, shape (1 + n_bands,); False if a fit fails."""
     n_theta = model.exponents.shape[1]

@@ -11,8 +11,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from na64mu.compiled.kernel import general_kernel
 from na64mu.errors import StatisticsError
 from na64mu.statistics.asymptotic import BANDS
 from na64mu.statistics.model import CountingModel, Rates
@@ -129,7 +129,7 @@ def _raw(rates: Rates, is_signal: bool) -> Rates:
     return Rates(*(values[chosen] for values in rates))
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _probability(mu: float, n: int, signal: FloatArray, weights: FloatArray, background: FloatArray) -> float:
     """P(n_signal + n_background <= n) at signal strength mu."""
     shared = background.shape[0] == 1
@@ -148,7 +148,7 @@ def _probability(mu: float, n: int, signal: FloatArray, weights: FloatArray, bac
     return total
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _limit(n: int, alpha: float, signal: FloatArray, weights: FloatArray, background: FloatArray) -> float:
     """Signal strength with CLs = alpha for n events; NaN if there is none below 1e12 times the start."""
     nominal = 0.0

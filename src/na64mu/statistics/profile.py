@@ -10,8 +10,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from na64mu.compiled.kernel import general_kernel
 from na64mu.statistics.model import Rates
 from na64mu.typing import FloatArray, IntArray
 
@@ -43,7 +43,7 @@ def likelihood_of(rates: Rates) -> Likelihood:
     )
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def negative_log_likelihood(
     p: FloatArray, counts: FloatArray, centre: FloatArray, model: Likelihood, gradient: FloatArray, hessian: FloatArray
 ) -> float:
@@ -110,7 +110,7 @@ def negative_log_likelihood(
     return value
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _newton_step(hessian: FloatArray, gradient: FloatArray, first: int, damping: float, step: FloatArray) -> bool:
     """Solve (H + damping) step = -gradient for the parameters from `first` on, by Cholesky; False if not positive definite."""
     n = len(gradient)
@@ -139,7 +139,7 @@ def _newton_step(hessian: FloatArray, gradient: FloatArray, first: int, damping:
     return True
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def minimise(p: FloatArray, first: int, counts: FloatArray, centre: FloatArray, model: Likelihood) -> float:
     """Minimise -ln L over the parameters from `first` on (1: mu is fixed, 0: mu is free and not negative); p is moved to the minimum.
 
@@ -180,7 +180,7 @@ def minimise(p: FloatArray, first: int, counts: FloatArray, centre: FloatArray, 
     return math.nan
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def strength_hat(p: FloatArray, counts: FloatArray, centre: FloatArray, model: Likelihood) -> float:
     """Fit mu >= 0 and all nuisance parameters; p is moved to the best fit, its minimum is returned."""
     n = len(p)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from na64mu.kernel import kernel
+from na64mu.compiled.kernel import kernel
 from na64mu.tracking.linear import fitted_coordinate
 from na64mu.tracking.projection import Projection
 from na64mu.typing import FloatArray, IntArray

@@ -5,7 +5,7 @@ Hits are compared by their source: both sides of a wire are one, and so is a gho
 
 from __future__ import annotations
 
-from na64mu.kernel import kernel
+from na64mu.compiled.kernel import kernel
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("MAX_SHARED", "insert", "move", "remove_clones", "shared_fraction")

@@ -1,27 +1,21 @@
-"""Compiled fits: the source of a spectrometer's fit is written once to a folder of the user, imported, and cached by numba."""
+"""Compiled fits: the source of a spectrometer's fit is written and imported; like any kernel it is compiled once and kept."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import os
-import sys
-import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from types import ModuleType
 
-import numba
 import numpy as np
 
-from na64mu.tracking import field, follow, kalman, nystrom
+from na64mu.compiled.kernel import typed_kernel
+from na64mu.compiled.written import import_source
 from na64mu.tracking.field import FieldRegion
 from na64mu.tracking.route import Measure, Route
 from na64mu.tracking.source import LANES, Kind, Rows, kernel_source
 from na64mu.typing import FloatArray
 
-__all__ = ("Kernel", "kernel", "kernel_folder")
+__all__ = ("Kernel", "kernel")
 
 
 @dataclass(frozen=True)
@@ -80,7 +74,7 @@ class Kernel:
         return out
 
 
-@numba.njit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", cache=True, nogil=True)
+@typed_kernel("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])")
 def _pack(seed: FloatArray, prior: FloatArray, u: FloatArray, weight: FloatArray, blocks: FloatArray) -> None:
     n_planes = u.shape[1]
     for t in range(len(seed)):
@@ -93,60 +87,12 @@ def _pack(seed: FloatArray, prior: FloatArray, u: FloatArray, weight: FloatArray
             block[(10 + n_planes + p) * LANES + lane] = weight[t, p]
 
 
-@numba.njit("void(float64[:, ::1], int64, float64[:, ::1])", cache=True, nogil=True)
+@typed_kernel("void(float64[:, ::1], int64, float64[:, ::1])")
 def _unpack(blocks: FloatArray, row: int, out: FloatArray) -> None:
     for t in range(len(out)):
         block, lane = blocks[t // LANES], t % LANES
         for i in range(out.shape[1]):
             out[t, i] = block[(row + i) * LANES + lane]
-
-
-def kernel_folder() -> Path:
-    """Folder of the written kernels: $NA64MU_CACHE, else na64mu in the user's cache folder, else a temporary one.
-
-    Returns
-    -------
-    Path
-        An existing folder that can be written.
-    """
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    for folder in (os.environ.get("NA64MU_CACHE"), Path(home) / "na64mu", Path(tempfile.gettempdir()) / f"na64mu-{os.getuid()}"):
-        if folder is None:
-            continue
-        try:
-            Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError:
-            continue
-        if os.access(folder, os.W_OK):
-            return Path(folder)
-    return Path(tempfile.mkdtemp(prefix="na64mu-"))
-
-
-def _written(source: str) -> Path:
-    """File with exactly this source; its name changes with the formulas, because numba's cache looks at this file only."""
-    formulas = b"".join(Path(str(module.__file__)).read_bytes() for module in (kalman, follow, nystrom, field))
-    name = hashlib.sha256(source.encode() + formulas + numba.__version__.encode()).hexdigest()[:20]
-    path = kernel_folder() / f"na64mu_fit_{name}.py"
-    if not path.is_file() or path.read_text(encoding="utf-8") != source:
-        # several processes may write at once: each its own file, then renamed
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".py", delete=False) as part:
-            part.write(source)
-        Path(part.name).replace(path)
-    return path
-
-
-@lru_cache(maxsize=64)
-def _module(source: str) -> ModuleType:
-    """Compile a source; some ten seconds the first time, from numba's cache afterwards."""
-    file = _written(source)
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None:
-        msg = f"{file}: cannot be imported; remove it, it is written again"
-        raise ImportError(msg)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # numba's cache finds a function by the name of its module
-    spec.loader.exec_module(module)
-    return module
 
 
 @lru_cache(maxsize=64)
@@ -169,4 +115,4 @@ def kernel(path: Route, kind: Kind) -> Kernel:
     for step in path.steps:
         if isinstance(step, Measure):
             directions[step.plane] = step.direction
-    return Kernel(Rows(path.n_planes, kind), _module(kernel_source(path, kind)), directions)
+    return Kernel(Rows(path.n_planes, kind), import_source("na64mu_fit", kernel_source(path, kind)), directions)

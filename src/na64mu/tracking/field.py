@@ -9,9 +9,9 @@ import math
 from itertools import pairwise
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from na64mu.compiled.kernel import general_kernel
 from na64mu.detector.elements import FRINGE_REACH, Magnet
 from na64mu.errors import DetectorError
 from na64mu.tracking.fieldmap import FieldMap, read_field_map
@@ -57,7 +57,7 @@ class FieldRegion(NamedTuple):
     values: FloatArray
 
 
-@numba.njit(cache=True, nogil=True)
+@general_kernel
 def _tanh_dipole(z: float, u: float, entrance: float, exit_: float, fringe: float) -> tuple[complex, complex]:
     """Field of a dipole of unit strength along and across its middle plane, as B_u + i B_z, and its derivative by z."""
     q = min(max(u / fringe, -FRINGE_REACH), FRINGE_REACH)
@@ -68,7 +68,7 @@ def _tanh_dipole(z: float, u: float, entrance: float, exit_: float, fringe: floa
     return 0.5 * (rise - fall), 0.5 * (fall * fall - rise * rise) / fringe
 
 
-@numba.njit(cache=True, nogil=True)
+@general_kernel
 def _cell(position: float, origin: float, spacing: float, n: int) -> tuple[int, float, float]:
     """Grid cell of a position, the fraction of the cell below it and the derivative of this fraction; the border beyond the grid."""
     f = (position - origin) / spacing
@@ -80,7 +80,7 @@ def _cell(position: float, origin: float, spacing: float, n: int) -> tuple[int, 
     return i, f - i, 1.0 / spacing
 
 
-@numba.njit(cache=True, nogil=True)
+@general_kernel
 def _interpolated(values: FloatArray, c: int, i: int, j: int, k: int, fx: float, fy: float, fz: float) -> tuple[float, float, float]:
     """Trilinear interpolation of one component and its derivatives by fx and fy."""
     v00 = values[i, j, k, c] * (1.0 - fz) + values[i, j, k + 1, c] * fz
@@ -91,7 +91,7 @@ def _interpolated(values: FloatArray, c: int, i: int, j: int, k: int, fx: float,
     return low * (1.0 - fx) + high * fx, high - low, (v01 - v00) * (1.0 - fx) + (v11 - v10) * fx
 
 
-@numba.njit(cache=True, nogil=True)
+@general_kernel
 def field_at(region: FieldRegion, x: float, y: float, z: float) -> Components:
     """Field at a point inside z_in <= z <= z_out, and how it changes across the beam.
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from na64mu.kernel import inner_kernel
-from na64mu.kernel import kernel as scalar_kernel
+from na64mu.compiled.kernel import inner_kernel
+from na64mu.compiled.kernel import kernel as scalar_kernel
 from na64mu.tracking.engine import Kernel, kernel
 from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.hits import Hits

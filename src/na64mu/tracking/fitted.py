@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-import numba
 import numpy as np
 
+from na64mu.compiled.kernel import typed_kernel
 from na64mu.table import Shown, Table
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
@@ -134,7 +134,7 @@ def unpacked_covariance(packed: FloatArray) -> FloatArray:
     return full
 
 
-@numba.njit("void(float64[:, ::1], float64[:, :, ::1])", cache=True, nogil=True)
+@typed_kernel("void(float64[:, ::1], float64[:, :, ::1])")
 def _unfold(packed: FloatArray, full: FloatArray) -> None:
     for t in range(len(packed)):
         for i in range(5):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import numba
 
+from na64mu.compiled.kernel import step_formula
 from na64mu.tracking.field import FieldRegion
 from na64mu.tracking.kalman import Track, carry
 from na64mu.tracking.nystrom import cross_map
@@ -12,7 +12,7 @@ from na64mu.typing import FloatArray
 __all__ = ("follow",)
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@step_formula
 def follow(
     t: Track, state: FloatArray, jacobian: FloatArray, z: float, length: float, region: FieldRegion
 ) -> tuple[Track, tuple[float, ...]]:

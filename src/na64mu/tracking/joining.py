@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.kernel import kernel
+from na64mu.compiled.kernel import kernel
 from na64mu.tracking.finding import LOST_HIT, MAX_TRACKS, Candidates
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import BoolArray, IntArray

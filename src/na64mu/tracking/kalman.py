@@ -18,10 +18,8 @@ J. Amer. Statist. Assoc. 84 (1989) 1085 (backward recursion without matrix inver
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar
 
-import numba
+from na64mu.compiled.kernel import formula
 
 __all__ = (
     "carry", "carry_back", "cross", "cross_back", "drift", "drift_back", "lose", "lose_back", "measure_along", "measure_along_back",
@@ -31,17 +29,6 @@ __all__ = (
 Track = tuple[float, ...]  # 20 numbers
 Gain = tuple[float, ...]  # 7 numbers of one measurement: gain (5), residual [mm], inverse variance of the residual [1/mm2]
 Jacobian = tuple[float, ...]  # 12 numbers: d(x, y, tx, ty) / d(tx, ty, q/p) of a field crossing
-
-Formula = TypeVar("Formula", bound=Callable[..., Any])
-
-#: Rounding may differ between the vectorised and the scalar form of a formula; not-a-number stays what it is.
-FASTMATH = {"contract", "nsz", "arcp"}
-
-
-def formula(function: Formula) -> Formula:
-    """Compile a scalar formula to be inlined into the kernels that call it."""
-    compiled: Formula = numba.njit(forceinline=True, error_model="numpy", fastmath=FASTMATH)(function)
-    return compiled
 
 
 @formula

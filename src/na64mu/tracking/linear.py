@@ -5,7 +5,7 @@ In a straight view G is zero everywhere and q/p stays zero. Scalar formulas for 
 
 from __future__ import annotations
 
-from na64mu.kernel import kernel
+from na64mu.compiled.kernel import kernel
 from na64mu.tracking.projection import Projection
 from na64mu.typing import FloatArray, IntArray
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
+from na64mu.compiled.kernel import general_kernel
 from na64mu.tracking.field import Components, FieldRegion, field_at
 from na64mu.tracking.spectrometer import C_FIELD
 from na64mu.typing import FloatArray
@@ -31,7 +31,7 @@ STEEPEST = 5.0  # a slope beyond it (79 degrees to z) means that the particle tu
 Stage = tuple[float, float, float, float, float, float, float, float, float, float, float, float]
 
 
-@numba.njit(cache=True, nogil=True)
+@general_kernel
 def _stage(field: Components, tx: float, ty: float, k: float) -> Stage:
     """Second derivatives (x'', y'') and their derivatives by x, y, tx, ty and q/p: x'' by all five, then y'' by all five."""
     bx, by, bz, b_xx, b_xy, b_yx, b_yy, b_zx, b_zy = field
@@ -56,7 +56,7 @@ def _stage(field: Components, tx: float, ty: float, k: float) -> Stage:
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@general_kernel
 def _varied(s: Stage, dx: float, dy: float, dtx: float, dty: float, dk: float) -> tuple[float, float]:
     """Change of (x'', y'') at a stage for a change of the parameters."""
     return (
@@ -65,7 +65,7 @@ def _varied(s: Stage, dx: float, dy: float, dtx: float, dty: float, dk: float) -
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@general_kernel
 def _step(state: FloatArray, z: float, h: float, region: FieldRegion, jacobian: FloatArray) -> None:
     """One Nystroem step of length h, in place; the columns of the jacobian are variations of the path, carried by the same stages."""
     x, y, tx, ty, k = state[0], state[1], state[2], state[3], state[4]
@@ -95,7 +95,7 @@ def _step(state: FloatArray, z: float, h: float, region: FieldRegion, jacobian: 
         jacobian[3, j] = dty + sixth * (y1 + 2.0 * (y2 + y3) + y4)
 
 
-@numba.njit(cache=True, nogil=True)
+@general_kernel
 def _next_stop(z: float, end: float, region: FieldRegion) -> float:
     """Where the next step ends: the end of the way, an edge of the field, or a multiple of its step from the entrance."""
     if end > z:
@@ -113,7 +113,7 @@ def _next_stop(z: float, end: float, region: FieldRegion) -> float:
     return max(stop, end)
 
 
-@numba.njit(cache=True, nogil=True)
+@general_kernel
 def cross_map(state: FloatArray, z: float, length: float, region: FieldRegion, jacobian: FloatArray) -> bool:
     """Carry a state through a field in place, as cross_box does through a uniform one.
 

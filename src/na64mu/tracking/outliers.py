@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
 from scipy.stats import chi2 as chi2_distribution
 
+from na64mu.compiled.kernel import typed_kernel
 from na64mu.tracking.engine import Kernel
 from na64mu.tracking.fit import fit_kernel, loose_prior, read_tracks
 from na64mu.tracking.fitted import FittedTracks
@@ -48,7 +48,7 @@ class Removal:
         return np.append(np.inf, chi2_distribution.isf(self.probability, np.arange(1, n_coordinates + 1)))
 
 
-@numba.njit("void(float64[:, ::1], int64, int64, int64, int64[::1], float64[::1], int64, int64[::1])", cache=True, nogil=True)
+@typed_kernel("void(float64[:, ::1], int64, int64, int64, int64[::1], float64[::1], int64, int64[::1])")
 def _worst(blocks, weight_row, score_row, n_planes, hit_of, cuts, min_ndf, worst):  # type: ignore[no-untyped-def] # kernel
     """Number of the hit most above its cut, -1 for none or where too few would be left, of every track."""
     n_hits = hit_of[-1] + 1
@@ -73,7 +73,7 @@ def _worst(blocks, weight_row, score_row, n_planes, hit_of, cuts, min_ndf, worst
             worst[b * LANES + lane] = at if at >= 0 and total - count[at, lane] - 5.0 >= min_ndf else -1
 
 
-@numba.njit("void(float64[:, ::1], int64[::1], float64[:, ::1], int64, int64)", cache=True, nogil=True)
+@typed_kernel("void(float64[:, ::1], int64[::1], float64[:, ::1], int64, int64)")
 def _copy(source: FloatArray, tracks: IntArray, target: FloatArray, first_row: int, last_row: int) -> None:
     """Rows of the named tracks of `source` side by side into `target`."""
     for row in range(first_row, last_row):
@@ -81,7 +81,7 @@ def _copy(source: FloatArray, tracks: IntArray, target: FloatArray, first_row: i
             target[i // LANES, row * LANES + i % LANES] = source[tracks[i] // LANES, row * LANES + tracks[i] % LANES]
 
 
-@numba.njit("void(float64[:, ::1], int64[::1], float64[:, ::1], int64, int64)", cache=True, nogil=True)
+@typed_kernel("void(float64[:, ::1], int64[::1], float64[:, ::1], int64, int64)")
 def _put_back(source: FloatArray, tracks: IntArray, target: FloatArray, first_row: int, last_row: int) -> None:
     """Inverse of `_copy`."""
     for row in range(first_row, last_row):
@@ -89,7 +89,7 @@ def _put_back(source: FloatArray, tracks: IntArray, target: FloatArray, first_ro
             target[tracks[i] // LANES, row * LANES + tracks[i] % LANES] = source[i // LANES, row * LANES + i % LANES]
 
 
-@numba.njit("void(float64[:, ::1], int64, int64[::1], int64[::1])", cache=True, nogil=True)
+@typed_kernel("void(float64[:, ::1], int64, int64[::1], int64[::1])")
 def _take_out(blocks: FloatArray, weight_row: int, hit_of: IntArray, worst: IntArray) -> None:
     for i in range(len(worst)):
         for p in range(len(hit_of)):

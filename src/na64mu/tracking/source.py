@@ -222,27 +222,26 @@ def kernel_source(path: Route, kind: Kind) -> str:
     body = "\n".join(f"        {line}" for line in _body(path, rows))
     turned = [s.plane for s in path.steps if isinstance(s, Measure) and _along(s.direction) == "along"]
     before = "".join(f"    hx{p}, hy{p} = directions[{p}, 0], directions[{p}, 1]\n" for p in turned)
-    block, blocks, fields = '"void(float64[::1], float64[:, ::1])", ', '"void(float64[:, ::1], float64[:, ::1])", ', ", directions"
+    block, blocks, fields = '"void(float64[::1], float64[:, ::1])"', '"void(float64[:, ::1], float64[:, ::1])"', ", directions"
     if any(isinstance(step, Follow) for step in path.steps):
         # a field map is looked up track by track: its fit is not vectorised, and its types are known at the first call only
-        block, blocks, fields = "", "", ", directions, regions"
+        block, blocks, fields = "None", "None", ", directions, regions"
         before += "    state, jacobian = np.empty(5), np.empty((5, 5))\n"
     return f'''"""Written by na64mu.tracking.source: a track fit of {path.n_planes} planes, kind {kind!r}."""
-import numba
 import numpy as np
 
+from na64mu.compiled.kernel import typed_kernel, vector_kernel
 from na64mu.tracking.follow import follow
 from na64mu.tracking.kalman import *
-from na64mu.tracking.kalman import FASTMATH
 
 
-@numba.njit({block}cache=True, nogil=True, error_model="numpy", fastmath=FASTMATH)
+@vector_kernel({block})
 def fit_block(block{fields}):
 {before}    for lane in range({LANES}):
 {body}
 
 
-@numba.njit({blocks}cache=True, nogil=True)
+@typed_kernel({blocks})
 def fit_blocks(blocks{fields}):
     for i in range(len(blocks)):
         fit_block(blocks[i]{fields})

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 
+from na64mu.compiled.kernel import general_kernel
 from na64mu.tracking.spectrometer import C_FIELD
 from na64mu.typing import FloatArray
 
@@ -20,7 +20,7 @@ __all__ = ("cross_box", "mean_inverse_cosine")
 SMALL_ANGLE = 1e-4  # below it the series of the arc length is exact to double precision
 
 
-@numba.njit(cache=True, nogil=True)
+@general_kernel
 def mean_inverse_cosine(sa: float, sb: float, ca: float, cb: float) -> tuple[float, float, float]:
     """Arc length per unit of z of a circle between two directions, and its derivatives.
 
@@ -43,7 +43,7 @@ def mean_inverse_cosine(sa: float, sb: float, ca: float, cb: float) -> tuple[flo
     return 1.0 / c + (sb - sa) ** 2 * (1.0 + 2.0 * s * s) / (24.0 * c**5), slope, slope
 
 
-@numba.njit(cache=True, nogil=True)
+@general_kernel
 def cross_box(state: FloatArray, length: float, bx: float, by: float, jacobian: FloatArray) -> bool:
     """Carry a state through a box of uniform transverse field, exactly, in place.
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.kernel import kernel
+from na64mu.compiled.kernel import kernel
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import FloatArray, IntArray

@@ -10,10 +10,9 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
-from numba.core.imputils import impl_ret_borrowed, lower_getattr_generic
-from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import intrinsic, models, register_model
+
+from na64mu.compiled.internals import AttributeTemplate, cgutils, config, impl_ret_borrowed, infer_getattr, lower_getattr_generic
 
 __all__ = ("by_reference",)
 
@@ -59,19 +58,7 @@ def _attribute(context: Any, builder: Any, reference: _Reference, value: Any, at
 
 
 @intrinsic
-def by_reference(typing_context: Any, value: Any) -> Any:  # noqa: ARG001 (what numba calls)
-    """A reference to a named tuple, good until the kernel that calls this returns.
-
-    Parameters
-    ----------
-    value : NamedTuple
-        Arrays, numbers and other named tuples.
-
-    Returns
-    -------
-    NamedTuple
-        To kernels it is the tuple, of which attributes can be read.
-    """
+def _by_reference(typing_context: Any, value: Any) -> Any:  # noqa: ARG001 (what numba calls)
     if not isinstance(value, types.BaseNamedTuple):
         return None
 
@@ -79,3 +66,12 @@ def by_reference(typing_context: Any, value: Any) -> Any:  # noqa: ARG001 (what 
         return cgutils.alloca_once_value(builder, arguments[0])
 
     return _Reference(value)(value), codegen
+
+
+def _by_reference_in_python(value: Any) -> Any:
+    return value
+
+
+#: A reference to a named tuple of arrays, numbers and other named tuples, good until the kernel that takes it returns. To kernels it
+#: is the tuple, of which attributes can be read.
+by_reference: Any = _by_reference_in_python if config.DISABLE_JIT else _by_reference

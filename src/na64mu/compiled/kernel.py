@@ -1,0 +1,127 @@
+"""The decorators of kernels: every compiled function of the package has one of these forms.
+
+With NUMBA_DISABLE_JIT=1 they leave plain Python behind, see plain.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, TypeVar
+
+import numba
+
+from na64mu.compiled.cache import KernelCache
+from na64mu.compiled.internals import config
+from na64mu.compiled.plain import plain
+
+__all__ = (
+    "FASTMATH",
+    "allocating_kernel",
+    "formula",
+    "general_kernel",
+    "inlined_kernel",
+    "inner_kernel",
+    "kernel",
+    "small_kernel",
+    "step_formula",
+    "typed_kernel",
+    "vector_kernel",
+)
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+#: Rounding may differ between the vectorised and the scalar form of a formula; not-a-number stays what it is.
+FASTMATH = frozenset({"contract", "nsz", "arcp"})
+
+
+def _form(signature: str | None = None, *, kept: bool = True, **options: Any) -> Callable[[Function], Function]:
+    """A decorator that compiles with some options of numba.
+
+    Parameters
+    ----------
+    signature : str, optional
+        Types of the arguments, to compile at once and for no others; without it, at the first call with arguments of some types.
+    kept : bool
+        Whether what is compiled is kept on disk; not needed for what is always written out where it is called.
+    **options
+        Of `numba.njit`.
+
+    Returns
+    -------
+    callable
+        The decorator.
+    """
+
+    def decorate(function: Function) -> Function:
+        if config.DISABLE_JIT:
+            return plain(function)
+        compiled: Any = numba.njit(**options)(function)
+        if kept and isinstance(function, FunctionType):
+            compiled._cache = KernelCache(function, compiled)
+        if signature is not None:
+            compiled.compile(signature)
+            compiled.disable_compile()
+        kernel: Function = compiled
+        return kernel
+
+    return decorate
+
+
+#: Serial compiled function without reference counts: it must not allocate (whoever calls it hands over all scratch arrays).
+#: numba counts a reference whenever an array is taken out of a tuple, in a loop too: two thirds of the time of a search.
+kernel = _form(nogil=True, _nrt=False)
+
+#: The same for functions that only other kernels call: without the wrappers for Python, which cost more to compile than they do.
+inner_kernel = _form(nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+#: The same, written out where it is called. A call hands over every array of a tuple as seven numbers: functions that take whole
+#: tuples and do little with them spend most of their time on that.
+inlined_kernel = _form(nogil=True, _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+#: Written out where it is called, and Python may call it: formulas of a few lines that are called at every step.
+small_kernel = _form(nogil=True, _nrt=False, forceinline=True)
+
+#: Compiled function that may allocate, if it is called from Python: functions of a few numbers, and those that return arrays.
+general_kernel = _form(nogil=True)
+
+#: One that allocates, and is called by kernels that do not.
+allocating_kernel = _form(nogil=True, _nrt=True)
+
+#: Scalar formula of the fit, written out in the kernels that call it; division by zero gives infinity.
+formula = _form(kept=False, forceinline=True, error_model="numpy", fastmath=set(FASTMATH))
+
+#: Part of the fit that is called and not written out, and follows its caller in what rounding may do.
+step_formula = _form(kept=False, nogil=True, error_model="numpy")
+
+
+def typed_kernel(signature: str | None) -> Callable[[Function], Function]:
+    """The form of a function that is compiled at once, for one kind of arguments: they are converted, not compiled for anew.
+
+    Parameters
+    ----------
+    signature : str or None
+        As "void(float64[:, ::1], int64)"; None if the types are known at the first call only.
+
+    Returns
+    -------
+    callable
+        The decorator.
+    """
+    return _form(signature, nogil=True)
+
+
+def vector_kernel(signature: str | None) -> Callable[[Function], Function]:
+    """The form of a loop over tracks that calls formulas: the compiler turns it into vector instructions.
+
+    Parameters
+    ----------
+    signature : str or None
+        See `typed_kernel`.
+
+    Returns
+    -------
+    callable
+        The decorator.
+    """
+    return _form(signature, nogil=True, error_model="numpy", fastmath=set(FASTMATH))

@@ -1,0 +1,68 @@
+"""Objects that hand their state, one array, from kernel to kernel by its address: one word instead of the seven of an array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+from numba.extending import NativeValue, make_attribute_wrapper, models, register_model, typeof_impl, unbox
+from numba.extending import overload_method as _overload_method
+
+from na64mu.compiled.internals import cgutils
+
+__all__ = ("ObjectType", "method_of", "state_type")
+
+
+class ObjectType(types.Type):
+    """The type of the objects of one class, for numba."""
+
+    def __init__(self, owner: type) -> None:
+        self.owner = owner  # by which the cache finds the module of the methods
+        super().__init__(name=f"{owner.__module__}.{owner.__qualname__}")
+
+
+def state_type(owner: type, attribute: str) -> type[ObjectType]:
+    """Let kernels take objects of a class, of which they see the state.
+
+    Parameters
+    ----------
+    owner : type
+        A class with an array of 64-bit words without sign, that lives as long as the object.
+    attribute : str
+        Name of the array.
+
+    Returns
+    -------
+    type
+        Of the class, for `method_of`.
+    """
+    kind_of_owner = type(f"{owner.__name__}Type", (ObjectType,), {"__module__": owner.__module__})
+    only = kind_of_owner(owner)
+    words = types.Array(types.uint64, 1, "C")
+
+    @typeof_impl.register(owner)
+    def _typeof(value: Any, context: Any) -> types.Type:  # noqa: ARG001 (what numba calls)
+        return only
+
+    @register_model(kind_of_owner)
+    class _Model(models.StructModel):
+        def __init__(self, manager: Any, kind: types.Type) -> None:
+            super().__init__(manager, kind, [(attribute, types.CPointer(types.uint64))])
+
+    make_attribute_wrapper(kind_of_owner, attribute, attribute)
+
+    @unbox(kind_of_owner)
+    def _unbox(kind: types.Type, value: Any, c: Any) -> NativeValue:
+        state = c.pyapi.object_getattr_string(value, attribute)
+        array = c.unbox(words, state)
+        made = cgutils.create_struct_proxy(kind)(c.context, c.builder)
+        setattr(made, attribute, cgutils.create_struct_proxy(words)(c.context, c.builder, value=array.value).data)
+        c.pyapi.decref(state)  # the object keeps it
+        return NativeValue(made._getvalue(), is_error=array.is_error)
+
+    return kind_of_owner
+
+
+def method_of(kind: type[ObjectType], name: str) -> Any:
+    """Decorator of what kernels do for a method of an object; it may not allocate, see numba's `overload_method`."""
+    return _overload_method(kind, name, jit_options={"_nrt": False})
