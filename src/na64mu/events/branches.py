@@ -14,7 +14,7 @@ import awkward as ak
 
 from na64mu.errors import InputError
 
-__all__ = ("Branch", "branches_of", "find_branch", "near_names", "read_branch")
+__all__ = ("Branch", "branches_of", "find_branch", "near_names", "read_branch", "top_names")
 
 
 class Branch(NamedTuple):
@@ -90,7 +90,7 @@ def find_branch(tree: Any, name: str) -> Branch | None:
     InputError
         If several branches have it; the message lists them.
     """
-    if name in _top(tree):
+    if name in top_names(tree):
         return Branch(name)
     every, wanted = _listing(tree), _parts(name)
     if not wanted:
@@ -107,8 +107,8 @@ def find_branch(tree: Any, name: str) -> Branch | None:
     return found[0] if found else None
 
 
-def _top(tree: Any) -> set[str]:
-    """Names of the branches or fields directly in a tree."""
+def top_names(tree: Any) -> set[str]:
+    """Names of the branches of a TTree, or fields of an RNTuple, that are no part of another one."""
     return {branch.name for branch in (tree.branches if hasattr(tree, "branches") else tree.fields)}
 
 

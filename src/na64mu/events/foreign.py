@@ -68,7 +68,9 @@ def need_branches(keys: Mapping[str, str], trees: Sequence[Any], label: str, pat
         every = sorted({str(found) for tree in trees for found in branches_of(tree)})
         near = list(dict.fromkeys(name for tree in trees for name in near_names(branch, tree)))
         available = ", ".join(every if len(every) <= MOST_NAMES else [*near, f"and {len(every) - len(near)} others"]) or "no branches"
-        problems.append(f"{layout.origin}: {key} names the branch {branch!r}, which tree {label!r} of {path} does not have; it has {available}")
+        problems.append(
+            f"{layout.origin}: {key} names the branch {branch!r}, which tree {label!r} of {path} does not have; it has {available}"
+        )
     if problems:
         raise LayoutError("\n".join(problems))
 

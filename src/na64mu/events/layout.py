@@ -263,7 +263,9 @@ class Layout(_Model):
         """One sentence for everything that is wrong with the columns of events and hits."""
         yield from _names("scalars", self.scalars, list(SCALARS), list(SCALARS))
         yield from _names("truth", self.truth, [], list(TRUTH))
-        yield from _names("collections", [*self.collections, *self.absent], list(COLLECTIONS), list(COLLECTIONS), "map it or list it in absent")
+        yield from _names(
+            "collections", [*self.collections, *self.absent], list(COLLECTIONS), list(COLLECTIONS), "map it or list it in absent"
+        )
         yield from (f"collections.{name} is mapped and listed in absent" for name in sorted(set(self.collections) & set(self.absent)))
         for name, parts in self.collections.items():
             for part in parts if name in COLLECTIONS else ():

@@ -11,7 +11,7 @@ import awkward as ak
 import uproot
 
 from na64mu.errors import InputError, Na64muError
-from na64mu.events.branches import find_branch, near_names, read_branch
+from na64mu.events.branches import find_branch, near_names, read_branch, top_names
 from na64mu.events.keys import check_keys
 
 __all__ = ("find_tree", "is_remote", "open_file", "read_columns", "reason_of", "sentence_for")
@@ -165,7 +165,7 @@ def _check_entries(tree: Any, path: str | Path, name: str) -> None:
     """Make sure that the number of entries is one that the branches have; an old ROOT stored it as a double, which becomes an integer here."""
     entries = tree.num_entries
     if not isinstance(entries, int) and entries == entries // 1 and 0 <= entries < 2**53:
-        tree._members["fEntries"] = entries = int(entries)  # noqa: SLF001  # uproot counts with what it read
+        tree._members["fEntries"] = entries = int(entries)  # uproot counts with what it read
     longest = entries
     if isinstance(entries, int) and isinstance(tree, uproot.TTree) and entries > 0 and len(tree.branches):
         longest = max(int(b.entry_offsets[-1]) for b in tree.branches) if tree.branches[0].num_entries != entries else entries
@@ -223,7 +223,7 @@ def read_columns(
 def _columns(tree: Any, names: Sequence[str], path: str | Path, start: int | None, stop: int | None) -> dict[str, ak.Array]:
     low, high, _ = slice(start, stop).indices(tree.num_entries)
     columns: dict[str, ak.Array] = {}
-    top = set(names) & {branch.name for branch in (tree.branches if isinstance(tree, uproot.TTree) else tree.fields)}
+    top = top_names(tree).intersection(names)
     if top:
         # A list of names makes uproot compare every branch with every name: a predicate is faster.
         # Nothing is kept in the cache of a file that somebody else opened: it would outlive the chunk.

@@ -75,7 +75,8 @@ def process_fileset(fileset: Fileset, processor: Any, job: Job, *, layout: Any =
     align = job.align_clusters
     if align is None:
         align = job.chunksize >= max((f.largest_cluster for f in fileset.files), default=0)
-    runner = RawRunner(processor, layout, job.memory)
+    plain = frozenset(f.path for f in fileset.files if f.layout is None)
+    runner = RawRunner(processor, layout, job.memory, plain, str(Path.cwd()))
     with open_executor(job.executor, job.workers, job.scheduler, job.memory) as chosen, quiet_coffea(show_progress=False):
         chunks = raw_chunks(fileset, job.chunksize, job.maxchunks, align=align)
         if job.executor != "iterative" and job.scheduler is None and len(chunks) > 1:
@@ -104,7 +105,7 @@ def _unverified(fileset: Fileset, chunksize: int) -> list[Loss]:
 def process_summaries(fileset: SummaryFileset, processor: Any, job: Job) -> Outcome:
     """Run the search over event summaries; parameters and results as of `process_fileset`."""
     chunks = chunks_of(fileset, needed_columns(processor.working_point), job.chunksize, job.maxchunks)
-    runner = SummaryRunner(processor, job.memory)
+    runner = SummaryRunner(processor, job.memory, str(Path.cwd()))
     with open_executor(job.executor, job.workers, job.scheduler, job.memory) as chosen, quiet_coffea(show_progress=False):
         out, gone = _run(chosen, chunks, runner, job)
     whole = {(f.dataset, f.path): f.rows for f in fileset.files}

@@ -122,7 +122,7 @@ def run_search(
     if foreign is None and are_summaries(files):
         fileset = inspect_summaries(files, detector=detector, working_point=working_point)
     else:
-        fileset = inspect_files(files, detector=detector, layout=foreign)
+        fileset = inspect_files(files, detector=detector, layout=foreign, steps=True)
     _stop_if_needed(fileset.losses, strict=strict, nothing_left=not fileset.files)
     configuration = Configuration(working_point, fileset.detectors, load_calibrations(fileset.detectors, calibration), foreign)
     windows = configuration.windows
@@ -148,7 +148,7 @@ def run_search(
     else:
         out, ranges, chunk_losses = process_fileset(fileset, processor, job, layout=foreign)
     _must_be_unchanged(stamps)
-    exposure, book_losses = _exposure(fileset, out.get("events", {}), {key: unread for key, (_, unread) in ranges.items()}, foreign)
+    exposure, book_losses = _exposure(fileset, out.get("events", {}), {key: unread for key, (_, unread) in ranges.items()})
     losses = (*fileset.losses, *chunk_losses, *book_losses, *configuration.notes())
     found = {name: out["datasets"][name] for name in fileset.datasets if name in out.get("datasets", {})}
     _stop_if_needed(losses, strict=strict, nothing_left=not found)
@@ -232,9 +232,8 @@ def _exposure(
     fileset: Fileset | SummaryFileset,
     events: Mapping[tuple[str, str, int, int], int],
     unread: Mapping[tuple[str, str], Ranges],
-    layout: Any,
 ) -> tuple[Exposure, list[Loss]]:
     if isinstance(fileset, SummaryFileset):
         return reconcile_summaries(fileset.books(events, unread)), []
-    books = books_of(fileset, events, unread, layout)
+    books = books_of(fileset, events, unread)
     return reconcile(books), bookkeeping_losses(books)
