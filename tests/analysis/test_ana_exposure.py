@@ -85,7 +85,9 @@ def test_the_same_row_in_two_files_counts_once():
     assert [exposure.n_mot_recorded(name) for name in "abc"] == [142, 858, 0]  # 1/7, 6/7 and nothing of it, whole muons
     assert exposure.sum_weights() == pytest.approx(2000)
     (warning,) = exposure.warnings
-    assert warning.startswith("b.root: run 1, config 1 has the same bookkeeping as in a.root and 1 more: its 1000 muons on target count once")
+    assert warning.startswith(
+        "b.root: run 1, config 1 has the same bookkeeping as in a.root and 1 more: its 1000 muons on target count once"
+    )
     assert reconcile([book([row(1)], {}, file="a.root"), book([row(1)], {}, file="b.root")]).n_mot() == 1000
 
 
