@@ -6,14 +6,17 @@ passes. NaN, which stands for a quantity that does not exist, never passes. Mome
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from na64mu.errors import SelectionError
 from na64mu.events.form import TRIGGER_BITS
 from na64mu.reconstruction.columns import TRACKER_STATIONS
 from na64mu.typing import AnyArray, BoolArray, Summary
@@ -33,9 +36,12 @@ __all__ = (
     "in_region",
     "mip_everywhere",
     "momentum_in_window",
+    "register_cut",
     "single_hits_and_mip_cell",
     "single_tracks",
+    "source_digest",
     "trigger",
+    "user_cuts",
     "within",
 )
 
@@ -234,13 +240,13 @@ def in_region(summary: Summary, region: Region) -> BoolArray:
 class CutDefinition:
     """A cut function and the model of its thresholds."""
 
-    function: Callable[[Summary, Thresholds], BoolArray]
+    function: Callable[[Summary, Any], BoolArray]  # each function takes its own thresholds
     thresholds: type[Thresholds]
 
 
-#: All cuts that a working point can name; add a function here to make it known.
+#: All cuts that a working point can name; `register_cut` adds one of your own.
 CUTS: dict[str, CutDefinition] = {
-    function.__name__: CutDefinition(function, model)  # type: ignore[arg-type]  # each function takes its own thresholds
+    function.__name__: CutDefinition(function, model)
     for function, model in (
         (trigger, TriggerBits),
         (momentum_in_window, MomentumWindow),
@@ -249,3 +255,113 @@ CUTS: dict[str, CutDefinition] = {
         (mip_everywhere, MipWindows),
     )
 }
+
+#: Names of the cuts of the package.
+SHIPPED = frozenset(CUTS)
+
+Cutting = TypeVar("Cutting", bound=Callable[..., BoolArray])
+
+
+def register_cut(thresholds: Any, *, name: str | None = None) -> Callable[[Cutting], Cutting]:
+    """Make a function of your own a cut that a working point can name.
+
+    Use it as a decorator, in a script, a notebook, or a file that is given with ``--user`` (``user=`` in Python). The function and what it
+    needs of your files travel to the workers of every executor; the hash of its source is part of the configuration and of the provenance::
+
+        from na64mu.selections import Thresholds, register_cut
+
+        class Slow(Thresholds):
+            largest: float                      # [GeV/c]
+
+            @property
+            def columns(self):
+                return ("p_in",)
+
+        @register_cut(Slow)
+        def slow(summary, thresholds):
+            return summary["p_in"] < thresholds.largest
+
+    The working point then has ``[[cuts]]`` with ``name = "slow"``, a label, a source, and ``[cuts.thresholds]`` with ``largest``.
+
+    Parameters
+    ----------
+    thresholds : type
+        Model of its thresholds, a subclass of `Thresholds`; its property `columns` names the columns of the summary that the function reads.
+    name : str, optional
+        Name of the cut; that of the function by default. A cut of your own of the same name is replaced, as a notebook does.
+
+    Returns
+    -------
+    callable
+        Takes the function `(summary, thresholds) -> mask of shape (n_events,)`, and returns it.
+
+    Raises
+    ------
+    SelectionError
+        If the name is that of a cut of the package, or `thresholds` is no such model.
+    """
+    if not (isinstance(thresholds, type) and issubclass(thresholds, Thresholds)):
+        msg = f"register_cut: the model of the thresholds must be a subclass of na64mu.selections.Thresholds, found {thresholds!r}"
+        raise SelectionError(msg)
+
+    def register(function: Cutting) -> Cutting:
+        own = name or function.__name__
+        if own in SHIPPED:
+            msg = f"register_cut: {own!r} is a cut of the package; choose another name"
+            raise SelectionError(msg)
+        CUTS[own] = CutDefinition(function, thresholds)
+        return function
+
+    return register
+
+
+def user_cuts(names: Iterable[str]) -> dict[str, CutDefinition]:
+    """Those of some cuts that a user defined.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of cuts.
+
+    Returns
+    -------
+    dict of str to CutDefinition
+        Name -> definition, in order; without those of the package.
+    """
+    return {name: CUTS[name] for name in names if name in CUTS and CUTS[name].function.__module__ != __name__}
+
+
+def source_digest(definition: CutDefinition) -> str:
+    """SHA-256 of the source of a cut: its function, its thresholds, and the functions, classes and numbers of the same module they name.
+
+    Parameters
+    ----------
+    definition : CutDefinition
+        The cut.
+
+    Returns
+    -------
+    str
+        Hexadecimal; of the byte code where there is no source.
+    """
+    digest = hashlib.sha256()
+    seen: set[int] = set()
+    waiting: list[Any] = [definition.function, definition.thresholds]
+    while waiting:
+        item = waiting.pop(0)
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        code = getattr(item, "__code__", None)
+        try:
+            text = inspect.getsource(item)
+        except (OSError, TypeError):
+            text = repr(getattr(item, "__qualname__", item)) + (code.co_code.hex() + repr(code.co_consts) if code is not None else "")
+        digest.update(text.encode())
+        for name in sorted(code.co_names) if code is not None else ():
+            value = getattr(item, "__globals__", {}).get(name)
+            if isinstance(value, bool | int | float | str | tuple):
+                digest.update(f"{name} = {value!r}".encode())
+            elif getattr(value, "__module__", None) == item.__module__ and callable(value):
+                waiting.append(value)
+    return digest.hexdigest()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, model_validator
 
 from na64mu.detector.elements import Source
 from na64mu.errors import SelectionError
@@ -59,6 +61,17 @@ class MipRule(_Model):
     source: Source
 
 
+class RecordedThresholds(Thresholds):
+    """Thresholds of a user's cut as a result recorded them, where the cut itself is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """No result says which columns the cut looked at."""
+        return ()
+
+
 class Cut(_Model):
     """One cut of a working point."""
 
@@ -69,13 +82,15 @@ class Cut(_Model):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _thresholds_of_its_function(cls, content: Any, handler: Any) -> Self:
+    def _thresholds_of_its_function(cls, content: Any, handler: Any, info: ValidationInfo) -> Self:
         if isinstance(content, dict) and isinstance(content.get("thresholds"), dict):
             definition = CUTS.get(content.get("name", ""))
-            if definition is None:
-                msg = f"no cut {content.get('name')!r}: known are {sorted(CUTS)}"
+            recorded = bool((info.context or {}).get("recorded"))  # a result tells of cuts that this process need not know
+            if definition is None and not recorded:
+                msg = f"no cut {content.get('name')!r}: known are {sorted(CUTS)}; name the file that registers one of your own with --user"
                 raise ValueError(msg)
-            content = content | {"thresholds": definition.thresholds.model_validate(content["thresholds"])}
+            model = RecordedThresholds if definition is None else definition.thresholds
+            content = content | {"thresholds": model.model_validate(content["thresholds"])}
         cut: Self = handler(content)
         return cut
 
@@ -87,10 +102,22 @@ class BoundCut:
     name: str
     label: str
     thresholds: Thresholds
+    function: Callable[[Summary, Any], BoolArray]
 
     def __call__(self, summary: Summary) -> BoolArray:
         """Events that pass, shape (n_events,)."""
-        return CUTS[self.name].function(summary, self.thresholds)
+        try:
+            mask = np.asarray(self.function(summary, self.thresholds))
+        except KeyError as error:
+            if error.args[:1] in [(name,) for name in summary]:
+                raise
+            msg = f"the cut {self.name!r} looks at {error}, which the event summary does not have; it has {', '.join(summary)}"
+            raise SelectionError(msg) from error
+        if mask.dtype != np.bool_ or mask.shape != np.shape(summary["run"]):
+            wanted = f"one truth value for each of {len(summary['run'])} events"
+            msg = f"the cut {self.name!r} returns {mask.dtype} of shape {mask.shape}, {wanted} is wanted"
+            raise SelectionError(msg)
+        return mask
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -185,7 +212,11 @@ class WorkingPoint(Shown, _Model):
         if missing:
             msg = f"working point {self.name}: the calibration has no MIP window of {', '.join(missing)} (it has {sorted(windows)}): make one with `na64mu calibrate`"
             raise SelectionError(msg)
-        return tuple(BoundCut(cut.name, cut.label, cut.thresholds.with_windows(windows)) for cut in self.cuts)
+        unknown = [cut.name for cut in self.cuts if cut.name not in CUTS]
+        if unknown:
+            msg = f"working point {self.name}: no cut {unknown[0]!r}: known are {sorted(CUTS)}; name the file that registers it with --user"
+            raise SelectionError(msg)
+        return tuple(BoundCut(c.name, c.label, c.thresholds.with_windows(windows), CUTS[c.name].function) for c in self.cuts)
 
     def before_plane_cut(self) -> tuple[str, ...]:
         """Names of the cuts before the plane cut."""

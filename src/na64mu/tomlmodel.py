@@ -45,6 +45,9 @@ def read_toml(path: Path, error: type[Na64muError]) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as cause:
         msg = f"{path}: cannot be read as TOML: {cause}"
         raise error(msg) from cause
+    except RecursionError as cause:
+        msg = f"{path}: cannot be read as TOML: its tables or lists are nested too deeply"
+        raise error(msg) from cause
 
 
 def validate(model: type[Model], content: dict[str, Any], where: str, error: type[Na64muError]) -> Model:
@@ -72,7 +75,7 @@ def validate(model: type[Model], content: dict[str, Any], where: str, error: typ
         lines = []
         for e in cause.errors():
             found = "" if e["type"] == "missing" or isinstance(e["input"], dict) else f", found {e['input']!r}"
-            lines.append(f"{where}: {key_of(e['loc'])}: {e['msg'].removeprefix('Value error, ')}{found}")
+            lines += [f"{where}: {key_of(e['loc'])}: {line}{found}" for line in e["msg"].removeprefix("Value error, ").splitlines()]
         raise error("\n".join(lines)) from cause
 
 

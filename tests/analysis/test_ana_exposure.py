@@ -78,10 +78,27 @@ def test_events_without_a_row_are_a_warning():
     assert exposure.warnings == ("f.root: 4 events of run 9, config 2 without a row in 'runs'",)
 
 
-def test_the_same_row_in_two_files_is_a_warning():
-    exposure = reconcile([book([row(1)], {}, file="a.root"), book([row(1)], {}, file="b.root")])
-    assert exposure.n_mot() == 2000
-    assert "b.root: run 1, config 1 has the same bookkeeping as in a.root" in exposure.warnings[0]
+def test_the_same_row_in_two_files_counts_once():
+    books = [book([row(1)], {(1, 1): n}, file=file, dataset=file[0]) for file, n in (("a.root", 1), ("b.root", 6), ("c.root", 0))]
+    exposure = reconcile(books)
+    assert exposure.n_mot() == exposure.n_mot_recorded() == 1000
+    assert [exposure.n_mot_recorded(name) for name in "abc"] == [142, 858, 0]  # 1/7, 6/7 and nothing of it, whole muons
+    assert exposure.sum_weights() == pytest.approx(2000)
+    (warning,) = exposure.warnings
+    assert warning.startswith(
+        "b.root: run 1, config 1 has the same bookkeeping as in a.root and 1 more: its 1000 muons on target count once"
+    )
+    assert reconcile([book([row(1)], {}, file="a.root"), book([row(1)], {}, file="b.root")]).n_mot() == 1000
+
+
+def test_what_is_lost_of_one_of_two_files_of_a_run_lowers_its_part():
+    first = book([row(1)], {(1, 1): 10}, file="a.root")
+    lost = book([row(1)], {(1, 1): 5}, unread={(1, 1): 5}, n_unread=5, file="b.root")
+    assert reconcile([first, lost]).n_mot() == pytest.approx(750)
+    copied = book([row(1)], {(1, 1): 5}, unread={(1, 1): 5}, n_unread=5, elsewhere={(1, 1): 5}, file="b.root")
+    assert reconcile([first, copied]).n_mot() == pytest.approx(1000)
+    unknown = book([row(1)], {(1, 1): 5}, unread=None, n_unread=5, file="b.root")
+    assert reconcile([first, unknown]).n_mot() == pytest.approx(750)
 
 
 def test_json_round_trip():

@@ -305,9 +305,9 @@ def test_number_that_does_not_fit(tmp_path):
         (
             "config = { constant = 2 }",
             'config = { constant = 2, branch = "c" }',
-            "scalars.config: give one of branch, matrix, constant or bits, found branch and",
+            "scalars.config: give one of branch, matrix, constant, entry or bits, found branch and",
         ),
-        ("config = { constant = 2 }", "config = {}", "scalars.config: give one of branch, matrix, constant or bits, found none"),
+        ("config = { constant = 2 }", "config = {}", "scalars.config: give one of branch, matrix, constant, entry or bits, found none"),
         ("config = { constant = 2 }", "config = { value = 2 }", "scalars.config.value: Extra inputs are not permitted"),
         ('energy = "E"\n', "", "collections.hcal.energy is missing"),
         (
@@ -323,7 +323,7 @@ def test_number_that_does_not_fit(tmp_path):
             r"collections.hcal\[0\]: a collection from a matrix has no counter and no field from a branch",
         ),
         ("first = [1, 3, 0]", "first = [1]", r"collections.hcal\[0\]: first has 1 numbers for 3 axes"),
-        ("time = { constant = 0.5 }", 'time = { bits = { physics = "p" } }', r"collections.hcal\[1\]: bits make a scalar, not a field"),
+        ("time = { constant = 0.5 }", 'time = { bits = { physics = "p" } }', r"collections.hcal\[1\]: bits makes a scalar, not a field"),
         ("n_mot = 1000\n", "", r"runs\[0\].n_mot is missing"),
         ("n_mot = 1000", "mot = 1000", r"runs\[0\].mot is not part of the raw tree"),
         ("[scalars]", '[trees]\nruns = "info"\n[scalars]', "run_fields.run is missing"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import awkward as ak
@@ -238,6 +239,7 @@ def test_runs_with_wider_numbers(tmp_path):
 def test_a_branch_that_is_shorter_than_its_tree_is_named():
     class Tree:
         name, num_entries = "events", 40
+        branches = (SimpleNamespace(name="run"), SimpleNamespace(name="event"))
 
         def arrays(self, **options: Any) -> dict[str, ak.Array]:
             return {"run": ak.Array(np.arange(40)), "event": ak.Array(np.arange(0))}

@@ -2,14 +2,15 @@
 
 Rates, yields and limits are per muon on target (MOT), so MOT is never summed while events are processed (it would be counted once
 per chunk). The driver reads the bookkeeping of every file, and every (run, config) counts with the fraction of its recorded events
-that was read; that the lost events are a fair sample of their run is inferred. A run that stands in several files counts with the sum of its rows.
+that was read; that the lost events are a fair sample of their run is inferred. A run that stands in several files counts with the sum of its rows,
+and the same row in several files counts once.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from na64mu.table import Shown, Table
@@ -124,6 +125,8 @@ class FileBook:
         Number of these entries.
     problem : str
         Why the bookkeeping is missing, if it is.
+    elsewhere : mapping of (run, config) to int
+        Those of the unread events whose first copy stands in another file.
     """
 
     dataset: str
@@ -133,17 +136,25 @@ class FileBook:
     unread: RunCounts | None
     n_unread: int
     problem: str = ""
+    elsewhere: RunCounts = field(default_factory=dict)
 
-    def fraction(self, key: tuple[int, int]) -> float:
-        """Part of the events of one (run, config) in this file that was processed."""
+    def fraction(self, key: tuple[int, int], *, own: bool = False) -> float:
+        """Part of the events of one (run, config) in this file that was processed; `own` leaves out those that stand elsewhere too."""
+        n_elsewhere = self.elsewhere.get(key, 0) if own else 0
         if self.n_unread == 0:
             return 1.0
         n_read = self.read.get(key, 0)
         if self.unread is None:  # all runs of the file lose alike
             n_read = sum(self.read.values())
-            return n_read / (n_read + self.n_unread)
-        total = n_read + self.unread.get(key, 0)
+            total = n_read + self.n_unread - (sum(self.elsewhere.values()) if own else 0)
+        else:
+            total = n_read + self.unread.get(key, 0) - n_elsewhere
         return n_read / total if total else 1.0
+
+    def n_own(self, key: tuple[int, int]) -> int:
+        """Events of one (run, config) in this file, read or not, without those that stand in another file already."""
+        unread = self.n_unread if self.unread is None else self.unread.get(key, 0)
+        return self.read.get(key, 0) + unread - self.elsewhere.get(key, 0)
 
 
 #: How the sentence about events without bookkeeping ends.
@@ -204,6 +215,9 @@ def rows_once(rows: Iterable[dict[str, Any]], doubled: Iterable[tuple[int, int]]
 def reconcile(books: Iterable[FileBook]) -> Exposure:
     """Exposure of what was read.
 
+    The same bookkeeping of a run in several files is one statement about the run: it counts once, and each file stands for the part of it
+    that its events are of all of them.
+
     Parameters
     ----------
     books : iterable of FileBook
@@ -215,28 +229,71 @@ def reconcile(books: Iterable[FileBook]) -> Exposure:
         One row per dataset, run and config, sorted; every fault of the bookkeeping is a warning.
     """
     sums: dict[tuple[str, int, int], dict[str, float]] = {}
-    seen: dict[tuple[str, tuple[Any, ...]], str] = {}
     books = list(books)
+    shares = _shares(books)
     warnings = [sentence for _, sentence in bookkeeping_problems(books) if not sentence.endswith(ORPHANS)]
+    warnings += [sentence for sentence in map(_shared_sentence, shares.items()) if sentence]
     for book in books:
         if not book.rows:
             continue
         keys = {(int(row["run"]), int(row["config"])) for row in book.rows}
         for row in book.rows:
-            key = (int(row["run"]), int(row["config"]))
-            same = (book.dataset, (*key, int(row["n_mot"]), int(row["n_generated"]), int(row["seed"])))
-            if same in seen:
-                warnings.append(
-                    f"{book.file}: run {key[0]}, config {key[1]} has the same bookkeeping as in {seen[same]}: both count; "
-                    "if one file was split in two, its muons on target are counted twice"
-                )
-            seen.setdefault(same, book.file)
-            _add_row(sums.setdefault((book.dataset, *key), defaultdict(float)), row, book.fraction(key))
+            key, owners = (int(row["run"]), int(row["config"])), shares[_statement(row)]
+            shared = len(owners) > 1
+            _add_row(
+                sums.setdefault((book.dataset, *key), defaultdict(float)),
+                _part_of(row, owners, book.file) if shared else row,
+                book.fraction(key, own=shared),
+            )
         for key in keys:
             sums[book.dataset, *key]["events_read"] += book.read.get(key, 0)
             sums[book.dataset, *key]["events_lost"] += 0 if book.unread is None else book.unread.get(key, 0)
     warnings += [sentence for _, sentence in bookkeeping_problems(books) if sentence.endswith(ORPHANS)]
     return Exposure(tuple(_run_exposure(key, values) for key, values in sorted(sums.items())), tuple(warnings))
+
+
+def _statement(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a row of the bookkeeping says of a run: equal for files of one run that was split."""
+    whole = (int(row[name]) for name in ("run", "config", "n_mot", "n_generated"))
+    return (*whole, float(row["sum_weights"]), int(row.get("seed", 0)))
+
+
+def _shares(books: Iterable[FileBook]) -> dict[tuple[Any, ...], dict[str, int]]:
+    """Statement -> the files that make it, with the events of the run that each has."""
+    found: dict[tuple[Any, ...], dict[str, int]] = defaultdict(dict)
+    for book in books:
+        for statement in map(_statement, book.rows):
+            found[statement][book.file] = book.n_own(statement[:2])
+    return found
+
+
+def _shared_sentence(shared: tuple[tuple[Any, ...], Mapping[str, int]]) -> str:
+    """One sentence about a statement that several files make; empty if one does."""
+    (run, config, n_mot, *_), files = shared
+    if len(files) < 2:
+        return ""
+    first, second, *others = files
+    more = f" and {len(others)} more" if others else ""
+    return (
+        f"{second}: run {run}, config {config} has the same bookkeeping as in {first}{more}: its {n_mot} muons on target count once, "
+        "each file with its part of the events"
+    )
+
+
+def _share(files: Mapping[str, int], file: str) -> float:
+    """Part of the events of all files that one has; equal parts if there are none."""
+    total = sum(files.values())
+    return files[file] / total if total else 1.0 / len(files)
+
+
+def _part_of(row: Mapping[str, Any], files: Mapping[str, int], file: str) -> dict[str, Any]:
+    """The row with the part of its numbers that one file stands for; the parts of all files add up exactly."""
+    weights = files if any(files.values()) else dict.fromkeys(files, 1)
+    total, at = sum(weights.values()), list(files).index(file)
+    before = sum(list(weights.values())[:at])
+    behind = before + weights[file]
+    whole = {name: int(row[name]) * behind // total - int(row[name]) * before // total for name in ("n_mot", "n_generated")}
+    return {**row, **whole, "sum_weights": float(row["sum_weights"]) * _share(files, file)}
 
 
 @dataclass(frozen=True)
@@ -254,6 +311,8 @@ class SummaryBook:
         Rows that were not processed; None if their run numbers cannot be read.
     n_unread : int
         Number of these rows.
+    elsewhere : mapping of (dataset, run, config) to int
+        Those of the unread rows whose first copy stands in another file.
     """
 
     file: str
@@ -261,18 +320,20 @@ class SummaryBook:
     read: Mapping[tuple[str, int, int], int]
     unread: Mapping[tuple[str, int, int], int] | None
     n_unread: int
+    elsewhere: Mapping[tuple[str, int, int], int] = field(default_factory=dict)
 
-    def reduced(self, run: RunExposure) -> RunExposure:
-        """One run with what was not read of it taken out."""
+    def reduced(self, run: RunExposure, *, own: bool = False) -> RunExposure:
+        """One run with what was not read of it taken out; `own` leaves out the rows that stand elsewhere too."""
         key = (run.dataset, run.run, run.config)
         if self.n_unread == 0 or (self.unread is not None and key not in self.unread):
             return run
         read, unread = self.read.get(key, 0), 0 if self.unread is None else self.unread[key]
         if self.unread is None:  # all runs of the file lose alike
-            total = sum(self.read.values())
-            part = total / (total + self.n_unread)
+            total, n_unread = sum(self.read.values()), self.n_unread - (sum(self.elsewhere.values()) if own else 0)
+            part = total / (total + n_unread) if total + n_unread else 1.0
         else:
-            part = read / (read + unread)
+            n_own = read + unread - (self.elsewhere.get(key, 0) if own else 0)
+            part = read / n_own if n_own else 1.0
         return replace(
             run,
             n_mot_read=run.n_mot_read * part,
@@ -280,6 +341,12 @@ class SummaryBook:
             events_read=run.events_read - unread,
             events_lost=run.events_lost + unread,
         )
+
+    def n_own(self, run: RunExposure) -> int:
+        """Rows of one run in this file, read or not, without those that stand in another file already."""
+        key = (run.dataset, run.run, run.config)
+        unread = self.n_unread if self.unread is None else self.unread.get(key, 0)
+        return self.read.get(key, 0) + unread - self.elsewhere.get(key, 0)
 
 
 def reconcile_summaries(books: Iterable[SummaryBook]) -> Exposure:
@@ -295,11 +362,30 @@ def reconcile_summaries(books: Iterable[SummaryBook]) -> Exposure:
     Exposure
         One row per dataset, run and config, sorted.
     """
-    runs: dict[tuple[str, int, int], RunExposure] = {}
-    warnings: list[str] = []
+    books = list(books)
+    owners: dict[tuple[Any, ...], dict[str, int]] = defaultdict(dict)
     for book in books:
-        warnings += [f"{book.file}: {warning}" for warning in book.exposure.warnings]
-        for run in map(book.reduced, book.exposure.runs):
+        for run in book.exposure.runs:
+            files = owners[_statement(asdict(run))]
+            files[book.file] = files.get(book.file, 0) + book.n_own(run)
+    warnings = [f"{book.file}: {warning}" for book in books for warning in book.exposure.warnings]
+    warnings += [sentence for sentence in map(_shared_sentence, owners.items()) if sentence]
+    runs: dict[tuple[str, int, int], RunExposure] = {}
+    for book in books:
+        for whole in book.exposure.runs:
+            shares = owners[_statement(asdict(whole))]
+            run = book.reduced(whole, own=len(shares) > 1)
+            if len(shares) > 1:
+                part = _part_of(asdict(whole), shares, book.file)
+                scale = _share(shares, book.file)
+                run = replace(
+                    run,
+                    n_mot=part["n_mot"],
+                    n_generated=part["n_generated"],
+                    sum_weights=part["sum_weights"],
+                    n_mot_read=run.n_mot_read * scale,
+                    sum_weights_read=run.sum_weights_read * scale,
+                )
             key = (run.dataset, run.run, run.config)
             runs[key] = run if key not in runs else _joined(runs[key], run)
     return Exposure(tuple(sorted(runs.values())), tuple(warnings))

@@ -146,6 +146,8 @@ class Provenance:
         UTC, ISO 8601.
     packages : dict of str to str
         Versions.
+    user_cuts : dict of str to str
+        Cut that the user registered -> SHA-256 of its source.
     """
 
     configuration_hash: str
@@ -166,6 +168,7 @@ class Provenance:
     clean: bool | None = None
     command: tuple[str, ...] = field(default_factory=lambda: tuple(sys.argv))
     packages: dict[str, str] = field(default_factory=package_versions)
+    user_cuts: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

@@ -235,7 +235,7 @@ class RunResult(Shown):
                 blinded=summary["blinded"],
                 exposure=Exposure.from_dict(summary["exposure"]),
                 losses=tuple(Loss(**loss) for loss in summary["losses"]),
-                working_point=WorkingPoint.model_validate(summary["working_point"]),
+                working_point=WorkingPoint.model_validate(summary["working_point"], context={"recorded": True}),
                 windows={tag: {q: (w[0], w[1]) for q, w in windows.items()} for tag, windows in summary["windows"].items()},
                 provenance=Provenance.from_dict(summary["provenance"]),
                 timing=Timing(**summary["timing"]),

@@ -32,14 +32,15 @@ def command(ctx: click.Context, files: tuple[str, ...], detector_files: tuple[st
     from na64mu.events.checker import check_files
     from na64mu.events.findings import CheckReport, Finding
     from na64mu.events.layout import load_layout
-    from na64mu.execution.paths import expand
+    from na64mu.execution.paths import inputs_of
 
     own = [read_detector(detector_path(name)) for name in detector_files]
     foreign = None if layout is None else load_layout(layout)
-    datasets, _, losses = expand(files, foreign)
-    paths = [path for names in datasets.values() for path in names]
-    reports = check_files(paths, {d.tag: d for d in own}, foreign)
-    for loss in losses:
+    inputs = inputs_of(files, foreign)
+    paths = [path for names in inputs.datasets.values() for path in names]
+    trees = {path: spec.tree for path, spec in inputs.specs.items() if spec.tree}
+    reports = check_files(paths, {d.tag: d for d in own}, foreign, trees)
+    for loss in inputs.losses:
         finding = Finding("error" if loss.is_damage else "warning", "input", "", loss.reason.removeprefix(f"{loss.file}: "))
         reports.append(CheckReport(loss.file, 0, (), (), (finding,)))
     if as_json:

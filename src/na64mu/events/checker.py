@@ -20,11 +20,12 @@ from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.checksums import Checksums, read_checksums
 from na64mu.events.findings import CheckReport, Collector, Finding
+from na64mu.events.fitting import layouts_of
 from na64mu.events.form import OPTIONAL_TRUTH, TREE, TRIGGER_BITS, TRUTH, branches, collections_of, nearest_branches, twice
 from na64mu.events.layout import Layout
 from na64mu.events.limits import ChannelLimits, channel_limits
 from na64mu.events.reader import count_entries, read_batch, read_runs
-from na64mu.events.source import find_tree, open_file, read_columns
+from na64mu.events.source import find_tree, open_file, read_columns, sentence_for
 from na64mu.events.structure import sound_batch
 from na64mu.typing import AnyArray, IntArray
 
@@ -56,7 +57,10 @@ def check_file(path: str | Path, detectors: Mapping[str, Detector] | None = None
 
 
 def check_files(
-    paths: Sequence[str | Path], detectors: Mapping[str, Detector] | None = None, layout: Layout | None = None
+    paths: Sequence[str | Path],
+    detectors: Mapping[str, Detector] | None = None,
+    layout: Layout | None = None,
+    trees: Mapping[str, str] | None = None,
 ) -> list[CheckReport]:
     """Check several files, and that no (run, event) stands in two of them.
 
@@ -65,15 +69,22 @@ def check_files(
     paths : sequence of str or Path
         Files to check.
     detectors, layout
-        As for check_file.
+        As for check_file; raw trees among foreign ones are checked without the layout.
+    trees : mapping, optional
+        Path -> the tree that a fileset names.
 
     Returns
     -------
     list[CheckReport]
         One per file, in order.
     """
-    scans = [_scan(str(path), dict(detectors or {}), layout) for path in paths]
-    for i, duplicates in _duplicates_across([scan.keys for scan in scans]).items():
+    layouts = layouts_of([str(path) for path in paths], layout)
+    scans = [_scan(str(path), dict(detectors or {}), layouts[str(path)], (trees or {}).get(str(path), "")) for path in paths]
+    for scan in scans:
+        if layout is not None and layouts[scan.path] is None:
+            finding = Finding("warning", "layout", "", f"has the raw-tree form and is read as it is, without {layout.origin}")
+            scan.report = replace(scan.report, findings=(*scan.report.findings, finding))
+    for i, duplicates in _duplicates_across([scan.keys if _is_numbered(layouts[scan.path]) else scan.keys[:0] for scan in scans]).items():
         for j, (first, count, run, event) in duplicates.items():
             message = f"run {run} event {event} stands in {paths[j]} too"
             finding = Finding("error", "duplicate-file", "event", message, (first,), count)
@@ -107,19 +118,28 @@ class _Scan:
         return {(row["run"], row["config"]): row["prescale_calibration"] for row in self.runs}
 
 
-def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None) -> _Scan:
+def _is_numbered(layout: Layout | None) -> bool:
+    """Whether the events of a file have numbers of their own, which can stand in another file too."""
+    return layout is None or layout.is_numbered
+
+
+def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None, tree: str) -> _Scan:
     scan = _Scan(path)
     try:
-        with open_file(path) as file:
+        with sentence_for(path), open_file(path) as file:
+            name = TREE if layout is None else layout.trees.events
+            if tree and tree != name:
+                find_tree(file, path, tree)
+                scan.found.add("tree", "", f"the fileset names the tree {tree!r}, the one that is read is {name!r}")
             _check_runs(scan, detectors, layout)
             if layout is None:
                 checksums = read_checksums(file, path)
                 _check_tree(scan, find_tree(file, path, TREE), checksums)
-        if layout is not None:
-            _check_foreign(scan, layout)
+            else:
+                _check_foreign(scan, layout)
     except InputError as error:
         scan.found.add("unreadable", "", str(error).removeprefix(f"{path}: "))
-    _check_keys(scan)
+    _check_keys(scan, layout)
     _check_bookkeeping(scan)
     tags = tuple(sorted({row["detector"] for row in scan.runs}))
     runs = tuple(sorted({row["run"] for row in scan.runs}))
@@ -286,7 +306,7 @@ def _event_of(collection: Jagged, rows: IntArray) -> IntArray:
     return np.searchsorted(collection.offsets, rows, side="right") - 1
 
 
-def _check_keys(scan: _Scan) -> None:
+def _check_keys(scan: _Scan, layout: Layout | None) -> None:
     """Find (run, event) that stand twice in the file."""
     if not scan.key_chunks:
         return
@@ -298,6 +318,8 @@ def _check_keys(scan: _Scan) -> None:
         again = same[np.argsort(keys["entry"][same], kind="stable")]
         key, earlier = keys[again[0]], keys[again[0] - 1]
         message = f"run {key['run']} event {key['event']} stands in entry {earlier['entry']} already"
+        if layout is not None and layout.scalars["event"].constant is not None:
+            message += "; the layout makes all of them one event: if the tree does not number its events, write event = { entry = true }"
         scan.found.add("duplicate", "event", message, keys["entry"][again])
 
 

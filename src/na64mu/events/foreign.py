@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import awkward as ak
@@ -10,11 +10,15 @@ import numpy as np
 
 from na64mu.errors import InputError, LayoutError
 from na64mu.events.batch import Jagged, RawBatch, as_type
+from na64mu.events.branches import branches_of, find_branch, near_names
 from na64mu.events.form import COLLECTIONS, SCALARS, TRIGGER_BITS, TRUTH
 from na64mu.events.layout import Column, Layout, Part
 from na64mu.typing import AnyArray, IntArray
 
 __all__ = ("event_branches", "foreign_batch", "need_branches", "run_branches")
+
+#: Names of branches that a message lists at most.
+MOST_NAMES = 40
 
 
 def event_branches(layout: Layout) -> dict[str, str]:
@@ -34,33 +38,44 @@ def run_branches(layout: Layout) -> dict[str, str]:
     return {branch: f"run_fields.{name}" for name, column in layout.run_fields.items() for branch in column.branches}
 
 
-def need_branches(keys: Mapping[str, str], present: list[str], tree: str, path: Any, layout: Layout) -> None:
-    """Check that a tree has all the branches that a layout names.
+def need_branches(keys: Mapping[str, str], trees: Sequence[Any], label: str, path: Any, layout: Layout) -> None:
+    """Check that every branch that a layout names is in one of the trees, and only one is meant.
 
     Parameters
     ----------
     keys : mapping
         Branch -> key of the layout.
-    present : list of str
-        Branches of the tree.
-    tree, path
-        Tree and file, for the message.
+    trees : sequence of uproot.TTree or uproot RNTuple
+        Where it may be.
+    label, path
+        Trees and file, for the message.
     layout : Layout
         Names itself in the message.
 
     Raises
     ------
     LayoutError
-        Names layout, key, branch, file, and what is available.
+        One line for every branch that is missing or ambiguous: layout, key, branch, file, and what is available.
     """
+    problems = []
     for branch, key in keys.items():
-        if branch not in present:
-            available = ", ".join(sorted(present)) or "no branches"
-            msg = f"{layout.origin}: {key} names the branch {branch!r}, which tree {tree!r} of {path} does not have; it has {available}"
-            raise LayoutError(msg)
+        try:
+            if any(find_branch(tree, branch) is not None for tree in trees):
+                continue
+        except InputError as error:
+            problems.append(f"{layout.origin}: {key}: {path}: {error}")
+            continue
+        every = sorted({str(found) for tree in trees for found in branches_of(tree)})
+        near = list(dict.fromkeys(name for tree in trees for name in near_names(branch, tree)))
+        available = ", ".join(every if len(every) <= MOST_NAMES else [*near, f"and {len(every) - len(near)} others"]) or "no branches"
+        problems.append(
+            f"{layout.origin}: {key} names the branch {branch!r}, which tree {label!r} of {path} does not have; it has {available}"
+        )
+    if problems:
+        raise LayoutError("\n".join(problems))
 
 
-def foreign_batch(columns: Mapping[str, Any], n: int, layout: Layout) -> RawBatch:
+def foreign_batch(columns: Mapping[str, Any], n: int, layout: Layout, start: int = 0) -> RawBatch:
     """Events of a foreign tree in the form of the raw tree.
 
     Parameters
@@ -71,6 +86,8 @@ def foreign_batch(columns: Mapping[str, Any], n: int, layout: Layout) -> RawBatc
         Number of events.
     layout : Layout
         The mapping.
+    start : int
+        Entry of the first event in the file.
 
     Returns
     -------
@@ -88,7 +105,7 @@ def foreign_batch(columns: Mapping[str, Any], n: int, layout: Layout) -> RawBatc
     for section, named, kinds in (("scalars", layout.scalars, SCALARS), ("truth", layout.truth, TRUTH)):
         for name, kind in kinds.items():
             if name in named:
-                scalars[name] = as_type(_scalar(columns, named[name], n, f"{layout.origin}: {section}.{name}"), kind, name)
+                scalars[name] = as_type(_scalar(columns, named[name], n, f"{layout.origin}: {section}.{name}", start), kind, name)
     collections = {}
     for name, kinds in COLLECTIONS.items():
         parts = [_part(columns, part, n, f"{layout.origin}: collections.{name}") for part in layout.collections.get(name, ())]
@@ -104,7 +121,9 @@ def _scaled(column: AnyArray, scale: float | None) -> AnyArray:
     return column if scale is None or scale == 1.0 else column * np.float64(scale)
 
 
-def _scalar(columns: Mapping[str, Any], source: Column, n: int, key: str) -> AnyArray:
+def _scalar(columns: Mapping[str, Any], source: Column, n: int, key: str, start: int) -> AnyArray:
+    if source.entry:
+        return np.arange(start, start + n, dtype=np.uint64)
     if source.bits is not None:
         word = np.zeros(n, np.uint32)
         for condition, branch in source.bits.items():
@@ -128,7 +147,8 @@ def _part(columns: Mapping[str, Any], part: Part, n: int, key: str) -> Jagged:
 
 def _from_lists(columns: Mapping[str, Any], part: Part, key: str) -> Jagged:
     named = {field: source.branch for field, source in part.fields.items() if source.branch is not None}
-    lists = {field: _lists(columns[branch], branch, f"{key}.{field}") for field, branch in named.items()}
+    single = all(columns[branch].ndim == 1 for branch in named.values())  # one number per event is one row
+    lists = {field: _lists(columns[branch], branch, f"{key}.{field}", single=single) for field, branch in named.items()}
     first = next(iter(named))
     offsets = lists[first][0]
     for field, (own, _) in lists.items():
@@ -146,7 +166,10 @@ def _from_lists(columns: Mapping[str, Any], part: Part, key: str) -> Jagged:
     return Jagged(offsets, fields)
 
 
-def _lists(column: Any, branch: str, key: str) -> tuple[IntArray, AnyArray]:
+def _lists(column: Any, branch: str, key: str, *, single: bool) -> tuple[IntArray, AnyArray]:
+    """Offsets and numbers of a column; if it is `single`, the number of an event is a list of one."""
+    if single and isinstance(column.layout, ak.contents.NumpyArray):
+        return np.arange(len(column) + 1, dtype=np.int64), ak.to_numpy(column)
     if column.ndim != 2 or not isinstance(ak.flatten(column, axis=1).layout, ak.contents.NumpyArray):
         msg = f"{key}: branch {branch!r} is {column.type.content} per event, a list of numbers is needed"
         raise LayoutError(msg)

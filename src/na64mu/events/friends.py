@@ -17,6 +17,7 @@ import awkward as ak
 import numpy as np
 
 from na64mu.errors import InputError
+from na64mu.events.branches import Branch, branches_of, find_branch
 from na64mu.events.foreign import event_branches, need_branches
 from na64mu.events.layout import Layout
 from na64mu.events.source import find_tree, open_file, read_columns
@@ -83,10 +84,9 @@ def event_trees(file: Any, path: str | Path, layout: Layout) -> Iterator[tuple[E
                     layout.scalars[name].branch: f"scalars.{name} (a friend in another file repeats it)" for name in ("run", "event")
                 }
                 numbers.pop(None, None)
-                need_branches({str(b): key for b, key in numbers.items()}, list(tree.keys()), friend.tree, where, layout)
+                need_branches({str(b): key for b, key in numbers.items()}, [tree], friend.tree, where, layout)
             trees.append(EventTree(tree, where, label))
-        present = sorted(set().union(*(t.tree.keys() for t in trees)))
-        need_branches(event_branches(layout), present, " + ".join(t.label for t in trees), path, layout)
+        need_branches(event_branches(layout), [t.tree for t in trees], " + ".join(t.label for t in trees), path, layout)
         yield tuple(trees)
 
 
@@ -120,9 +120,15 @@ def read_event_columns(
     """
     numbers = {layout.scalars[name].branch for name in ("run", "spill", "event")} & set(names)
     columns: dict[str, ak.Array] = {}
+    first: dict[str, Branch] = {}
+    exact = {n for n in names if any(str(branch) == n for tree in trees for branch in branches_of(tree.tree))}
     for tree in trees:
-        present = set(tree.tree.keys())
-        wanted = [n for n in names if n in present and (n not in columns or n in numbers)]
+        found = {n: find_branch(tree.tree, n) for n in names if n not in columns or n in numbers}
+        found = {n: branch for n, branch in found.items() if n not in exact or str(branch) == n}  # a full name in any of them wins
+        # within one file, a number of the event is repeated under the same full name only
+        same = tree.path != trees[0].path
+        wanted = [n for n, branch in found.items() if branch is not None and (n not in columns or same or first[n] == branch)]
+        first |= {n: branch for n, branch in found.items() if branch is not None and n not in first}
         own = read_columns(tree.tree, wanted, tree.path, start, stop)
         for name in columns.keys() & own.keys():
             if all(isinstance(column.layout, ak.contents.NumpyArray) and column.ndim == 1 for column in (own[name], columns[name])):

@@ -13,16 +13,21 @@ A layout is a TOML file::
     runs = "runinfo"            # optional
 
     [scalars]
-    run = "runNumber"                          # a branch
+    run = "runNumber"                          # a branch: its full path in the tree, or its last piece where that is unique
     spill = { constant = 1 }                   # the same for every event
     config = { constant = 1 }
-    event = "eventNumber"
+    event = "eventNumber"                      # or { entry = true }: the number of the entry in its file
     trigger = { bits = { calibration = "isBeam", physics = "isMuon" } }   # from flags
 
     [collections.ecal]          # a list of numbers per event and field
     counter = "nCells"          # optional, only checked
     energy = { branch = "Cell_E", scale = 0.001 }
     ...
+
+    [[collections.counter]]     # one number per event is one row; several such tables are put one behind the other
+    id = { constant = 0 }
+    energy = "S0_E"
+    time = { constant = 0.0 }
 
     [collections.hcal]          # a fixed matrix per event
     matrix = "HCAL_ene"         # its values are `value` (energy if not given)
@@ -46,8 +51,9 @@ The reader functions take a layout. Inside coffea's Runner use `na64mu.events.sc
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -65,11 +71,12 @@ class _Model(BaseModel):
 
 
 class Column(_Model):
-    """Where one column comes from: a branch, a matrix, a constant, or the bits of flags; written short, a branch name."""
+    """Where one column comes from: a branch, a matrix, a constant, the number of the entry, or the bits of flags; short, a branch name."""
 
     branch: str | None = None
     matrix: str | None = None
     constant: float | int | str | None = None
+    entry: Literal[True] | None = None
     bits: dict[str, str] | None = None
     scale: float | None = None  # multiplies a branch or matrix
 
@@ -80,11 +87,11 @@ class Column(_Model):
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
-        sources = [n for n in ("branch", "matrix", "constant", "bits") if getattr(self, n) is not None]
+        sources = [n for n in ("branch", "matrix", "constant", "entry", "bits") if getattr(self, n) is not None]
         if len(sources) != 1:
-            msg = f"give one of branch, matrix, constant or bits, found {' and '.join(sources) or 'none'}"
+            msg = f"give one of branch, matrix, constant, entry or bits, found {' and '.join(sources) or 'none'}"
             raise ValueError(msg)
-        if self.scale is not None and sources[0] in ("constant", "bits"):
+        if self.scale is not None and sources[0] in ("constant", "entry", "bits"):
             msg = f"scale goes with a branch or matrix, not with {sources[0]}"
             raise ValueError(msg)
         unknown = sorted(set(self.bits or ()) - set(TRIGGER_BITS))
@@ -138,9 +145,10 @@ class Part(_Model):
         if self.first and len(self.first) != len(self.axes):
             msg = f"first has {len(self.first)} numbers for {len(self.axes)} axes"
             raise ValueError(msg)
-        if any(c.bits for c in self.fields.values()):
-            msg = "bits make a scalar, not a field"
-            raise ValueError(msg)
+        for kind in ("bits", "entry"):
+            if any(getattr(c, kind) for c in self.fields.values()):
+                msg = f"{kind} makes a scalar, not a field"
+                raise ValueError(msg)
         return self
 
     @property
@@ -239,51 +247,54 @@ class Layout(_Model):
     def _as_parts(cls, content: Any) -> Any:
         return {k: v if isinstance(v, list | tuple) else [v] for k, v in content.items()} if isinstance(content, dict) else content
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the tree itself numbers its events; else the number is that of the entry, and tells nothing across files."""
+        return self.scalars["event"].entry is None
+
     @model_validator(mode="after")
     def _covers_the_raw_tree(self) -> Self:
-        _names("scalars", self.scalars, list(SCALARS), list(SCALARS))
-        _names("truth", self.truth, [], list(TRUTH))
-        _names("collections", [*self.collections, *self.absent], list(COLLECTIONS), list(COLLECTIONS), "map it or list it in absent")
-        both = sorted(set(self.collections) & set(self.absent))
-        if both:
-            msg = f"collections.{both[0]} is mapped and listed in absent"
-            raise ValueError(msg)
+        problems = [*self._problems_of_events(), *self._problems_of_runs()]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _problems_of_events(self) -> Iterator[str]:
+        """One sentence for everything that is wrong with the columns of events and hits."""
+        yield from _names("scalars", self.scalars, list(SCALARS), list(SCALARS))
+        yield from _names("truth", self.truth, [], list(TRUTH))
+        yield from _names(
+            "collections", [*self.collections, *self.absent], list(COLLECTIONS), list(COLLECTIONS), "map it or list it in absent"
+        )
+        yield from (f"collections.{name} is mapped and listed in absent" for name in sorted(set(self.collections) & set(self.absent)))
         for name, parts in self.collections.items():
-            for part in parts:
-                _names(f"collections.{name}", part.names, list(COLLECTIONS[name]), list(COLLECTIONS[name]))
+            for part in parts if name in COLLECTIONS else ():
+                yield from _names(f"collections.{name}", part.names, list(COLLECTIONS[name]), list(COLLECTIONS[name]))
         for key in ("scalars", "truth", "run_fields"):
             for name, column in getattr(self, key).items():
                 if column.matrix is not None or (column.bits is not None and name != "trigger"):
-                    msg = f"{key}.{name} is a branch or a constant"
-                    raise ValueError(msg)
-        numbers = [
-            *self.scalars.values(),
-            *self.truth.values(),
-            *(c for ps in self.collections.values() for p in ps for c in p.fields.values()),
-        ]
-        if any(isinstance(column.constant, str) for column in numbers):
-            msg = "a constant of an event or a hit is a number, only run_fields and runs have strings"
-            raise ValueError(msg)
+                    yield f"{key}.{name} is a branch or a constant"
+                if column.entry is not None and (key, name) != ("scalars", "event"):
+                    yield f"{key}.{name}: only scalars.event can be the number of the entry"
+        hits = (c for parts in self.collections.values() for part in parts for c in part.fields.values())
+        if any(isinstance(column.constant, str) for column in (*self.scalars.values(), *self.truth.values(), *hits)):
+            yield "a constant of an event or a hit is a number, only run_fields and runs have strings"
+
+    def _problems_of_runs(self) -> Iterator[str]:
+        """One sentence for everything that is wrong with the bookkeeping."""
         needed = [name for name in RUNS if name not in OPTIONAL_RUN_FIELDS]
         if self.trees.runs is not None:
-            _names("run_fields", self.run_fields, needed, list(RUNS))
+            yield from _names("run_fields", self.run_fields, needed, list(RUNS))
         for i, row in enumerate(self.runs):
-            _names(f"runs[{i}]", row, needed, list(RUNS))
+            yield from _names(f"runs[{i}]", row, needed, list(RUNS))
         if (self.trees.runs is None) == (not self.runs):
-            msg = "give the bookkeeping once: as the tree trees.runs (with run_fields) or as [[runs]]"
-            raise ValueError(msg)
-        return self
+            yield "give the bookkeeping once: as the tree trees.runs (with run_fields) or as [[runs]]"
 
 
-def _names(key: str, found: Any, needed: list[str], allowed: list[str], hint: str = "it is needed") -> None:
-    unknown = [name for name in found if name not in allowed]
-    if unknown:
-        msg = f"{key}.{unknown[0]} is not part of the raw tree, which has {', '.join(allowed)}"
-        raise ValueError(msg)
-    missing = [name for name in needed if name not in found]
-    if missing:
-        msg = f"{key}.{missing[0]} is missing, {hint}"
-        raise ValueError(msg)
+def _names(key: str, found: Any, needed: list[str], allowed: list[str], hint: str = "it is needed") -> Iterator[str]:
+    """One sentence for each name that is unknown, and for each that is missing."""
+    yield from (f"{key}.{name} is not part of the raw tree, which has {', '.join(allowed)}" for name in found if name not in allowed)
+    yield from (f"{key}.{name} is missing, {hint}" for name in needed if name not in found)
 
 
 def load_layout(path: str | Path) -> Layout:

@@ -103,7 +103,7 @@ def _foreign(file: Any, path: str | Path, entries: slice, layout: Layout) -> Raw
     with event_trees(file, path, layout) as trees:
         start, stop, _ = entries.indices(trees[0].tree.num_entries)
         columns = read_event_columns(trees, list(event_branches(layout)), path, layout, start, max(start, stop))
-    return foreign_batch(columns, max(stop - start, 0), layout)
+    return foreign_batch(columns, max(stop - start, 0), layout, start)
 
 
 def _batch(columns: dict[str, Any]) -> RawBatch:
@@ -204,7 +204,7 @@ def runs_of(file: Any, path: str | Path, *, layout: Layout | None = None) -> lis
             raise InputError(msg)
         sources = {field: Column(branch=field) for field in RUNS if field in present}
     else:
-        need_branches(run_branches(layout), present, name, path, layout)
+        need_branches(run_branches(layout), [tree], name, path, layout)
         sources = layout.run_fields
     wanted = sorted({column.branch for column in sources.values() if column.branch is not None})
     values = {branch: column.to_list() for branch, column in read_columns(tree, wanted, path).items()}

@@ -11,8 +11,10 @@ import awkward as ak
 import uproot
 
 from na64mu.errors import InputError, Na64muError
+from na64mu.events.branches import find_branch, near_names, read_branch, top_names
+from na64mu.events.keys import check_keys
 
-__all__ = ("find_tree", "is_remote", "open_file", "read_columns", "reason_of")
+__all__ = ("find_tree", "is_remote", "open_file", "read_columns", "reason_of", "sentence_for")
 
 
 def is_remote(path: str | Path) -> bool:
@@ -60,7 +62,32 @@ def _open(path: str | Path) -> Any:
             file.close()
             msg = f"{path}: the file is truncated, it has {size} of {expected} bytes; copy or make it again"
             raise InputError(msg)
+        with sentence_for(path):
+            check_keys(file, path)
     return file
+
+
+@contextmanager
+def sentence_for(path: str | Path) -> Iterator[None]:
+    """Turn any error that nobody expected, while one file is looked at, into one sentence with its name: the other files go on.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        In the place of everything that is not raised on purpose.
+    """
+    try:
+        yield
+    except Na64muError:
+        raise
+    except Exception as error:
+        msg = f"{path}: cannot be understood, the file is damaged or of an unknown kind ({reason_of(error)}); copy or make it again"
+        raise InputError(msg) from error
 
 
 def _check_local(path: Path) -> None:
@@ -69,6 +96,9 @@ def _check_local(path: Path) -> None:
         raise InputError(msg)
     if path.is_dir():
         msg = f"{path}: is a folder, a ROOT file is needed"
+        raise InputError(msg)
+    if not path.is_file():
+        msg = f"{path}: is a pipe or a device, a ROOT file is needed"
         raise InputError(msg)
     try:
         with path.open("rb") as stream:
@@ -127,7 +157,21 @@ def find_tree(file: Any, path: str | Path, name: str) -> Any:
     if not hasattr(tree, "num_entries"):
         msg = f"{path}: {name!r} is a {kinds[name]}, a TTree or RNTuple is needed"
         raise InputError(msg)
+    _check_entries(tree, path, name)
     return tree
+
+
+def _check_entries(tree: Any, path: str | Path, name: str) -> None:
+    """Make sure that the number of entries is one that the branches have; an old ROOT stored it as a double, which becomes an integer here."""
+    entries = tree.num_entries
+    if not isinstance(entries, int) and entries == entries // 1 and 0 <= entries < 2**53:
+        tree._members["fEntries"] = entries = int(entries)  # uproot counts with what it read
+    longest = entries
+    if isinstance(entries, int) and isinstance(tree, uproot.TTree) and entries > 0 and len(tree.branches):
+        longest = max(int(b.entry_offsets[-1]) for b in tree.branches) if tree.branches[0].num_entries != entries else entries
+    if not isinstance(entries, int) or entries < 0 or entries > longest:
+        msg = f"{path}: tree {name!r} claims {entries} entries, its branches have {longest}: the file is damaged; copy or make it again"
+        raise InputError(msg)
 
 
 def read_columns(
@@ -140,7 +184,7 @@ def read_columns(
     tree : uproot.TTree or uproot RNTuple
         Where to read.
     names : sequence of str
-        Branches; all must exist.
+        Branches, sub-branches or leaves as in `na64mu.events.branches`; all must exist.
     path : str or Path
         Path of the file, for the message.
     start, stop : int, optional
@@ -158,11 +202,8 @@ def read_columns(
     """
     if not names:
         return {}
-    wanted = set(names)
     try:
-        # A list of names makes uproot compare every branch with every name: a predicate is faster.
-        # Nothing is kept in the cache of a file that somebody else opened: it would outlive the chunk.
-        columns = tree.arrays(filter_name=wanted.__contains__, entry_start=start, entry_stop=stop, how=dict, **_uncached(tree))
+        columns = _columns(tree, names, path, start, stop)
         _same_length(columns, names, tree, path, start, stop)
         return {name: columns[name] for name in names}
     except Na64muError:
@@ -177,6 +218,24 @@ def read_columns(
             f"the file is truncated or damaged ({reason_of(error)}); copy or make it again"
         )
         raise InputError(msg) from error
+
+
+def _columns(tree: Any, names: Sequence[str], path: str | Path, start: int | None, stop: int | None) -> dict[str, ak.Array]:
+    low, high, _ = slice(start, stop).indices(tree.num_entries)
+    columns: dict[str, ak.Array] = {}
+    top = top_names(tree).intersection(names)
+    if top:
+        # A list of names makes uproot compare every branch with every name: a predicate is faster.
+        # Nothing is kept in the cache of a file that somebody else opened: it would outlive the chunk.
+        columns |= tree.arrays(filter_name=top.__contains__, entry_start=start, entry_stop=stop, how=dict, **_uncached(tree))
+    for name in names:
+        if name not in columns:
+            branch = find_branch(tree, name)
+            if branch is None:
+                msg = f"{path}: tree {tree.name!r} has no branch {name!r}; the nearest are {', '.join(near_names(name, tree)) or 'none'}"
+                raise InputError(msg)
+            columns[name] = read_branch(tree, branch, low, max(low, high))
+    return columns
 
 
 def _uncached(tree: Any) -> dict[str, Any]:

@@ -23,7 +23,6 @@ def books_of(
     fileset: Fileset,
     events: Mapping[tuple[str, str, int, int], int],
     unread: Mapping[tuple[str, str], Ranges],
-    layout: Any = None,
 ) -> list[FileBook]:
     """Bookkeeping of every file and what was read of it.
 
@@ -35,8 +34,6 @@ def books_of(
         Events processed.
     unread : mapping of (dataset, file) to ranges
         Entries that were not processed.
-    layout : Layout, optional
-        Of a foreign tree.
 
     Returns
     -------
@@ -50,10 +47,11 @@ def books_of(
     for file in fileset.files:
         ranges = unread[file.dataset, file.path]
         doubled = fileset.excluded.get(file.path, Excluded())
-        counts = _counts_of(file, ranges, layout, doubled)
+        counts = _counts_of(file, ranges, doubled)
         rows, problem = _rows_of(file, read[file.dataset, file.path], counts)
+        elsewhere = Counter({(run, config): n for (_, run, config), n in doubled.elsewhere.items()})
         if counts is not None:
-            counts += Counter({(run, config): n for (_, run, config), n in doubled.elsewhere.items()})
+            counts += elsewhere
         books.append(
             FileBook(
                 file.dataset,
@@ -63,6 +61,7 @@ def books_of(
                 unread=counts,
                 n_unread=sum(int(doubled.mask(start, stop).sum()) for start, stop in ranges) + doubled.elsewhere.total(),
                 problem=problem,
+                elsewhere=elsewhere,
             )
         )
     return books
@@ -88,12 +87,12 @@ def _rows_of(file: SourceFile, read: Mapping[tuple[int, int], int], unread: Mapp
     )
 
 
-def _counts_of(file: SourceFile, ranges: Ranges, layout: Any, doubled: Excluded) -> Counter[tuple[int, int]] | None:
+def _counts_of(file: SourceFile, ranges: Ranges, doubled: Excluded) -> Counter[tuple[int, int]] | None:
     """Events per (run, config) of entries that were not processed; None if even these two columns cannot be read."""
     total: Counter[tuple[int, int]] = Counter()
     try:
         for start, stop in ranges:
-            columns = read_numbers(file.path, file.tree, start, stop, layout, ("run", "config"))
+            columns = read_numbers(file.path, file.tree, start, stop, file.layout, ("run", "config"))
             keep = doubled.mask(start, stop)
             run, config = (np.asarray(columns[name])[keep].tolist() for name in ("run", "config"))
             total.update(zip(run, config, strict=True))

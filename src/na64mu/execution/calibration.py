@@ -65,7 +65,7 @@ def calibrate_files(
         raise CalibrationError(msg)
     (tag, description), losses = next(iter(fileset.detectors.items())), list(fileset.losses)
     columns = (*CALIBRATION_COLUMNS, *working_point.mip.quantities, *working_point.mip.upper_bounds)
-    summary = collect(fileset, losses, columns, chunksize=chunksize, layout=foreign)
+    summary = collect(fileset, losses, columns, chunksize=chunksize)
     peaks, n_muons = calibrate(summary, description, working_point)
     inputs = tuple(CalibrationInput(path=Path(f.path).name, uuid=f.uuid, entries=f.entries) for f in fileset.files)
     calibration = Calibration(

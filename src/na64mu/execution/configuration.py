@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from na64mu.analysis.calibration import Calibration, load_calibration
 from na64mu.analysis.losses import Loss
 from na64mu.detector import Detector
 from na64mu.errors import BlindedError, CalibrationError
+from na64mu.selections.cuts import source_digest, user_cuts
 from na64mu.selections.working_point import WorkingPoint
 from na64mu.tomlmodel import content_hash
 
@@ -54,7 +56,13 @@ class Configuration:
     def hash(self) -> str:
         """SHA-256 of everything."""
         layout = "" if self.layout is None else content_hash(self.layout.model_dump(mode="json", exclude={"origin"}))
-        return content_hash([self.working_point.hash, self.detector_hashes, self.calibration_hashes, layout])
+        own = [self.user_cuts] if self.user_cuts else []
+        return content_hash([self.working_point.hash, self.detector_hashes, self.calibration_hashes, layout, *own])
+
+    @cached_property
+    def user_cuts(self) -> dict[str, str]:
+        """Cut that the user registered -> SHA-256 of its source."""
+        return {name: source_digest(definition) for name, definition in user_cuts(self.working_point.cut_names).items()}
 
     @property
     def windows(self) -> dict[str, dict[str, tuple[float, float]]]:

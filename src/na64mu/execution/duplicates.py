@@ -82,6 +82,8 @@ class EventSource:
         (start, stop) -> run, event, config of these entries; raises InputError.
     spans : tuple of Span, optional
         From `spans_of`, where it was called already.
+    numbered : bool
+        Whether the file itself numbers its events; else their numbers are those of entries, and no event is in two files.
     """
 
     dataset: str
@@ -92,9 +94,12 @@ class EventSource:
     origins: dict[int, tuple[str, ...]]
     read: Reader
     spans: tuple[Span, ...] | None = None
+    numbered: bool = True
 
     def group(self, run: int) -> tuple[Any, ...]:
         """What events must share, beside their number, to be the same."""
+        if not self.numbered:
+            return (run, self.path)
         return (run,) if self.is_data else (run, *self.origins.get(run, ()))
 
 

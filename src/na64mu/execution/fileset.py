@@ -13,11 +13,12 @@ from uuid import UUID
 
 from na64mu.analysis.losses import Loss
 from na64mu.detector import Detector, load_detector
-from na64mu.errors import DetectorError, InputError
+from na64mu.errors import InputError
 from na64mu.execution.duplicates import EventSource, Excluded, find_duplicates, origins_of, without_copies
 from na64mu.execution.guard import own_garbage
-from na64mu.execution.paths import expand
-from na64mu.execution.source_file import SourceFile, inspect_file, read_numbers
+from na64mu.execution.kinds import separated
+from na64mu.execution.paths import inputs_of
+from na64mu.execution.source_file import SourceFile, inspect_file, installed_detector, read_numbers
 
 __all__ = ("Fileset", "inspect_files")
 
@@ -61,17 +62,21 @@ class Fileset:
         return found
 
 
-def inspect_files(files: Sequence[str | Path] | str | Path, *, detector: str | None = None, layout: Any = None) -> Fileset:
+def inspect_files(
+    files: Sequence[str | Path] | str | Path, *, detector: str | None = None, layout: Any = None, steps: bool = False
+) -> Fileset:
     """Open every file, check its form, read its bookkeeping and find its detector.
 
     Parameters
     ----------
     files : str, Path or sequence of them
-        See `na64mu.execution.paths.expand`.
+        See `na64mu.execution.paths.inputs_of`.
     detector : str, optional
         Tag or TOML file that stands for the tags in the files.
     layout : Layout, optional
-        Maps the branch names of a foreign tree.
+        Maps the branch names of foreign trees; among them, raw trees are read as they are.
+    steps : bool
+        Whether the caller reads only the steps that a fileset JSON gives; else such a file is refused.
 
     Returns
     -------
@@ -83,9 +88,9 @@ def inspect_files(files: Sequence[str | Path] | str | Path, *, detector: str | N
     DetectorError
         If a file names a detector that is not known; the message lists the known ones.
     InputError
-        If one dataset mixes detectors, or a fileset JSON is wrong.
+        If a dataset that was named mixes data with simulation or other kinds, one mixes detectors, or a fileset JSON is wrong.
     """
-    datasets, metadata, losses = expand(files, layout)
+    datasets, metadata, losses, specs, named_by_user = inputs_of(files, layout)
     chosen = load_detector(detector) if detector is not None else None
     detectors: dict[str, Detector] = {}
     good: list[SourceFile] = []
@@ -96,14 +101,18 @@ def inspect_files(files: Sequence[str | Path] | str | Path, *, detector: str | N
         for path in paths:
             try:
                 with own_garbage():
-                    file = inspect_file(dataset, path, override, layout)
+                    file = inspect_file(dataset, path, override, layout, specs.get(path))
             except InputError as error:
                 losses.append(Loss(dataset, path, "file", str(error)))
+                continue
+            if file.steps is not None and not steps:
+                reason = f"{path}: the fileset asks for steps of it, which only `na64mu run` can read; leave them out"
+                losses.append(Loss(dataset, path, "file", reason))
                 continue
             if override is not None:
                 detectors[file.detector] = override
             elif file.detector not in detectors:
-                detectors[file.detector] = _detector_of(file)
+                detectors[file.detector] = installed_detector(file.detector, path)
             own.append(file)
             if file.entries == 0:
                 losses.append(Loss(dataset, path, "note", f"{path}: the tree {file.tree!r} has no events", 0, 0))
@@ -113,23 +122,33 @@ def inspect_files(files: Sequence[str | Path] | str | Path, *, detector: str | N
             msg = f"dataset {dataset!r} mixes detectors: {listed}; give them as two datasets in a fileset JSON"
             raise InputError(msg)
         good += own
-    good = without_copies(good, losses)
-    excluded, doubled = find_duplicates([_event_source(file, layout) for file in good])
+    good = _of_layout(good, layout, losses)
+    good = separated(without_copies(good, losses), named_by_user, losses)
+    excluded, doubled = find_duplicates([_event_source(file) for file in good])
     shown = {name: {k: v for k, v in m.items() if k != "detector"} for name, m in metadata.items()}
     return Fileset(tuple(good), detectors, (*losses, *doubled), shown, excluded)
 
 
-def _event_source(file: SourceFile, layout: Any) -> EventSource:
+def _of_layout(files: list[SourceFile], layout: Any, losses: list[Loss]) -> list[SourceFile]:
+    """The files; if a layout was given, with a note on each that is read without it, or a loss of all if it fits none."""
+    plain = [f for f in files if layout is not None and f.layout is None]
+    if plain and len(plain) == len(files):
+        for f in plain:
+            reason = (
+                f"{f.path}: no tree {layout.trees.events!r} that {layout.origin} fits: it has the raw-tree form; read it without a layout"
+            )
+            losses.append(Loss(f.dataset, f.path, "file", reason))
+        return []
+    losses += [
+        Loss(f.dataset, f.path, "note", f"{f.path}: has the raw-tree form and is read as it is, without {layout.origin}") for f in plain
+    ]
+    return files
+
+
+def _event_source(file: SourceFile) -> EventSource:
     def read(start: int, stop: int) -> tuple[Any, Any, Any]:
-        columns = read_numbers(file.path, file.tree, start, stop, layout)
+        columns = read_numbers(file.path, file.tree, start, stop, file.layout)
         return columns["run"], columns["event"], columns["config"]
 
-    return EventSource(file.dataset, file.path, 0, file.entries, file.is_data, origins_of(file.rows), read, file.spans)
-
-
-def _detector_of(file: SourceFile) -> Detector:
-    try:
-        return load_detector(file.detector)
-    except DetectorError as error:
-        msg = f"{file.path}: the file was taken with detector {file.detector!r}: {error}; use --detector to choose a description yourself"
-        raise DetectorError(msg) from error
+    numbered = file.layout is None or file.layout.is_numbered
+    return EventSource(file.dataset, file.path, 0, file.entries, file.is_data, origins_of(file.rows), read, file.spans, numbered)

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from na64mu.analysis.losses import Loss
+from na64mu.execution.carried import must_arrive
 from na64mu.execution.checkpoint import Checkpoint
 from na64mu.execution.executors import ExecutorName, n_parallel, open_executor, quiet_coffea
 from na64mu.execution.fileset import Fileset
 from na64mu.execution.guard import worker_errors
 from na64mu.execution.ranges import Ranges, reconciled
 from na64mu.execution.raw_chunks import RawRunner, raw_chunks
-from na64mu.execution.summary_chunks import SummaryRunner, chunks_of, needed_columns
+from na64mu.execution.summary_chunks import SummaryRunner, chunks_of
 from na64mu.execution.summary_fileset import SummaryFileset
 from na64mu.execution.waves import key_of_chunk, sum_in_order, with_retries
 from na64mu.tomlmodel import content_hash
@@ -75,8 +76,10 @@ def process_fileset(fileset: Fileset, processor: Any, job: Job, *, layout: Any =
     align = job.align_clusters
     if align is None:
         align = job.chunksize >= max((f.largest_cluster for f in fileset.files), default=0)
-    runner = RawRunner(processor, layout, job.memory)
+    plain = frozenset(f.path for f in fileset.files if f.layout is None)
+    runner = RawRunner(processor, layout, job.memory, plain, str(Path.cwd()))
     with open_executor(job.executor, job.workers, job.scheduler, job.memory) as chosen, quiet_coffea(show_progress=False):
+        must_arrive(processor, chosen)
         chunks = raw_chunks(fileset, job.chunksize, job.maxchunks, align=align)
         if job.executor != "iterative" and job.scheduler is None and len(chunks) > 1:
             _warm_kernels(runner, chunks)
@@ -101,11 +104,12 @@ def _unverified(fileset: Fileset, chunksize: int) -> list[Loss]:
     ]
 
 
-def process_summaries(fileset: SummaryFileset, processor: Any, job: Job) -> Outcome:
-    """Run the search over event summaries; parameters and results as of `process_fileset`."""
-    chunks = chunks_of(fileset, needed_columns(processor.working_point), job.chunksize, job.maxchunks)
-    runner = SummaryRunner(processor, job.memory)
+def process_summaries(fileset: SummaryFileset, processor: Any, job: Job, *, columns: tuple[str, ...]) -> Outcome:
+    """Run the search over event summaries, of which `columns` are read; else as `process_fileset`."""
+    chunks = chunks_of(fileset, columns, job.chunksize, job.maxchunks)
+    runner = SummaryRunner(processor, job.memory, str(Path.cwd()))
     with open_executor(job.executor, job.workers, job.scheduler, job.memory) as chosen, quiet_coffea(show_progress=False):
+        must_arrive(processor, chosen)
         out, gone = _run(chosen, chunks, runner, job)
     whole = {(f.dataset, f.path): f.rows for f in fileset.files}
     return (out, *reconciled(whole, chunks, out, gone))

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import glob
-import json
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from na64mu.analysis.losses import Loss
 from na64mu.errors import InputError
+from na64mu.execution.fileset_json import FileSpec, read_fileset
 
-__all__ = ("dataset_name", "expand")
+__all__ = ("FileSpec", "Inputs", "dataset_name", "expand", "inputs_of", "path_in", "shown_as")
 
-#: Keys that coffea puts into the metadata of a chunk itself.
-RESERVED = {
-    "dataset",
-    "filename",
-    "treename",
-    "metadata",
-    "entrystart",
-    "entrystop",
-    "fileuuid",
-    "numentries",
-    "uuid",
-    "clusters",
-    "preload",
-}
+
+class Inputs(NamedTuple):
+    """What the user named, each file once.
+
+    Attributes
+    ----------
+    datasets : dict of str to list of str
+        Dataset -> paths.
+    metadata : dict of str to dict
+        Dataset -> metadata of the JSON file; "detector" overrides the tag in the files.
+    losses : list of Loss
+        What names no file.
+    specs : dict of str to FileSpec
+        Path -> what a fileset JSON says of the file, beside its dataset.
+    named : set of str
+        Datasets that the user named; the others are called after their files.
+    """
+
+    datasets: dict[str, list[str]]
+    metadata: dict[str, dict[str, Any]]
+    losses: list[Loss]
+    specs: dict[str, FileSpec]
+    named: set[str]
 
 
 def dataset_name(path: str) -> str:
@@ -39,46 +50,46 @@ def dataset_name(path: str) -> str:
 def expand(
     files: Sequence[str | Path] | str | Path, layout: Any = None
 ) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]], list[Loss]]:
+    """Datasets, their metadata and losses of `inputs_of`, for who does not look at what a fileset says of single files."""
+    return inputs_of(files, layout)[:3]
+
+
+def inputs_of(files: Sequence[str | Path] | str | Path, layout: Any = None) -> Inputs:
     """Expand globs, folders and fileset JSON.
 
     Parameters
     ----------
     files : str, Path or sequence of them
-        Paths, globs, folders (all ``*.root`` in them), addresses (root://, https://), or a JSON file:
-        {dataset: {"files": [...] or {path: tree}, "metadata": {...}}} or {dataset: [...]} or a list of paths, relative to the JSON file.
+        Paths, globs, folders (all ``*.root`` in them), addresses (root://, https://), or a JSON file, whose forms
+        `na64mu.execution.fileset_json` lists.
     layout : Layout, optional
         Of foreign trees; files with friend trees of others are left out with a note.
 
     Returns
     -------
-    datasets : dict of str to list of str
-        Dataset -> paths, each once.
-    metadata : dict of str to dict
-        Dataset -> metadata of the JSON file; "detector" overrides the tag in the files.
-    losses : list of Loss
-        What names no file.
+    Inputs
+        Datasets with their files, and what is known of them.
 
     Raises
     ------
     InputError
         If a JSON file is not a fileset.
     """
-    datasets: dict[str, list[str]] = {}
-    metadata: dict[str, dict[str, Any]] = {}
-    losses: list[Loss] = []
+    found = Inputs({}, {}, [], {}, set())
     known: set[str] = set()
     for name in [files] if isinstance(files, str | Path) else files:
-        if str(name).endswith(".json"):
-            for dataset, paths, own in _read_fileset(Path(name)):
-                metadata.setdefault(dataset or "", {}).update(own)
-                for path in paths:
-                    _add(datasets, losses, known, dataset, path)
-        else:
-            _add(datasets, losses, known, None, str(name))
-    metadata.pop("", None)
+        if not str(name).endswith(".json"):
+            _add(found, known, None, str(name), FileSpec())
+            continue
+        for dataset, paths, own in read_fileset(Path(name)):
+            if dataset is not None:
+                found.named.add(dataset)
+                found.metadata.setdefault(dataset, {}).update(own)
+            for path, spec in paths.items():
+                _add(found, known, dataset, path, spec)
     if layout is not None:
-        _without_friends(datasets, losses, layout)
-    return datasets, metadata, losses
+        _without_friends(found.datasets, found.losses, layout)
+    return found
 
 
 def _without_friends(datasets: dict[str, list[str]], losses: list[Loss], layout: Any) -> None:
@@ -92,17 +103,20 @@ def _without_friends(datasets: dict[str, list[str]], losses: list[Loss], layout:
             del datasets[dataset]
 
 
-def _add(datasets: dict[str, list[str]], losses: list[Loss], known: set[str], dataset: str | None, name: str) -> None:
+def _add(found: Inputs, known: set[str], dataset: str | None, name: str, spec: FileSpec) -> None:
     paths = list(_matches(name))
     if not paths:
         what = "the folder has no *.root file" if Path(name).is_dir() else "no file matches"
-        losses.append(Loss(dataset or "", name, "file", f"{name}: {what}; look for a typing mistake"))
+        found.losses.append(Loss(dataset or "", name, "file", f"{name}: {what}; look for a typing mistake"))
     for path in paths:
+        own = dataset or dataset_name(path)
         if _identity(path) in known:
-            losses.append(Loss(dataset or dataset_name(path), path, "note", f"{path}: the file is named twice and read once"))
+            found.losses.append(Loss(own, path, "note", f"{path}: the file is named twice and read once"))
             continue
         known.add(_identity(path))
-        datasets.setdefault(dataset or dataset_name(path), []).append(path)
+        found.datasets.setdefault(own, []).append(path)
+        if spec != FileSpec():
+            found.specs[path] = spec
 
 
 def _matches(name: str) -> Iterable[str]:
@@ -119,32 +133,30 @@ def _identity(path: str) -> str:
     return path if "://" in path else str(Path(path).resolve())
 
 
-def _read_fileset(path: Path) -> list[tuple[str | None, list[str], dict[str, Any]]]:
-    """Triples of dataset (None: by the name of the file), paths and metadata."""
-    form = '{dataset: {"files": [...], "metadata": {...}}}, {dataset: [...]} or [...]'
+def path_in(folder: str, path: str) -> str:
+    """The absolute form of a path that was given in a folder; addresses stay as they are, and everything does if the folder is empty."""
+    return path if "://" in path or not folder else os.path.normpath(Path(folder, path))
+
+
+@contextmanager
+def shown_as(path: str, given: str) -> Iterator[None]:
+    """Name a file in errors as the user gave it; a file that is not there keeps the path where it was looked for.
+
+    Parameters
+    ----------
+    path : str
+        Absolute path.
+    given : str
+        As the user gave it.
+
+    Raises
+    ------
+    InputError
+        The same, with the other name.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        msg = f"{path}: cannot be read as a fileset JSON ({error}); its form is {form}"
-        raise InputError(msg) from error
-    if isinstance(content, list) and all(isinstance(name, str) for name in content):
-        return [(None, [_beside(path, name) for name in content], {})]
-    if not isinstance(content, dict):
-        msg = f"{path}: not a fileset; its form is {form}"
-        raise InputError(msg)
-    triples: list[tuple[str | None, list[str], dict[str, Any]]] = []
-    for dataset, value in content.items():
-        names = value.get("files") if isinstance(value, dict) else value
-        metadata = value.get("metadata", {}) if isinstance(value, dict) else {}
-        if not isinstance(names, list | dict) or not all(isinstance(name, str) for name in names) or not isinstance(metadata, dict):
-            msg = f"{path}: dataset {dataset!r}: a list of paths, or a table with 'files', is wanted; the form of a fileset is {form}"
-            raise InputError(msg)
-        if RESERVED & set(metadata):
-            msg = f"{path}: dataset {dataset!r}: the metadata key {min(RESERVED & set(metadata))!r} is reserved; choose another name"
-            raise InputError(msg)
-        triples.append((dataset, [_beside(path, name) for name in names], metadata))
-    return triples
-
-
-def _beside(fileset: Path, name: str) -> str:
-    return name if "://" in name or Path(name).is_absolute() else str(fileset.parent / name)
+        yield
+    except InputError as error:
+        if path == given or not Path(path).exists():
+            raise
+        raise InputError(str(error).replace(path, given)) from error

@@ -58,5 +58,7 @@ def _gone(dataset: str, path: str, start: int, stop: int) -> Loss:
 
 
 def _skipped(key: tuple[str, str], start: int, stop: int) -> Loss:
-    reason = f"{key[1]}: entries {start} to {stop - 1} were not read, as asked for with maxchunks; the exposure is lowered accordingly"
+    reason = (
+        f"{key[1]}: entries {start} to {stop - 1} were not read, as asked for with maxchunks or steps; the exposure is lowered accordingly"
+    )
     return Loss(*key, "skipped", reason, start, stop)

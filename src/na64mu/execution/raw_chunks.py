@@ -13,6 +13,7 @@ from uuid import UUID
 from na64mu.errors import InputError
 from na64mu.execution.fileset import Fileset
 from na64mu.execution.guard import guarded
+from na64mu.execution.paths import path_in, shown_as
 
 __all__ = ("RawRunner", "raw_chunks")
 
@@ -40,7 +41,17 @@ def raw_chunks(fileset: Fileset, chunksize: int, maxchunks: int | None, *, align
 
     nobody = IterativeExecutor(retries=0, status=False)  # everything is known, no file is opened
     runner = Runner(nobody, chunksize=chunksize, maxchunks=maxchunks, align_clusters=align, metadata_cache=fileset.known())
-    return list(runner.preprocess(fileset.for_runner()))
+    steps = {(f.dataset, f.path): f.steps for f in fileset.files if f.steps is not None}
+    chunks = list(runner.preprocess(fileset.for_runner()))
+    return [part for chunk in chunks for part in _within(chunk, steps.get((chunk.dataset, chunk.filename)))]
+
+
+def _within(chunk: Any, steps: tuple[tuple[int, int], ...] | None) -> list[Any]:
+    """The parts of a chunk that lie in the steps of its file."""
+    if steps is None:
+        return [chunk]
+    parts = [(max(a, chunk.entrystart), min(b, chunk.entrystop)) for a, b in steps]
+    return [replace(chunk, entrystart=a, entrystop=b) for a, b in parts if a < b]
 
 
 #: Detectors whose kernels this process has loaded. To load them under a limit of memory would end the process where it does not fit.
@@ -59,11 +70,17 @@ class RawRunner:
         Of foreign trees.
     memory : int, optional
         Bytes that a worker may have.
+    plain : frozenset of str
+        Files that are read without the layout.
+    folder : str
+        Of the process that opened the files: paths are relative to it, wherever a worker runs.
     """
 
     processor: Any
     layout: Any = None
     memory: int | None = None
+    plain: frozenset[str] = frozenset()
+    folder: str = ""
 
     def __call__(self, chunk: Any) -> dict[str, Any]:
         """The result of one chunk, under its key."""
@@ -85,11 +102,12 @@ class RawRunner:
 
     def _read(self, chunk: Any) -> Any:
         from na64mu.events.reader import batch_of
-        from na64mu.events.source import open_file
+        from na64mu.events.source import open_file, sentence_for
 
-        path = chunk.filename
-        with open_file(path) as file:
+        path = path_in(self.folder, chunk.filename)
+        with shown_as(path, chunk.filename), sentence_for(path), open_file(path) as file:
             if UUID(str(file.file.uuid)).bytes != chunk.fileuuid:
                 msg = f"{path}: is another file than at the start of the run; run again"
                 raise InputError(msg)
-            return batch_of(file, path, int(chunk.entrystart), int(chunk.entrystop), layout=self.layout)
+            layout = None if chunk.filename in self.plain else self.layout
+            return batch_of(file, path, int(chunk.entrystart), int(chunk.entrystop), layout=layout)

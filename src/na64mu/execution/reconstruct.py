@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -135,6 +136,8 @@ def reconstruct_files(
     fileset = inspect_files(files, detector=detector, layout=foreign)
     losses = list(fileset.losses)
     read: Counter[tuple[str, str, int, int]] = Counter()
+    ends = itertools.accumulate((f.entries for f in fileset.files), initial=0)
+    offsets = {(f.dataset, f.path): first for f, first in zip(fileset.files, ends, strict=False)}
     rows: dict[tuple[str, str], tuple[int, int]] = {}
     columns: tuple[str, ...] = ()
     n_events = 0
@@ -143,8 +146,10 @@ def reconstruct_files(
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with WRITERS[target.suffix](part) as writer:
-            for file, summary in summaries(fileset, losses, chunksize=chunksize, layout=foreign):
+            for file, summary in summaries(fileset, losses, chunksize=chunksize):
                 columns = columns or tuple(summary)
+                if file.layout is not None and not file.layout.is_numbered:  # entries of several files go on counting
+                    summary["event"][:] += np.uint64(offsets[file.dataset, file.path])
                 _same_columns(columns, tuple(summary), file)
                 visible = visible_events(summary, working_point.box)
                 shown = {name: column[visible] for name, column in summary.items()}
@@ -157,7 +162,7 @@ def reconstruct_files(
                 read.update((*key, r, c) for r, c in zip(summary["run"].tolist(), summary["config"].tolist(), strict=True))
             if not columns:
                 raise InputError("\n".join(["no event can be read:", *(loss.reason for loss in losses)]))
-            writer.finish(_bookkeeping(fileset, read, rows, losses, working_point, foreign) | {"checksums": checksums})
+            writer.finish(_bookkeeping(fileset, read, rows, losses, working_point) | {"checksums": checksums})
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
@@ -177,12 +182,11 @@ def _bookkeeping(
     rows: Mapping[tuple[str, str], tuple[int, int]],
     losses: list[Loss],
     working_point: WorkingPoint,
-    layout: Any,
 ) -> dict[str, Any]:
     """What a run on the file needs to know; losses of the bookkeeping are added to `losses`."""
     keys = [(f.dataset, f.path) for f in fileset.files]
     lost = {k: merged_ranges((x.entry_start, x.entry_stop) for x in losses if x.kind == "chunk" and (x.dataset, x.file) == k) for k in keys}
-    books = books_of(fileset, read, lost, layout)
+    books = books_of(fileset, read, lost)
     losses += bookkeeping_losses(books)
     box = working_point.box
     return {

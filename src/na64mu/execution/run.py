@@ -18,6 +18,7 @@ from na64mu.analysis.provenance import InputFile, Provenance, file_hash, package
 from na64mu.analysis.result import RunResult
 from na64mu.errors import InputError, WorkerError
 from na64mu.execution.books import bookkeeping_losses, books_of
+from na64mu.execution.carried import carried
 from na64mu.execution.checkpoint import Checkpoint
 from na64mu.execution.configuration import Configuration, load_calibrations
 from na64mu.execution.executors import EXECUTORS, ExecutorName, default_workers
@@ -25,7 +26,9 @@ from na64mu.execution.fileset import Fileset, inspect_files
 from na64mu.execution.job import Job, process_fileset, process_summaries
 from na64mu.execution.memory import chunksize_within, size_of
 from na64mu.execution.ranges import Ranges
+from na64mu.execution.summary_chunks import needed_columns
 from na64mu.execution.summary_fileset import SummaryFileset, are_summaries, inspect_summaries
+from na64mu.selections.user import load_user_file
 from na64mu.selections.working_point import load_working_point
 
 __all__ = ("forget_checkpoint", "run_search")
@@ -52,6 +55,7 @@ def run_search(
     resume: bool = False,
     unblind: str | None = None,
     memory: int | str | None = None,
+    user: str | Path | Sequence[str | Path] = (),
 ) -> RunResult:
     """Run the search over files.
 
@@ -91,6 +95,8 @@ def run_search(
         Configuration hash of the frozen selection: opens the signal box of data, and is refused if it is not that of this run.
     memory : int or str, optional
         What one worker may have, in bytes or as "2GB": chunks are made smaller to fit, and one that does not fit is a loss.
+    user : str, Path or sequence of them
+        Python files that register cuts of your own (`na64mu.selections.register_cut`).
 
     Returns
     -------
@@ -116,19 +122,22 @@ def run_search(
         msg = f"no executor {executor!r}: there are {', '.join(EXECUTORS)}"
         raise WorkerError(msg)
     n_workers = default_workers(executor) if workers is None else workers
+    for own in [user] if isinstance(user, str | Path) else user:
+        load_user_file(own)
     working_point = load_working_point(selection)
     foreign = None if layout is None else load_layout(layout)
     fileset: Fileset | SummaryFileset
     if foreign is None and are_summaries(files):
         fileset = inspect_summaries(files, detector=detector, working_point=working_point)
     else:
-        fileset = inspect_files(files, detector=detector, layout=foreign)
+        fileset = inspect_files(files, detector=detector, layout=foreign, steps=True)
     _stop_if_needed(fileset.losses, strict=strict, nothing_left=not fileset.files)
     configuration = Configuration(working_point, fileset.detectors, load_calibrations(fileset.detectors, calibration), foreign)
     windows = configuration.windows
     of_summaries = isinstance(fileset, SummaryFileset)
     configuration.may_unblind(unblind, withheld=of_summaries and any(f.is_data for f in fileset.files))
     processor = SearchProcessor(fileset.detectors, windows, working_point, fileset.excluded, unblinded=unblind is not None)
+    sent = processor if executor == "iterative" else carried(processor, working_point.cut_names)
     friends = {f.path: f.friends for f in fileset.files}
     paths = dict.fromkeys((*friends, *itertools.chain.from_iterable(friends.values())))
     hashes = {path: "" if output is None else file_hash(path) for path in paths}
@@ -144,11 +153,11 @@ def run_search(
         chunksize = chunksize_within(limit, chunksize, fileset.files)
     job = Job(executor, n_workers, scheduler, chunksize, align_clusters, maxchunks, progress, output, resume, identity, limit)
     if isinstance(fileset, SummaryFileset):
-        out, ranges, chunk_losses = process_summaries(fileset, processor, job)
+        out, ranges, chunk_losses = process_summaries(fileset, sent, job, columns=needed_columns(working_point))
     else:
-        out, ranges, chunk_losses = process_fileset(fileset, processor, job, layout=foreign)
+        out, ranges, chunk_losses = process_fileset(fileset, sent, job, layout=foreign)
     _must_be_unchanged(stamps)
-    exposure, book_losses = _exposure(fileset, out.get("events", {}), {key: unread for key, (_, unread) in ranges.items()}, foreign)
+    exposure, book_losses = _exposure(fileset, out.get("events", {}), {key: unread for key, (_, unread) in ranges.items()})
     losses = (*fileset.losses, *chunk_losses, *book_losses, *configuration.notes())
     found = {name: out["datasets"][name] for name in fileset.datasets if name in out.get("datasets", {})}
     _stop_if_needed(losses, strict=strict, nothing_left=not found)
@@ -194,6 +203,7 @@ def run_search(
             clean=clean,
             detectors=configuration.detector_hashes,
             calibrations=configuration.calibration_hashes,
+            user_cuts=configuration.user_cuts,
         ),
         timing=replace(out["timing"], wall=time.perf_counter() - clock),
     )
@@ -232,9 +242,8 @@ def _exposure(
     fileset: Fileset | SummaryFileset,
     events: Mapping[tuple[str, str, int, int], int],
     unread: Mapping[tuple[str, str], Ranges],
-    layout: Any,
 ) -> tuple[Exposure, list[Loss]]:
     if isinstance(fileset, SummaryFileset):
         return reconcile_summaries(fileset.books(events, unread)), []
-    books = books_of(fileset, events, unread, layout)
+    books = books_of(fileset, events, unread)
     return reconcile(books), bookkeeping_losses(books)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,12 +10,13 @@ import numpy as np
 
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch
+from na64mu.events.fitting import layouts_of
 from na64mu.events.form import TRIGGER_BITS
-from na64mu.events.layout import load_layout
+from na64mu.events.layout import Layout, load_layout
 from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.writer import RawTreeWriter
-from na64mu.execution.paths import expand
-from na64mu.execution.source_file import read_numbers
+from na64mu.execution.paths import inputs_of
+from na64mu.execution.source_file import need_own_numbers, read_numbers
 from na64mu.typing import BoolArray
 
 __all__ = ("selected", "skim")
@@ -58,21 +59,29 @@ def skim(
         If anything cannot be read, an event stands twice, or files with and without truth are mixed.
     """
     foreign = None if layout is None else load_layout(layout)
-    datasets, _, losses = expand(files, foreign)
-    paths = [path for names in datasets.values() for path in names]
-    damage = [loss.reason for loss in losses if loss.is_damage]
+    inputs = inputs_of(files, foreign)
+    paths = [path for names in inputs.datasets.values() for path in names]
+    damage = [loss.reason for loss in inputs.losses if loss.is_damage]
+    damage += [
+        f"{path}: the fileset asks for steps of it, a skim reads whole files; leave them out" for path, s in inputs.specs.items() if s.steps
+    ]
     if damage or not paths:
         raise InputError("\n".join(damage) or "no input was given: name ROOT files, folders or a fileset JSON")
     bits = sum(1 << TRIGGER_BITS[name] for name in keep)
     rows: list[dict[str, Any]] = []
     n_read = 0
-    _no_duplicates(paths, foreign)
+    layouts = layouts_of(paths, foreign)
+    _no_duplicates(layouts)
     with RawTreeWriter(output, kind) as writer:
-        for path in paths:
-            rows += read_runs(path, layout=foreign)
-            entries = count_entries(path, layout=foreign)
+        for path, layout_of_file in layouts.items():
+            rows += [row for row in read_runs(path, layout=layout_of_file) if row not in rows]  # of one run in two files
+            entries, before = count_entries(path, layout=layout_of_file), n_read
+            if layout_of_file is not None:
+                need_own_numbers(layout_of_file, entries, path)
             for start in range(0, entries, chunksize):
-                batch = read_batch(path, start, min(start + chunksize, entries), layout=foreign)
+                batch = read_batch(path, start, min(start + chunksize, entries), layout=layout_of_file)
+                if layout_of_file is not None and not layout_of_file.is_numbered:
+                    batch.scalars["event"] += np.uint64(before)  # entries of several files go on counting
                 n_read += len(batch)
                 writer.extend(batch if not keep else selected(batch, (batch.scalars["trigger"] & np.uint32(bits)) != 0))
         writer.finish(rows)
@@ -102,20 +111,20 @@ def selected(batch: RawBatch, mask: BoolArray) -> RawBatch:
     return RawBatch({name: column[mask] for name, column in batch.scalars.items()}, collections)
 
 
-def _no_duplicates(paths: Sequence[str], layout: Any) -> None:
+def _no_duplicates(layouts: Mapping[str, Layout | None]) -> None:
     from na64mu.events.form import TREE
     from na64mu.execution.duplicates import EventSource, find_duplicates
 
-    tree = TREE if layout is None else layout.trees.events
+    def source(path: str, layout: Layout | None) -> EventSource:
+        tree = TREE if layout is None else layout.trees.events
 
-    def source(path: str) -> EventSource:
         def read(start: int, stop: int) -> tuple[Any, Any, Any]:
             columns = read_numbers(path, tree, start, stop, layout)
             return columns["run"], columns["event"], columns["config"]
 
-        return EventSource("", path, 0, count_entries(path, layout=layout), True, {}, read)
+        return EventSource("", path, 0, count_entries(path, layout=layout), True, {}, read, numbered=layout is None or layout.is_numbered)
 
-    _, losses = find_duplicates([source(path) for path in paths])
+    _, losses = find_duplicates([source(path, layout) for path, layout in layouts.items()])
     if losses:
         raise InputError(
             "\n".join(f"{loss.reason.removesuffix('; left out here')}: a skim cannot keep muons on target right" for loss in losses)

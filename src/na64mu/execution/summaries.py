@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -16,9 +15,7 @@ from na64mu.typing import Summary
 __all__ = ("collect", "summaries")
 
 
-def summaries(
-    fileset: Fileset, losses: list[Loss], *, chunksize: int = 100_000, layout: Any = None
-) -> Iterator[tuple[SourceFile, Summary]]:
+def summaries(fileset: Fileset, losses: list[Loss], *, chunksize: int = 100_000) -> Iterator[tuple[SourceFile, Summary]]:
     """Reconstruct the files of a fileset in order.
 
     Parameters
@@ -29,8 +26,6 @@ def summaries(
         Receives every chunk that cannot be read.
     chunksize : int
         Events per chunk.
-    layout : Layout, optional
-        Of a foreign tree.
 
     Yields
     ------
@@ -45,7 +40,7 @@ def summaries(
         for start in range(0, file.entries, chunksize):
             stop = min(start + chunksize, file.entries)
             try:
-                batch = read_batch(file.path, start, stop, layout=layout)
+                batch = read_batch(file.path, start, stop, layout=file.layout)
                 summary = reconstruction.reconstruct(batch, fileset.detectors[file.detector])
                 if file.path in fileset.excluded:
                     keep = fileset.excluded[file.path].mask(start, stop)
@@ -56,12 +51,12 @@ def summaries(
                 losses.append(Loss(file.dataset, file.path, "chunk", reason, start, stop))
 
 
-def collect(fileset: Fileset, losses: list[Loss], columns: tuple[str, ...], *, chunksize: int = 100_000, layout: Any = None) -> Summary:
+def collect(fileset: Fileset, losses: list[Loss], columns: tuple[str, ...], *, chunksize: int = 100_000) -> Summary:
     """Some columns of all events of a fileset.
 
     Parameters
     ----------
-    fileset, losses, chunksize, layout
+    fileset, losses, chunksize
         As in `summaries`.
     columns : tuple of str
         Columns to keep.
@@ -76,7 +71,7 @@ def collect(fileset: Fileset, losses: list[Loss], columns: tuple[str, ...], *, c
     InputError
         If no event can be read.
     """
-    parts = [{name: s[name] for name in columns} for _, s in summaries(fileset, losses, chunksize=chunksize, layout=layout)]
+    parts = [{name: s[name] for name in columns} for _, s in summaries(fileset, losses, chunksize=chunksize)]
     if not parts:
         msg = "\n".join(["no event can be read:", *(loss.reason for loss in (*fileset.losses, *losses))])
         raise InputError(msg)

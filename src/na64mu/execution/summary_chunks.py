@@ -7,6 +7,7 @@ from typing import Any
 
 from na64mu.errors import InputError
 from na64mu.execution.guard import guarded
+from na64mu.execution.paths import path_in, shown_as
 from na64mu.execution.summary_file import column_checksums, read_rows
 from na64mu.execution.summary_fileset import SummaryFileset
 from na64mu.selections.working_point import WorkingPoint
@@ -57,13 +58,15 @@ def chunks_of(fileset: SummaryFileset, columns: tuple[str, ...], chunksize: int,
     return [c for name in fileset.datasets for c in [c for c in chunks if c.dataset == name][:maxchunks]]
 
 
-def read_chunk(chunk: SummaryChunk) -> Summary:
+def read_chunk(chunk: SummaryChunk, folder: str = "") -> Summary:
     """The columns of a chunk.
 
     Parameters
     ----------
     chunk : SummaryChunk
         From `chunks_of`.
+    folder : str
+        That the path of its file is relative to.
 
     Returns
     -------
@@ -75,7 +78,9 @@ def read_chunk(chunk: SummaryChunk) -> Summary:
     InputError
         If they cannot be read, or are not what was written.
     """
-    summary = read_rows(chunk.filename, chunk.columns, chunk.entrystart, chunk.entrystop)
+    path = path_in(folder, chunk.filename)
+    with shown_as(path, chunk.filename):
+        summary = read_rows(path, chunk.columns, chunk.entrystart, chunk.entrystop)
     for start, stop, expected in chunk.checksums:
         part = {name: column[start - chunk.entrystart : stop - chunk.entrystart] for name, column in summary.items()}
         wrong = [name for name, crc in column_checksums(part).items() if crc != expected[name]]
@@ -93,6 +98,7 @@ class SummaryRunner:
 
     processor: Any
     memory: int | None = None
+    folder: str = ""
 
     def __call__(self, chunk: SummaryChunk) -> dict[str, Any]:
         """The result of one chunk, under its key."""
@@ -103,6 +109,6 @@ class SummaryRunner:
 
         clock = Clock()
         with clock("read"):
-            summary = read_chunk(chunk)
+            summary = read_chunk(chunk, self.folder)
         result: dict[str, Any] = self.processor.analyse(summary, vars(chunk), clock)
         return result

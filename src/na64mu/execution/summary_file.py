@@ -6,13 +6,15 @@ import itertools
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from na64mu.analysis.exposure import Exposure
 from na64mu.errors import InputError
+from na64mu.execution.kinds import LOOK, Kind, kind_of
 from na64mu.typing import Summary
 
 __all__ = ("FORMAT_VERSION", "TREE", "Ranges", "SummaryFile", "column_checksums", "open_summaries", "read_rows", "sealed")
@@ -81,6 +83,22 @@ class SummaryFile:
     def is_data(self) -> bool:
         """Whether there is no truth of a simulation."""
         return "mc_process" not in self.columns
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What its events must share with others of one dataset."""
+        conditions = sorted({text.split(";", 3)[3] for texts in self.origins.values() for text in texts if text.count(";") >= 3})
+        rows = [{"conditions": "+".join(conditions), "g_ref": run.g_ref} for run in self.exposure.runs]
+        truth = {"mc_process": np.empty(0), "mc_mass": np.empty(0)}
+        if self.rows and set(truth) <= set(self.columns):
+            start, stop = self.rows[0]
+            truth = read_rows(self.path, truth, start, min(stop, start + LOOK))
+        return kind_of(rows, truth["mc_process"], truth["mc_mass"], is_data=self.is_data, detector=self.detector)
+
+    def renamed(self, dataset: str) -> SummaryFile:
+        """The same rows in another dataset, with their exposure."""
+        runs = tuple(replace(run, dataset=dataset) for run in self.exposure.runs)
+        return replace(self, dataset=dataset, exposure=replace(self.exposure, runs=runs))
 
 
 def column_checksums(summary: Summary) -> dict[str, int]:

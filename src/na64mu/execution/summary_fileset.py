@@ -17,7 +17,9 @@ from na64mu.analysis.losses import Loss
 from na64mu.detector import Detector, load_detector
 from na64mu.errors import BlindedError, InputError
 from na64mu.execution.duplicates import EventSource, Excluded, find_duplicates, without_copies
-from na64mu.execution.paths import expand
+from na64mu.execution.kinds import separated
+from na64mu.execution.paths import FileSpec, expand, inputs_of
+from na64mu.execution.source_file import installed_detector
 from na64mu.execution.summary_file import TREE, Ranges, SummaryFile, open_summaries, read_rows
 from na64mu.selections.working_point import WorkingPoint
 
@@ -50,7 +52,9 @@ class SummaryFileset:
             elsewhere = Counter({k: n for k, n in doubled.elsewhere.items() if k[0] == file.dataset})
             missing = _counts_of(file, unread[key], doubled)
             n_unread = sum(int(doubled.mask(a, b).sum()) for a, b in unread[key]) + elsewhere.total()
-            books.append(SummaryBook(file.path, file.exposure, read[key], None if missing is None else missing + elsewhere, n_unread))
+            books.append(
+                SummaryBook(file.path, file.exposure, read[key], None if missing is None else missing + elsewhere, n_unread, elsewhere)
+            )
         return books
 
 
@@ -87,7 +91,7 @@ def inspect_summaries(files: Sequence[str | Path] | str | Path, *, detector: str
     Parameters
     ----------
     files : str, Path or sequence of them
-        See `na64mu.execution.paths.expand`.
+        See `na64mu.execution.paths.inputs_of`.
     detector : str, optional
         Tag or TOML file of a description that stands for the tags in the files.
     working_point : WorkingPoint
@@ -103,14 +107,16 @@ def inspect_summaries(files: Sequence[str | Path] | str | Path, *, detector: str
     BlindedError
         If the box of the working point is not the one that was withheld when the file was written.
     """
-    datasets, _, losses = expand(files)
+    inputs = inputs_of(files)
+    losses = inputs.losses
     found: list[SummaryFile] = []
     notes: list[Loss] = []
     chosen = None if detector is None else load_detector(detector)
     detectors: dict[str, Detector] = {}
-    for path in itertools.chain.from_iterable(datasets.values()):
+    for path in itertools.chain.from_iterable(inputs.datasets.values()):
         try:
             own, bookkeeping, columns = open_summaries(path, None if chosen is None else chosen.tag)
+            _must_fit(inputs.specs.get(path, FileSpec()), own, path)
         except InputError as error:
             losses.append(Loss(Path(path).stem, path, "file", str(error)))
             continue
@@ -118,13 +124,22 @@ def inspect_summaries(files: Sequence[str | Path] | str | Path, *, detector: str
         notes += _notes(path, bookkeeping, columns, working_point)
         for file in own:
             if file.detector not in detectors:
-                detectors[file.detector] = load_detector(file.detector) if chosen is None else chosen
+                detectors[file.detector] = installed_detector(file.detector, path) if chosen is None else chosen
                 if bookkeeping["detectors"].get(file.detector) != detectors[file.detector].digest:
                     reason = f"{path}: was reconstructed with another version of the detector description {file.detector!r}"
                     notes.append(Loss(file.dataset, path, "note", reason))
-    found = without_copies(found, losses)
+    found = separated(without_copies(found, losses), (), losses)
     excluded, doubled = find_duplicates([source for file in found for source in _event_sources(file)])
     return SummaryFileset(tuple(found), detectors, (*losses, *doubled, *notes), excluded)
+
+
+def _must_fit(spec: FileSpec, own: list[SummaryFile], path: str) -> None:
+    """What a fileset says of a summary must be what is read of it."""
+    if spec.tree not in ("", TREE) or spec.steps is not None:
+        asked = f"the tree {spec.tree!r}" if spec.tree not in ("", TREE) else "steps"
+        msg = f"{path}: the fileset asks for {asked}, of event summaries the whole tree {TREE!r} is read; leave it out"
+        raise InputError(msg)
+    spec.must_fit(path, sum(f.entries for f in own), own[0].uuid if own else "")
 
 
 def _event_sources(file: SummaryFile) -> Iterable[EventSource]:

@@ -38,6 +38,7 @@ def unblind(
     executor: Any = "iterative",
     workers: int | None = None,
     scheduler: str | None = None,
+    user: str | Path | Sequence[str | Path] = (),
 ) -> RunResult:
     """Run a blind job again with its box open.
 
@@ -53,7 +54,7 @@ def unblind(
         For the record.
     selection, calibration, detector, layout
         As in the blind run; the working point of the blind run by default.
-    executor, workers, scheduler
+    executor, workers, scheduler, user
         As of `run_search`.
 
     Returns
@@ -100,6 +101,7 @@ def unblind(
             maxchunks=was.maxchunks,
             progress=False,
             unblind=frozen,
+            user=user,
         )
     _same_outside(blind, result)
     result.write(output)
