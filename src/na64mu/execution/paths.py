@@ -5,11 +5,12 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from na64mu.analysis.losses import Loss
+from na64mu.arguments import file_names
 from na64mu.errors import InputError
 
 __all__ = ("dataset_name", "expand")
@@ -37,13 +38,13 @@ def dataset_name(path: str) -> str:
 
 
 def expand(
-    files: Sequence[str | Path] | str | Path, layout: Any = None
+    files: Iterable[str | Path] | str | Path, layout: Any = None
 ) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]], list[Loss]]:
     """Expand globs, folders and fileset JSON.
 
     Parameters
     ----------
-    files : str, Path or sequence of them
+    files : str, Path or iterable of them
         Paths, globs, folders (all ``*.root`` in them), addresses (root://, https://), or a JSON file:
         {dataset: {"files": [...] or {path: tree}, "metadata": {...}}} or {dataset: [...]} or a list of paths, relative to the JSON file.
     layout : Layout, optional
@@ -67,7 +68,7 @@ def expand(
     metadata: dict[str, dict[str, Any]] = {}
     losses: list[Loss] = []
     known: set[str] = set()
-    for name in [files] if isinstance(files, str | Path) else files:
+    for name in file_names(files, "files", may_be_none=True):
         if str(name).endswith(".json"):
             for dataset, paths, own in _read_fileset(Path(name)):
                 metadata.setdefault(dataset or "", {}).update(own)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.detector import Detector
+from na64mu.detector import DetectorLike, load_detector
 from na64mu.events.batch import RawBatch
 from na64mu.reconstruction.hits import spectrometer_hits
 from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
@@ -123,14 +123,14 @@ def _of_event(ms: Spectrometer, hits: Hits, tracks: Tracks) -> EventTracks:
     return EventTracks(ms, hits, int(tracks.n[0]), tracks.all[found], tracks.all_hits[found])
 
 
-def event_tracks(batch: RawBatch, detector: Detector) -> tuple[EventTracks, EventTracks]:
+def event_tracks(batch: RawBatch, detector: DetectorLike) -> tuple[EventTracks, EventTracks]:
     """Hits and tracks of one event.
 
     Parameters
     ----------
     batch : RawBatch
         Exactly one event.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
 
     Returns
@@ -143,6 +143,7 @@ def event_tracks(batch: RawBatch, detector: Detector) -> tuple[EventTracks, Even
     ValueError
         If the batch does not hold exactly one event.
     """
+    detector = load_detector(detector)
     if len(batch) != 1:
         msg = f"event_tracks takes a batch of one event, found {len(batch)}"
         raise ValueError(msg)
@@ -154,14 +155,14 @@ def event_tracks(batch: RawBatch, detector: Detector) -> tuple[EventTracks, Even
     return _of_event(ms1, hits1, tracks1), _of_event(ms2, hits2, tracks2)
 
 
-def event_junction(ms1: EventTracks, ms2: EventTracks, detector: Detector) -> Junction | None:
+def event_junction(ms1: EventTracks, ms2: EventTracks, detector: DetectorLike) -> Junction | None:
     """How the best tracks of both spectrometers join in the ECAL.
 
     Parameters
     ----------
     ms1, ms2 : EventTracks
         Tracks of MS1 and MS2.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
 
     Returns
@@ -169,6 +170,7 @@ def event_junction(ms1: EventTracks, ms2: EventTracks, detector: Detector) -> Ju
     Junction or None
         Arrays of one event; None where a spectrometer has no track.
     """
+    detector = load_detector(detector)
     if not (len(ms1.fits) and len(ms2.fits)):
         return None
     return join_fits(ms1.fits[:1], ms2.fits[:1], detector)
