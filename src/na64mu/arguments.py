@@ -15,7 +15,7 @@ from na64mu.typing import FloatArray
 
 __all__ = ("choice", "file_name", "file_names", "number", "numbers", "one_of", "whole")
 
-Kind = TypeVar("Kind", bound=Enum)
+Member = TypeVar("Member", bound=Enum)
 INFINITY = float("inf")
 
 
@@ -23,7 +23,7 @@ def _plain(name: object) -> str:
     return str(name).strip().casefold().replace("_", "-").replace(" ", "-")
 
 
-def choice(value: object, kind: type[Kind], name: str) -> Kind:
+def choice(value: object, kind: type[Member], name: str) -> Member:
     """A member of an enumeration.
 
     Parameters

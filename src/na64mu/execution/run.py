@@ -148,7 +148,7 @@ def run_search(
         "configuration": [configuration.hash, unblind or ""],
         "inputs": [[f.dataset, f.path, f.entries, hashes[f.path] or f.uuid, *((p, hashes[p]) for p in f.friends)] for f in fileset.files],
     }
-    limit = size_of(memory) if isinstance(memory, str) else memory
+    limit = size_of(memory) if isinstance(memory, str) else None if memory is None else whole(memory, "memory", least=1, error=InputError)
     if limit is not None:
         chunksize = chunksize_within(limit, chunksize, fileset.files)
     job = Job(executor, n_workers, scheduler, chunksize, align_clusters, maxchunks, progress, output, resume, identity, limit)

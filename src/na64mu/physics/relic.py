@@ -129,8 +129,8 @@ def target(m_chi: float, mass: float, dark_coupling: float, kind: DarkMatter | s
     RuntimeError
         If the search does not converge.
     """
-    omega_h2 = number(omega_h2, "omega_h2", above=0.0)
-    model = Model(m_chi, mass, 1e-4, dark_coupling, choice(kind, DarkMatter, "kind"))
+    kind, omega_h2 = choice(kind, DarkMatter, "kind"), number(omega_h2, "omega_h2", above=0.0)
+    model = Model(m_chi, mass, 1e-4, dark_coupling, kind)
 
     def excess(log_g: float) -> float:
         return math.log(abundance(replace(model, coupling=math.exp(min(log_g, 0.0)))) / omega_h2)
@@ -173,5 +173,6 @@ def target_y(m_chi: float, dark_coupling: float, kind: DarkMatter | str, ratio: 
     ArgumentError, RuntimeError
         As `target`.
     """
+    kind = choice(kind, DarkMatter, "kind")
     mass = number(ratio, "ratio", above=0.0) * number(m_chi, "m_chi [GeV]", above=0.0)
     return float(y_parameter(target(m_chi, mass, dark_coupling, kind, omega_h2), dark_coupling, m_chi, mass))

@@ -197,6 +197,7 @@ def total_width(
     ArgumentError
         If a number makes no sense, or a choice is unknown.
     """
+    kind = choice(kind, DarkMatter, "kind")
     return neutrino_width(mass, coupling) + visible_width(mass, coupling) + dark_width(mass, dark_coupling, m_chi, kind)
 
 
@@ -228,5 +229,6 @@ def invisible_fraction(
     ArgumentError
         If a number makes no sense, or a choice is unknown.
     """
+    kind = choice(kind, DarkMatter, "kind")
     hidden = neutrino_width(mass, coupling) + dark_width(mass, dark_coupling, m_chi, kind)
     return hidden / (hidden + visible_width(mass, coupling))

@@ -212,9 +212,10 @@ def pointed_cell_energy(
     detector : Detector, str or Path
         The description.
     x, y : FloatArray
-        Track at the HCAL front face [mm], NaN without a track, shape (n_events,).
+        Track in the middle of HCAL1, half of its length behind the front face [mm], NaN without a track, shape (n_events,): the cell that it
+        crosses there holds most of its energy (find them as `reconstruct` does, front[0] + length / 2 along z).
     x_error, y_error : FloatArray
-        Their standard deviations [mm], with the scattering inside the module, shape (n_events,).
+        Their standard deviations there [mm], with the scattering inside the module, shape (n_events,).
 
     Returns
     -------

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from na64mu.arguments import one_of
 from na64mu.detector import DetectorLike, load_detector
+from na64mu.errors import ArgumentError
 from na64mu.events.batch import RawBatch
 from na64mu.reconstruction.hits import spectrometer_hits
 from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
@@ -77,6 +79,7 @@ class EventTracks(Shown):
 
     def points(self, view: int) -> Points:
         """Hits of one view, 0 (x) or 1 (y), and the tracks that they are on."""
+        view = one_of(view, (0, 1), "view")
         plane = np.repeat(np.arange(len(self.spectrometer.planes)), np.diff(self.hits.offsets))
         track = np.full(len(plane), -1)
         for t in reversed(range(len(self.chosen))):  # a hit of several tracks belongs to the best of them
@@ -140,13 +143,13 @@ def event_tracks(batch: RawBatch, detector: DetectorLike) -> tuple[EventTracks, 
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If the batch does not hold exactly one event.
     """
     detector = load_detector(detector)
     if len(batch) != 1:
         msg = f"event_tracks takes a batch of one event, found {len(batch)}"
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     mm, gem = micromegas_clusters(batch.collections["mm"], detector), gem_clusters(batch.collections["gem"], detector)
     ms1, ms2 = spectrometer(detector, 1), spectrometer(detector, 2)
     hits1, hits2 = (spectrometer_hits(batch, mm, gem, detector, ms) for ms in (ms1, ms2))

@@ -231,22 +231,18 @@ def produce(
     """
     output, detector = Path(file_name(output, "output")), load_detector(detector)
     process, config = one_of(process, PROCESSES, "process"), one_of(config, (1, 2), "config")
-    kind, tier, made_by = (
-        one_of(kind, get_args(Storage), "kind"),
-        one_of(tier, get_args(Tier), "tier"),
-        one_of(engine, get_args(Engine), "engine"),
-    )
+    kind, by_geant4 = one_of(kind, get_args(Storage), "kind"), one_of(engine, get_args(Engine), "engine") == "geant4"
+    form: Tier = one_of(tier, get_args(Tier), "tier")
     n_events, workers = whole(n_events, "n_events", least=1), whole(workers, "workers", least=1)
     seed, run = whole(seed, "seed"), whole(run, "run")
     prescale_calibration, g_ref = whole(prescale_calibration, "prescale_calibration"), number(g_ref, "g_ref", above=0.0)
     mass = None if mass is None else number(mass, "mass [GeV]", above=0.0)
-    conditions = f"simulation;{process}{';pile-up' if with_pile_up else ''}{';waveforms' if tier == 'waveform' else ''}"
+    conditions = f"simulation;{process}{';pile-up' if with_pile_up else ''}{';waveforms' if form == 'waveform' else ''}"
     if detector.conditions is not None:
         conditions += f";{detector.conditions.label}"
-    by_geant4 = made_by == "geant4"
     batch = n_events if by_geant4 else BATCH
     order = _Order(
-        detector, process, n_events, config, seed, run, mass, g_ref, prescale_calibration, with_pile_up, tier,
+        detector, process, n_events, config, seed, run, mass, g_ref, prescale_calibration, with_pile_up, form,
         (geant4 or Geant4Settings()) if by_geant4 else None, progress if by_geant4 else None,
     )  # fmt: skip
     n_mot, sum_weights, n_written, n_physics = 0, 0.0, 0, 0

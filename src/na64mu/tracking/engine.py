@@ -184,9 +184,9 @@ def kernel(path: Route, kind: Kind | str) -> Kernel:
     Kernel
         The compiled fit.
     """
+    form: Kind = one_of(kind, get_args(Kind), "kind")
     directions = np.zeros((path.n_planes, 2))
     for step in path.steps:
         if isinstance(step, Measure):
             directions[step.plane] = step.direction
-    rows = Rows(path.n_planes, one_of(kind, get_args(Kind), "kind"))
-    return Kernel(rows, _module(kernel_source(path, rows.kind)), directions)
+    return Kernel(Rows(path.n_planes, form), _module(kernel_source(path, form)), directions)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 
+from na64mu.arguments import one_of
 from na64mu.errors import ArgumentError
 from na64mu.kernel import inner_kernel
 from na64mu.kernel import kernel as scalar_kernel
@@ -67,6 +69,7 @@ def fit_kernel(spectrometer: Spectrometer, scattering: Scattering | str = "highl
     Kernel
         Its fit_blocks takes blocks alone.
     """
+    kind = one_of(kind, get_args(Kind), "kind")
     return replace(kernel(route(spectrometer, scattering), kind), regions=spectrometer.regions)
 
 
@@ -175,6 +178,7 @@ def first_look(
     ArgumentError, DetectorError
         As fit_measurements.
     """
+    scattering = one_of(scattering, get_args(Scattering), "scattering")
     seed, _, u, weight = checked_measurements(seed, u, weight, spectrometer)
     return _first_look(seed, u, weight, spectrometer, scattering)
 
@@ -216,6 +220,7 @@ def loose_prior(
     ArgumentError, DetectorError
         As fit_measurements.
     """
+    scattering = one_of(scattering, get_args(Scattering), "scattering")
     seed, _, u, weight = checked_measurements(seed, u, weight, spectrometer)
     first, loose = _first_look(seed, u, weight, spectrometer, scattering)
     return np.minimum(loose + 10.0 * np.abs(first - seed), WIDE)
@@ -277,6 +282,7 @@ def fit_measurements(
     DetectorError
         If the spectrometer makes no sense: planes out of order, fields that overlap or have two components.
     """
+    scattering = one_of(scattering, get_args(Scattering), "scattering")
     seed, prior, u, weight = checked_measurements(seed, u, weight, spectrometer, prior)
     if prior is None:
         seed, prior = _first_look(seed, u, weight, spectrometer, scattering)

@@ -6,12 +6,13 @@ The distance is the leave-one-out chi2 of the smoother: a bad hit cannot hide by
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numba
 import numpy as np
 from scipy.stats import chi2 as chi2_distribution
 
-from na64mu.arguments import number, whole
+from na64mu.arguments import number, one_of, whole
 from na64mu.errors import ArgumentError
 from na64mu.tracking.checks import checked_hit_of, checked_measurements
 from na64mu.tracking.engine import Kernel
@@ -187,6 +188,7 @@ def fit_without_outliers(
     ArgumentError, DetectorError
         As fit.fit_measurements; or if `hit_of` has another length or gaps.
     """
+    scattering = one_of(scattering, get_args(Scattering), "scattering")
     seed, prior, u, weight = checked_measurements(seed, u, weight, spectrometer, prior)
     hit_of = checked_hit_of(hit_of, u.shape[1])
     if prior is None:

@@ -222,7 +222,8 @@ def kernel_source(path: Route, kind: Kind | str) -> str:
         Python source; `fit_blocks` takes an array of shape (n_blocks, Rows.total * LANES), which it fills in place, the
         directions of the planes, shape (n_planes, 2), and with fringe fields or maps the tuple of their regions.
     """
-    rows = Rows(path.n_planes, one_of(kind, get_args(Kind), "kind"))
+    form: Kind = one_of(kind, get_args(Kind), "kind")
+    rows = Rows(path.n_planes, form)
     body = "\n".join(f"        {line}" for line in _body(path, rows))
     turned = [s.plane for s in path.steps if isinstance(s, Measure) and _along(s.direction) == "along"]
     before = "".join(f"    hx{p}, hy{p} = directions[{p}, 0], directions[{p}, 1]\n" for p in turned)
@@ -231,7 +232,7 @@ def kernel_source(path: Route, kind: Kind | str) -> str:
         # a field map is looked up track by track: its fit is not vectorised, and its types are known at the first call only
         block, blocks, fields = "", "", ", directions, regions"
         before += "    state, jacobian = np.empty(5), np.empty((5, 5))\n"
-    return f'''"""Written by na64mu.tracking.source: a track fit of {path.n_planes} planes, kind {kind!r}."""
+    return f'''"""Written by na64mu.tracking.source: a track fit of {path.n_planes} planes, kind {form!r}."""
 import numba
 import numpy as np
 

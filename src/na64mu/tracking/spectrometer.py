@@ -113,7 +113,8 @@ class Spectrometer:
     regions: tuple[FieldRegion, ...] = ()
 
     def view(self, view: int) -> list[int]:
-        """Indices of the planes of one view."""
+        """Indices of the planes of one view, 0 (x) or 1 (y)."""
+        view = one_of(view, (0, 1), "view")
         return [i for i, p in enumerate(self.planes) if p.view == view]
 
     @property
@@ -180,7 +181,9 @@ def _check(spectrometer: Spectrometer) -> None:
         one_number(p.sigma, f"{name}: sigma of plane {p.station} [mm]", above=0.0, error=DetectorError)
         one_number(p.x_over_x0, f"{name}: x_over_x0 of plane {p.station}", least=0.0, error=DetectorError)
     numbers(z, f"{name}: z of the planes [mm]", error=DetectorError)
-    one_number(spectrometer.air_x0, f"{name}: air_x0 [mm]", above=0.0, error=DetectorError)
+    if not spectrometer.air_x0 > 0.0:  # infinite where there is no air
+        msg = f"{name}: air_x0 must be above 0 mm; found {spectrometer.air_x0!r}"
+        raise DetectorError(msg)
     one_number(spectrometer.total_x0, f"{name}: total_x0", least=0.0, error=DetectorError)
     back = np.flatnonzero(np.diff(z) < 0.0)
     if len(back):

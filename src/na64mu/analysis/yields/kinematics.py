@@ -152,12 +152,17 @@ class KinematicMap:
             raise InputError(msg) from error
 
 
-class KinematicEfficiency(NamedTuple):
+@dataclass(frozen=True)
+class KinematicEfficiency:
     """Efficiency of one kind of boson from the map: takes the place of an `EfficiencyTable` in `signal_yield`."""
 
     map: KinematicMap
     mediator: Mediator
     method: Method = Method.WW
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mediator", choice(self.mediator, Mediator, "mediator"))
+        object.__setattr__(self, "method", choice(self.method, Method, "method"))
 
     def efficiency(self, masses: FloatArray, config: int) -> tuple[FloatArray, FloatArray]:
         """Efficiency and its statistical error at some masses [GeV], of shape (n,) each.
