@@ -49,7 +49,7 @@ def choice(value: object, kind: type[Member], name: str) -> Member:
         return value
     if isinstance(value, str):
         for member in kind:
-            if _plain(value) in (_plain(member.name), _plain(member.value)):
+            if _plain(value) == _plain(member.name) or (isinstance(member.value, str) and _plain(value) == _plain(member.value)):
                 return member
     elif isinstance(value, int | np.integer) and not isinstance(value, bool):
         for member in kind:
@@ -152,9 +152,12 @@ def numbers(
         If one of them is not finite or outside.
     """
     try:
-        array = np.asarray(value, dtype=np.float64)
+        given = np.asarray(value)
     except (TypeError, ValueError) as cause:
         raise error(_outside(name, above, least, below, most, _short(value))) from cause
+    if given.dtype.kind not in "iuf" and given.size:  # text, True, None, objects
+        raise error(_outside(name, above, least, below, most, _short(value)))
+    array = given.astype(np.float64, copy=False)
     good = np.isfinite(array) & (array > above) & (array >= least) & (array < below) & (array <= most)
     if not good.all():
         raise error(_outside(name, above, least, below, most, f"{array[~good].flat[0]:g}"))

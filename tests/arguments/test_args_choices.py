@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -107,9 +108,7 @@ def test_a_wrong_value_is_refused_before_anything_is_computed(choice, wrong):
     for part in choice.function.split("."):
         function = getattr(function, part)
     row = ROWS[key(choice)]
+    call = partial(row, function) if callable(row) else partial(function, *row)
     name = CALLED.get((choice.function, choice.parameter), choice.parameter)
     with pytest.raises(Na64muError, match=rf"^there is no {name} '?{wrong}'?: known are \w"):
-        if callable(row):
-            row(function, **{choice.parameter: wrong})
-        else:
-            function(*row, **{choice.parameter: wrong})
+        call(**{choice.parameter: wrong})

@@ -80,8 +80,8 @@ def lightest_mass(bound: float = 0.5, decoupling: float = DECOUPLING) -> float:
     ArgumentError
         If even a massless Z' is allowed, or no mass is.
     """
-    bound = number(bound, "bound on the rise of N_eff", above=0.0)
-    if not bound < float(extra_neutrinos(np.array([1e-9]), decoupling)[0]):
+    bound = number(bound, "bound on the rise of N_eff")
+    if not 0.0 < bound < float(extra_neutrinos(np.array([1e-9]), decoupling)[0]):
         msg = f"bound of {bound:g} on the rise of N_eff: between 0 and that of a massless Z' (2.57) a mass belongs to it"
         raise ArgumentError(msg)
     return float(brentq(lambda m: float(extra_neutrinos(np.array([m]), decoupling)[0]) - bound, 1e-9, 50.0 * decoupling))

@@ -67,8 +67,8 @@ def check_nucleus(z: float, a: float) -> None:
     ArgumentError
         If not 1 <= Z <= A.
     """
-    charge, nucleons = number(z, "z", least=1.0), number(a, "a", least=1.0)
-    if charge > nucleons:
+    charge, nucleons = number(z, "z"), number(a, "a")
+    if not 1.0 <= charge <= nucleons:
         msg = f"there is no nucleus of Z = {z:g} and A = {a:g}: expected 1 <= Z <= A"
         raise ArgumentError(msg)
 
