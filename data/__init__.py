@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from na64mu.errors import InputError
+
 __all__ = ("sample_files",)
 
 
@@ -19,5 +21,16 @@ def sample_files(pattern: str = "*") -> list[Path]:
     -------
     list of Path
         Sorted; data/sample/README.md says what each holds.
+
+    Raises
+    ------
+    InputError
+        If there is none.
     """
-    return sorted((Path(__file__).parent / "sample").glob(f"{pattern}.root"))
+    folder = Path(__file__).parent / "sample"
+    found = sorted(folder.glob(f"{pattern}.root")) if pattern and "/" not in str(pattern) else []
+    if not found:
+        known = ", ".join(p.stem for p in sorted(folder.glob("*.root")))
+        msg = f"no file of the sample matches {pattern!r}: known are {known}"
+        raise InputError(msg)
+    return found

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, model_validator
 
+from na64mu.arguments import file_name
 from na64mu.detector.elements import Source
 from na64mu.errors import SelectionError
 from na64mu.selections.cuts import CUTS, Box, Region, Thresholds
@@ -239,14 +240,15 @@ def _path(name: str | Path) -> Path:
     raise SelectionError(msg)
 
 
-def load_working_point(name: str | Path) -> WorkingPoint:
+def load_working_point(name: str | Path | WorkingPoint) -> WorkingPoint:
     """Read a working point.
 
     Parameters
     ----------
-    name : str or Path
+    name : str, Path or WorkingPoint
         Name of one that ships with the package ("prl2024"), or path of a TOML file. A file with `base = "<name>"`
         takes everything from that one and replaces the top-level keys it has; in `cuts` it replaces cuts of the same name.
+        A working point comes back as it is.
 
     Returns
     -------
@@ -258,7 +260,9 @@ def load_working_point(name: str | Path) -> WorkingPoint:
     SelectionError
         If there is no such working point, or with one line per wrong key.
     """
-    path = _path(name)
+    if isinstance(name, WorkingPoint):
+        return name
+    path = _path(file_name(name, "selection", SelectionError, "a WorkingPoint, its name, or the path of its TOML file is wanted"))
     return validate(WorkingPoint, _content(path), str(path), SelectionError)
 
 

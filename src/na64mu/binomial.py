@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from na64mu.arguments import number, whole
+
 __all__ = ("ONE_SIGMA", "Efficiency", "clopper_pearson")
 
 #: Confidence level of one standard deviation.
@@ -24,16 +26,21 @@ def clopper_pearson(passed: int, total: int, level: float = ONE_SIGMA) -> Effici
     Parameters
     ----------
     passed : int
-        Events that pass, k.
+        Events that pass, k, from 0 to n.
     total : int
         Events tried, n.
     level : float
-        Confidence level.
+        Confidence level, between 0 and 1.
 
     Returns
     -------
     Efficiency
         k/n and the interval; NaN, 0 and 1 if nothing was tried.
+
+    Raises
+    ------
+    ArgumentError
+        If the counts are not whole, more pass than were tried, or the level makes no sense.
 
     References
     ----------
@@ -41,6 +48,8 @@ def clopper_pearson(passed: int, total: int, level: float = ONE_SIGMA) -> Effici
     """
     from scipy.stats import beta
 
+    total = whole(total, "total")
+    passed, level = whole(passed, "passed", most=total), number(level, "level", above=0.0, below=1.0)
     if total == 0:
         return Efficiency(float("nan"), 0.0, 1.0)
     alpha = 1.0 - level

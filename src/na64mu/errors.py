@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 __all__ = (
+    "ArgumentError",
     "BackgroundError",
     "BlindedError",
     "CalibrationError",
     "CheckpointError",
+    "ColumnError",
     "CompilerError",
     "CutFlowMismatchError",
     "DetectorError",
@@ -23,6 +25,18 @@ class Na64muError(Exception):
     """Base of every error that na64mu raises on purpose; the command line prints it and exits with `exit_code`."""
 
     exit_code: int = 1
+
+
+class ArgumentError(Na64muError, ValueError):
+    """An argument of a function is not one of its choices, or a number that makes no sense."""
+
+
+class ColumnError(Na64muError, KeyError, AttributeError):
+    """A table of events has no such column, or was asked for something else than columns and rows."""
+
+    def __str__(self) -> str:
+        """The sentence as it is; KeyError would quote it."""
+        return str(self.args[0])
 
 
 class DetectorError(Na64muError):

@@ -376,7 +376,7 @@ def test_an_unknown_detector_lists_the_known_ones(tmp_path):
 
 
 def test_an_unknown_executor_is_named(tmp_path):
-    with pytest.raises(WorkerError, match="no executor 'thread': there are iterative, futures, dask"):
+    with pytest.raises(WorkerError, match="there is no executor 'thread': known are iterative, futures, dask"):
         search(write_file(tmp_path / "beam.root", 10), executor="thread")
 
 

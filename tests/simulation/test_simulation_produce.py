@@ -198,9 +198,9 @@ def test_errors(tmp_path: Path) -> None:
         produce(tmp_path / "x.root", DETECTOR, "zprime", 10, 1, 1, mass=500.0)
     with pytest.raises(Na64muError, match="configuration is 1 or 2, not 3"):
         produce(tmp_path / "x.root", DETECTOR, "beam", 10, 3, 1)
-    with pytest.raises(Na64muError, match="at least one event"):
+    with pytest.raises(Na64muError, match="n_events must be a whole number from 1"):
         produce(tmp_path / "x.root", DETECTOR, "beam", 0, 1, 1)
-    with pytest.raises(Na64muError, match="at least one worker, not 0"):
+    with pytest.raises(Na64muError, match="workers must be a whole number from 1; found 0"):
         produce(tmp_path / "x.root", DETECTOR, "beam", 10, 1, 1, workers=0)
     assert not list(tmp_path.iterdir())
 

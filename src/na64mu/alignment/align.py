@@ -14,7 +14,7 @@ from na64mu.alignment.residuals import TrackHits, TrackResiduals, residuals
 from na64mu.alignment.sample import Sample
 from na64mu.alignment.solver import NormalEquations, Solution, solve
 from na64mu.alignment.trajectory import scattering
-from na64mu.detector import Detector
+from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.errors import CalibrationError
 from na64mu.tracking.spectrometer import Plane
 from na64mu.typing import FloatArray
@@ -85,7 +85,7 @@ class AlignedSpectrometer:
     tracks: list[TrackHits]
 
 
-def chunks(hits: TrackHits, sample: Sample, detector: Detector, spread: float = 0.0) -> Iterator[tuple[slice, TrackResiduals]]:
+def chunks(hits: TrackHits, sample: Sample, detector: DetectorLike, spread: float = 0.0) -> Iterator[tuple[slice, TrackResiduals]]:
     """Residuals of many tracks, a piece at a time.
 
     Parameters
@@ -94,7 +94,7 @@ def chunks(hits: TrackHits, sample: Sample, detector: Detector, spread: float = 
         The tracks.
     sample : Sample
         Where they were found.
-    detector : Detector
+    detector : Detector, str or Path
         Where the modules are.
     spread : float
         Added to the resolutions in quadrature [mm].
@@ -106,6 +106,7 @@ def chunks(hits: TrackHits, sample: Sample, detector: Detector, spread: float = 
     TrackResiduals
         Their residuals.
     """
+    detector = load_detector(detector)
     spectrometer = sample.planes(detector)
     scatter = scattering(spectrometer)
     for start in range(0, len(hits), CHUNK):

@@ -10,7 +10,7 @@ from na64mu.alignment.align import AlignedSpectrometer, chunks
 from na64mu.alignment.finding import find_tracks
 from na64mu.alignment.parameters import FreeParameters, moved
 from na64mu.alignment.sample import Sample
-from na64mu.detector import Detector
+from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.tracking.spectrometer import spectrometer
 from na64mu.typing import FloatArray, IntArray
 
@@ -46,13 +46,13 @@ class Closure:
 
 
 def displaced(
-    detector: Detector, rng: np.random.Generator, shift: float = 1.0, rotation: float = 5e-3, fixed: tuple[str, ...] = ()
+    detector: DetectorLike, rng: np.random.Generator, shift: float = 1.0, rotation: float = 5e-3, fixed: tuple[str, ...] = ()
 ) -> Detector:
     """A description with every module of MS1 and MS2 moved at random.
 
     Parameters
     ----------
-    detector : Detector
+    detector : Detector, str or Path
         The true description.
     rng : Generator
         Random numbers.
@@ -66,6 +66,7 @@ def displaced(
     Detector
         The wrong description.
     """
+    detector = load_detector(detector)
     for number in (1, 2):
         parameters = FreeParameters.of(spectrometer(detector, number), detector, fixed, shift, rotation)
         detector = moved(detector, parameters, rng.uniform(-1.0, 1.0, len(parameters)) * parameters.survey)
@@ -104,14 +105,14 @@ def closure(aligned: AlignedSpectrometer, before: Detector, truth: Detector) -> 
     return Closure(parameters.names, _difference(before, truth, parameters), after, inside * parameters.survey, solution.error)
 
 
-def momenta(sample: Sample, detector: Detector, spread: float = 0.5) -> tuple[IntArray, FloatArray]:
+def momenta(sample: Sample, detector: DetectorLike, spread: float = 0.5) -> tuple[IntArray, FloatArray]:
     """Momenta of clean tracks with the modules where a description has them.
 
     Parameters
     ----------
     sample : Sample
         Hits, taken with the field on.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
     spread : float
         Opens the windows of the search [mm].
@@ -121,6 +122,7 @@ def momenta(sample: Sample, detector: Detector, spread: float = 0.5) -> tuple[In
     event, momentum : IntArray, FloatArray
         Event and momentum [GeV/c] of every track, shape (n,).
     """
+    detector = load_detector(detector)
     tracks = find_tracks(sample, detector, spread)
     curvature = np.concatenate([part.state[:, 4] for _, part in chunks(tracks, sample, detector)])
     return tracks.event, 1.0 / np.abs(curvature)

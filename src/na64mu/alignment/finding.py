@@ -10,7 +10,7 @@ import numpy as np
 
 from na64mu.alignment.residuals import TrackHits
 from na64mu.alignment.sample import Sample
-from na64mu.detector import Detector
+from na64mu.detector import DetectorLike, load_detector
 from na64mu.tracking.finding import find_candidates
 from na64mu.tracking.projection import projection, track_model
 from na64mu.tracking.views import hits_in_views
@@ -20,14 +20,14 @@ __all__ = ("find_tracks",)
 MIN_MOMENTUM = 50.0  # GeV/c: softer particles scatter more than they tell about the planes
 
 
-def find_tracks(sample: Sample, detector: Detector, spread: float) -> TrackHits:
+def find_tracks(sample: Sample, detector: DetectorLike, spread: float) -> TrackHits:
     """Clean tracks: one candidate in each view.
 
     Parameters
     ----------
     sample : Sample
         The hits.
-    detector : Detector
+    detector : Detector, str or Path
         Where the modules are thought to be.
     spread : float
         By how much they may be elsewhere [mm]: opens the windows.
@@ -37,6 +37,7 @@ def find_tracks(sample: Sample, detector: Detector, spread: float) -> TrackHits:
     TrackHits
         Their hits with the resolutions of the description (no spread), and where the fit starts.
     """
+    detector = load_detector(detector)
     spectrometer = sample.planes(detector)
     hits = hits_in_views(sample.hits_of(detector, spread), spectrometer)
     n_planes, first = len(spectrometer.planes), spectrometer.z[:1]

@@ -24,14 +24,15 @@ from na64mu.alignment.align import AlignedSpectrometer, chunks
 from na64mu.alignment.parameters import COMPONENTS
 from na64mu.alignment.residuals import SCALE
 from na64mu.alignment.sample import Sample
-from na64mu.detector import Detector
+from na64mu.detector import DetectorLike, load_detector
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("label", "write_millepede")
 
 
-def label(detector: Detector, module: str, component: str) -> int:
+def label(detector: DetectorLike, module: str, component: str) -> int:
     """Number of a parameter: ten times the number of the module, from 1 in the order of the description, plus 1 (dx), 2 (dy) or 3 (drotation)."""
+    detector = load_detector(detector)
     return 10 * (1 + list(detector.trackers).index(module)) + 1 + COMPONENTS.index(component)
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from na64mu.detector import Detector
+from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.elements import BmsStation, Tracker
 from na64mu.tracking.spectrometer import Spectrometer, bending_integral
 from na64mu.typing import FloatArray, IntArray
@@ -140,12 +140,12 @@ def _beam_path(z: FloatArray, spectrometer: Spectrometer, detector: Detector) ->
     return path
 
 
-def moved(detector: Detector, parameters: FreeParameters, values: FloatArray) -> Detector:
+def moved(detector: DetectorLike, parameters: FreeParameters, values: FloatArray) -> Detector:
     """A description with moved modules.
 
     Parameters
     ----------
-    detector : Detector
+    detector : Detector, str or Path
         The description to start from.
     parameters : FreeParameters
         Which module and component each value belongs to.
@@ -157,6 +157,7 @@ def moved(detector: Detector, parameters: FreeParameters, values: FloatArray) ->
     Detector
         With the new centres and rotations.
     """
+    detector = load_detector(detector)
     changed: dict[str, Tracker] = {}
     for (i, component), value in zip(parameters.free, values.tolist(), strict=True):
         name = parameters.modules[i]

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from na64mu.alignment.trajectory import NO_BEND, follow
-from na64mu.detector import Detector
+from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
@@ -151,7 +151,7 @@ def _inverse(normal: FloatArray) -> FloatArray:
 
 
 def residuals(
-    hits: TrackHits, spectrometer: Spectrometer, detector: Detector, scatter: FloatArray, *, iterations: int = 1
+    hits: TrackHits, spectrometer: Spectrometer, detector: DetectorLike, scatter: FloatArray, *, iterations: int = 1
 ) -> TrackResiduals:
     """Fit tracks to their hits.
 
@@ -161,7 +161,7 @@ def residuals(
         Their hits and where to start.
     spectrometer : Spectrometer
         MS1 or MS2, with or without field.
-    detector : Detector
+    detector : Detector, str or Path
         The description it was made of.
     scatter : FloatArray
         From `scattering`.
@@ -173,6 +173,7 @@ def residuals(
     TrackResiduals
         Residuals, weights and derivatives at the fitted parameters.
     """
+    detector = load_detector(detector)
     direction, turned, centre = _geometry(spectrometer, detector)
     n_local = 4 if spectrometer.bend_view == NO_BEND else 5
     m, used = len(spectrometer.planes), hits.used

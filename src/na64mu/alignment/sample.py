@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from na64mu.alignment.trajectory import without_field
-from na64mu.detector import Detector
+from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.elements import Straw
 from na64mu.events.batch import RawBatch
 from na64mu.reconstruction.hits import drift_time, spectrometer_hits
@@ -133,14 +133,14 @@ def hit_planes(hits: Hits, n_planes: int) -> IntArray:
     return np.repeat(np.tile(np.arange(n_planes), n_events), np.diff(hits.offsets))
 
 
-def read_samples(batch: RawBatch, detector: Detector, *, field: bool) -> tuple[Sample, Sample]:
+def read_samples(batch: RawBatch, detector: DetectorLike, *, field: bool) -> tuple[Sample, Sample]:
     """Hits of MS1 and MS2 in a batch.
 
     Parameters
     ----------
     batch : RawBatch
         Raw events.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
     field : bool
         Whether the magnets were on.
@@ -150,6 +150,7 @@ def read_samples(batch: RawBatch, detector: Detector, *, field: bool) -> tuple[S
     tuple of Sample
         MS1 and MS2.
     """
+    detector = load_detector(detector)
     mm, gem = micromegas_clusters(batch.collections["mm"], detector), gem_clusters(batch.collections["gem"], detector)
     times = drift_time(batch.collections["straw"], detector).astype(np.float64)
     samples = []

@@ -14,7 +14,7 @@ from scipy.special import erf
 
 from na64mu.alignment.align import AlignedSpectrometer, chunks
 from na64mu.alignment.sample import Sample, nearest_wire, rounded
-from na64mu.detector import Detector
+from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.alignment import DriftRelation
 from na64mu.detector.elements import Straw
 from na64mu.typing import FloatArray
@@ -86,12 +86,12 @@ def fit_spectrum(times: FloatArray, straw: Straw) -> Spectrum | None:
     return Spectrum(float(fit.x[0]), float(error[0]), float(fit.x[1]), float(error[1]))
 
 
-def with_drift(detector: Detector, times: dict[str, FloatArray]) -> Detector:
+def with_drift(detector: DetectorLike, times: dict[str, FloatArray]) -> Detector:
     """A description whose chambers have the t0 and the drift velocity of their spectra.
 
     Parameters
     ----------
-    detector : Detector
+    detector : Detector, str or Path
         The description.
     times : dict of str to FloatArray
         Chamber -> drift times as the digits have them [ns].
@@ -101,6 +101,7 @@ def with_drift(detector: Detector, times: dict[str, FloatArray]) -> Detector:
     Detector
         Chambers with too few times are as they were.
     """
+    detector = load_detector(detector)
     changed = {}
     for name, column in times.items():
         straw = detector.trackers[name]

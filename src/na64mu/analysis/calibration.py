@@ -12,13 +12,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from na64mu.analysis.mip import fit_mip
-from na64mu.detector import Detector
+from na64mu.arguments import file_name
+from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.elements import Source
 from na64mu.errors import CalibrationError
 from na64mu.events.form import TRIGGER_BITS
 from na64mu.reconstruction.columns import COLUMNS
 from na64mu.selections.cuts import within
-from na64mu.selections.working_point import MipRule, WorkingPoint
+from na64mu.selections.working_point import MipRule, WorkingPoint, load_working_point
 from na64mu.table import Shown, Table
 from na64mu.tomlmodel import content_hash, read_toml, toml_lines, validate
 from na64mu.typing import BoolArray, Summary
@@ -143,12 +144,12 @@ def known_calibrations() -> list[str]:
     return sorted(p.stem for p in FOLDER.glob("*.toml"))
 
 
-def load_calibration(name: str | Path) -> Calibration:
+def load_calibration(name: str | Path | Calibration) -> Calibration:
     """Read a calibration.
 
     Parameters
     ----------
-    name : str or Path
+    name : str, Path or Calibration
         Detector tag, or path of a TOML file.
 
     Returns
@@ -161,6 +162,9 @@ def load_calibration(name: str | Path) -> Calibration:
     CalibrationError
         If there is none; the message lists the known ones and says how to make one. If a key is wrong, it is named.
     """
+    if isinstance(name, Calibration):
+        return name
+    name = file_name(name, "calibration", CalibrationError, "a Calibration, a detector tag, or the path of its TOML file is wanted")
     path = Path(name)
     if not (path.suffix == ".toml" and path.is_file()):
         path = FOLDER / f"{name}.toml"
@@ -178,14 +182,14 @@ def load_calibration(name: str | Path) -> Calibration:
     return calibration
 
 
-def good_muons(summary: Summary, working_point: WorkingPoint) -> BoolArray:
+def good_muons(summary: Summary, working_point: WorkingPoint | str | Path) -> BoolArray:
     """Calibration-trigger events with one track in each spectrometer and p_in in the window of cut (i).
 
     Parameters
     ----------
     summary : Summary
         Columns of shape (n_events,).
-    working_point : WorkingPoint
+    working_point : WorkingPoint, str or Path
         Its cuts on p_in and on the number of tracks are used.
 
     Returns
@@ -193,6 +197,7 @@ def good_muons(summary: Summary, working_point: WorkingPoint) -> BoolArray:
     BoolArray
         Shape (n_events,).
     """
+    working_point = load_working_point(working_point)
     mask = np.asarray((summary["trigger"] >> TRIGGER_BITS["calibration"]) & 1, dtype=np.bool_)
     no_windows = dict.fromkeys(working_point.mip_quantities, (-np.inf, np.inf))
     for cut in working_point.bind(no_windows):
@@ -201,16 +206,16 @@ def good_muons(summary: Summary, working_point: WorkingPoint) -> BoolArray:
     return mask
 
 
-def calibrate(summary: Summary, detector: Detector, working_point: WorkingPoint) -> tuple[dict[str, MipPeak], int]:
+def calibrate(summary: Summary, detector: DetectorLike, working_point: WorkingPoint | str | Path) -> tuple[dict[str, MipPeak], int]:
     """Fit the MIP peaks of beam muons and derive the windows.
 
     Parameters
     ----------
     summary : Summary
         Columns `CALIBRATION_COLUMNS` and the energies, of shape (n_events,).
-    detector : Detector
+    detector : Detector, str or Path
         Where the muons go, and the MIP energies that the beam cannot show.
-    working_point : WorkingPoint
+    working_point : WorkingPoint, str or Path
         Its rule `mip`.
 
     Returns
@@ -225,6 +230,8 @@ def calibrate(summary: Summary, detector: Detector, working_point: WorkingPoint)
     CalibrationError
         If there are too few muons, or a fit fails.
     """
+    detector = load_detector(detector)
+    working_point = load_working_point(working_point)
     rule = working_point.mip
     good = good_muons(summary, working_point)
     n_muons = int(np.count_nonzero(good))

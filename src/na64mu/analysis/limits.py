@@ -15,6 +15,7 @@ import numpy as np
 from na64mu.analysis.backgrounds.estimate import Backgrounds
 from na64mu.analysis.result import RunResult
 from na64mu.analysis.yields.signal import SignalYield
+from na64mu.arguments import choice
 from na64mu.errors import InputError
 from na64mu.physics.couplings import y_parameter
 from na64mu.physics.widths import DarkMatter, invisible_fraction
@@ -102,6 +103,9 @@ class DarkSector:
     dark_coupling: float = 0.05
     ratio: float = 3.0
     kind: DarkMatter = DarkMatter.PSEUDO_DIRAC
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", choice(self.kind, DarkMatter, "kind"))
 
 
 @dataclass(frozen=True, repr=False)

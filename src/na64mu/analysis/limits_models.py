@@ -18,6 +18,7 @@ from na64mu.analysis.limits import METHODS, SearchLimits
 from na64mu.analysis.yields.efficiency import EfficiencyTable
 from na64mu.analysis.yields.kinematics import KinematicMap
 from na64mu.analysis.yields.signal import Efficiencies
+from na64mu.arguments import choice
 from na64mu.physics.couplings import mixing
 from na64mu.physics.mediator import Mediator
 from na64mu.typing import FloatArray
@@ -48,6 +49,9 @@ class Boson:
     mediator: Mediator
     symbol: str = "g"
     from_map: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mediator", choice(self.mediator, Mediator, "mediator"))
 
     def coupling(self, g: FloatArray) -> FloatArray:
         """The coupling that is quoted, from the coupling g to muons."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from na64mu.arguments import one_of
 
 __all__ = ("Loss",)
 
@@ -34,6 +36,9 @@ class Loss:
     reason: str
     entry_start: int = -1
     entry_stop: int = -1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", one_of(self.kind, get_args(LossKind), "kind"))
 
     @property
     def is_damage(self) -> bool:

@@ -21,6 +21,7 @@ from na64mu.analysis.backgrounds.table import PUBLISHED_EXPOSURE
 from na64mu.analysis.calibration import load_calibration
 from na64mu.analysis.mip import MipShape
 from na64mu.analysis.result import RunResult
+from na64mu.arguments import number
 from na64mu.errors import CalibrationError, InputError
 from na64mu.statistics.asymptotic import asymptotic_limits
 from na64mu.statistics.exact import exact_limits
@@ -152,8 +153,9 @@ class BoxScan:
         return [out / "boxes.csv", out / "boxes.json"]
 
 
-def signal_datasets(result: RunResult) -> tuple[str, ...]:
+def signal_datasets(result: RunResult | str | Path) -> tuple[str, ...]:
     """Datasets of simulated signal: those whose weights stand for a coupling."""
+    result = RunResult.read(result)
     found = {run.dataset for run in result.exposure.runs if run.g_ref > 0}
     return tuple(name for name in result.datasets if name in found)
 
@@ -171,7 +173,6 @@ def _efficiency(result: RunResult, name: str, p_cuts: FloatArray, e_cuts: FloatA
 ENOUGH = 30.0
 
 
-@lru_cache(maxsize=4096)
 def expected_events(background: float, error: float, level: float = 0.90) -> tuple[float, float]:
     """Expected upper limits in signal events of one channel.
 
@@ -188,7 +189,18 @@ def expected_events(background: float, error: float, level: float = 0.90) -> tup
         Mean of the exact limit over the counts that the background makes, and asymptotic median. The median of the exact limit stays at 2.30 events
         until the background makes an event in every second experiment: it cannot choose a box. Above 30 events of background the mean is taken to be the asymptotic median (2 %
         apart there).
+
+    Raises
+    ------
+    ArgumentError
+        If a number is negative, or the level not between 0 and 1.
     """
+    b, sigma = number(background, "background", least=0.0), number(error, "error", least=0.0)
+    return _expected_events(b, sigma, number(level, "level", above=0.0, below=1.0))
+
+
+@lru_cache(maxsize=4096)
+def _expected_events(background: float, error: float, level: float) -> tuple[float, float]:
     from scipy.stats import poisson
 
     b = max(background, 1e-4)
@@ -208,12 +220,12 @@ def _rounded(value: float, digits: int = 2) -> float:
 
 
 def scan_boxes(
-    result: RunResult,
+    result: RunResult | str | Path,
     backgrounds: BoxBackgrounds,
     p_cuts: Sequence[float] = P_CUTS,
     e_cuts: Sequence[float] = E_CUTS,
     *,
-    signals: Sequence[str] | None = None,
+    signals: Sequence[str] | str | None = None,
     mip: Mapping[str, float] | None = None,
     n_mot: float = PUBLISHED_EXPOSURE,
     level: float = 0.90,
@@ -222,12 +234,12 @@ def scan_boxes(
 
     Parameters
     ----------
-    result : RunResult
+    result : RunResult, str or Path
     backgrounds : BoxBackgrounds
         For the same borders and exposure.
     p_cuts, e_cuts : sequence of float
         Borders; those of the box in use are wanted among them.
-    signals : sequence of str, optional
+    signals : str or sequence of str, optional
         Datasets of simulated signal; by default all.
     mip : mapping, optional
         What the fit of the MIP peak says.
@@ -245,7 +257,9 @@ def scan_boxes(
     InputError
         If there is no simulated signal, or none of it in the box in use.
     """
-    names = tuple(signals) if signals is not None else signal_datasets(result)
+    result = RunResult.read(result)
+    n_mot, level = number(n_mot, "n_mot", above=0.0), number(level, "level", above=0.0, below=1.0)
+    names = ((signals,) if isinstance(signals, str) else tuple(signals)) if signals is not None else signal_datasets(result)
     unknown = [name for name in names if name not in result.datasets]
     if unknown or not names:
         msg = f"no simulated signal {unknown[0] if unknown else ''!r} in the output folder (datasets: {', '.join(result.datasets)}): run also over files of `na64mu simulate --process zprime`"
@@ -276,12 +290,12 @@ def scan_boxes(
     return scan
 
 
-def mip_energies(result: RunResult, calibration: str | None = None) -> dict[str, float]:
+def mip_energies(result: RunResult | str | Path, calibration: str | None = None) -> dict[str, float]:
     """The fitted MIP peak of E_CAL, from which a border in E_CAL is chosen, and what the border in use keeps of it.
 
     Parameters
     ----------
-    result : RunResult
+    result : RunResult, str or Path
         Names the detector; its calibration holds the fit.
     calibration : str, optional
         Dataset of calibration triggers: which part of these muons lies below the border, without a fit.
@@ -292,6 +306,7 @@ def mip_energies(result: RunResult, calibration: str | None = None) -> dict[str,
         Mode, xi and sigma of the fit [GeV]; energy below which 90 % of the fitted shape lie [GeV] (far out its Landau tail is longer than the energy of the beam allows); parts
         of the fitted shape and of the calibration muons below the border. Empty without a calibration that ships with the package.
     """
+    result = RunResult.read(result)
     border = result.working_point.box.e_cal_max
     found = {}
     try:

@@ -18,6 +18,7 @@ import numpy as np
 
 from na64mu.analysis.limits import METHODS, Counting, DarkSector, SearchLimits, search_limits
 from na64mu.analysis.yields.signal import PileUpLoss, SignalYield
+from na64mu.arguments import number, one_of
 from na64mu.errors import InputError
 from na64mu.statistics.letter import BACKGROUND_ERRORS, BACKGROUNDS, N_MOT
 
@@ -123,7 +124,13 @@ def pile_up_loss(per_spill: float, window: float) -> float:
     -------
     float
         1 - (1 - 0.13) ** (per_spill / 2.8e6 x window): the published loss of 13 % at 2.8e6 muons per spill sets the scale.
+
+    Raises
+    ------
+    ArgumentError
+        If a number is negative.
     """
+    per_spill, window = number(per_spill, "per_spill", least=0.0), number(window, "window", least=0.0)
     return 1.0 - (1.0 - LOSS_2022) ** (per_spill / PER_SPILL_2022 * window)
 
 
@@ -226,6 +233,8 @@ def project(
 
 
 def exposure_with_background(events: float, factors: dict[str, float]) -> float:
-    """Muons on target at which the backgrounds reach a number of events."""
+    """Muons on target at which the backgrounds reach a number of events; `factors` multiply some of BACKGROUNDS."""
+    events = number(events, "events", least=0.0)
+    factors = {one_of(name, BACKGROUNDS, "background"): number(f, f"factor of {name}", least=0.0) for name, f in factors.items()}
     per_muon = sum(factors.get(name, 1.0) * value for name, value in BACKGROUNDS.items()) / sum(N_MOT)
     return events / per_muon if per_muon > 0 else float(np.inf)

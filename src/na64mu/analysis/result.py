@@ -14,6 +14,7 @@ from na64mu.analysis.cutflow import CutFlow
 from na64mu.analysis.exposure import Exposure
 from na64mu.analysis.losses import Loss
 from na64mu.analysis.provenance import Provenance
+from na64mu.arguments import file_name
 from na64mu.errors import InputError
 from na64mu.selections.working_point import WorkingPoint
 from na64mu.table import Shown, Table
@@ -213,8 +214,8 @@ class RunResult(Shown):
         return path
 
     @classmethod
-    def read(cls, folder: str | Path) -> RunResult:
-        """Read an output folder back.
+    def read(cls, folder: RunResult | str | Path) -> RunResult:
+        """Read an output folder back; a result comes back as it is.
 
         Raises
         ------
@@ -224,7 +225,9 @@ class RunResult(Shown):
         import hist
         import uhi.io.json
 
-        path = Path(folder)
+        if isinstance(folder, RunResult):
+            return folder
+        path = Path(file_name(folder, "result", InputError, "a RunResult, or its output folder, is wanted"))
         cutflow, histograms, summary = (_read_json(path / name, uhi.io.json.object_hook) for name in FILES)
         try:
             return cls(

@@ -37,7 +37,7 @@ def command(file: Path, event: int, detector: str | None, output: Path) -> None:
     if detector is None and tag is None:
         msg = f"{file}: no detector description is named for run {batch.scalars['run'][0]}; give one with --detector"
         raise InputError(msg)
-    description = load_detector(detector or tag)
+    description = load_detector(detector or str(tag))
     if not visible_events(reconstruct(batch, description), load_working_point("prl2024").box).all():
         msg = f"{file}: entry {event} lies in the signal box, which is blinded in data; choose another entry"
         raise BlindedError(msg)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from na64mu.detector.description import Detector, detector_path, known_detectors, load_detector, read_detector
+from na64mu.detector.description import Detector, DetectorLike, detector_path, known_detectors, load_detector, read_detector
 
-__all__ = ("Detector", "detector_path", "known_detectors", "load_detector", "read_detector")
+__all__ = ("Detector", "DetectorLike", "detector_path", "known_detectors", "load_detector", "read_detector")

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from na64mu.arguments import file_name
 from na64mu.detector.elements.element import Count, Element, Fraction, NonNegative, Positive
 from na64mu.detector.pulse import PulseShape, pulse_shape
 from na64mu.errors import DetectorError
@@ -165,13 +166,16 @@ def read_conditions(content: dict[str, Any], path: Path) -> Conditions:
     return validate(Conditions, {**shipped, "channels": [], **content}, str(path), DetectorError)
 
 
-def load_conditions(path: str | Path) -> Conditions:
-    """Read a conditions file; see read_conditions."""
-    content = read_toml(Path(path), DetectorError)
+def load_conditions(path: str | Path | Conditions) -> Conditions:
+    """Read a conditions file, see read_conditions; conditions come back as they are."""
+    if isinstance(path, Conditions):
+        return path
+    path = Path(file_name(path, "conditions", DetectorError, "Conditions, or the path of their TOML file, are wanted"))
+    content = read_toml(path, DetectorError)
     if not is_conditions(content):
         msg = f"{path}: not a conditions file, it needs kind = 'conditions'"
         raise DetectorError(msg)
-    return read_conditions(content, Path(path))
+    return read_conditions(content, path)
 
 
 @lru_cache(maxsize=1)

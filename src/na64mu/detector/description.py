@@ -10,8 +10,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from na64mu.arguments import file_name, one_of
 from na64mu.detector.alignment import Alignment, ModuleCorrection, is_alignment
-from na64mu.detector.conditions import Conditions, default_conditions, is_conditions, read_conditions
+from na64mu.detector.conditions import Conditions, default_conditions, is_conditions, load_conditions, read_conditions
 from na64mu.detector.elements import (
     Beam,
     BmsStation,
@@ -35,7 +36,7 @@ from na64mu.errors import DetectorError
 from na64mu.table import Shown, Table
 from na64mu.tomlmodel import read_toml, validate
 
-__all__ = ("Detector", "detector_path", "known_detectors", "load_detector", "read_detector")
+__all__ = ("Detector", "DetectorLike", "detector_path", "known_detectors", "load_detector", "read_detector")
 
 DETECTOR_FOLDER = Path(__file__).parent.parent / "data" / "detector"
 
@@ -136,13 +137,13 @@ class Detector(Shown, BaseModel):
             ends += len(elements)
         return type(self)(**fields)
 
-    def operated(self, conditions: Conditions) -> Self:
+    def operated(self, conditions: Conditions | str | Path) -> Self:
         """The same set-up under other conditions.
 
         Parameters
         ----------
-        conditions : Conditions
-            Dead and noisy channels, noise, thresholds, cross-talk, sampling ADCs.
+        conditions : Conditions, str or Path
+            Or the TOML file that has them: dead and noisy channels, noise, thresholds, cross-talk, sampling ADCs.
 
         Returns
         -------
@@ -154,6 +155,7 @@ class Detector(Shown, BaseModel):
         DetectorError
             If the conditions name a plane or a channel that this description does not have.
         """
+        conditions = load_conditions(conditions)
         sizes = plane_sizes(self)
         for own in conditions.channels:
             if own.plane not in sizes:
@@ -199,11 +201,17 @@ class Detector(Shown, BaseModel):
 
     def counter(self, name: str) -> Counter:
         """The counter called S0, S1, V1, S4 or S_mu."""
+        name = one_of(name, [c.name for c in self.counters], "counter", DetectorError)
         return next(c for c in self.counters if c.name == name)
 
     def magnets_of(self, spectrometer: int) -> tuple[Magnet, ...]:
         """The magnets of MS1 or MS2, in order of z."""
+        spectrometer = one_of(spectrometer, (1, 2), "spectrometer", DetectorError)
         return tuple(sorted((m for m in self.magnets if m.spectrometer == spectrometer), key=lambda m: m.z))
+
+
+#: What every function that asks for a detector takes: the description, its tag, or its file; `load_detector` makes one of the other.
+DetectorLike = Detector | str | Path
 
 
 def _corrected(name: str, module: Tracker, alignment: Alignment) -> Tracker:
@@ -236,6 +244,7 @@ def detector_path(name: str | Path) -> Path:
     DetectorError
         If there is no such tag or file; the message lists the known tags.
     """
+    name = file_name(name, "detector", DetectorError)
     path = Path(name)
     if path.suffix == ".toml" and path.is_file():
         return path
@@ -322,18 +331,30 @@ def _find_field_maps(content: dict[str, Any], path: Path) -> None:
         magnet["map"] = str(field_map)
 
 
-@lru_cache(maxsize=16)
-def load_detector(name: str) -> Detector:
+def load_detector(name: DetectorLike) -> Detector:
     """The detector description of a tag, or of a TOML file of the user's own.
 
     Parameters
     ----------
-    name : str
-        Tag (for example "na64mu-2022") or path of a TOML file: a description, or an alignment, whose corrections are then applied.
+    name : str, Path or Detector
+        Tag (for example "na64mu-2022") or path of a TOML file: a description, or an alignment, whose corrections are then applied. A description
+        comes back as it is.
 
     Returns
     -------
     Detector
         The frozen description, read once per process.
+
+    Raises
+    ------
+    DetectorError
+        If there is no such tag or file, or with one line per wrong key.
     """
+    if isinstance(name, Detector):
+        return name
+    return _load(file_name(name, "detector", DetectorError, "a Detector, its tag, or the path of its TOML file is wanted"))
+
+
+@lru_cache(maxsize=16)
+def _load(name: str | Path) -> Detector:
     return read_detector(detector_path(name))

@@ -120,6 +120,40 @@ class RawBatch:
         return cls(scalars, {n: Jagged(none, {f: np.empty(0, k) for f, k in fs.items()}) for n, fs in COLLECTIONS.items()})
 
 
+def as_batch(events: Any) -> RawBatch:
+    """Raw events as a batch, whatever they come as.
+
+    Parameters
+    ----------
+    events : RawBatch, ak.Array or ak.Record
+        A batch, events that `na64mu.open_events` opened, some of them, or one.
+
+    Returns
+    -------
+    RawBatch
+        A batch comes back as it is.
+
+    Raises
+    ------
+    InputError
+        If they are no raw events, or the file is damaged.
+    """
+    if isinstance(events, RawBatch):
+        return events
+    if isinstance(events, ak.Record):
+        layout = ak.to_layout(events)
+        events = ak.Array(layout.array[layout.at : layout.at + 1], behavior=events.behavior, attrs=events.attrs)
+    if not isinstance(events, ak.Array):
+        msg = f"raw events are wanted, as na64mu.open_events(file) gives them; found {type(events).__name__}"
+        raise InputError(msg)
+    if ak.parameters(events).get("layout") is None:
+        missing = [name for name in (*SCALARS, *collections_of(events.fields)) if name not in events.fields]
+        if missing:
+            msg = f"raw events need {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}; this array has {', '.join(events.fields[:10]) or 'no fields'}"
+            raise InputError(msg)
+    return RawBatch.from_events(events)
+
+
 @contextmanager
 def _reading(events: Any, what: str) -> Iterator[None]:
     """Turn what damaged bytes can raise into one sentence: virtual columns are read only now, and damage shows only now."""

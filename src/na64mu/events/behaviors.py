@@ -11,6 +11,8 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
+from na64mu.arguments import one_of
+from na64mu.errors import InputError
 from na64mu.events.coffea_names import NanoCollection, NanoEvents, base_behavior
 from na64mu.events.form import SAMPLES, TRIGGER_BITS, WAVEFORMS
 from na64mu.table import Table
@@ -72,7 +74,7 @@ class ViewHit(ModuleHit):
 
     def view_is(self, number: int) -> Any:
         """Hits of one view: 0 measures x, 1 measures y."""
-        return self[self.view == number]
+        return self[self.view == one_of(number, (0, 1), "view", InputError)]
 
 
 @ak.mixin_class(behavior)
@@ -110,7 +112,7 @@ class CounterHit(TimedHit):
 
     def of(self, name: str) -> Any:
         """Hits of the counter called S0, S1, V1, S4 or S_mu."""
-        return self[self.id == COUNTER_IDS[name]]
+        return self[self.id == COUNTER_IDS[one_of(name, COUNTER_IDS, "counter", InputError)]]
 
 
 @ak.mixin_class(behavior)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from na64mu.arguments import one_of
 from na64mu.typing import AnyArray
 
 __all__ = ("FIRST_ENTRIES", "CheckReport", "Collector", "Finding", "Severity")
@@ -43,6 +44,9 @@ class Finding:
     message: str
     entries: tuple[int, ...] = ()
     count: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "severity", one_of(self.severity, get_args(Severity), "severity"))
 
     def __str__(self) -> str:
         where = ""
@@ -112,6 +116,7 @@ class Collector:
         severity : {"error", "warning"}
             See Finding.
         """
+        severity = one_of(severity, get_args(Severity), "severity")
         own = () if entries is None else tuple(int(e) for e in np.unique(entries[: 100 * FIRST_ENTRIES]))[:FIRST_ENTRIES]
         count = 1 if entries is None else len(entries)
         before = self.found.get((code, branch))

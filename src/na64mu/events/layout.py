@@ -57,6 +57,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from na64mu.arguments import file_name
 from na64mu.errors import LayoutError
 from na64mu.events.form import COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRIGGER_BITS, TRUTH
 from na64mu.tomlmodel import read_toml, validate
@@ -297,12 +298,12 @@ def _names(key: str, found: Any, needed: list[str], allowed: list[str], hint: st
     yield from (f"{key}.{name} is missing, {hint}" for name in needed if name not in found)
 
 
-def load_layout(path: str | Path) -> Layout:
+def load_layout(path: str | Path | Layout) -> Layout:
     """Read a layout.
 
     Parameters
     ----------
-    path : str or Path
+    path : str, Path or Layout
         A TOML file, or the name of a layout that ships with the package (for example "na64-public-tree").
 
     Returns
@@ -315,6 +316,9 @@ def load_layout(path: str | Path) -> Layout:
     LayoutError
         If the file cannot be read or a key is wrong; names file and key.
     """
+    if isinstance(path, Layout):
+        return path
+    path = file_name(path, "layout", LayoutError, "a Layout, its name, or the path of its TOML file is wanted")
     shipped = LAYOUT_FOLDER / f"{path}.toml"
     file = shipped if Path(path).name == str(path) and shipped.is_file() else Path(path)
     content = read_toml(file, LayoutError)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from na64mu.detector import Detector
+from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.events.form import waveform_of
 from na64mu.typing import AnyArray, IntArray
 
@@ -97,12 +97,12 @@ class ChannelLimits:
         return ", ".join(f"{field} {columns[field][row]}" for field in self.fields[:-1])
 
 
-def channel_limits(detector: Detector) -> dict[str, ChannelLimits]:
+def channel_limits(detector: DetectorLike) -> dict[str, ChannelLimits]:
     """Addresses of every collection of the raw tree in one detector.
 
     Parameters
     ----------
-    detector : Detector
+    detector : Detector, str or Path
         The description of the set-up.
 
     Returns
@@ -110,6 +110,7 @@ def channel_limits(detector: Detector) -> dict[str, ChannelLimits]:
     dict[str, ChannelLimits]
         Collection of either tier -> its addresses.
     """
+    detector = load_detector(detector)
     limits = _digit_limits(detector)
     return limits | {waveform_of(name): own for name, own in limits.items() if waveform_of(name)}
 

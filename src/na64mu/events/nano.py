@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import glob
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import awkward as ak
 
+from na64mu.arguments import file_names
 from na64mu.errors import InputError
-from na64mu.events.batch import RawBatch
+from na64mu.events.batch import RawBatch, concatenate
 from na64mu.events.behaviors import RECORD_NAMES, behavior
 from na64mu.events.coffea_names import NanoEventsFactory
 from na64mu.events.form import TREE
-from na64mu.events.layout import Layout
+from na64mu.events.layout import Layout, load_layout
 from na64mu.events.reader import batch_of, read_batch
 from na64mu.events.schema import RawTreeSchema
-from na64mu.events.source import find_tree, open_file, reason_of
+from na64mu.events.source import find_tree, is_remote, open_file, reason_of
 
 __all__ = ("check_form", "open_events", "read_events", "to_events")
 
 
-def open_events(path: str | Path, *, layout: Layout | None = None, access_log: list[Any] | None = None) -> Any:
+def open_events(
+    path: str | Path | Iterable[str | Path], *, layout: Layout | str | Path | None = None, access_log: list[Any] | None = None
+) -> Any:
     """Open the events of a file as a virtual array: a column is read when it is first touched.
 
     Parameters
     ----------
-    path : str or Path
-        A raw tree, or a foreign tree with its layout (which is read at once, not when touched).
-    layout : Layout, optional
+    path : str, Path or iterable of them
+        A raw tree, or a foreign tree with its layout (which is read at once, not when touched); a pattern such as "beam_*.root", a folder
+        (all ``*.root`` in it), or several of all these, whose events follow each other in the order given.
+    layout : Layout, str or Path, optional
         How a foreign tree maps onto the raw tree.
     access_log : list, optional
         Receives what is read, as it is read.
@@ -40,10 +46,42 @@ def open_events(path: str | Path, *, layout: Layout | None = None, access_log: l
     Raises
     ------
     InputError
-        If the file cannot be read or does not have the raw-tree form.
+        If a file cannot be read or does not have the raw-tree form, none matches, or files with and without truth (or waveforms) are mixed.
     """
+    paths = _files(path)
     if layout is not None:
-        return to_events(read_batch(path, layout=layout))
+        foreign = load_layout(layout)
+        return to_events(concatenate([read_batch(each, layout=foreign) for each in paths]))
+    opened = [_open(each, access_log) for each in paths]
+    if len(opened) == 1:
+        return opened[0]
+    for each, events in zip(paths, opened, strict=True):
+        if events.fields != opened[0].fields:
+            other = sorted(set(events.fields) ^ set(opened[0].fields))
+            msg = (
+                f"{each}: only one of this file and {paths[0]} has {', '.join(other) or 'its columns in this order'}; open them one by one"
+            )
+            raise InputError(msg)
+    return ak.concatenate(opened)
+
+
+def _files(given: str | Path | Iterable[str | Path]) -> list[str | Path]:
+    """Files that names, patterns and folders stand for, in order."""
+    paths: list[str | Path] = []
+    for name in file_names(given, "path"):
+        found: list[str | Path] = [name]
+        if not is_remote(name) and Path(name).is_dir():
+            found = sorted(Path(name).glob("*.root"))
+        elif not is_remote(name) and not Path(name).exists() and glob.has_magic(str(name)):
+            found = sorted(glob.glob(str(name), recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
+        if not found:
+            msg = f"{name}: {'the folder has no *.root file' if Path(name).is_dir() else 'no file matches'}; look for a typing mistake"
+            raise InputError(msg)
+        paths += found
+    return paths
+
+
+def _open(path: str | Path, access_log: list[Any] | None) -> Any:
     with open_file(path) as file:
         find_tree(file, path, TREE)
     return _events({str(path): TREE}, path, access_log=access_log)

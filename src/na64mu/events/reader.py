@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import awkward as ak
 import numpy as np
 
+from na64mu.arguments import file_name, file_names
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch, as_type
 from na64mu.events.checksums import read_checksums, runs_checksum
 from na64mu.events.foreign import event_branches, foreign_batch, need_branches, run_branches
 from na64mu.events.form import ALL_COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRUTH, branches, collections_of, missing_branches
 from na64mu.events.friends import event_trees, read_event_columns
-from na64mu.events.layout import Column, Layout
+from na64mu.events.layout import Column, Layout, load_layout
 from na64mu.events.source import find_tree, open_file, read_columns
 
 __all__ = ("batch_of", "count_entries", "read_batch", "read_runs", "runs_of", "split_column")
 
 
-def count_entries(path: str | Path, *, layout: Layout | None = None) -> int:
+def count_entries(path: str | Path, *, layout: Layout | str | Path | None = None) -> int:
     """Number of events in a file.
 
     Parameters
     ----------
     path : str or Path
         A raw tree, or a foreign tree with its layout.
-    layout : Layout, optional
+    layout : Layout, str or Path, optional
         Names the tree.
 
     Returns
@@ -35,12 +37,13 @@ def count_entries(path: str | Path, *, layout: Layout | None = None) -> int:
     int
         Entries of the tree.
     """
+    path, layout = file_name(path, "path"), _layout(layout)
     with open_file(path) as file:
         return int(find_tree(file, path, TREE if layout is None else layout.trees.events).num_entries)
 
 
 def read_batch(
-    path: str | Path, entry_start: int | None = None, entry_stop: int | None = None, *, layout: Layout | None = None
+    path: str | Path, entry_start: int | None = None, entry_stop: int | None = None, *, layout: Layout | str | Path | None = None
 ) -> RawBatch:
     """Read events into flat buffers.
 
@@ -50,7 +53,7 @@ def read_batch(
         A raw tree, or a foreign tree with its layout.
     entry_start, entry_stop : int, optional
         Range of entries; all by default.
-    layout : Layout, optional
+    layout : Layout, str or Path, optional
         How a foreign tree maps onto the raw tree.
 
     Returns
@@ -65,6 +68,7 @@ def read_batch(
     LayoutError
         If the layout does not fit the tree.
     """
+    path, layout = file_name(path, "path"), _layout(layout)
     with open_file(path) as file:
         return batch_of(file, path, entry_start, entry_stop, layout=layout)
 
@@ -164,14 +168,14 @@ def split_column(column: Any, name: str) -> tuple[Any, Any]:
     return offsets - offsets[0], np.asarray(layout.content.data)[offsets[0] : offsets[-1]]
 
 
-def read_runs(path: str | Path, *, layout: Layout | None = None) -> list[dict[str, Any]]:
+def read_runs(path: str | Path | Iterable[str | Path], *, layout: Layout | str | Path | None = None) -> list[dict[str, Any]]:
     """Read the run bookkeeping.
 
     Parameters
     ----------
-    path : str or Path
-        A raw tree, or a foreign tree with its layout.
-    layout : Layout, optional
+    path : str, Path or iterable of them
+        A raw tree, or a foreign tree with its layout; of several the rows of one follow those of the other.
+    layout : Layout, str or Path, optional
         Names the bookkeeping tree and its fields, or holds the bookkeeping itself.
 
     Returns
@@ -184,10 +188,18 @@ def read_runs(path: str | Path, *, layout: Layout | None = None) -> list[dict[st
     InputError
         If there is no tree `runs`, a field of it is missing or of another kind, or it is not what was written.
     """
+    layout = _layout(layout)
     if layout is not None and layout.trees.runs is None:
         return [_run_row(row, layout.origin) for row in layout.runs]
-    with open_file(path) as file:
-        return runs_of(file, path, layout=layout)
+    rows = []
+    for each in file_names(path, "path"):
+        with open_file(each) as file:
+            rows += runs_of(file, each, layout=layout)
+    return rows
+
+
+def _layout(layout: Layout | str | Path | None) -> Layout | None:
+    return None if layout is None else load_layout(layout)
 
 
 def runs_of(file: Any, path: str | Path, *, layout: Layout | None = None) -> list[dict[str, Any]]:

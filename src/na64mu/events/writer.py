@@ -10,19 +10,22 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import awkward as ak
 import numpy as np
 import uproot
 
+from na64mu.arguments import file_name, one_of
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch, concatenate
 from na64mu.events.checksums import NAME as CHECKSUMS
 from na64mu.events.checksums import Checksums, runs_checksum
 from na64mu.events.form import ALL_COLLECTIONS, COLLECTIONS, OPTIONAL_RUN_FIELDS, OPTIONAL_TRUTH, RUNS, SCALARS, TREE, TRUTH, collections_of
 
-__all__ = ("LEVEL", "MIN_EVENTS", "RawTreeWriter")
+__all__ = ("LEVEL", "MIN_EVENTS", "RawTreeWriter", "Storage")
+
+Storage = Literal["ttree", "rntuple"]
 
 #: Events per basket at least (the last one may be smaller).
 MIN_EVENTS = 50_000
@@ -50,13 +53,10 @@ class RawTreeWriter:
         If the folder does not exist or the kind is unknown.
     """
 
-    def __init__(self, path: str | Path, kind: Literal["ttree", "rntuple"] = "ttree") -> None:
-        self.path = Path(path)
-        self.kind = kind
+    def __init__(self, path: str | Path, kind: Storage | str = "ttree") -> None:
+        self.path = Path(file_name(path, "path"))
+        self.kind = one_of(kind, get_args(Storage), "kind", InputError)
         self.n_events = 0
-        if kind not in ("ttree", "rntuple"):
-            msg = f"{path}: a raw tree is stored as 'ttree' or 'rntuple', not {kind!r}"
-            raise InputError(msg)
         if not self.path.parent.is_dir():
             msg = f"{path}: cannot be written, there is no folder {self.path.parent}"
             raise InputError(msg)

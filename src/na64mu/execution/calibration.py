@@ -3,39 +3,45 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from na64mu import __version__
 from na64mu.analysis.calibration import CALIBRATION_COLUMNS, Calibration, CalibrationInput, calibrate
 from na64mu.analysis.losses import Loss
+from na64mu.arguments import file_names, whole
+from na64mu.detector import DetectorLike
 from na64mu.errors import CalibrationError, InputError
 from na64mu.execution.fileset import inspect_files
 from na64mu.execution.summaries import collect
-from na64mu.selections.working_point import load_working_point
+from na64mu.selections.working_point import WorkingPoint, load_working_point
+
+if TYPE_CHECKING:
+    from na64mu.events.layout import Layout
 
 __all__ = ("calibrate_files",)
 
 
 def calibrate_files(
-    files: Sequence[str | Path] | str | Path,
+    files: Iterable[str | Path] | str | Path,
     *,
-    selection: str | Path = "prl2024",
-    detector: str | None = None,
-    layout: str | Path | None = None,
+    selection: str | Path | WorkingPoint = "prl2024",
+    detector: DetectorLike | None = None,
+    layout: Layout | str | Path | None = None,
     chunksize: int = 100_000,
 ) -> tuple[Calibration, list[Loss]]:
     """Fit the MIP peaks of the beam muons in files of one detector.
 
     Parameters
     ----------
-    files : str, Path or sequence of them
+    files : str, Path or iterable of them
         Raw trees with calibration triggers.
-    selection : str or Path
+    selection : WorkingPoint, str or Path
         Working point whose rule `mip` makes the windows.
-    detector : str, optional
-        Tag or TOML file that stands for the tags in the files.
-    layout : str or Path, optional
+    detector : Detector, str or Path, optional
+        Description, tag or TOML file that stands for the tags in the files.
+    layout : Layout, str or Path, optional
         Of a foreign tree.
     chunksize : int
         Events per chunk.
@@ -55,6 +61,7 @@ def calibrate_files(
     """
     from na64mu.events.layout import load_layout
 
+    files, chunksize = file_names(files, "files", may_be_none=True), whole(chunksize, "chunksize", least=1, error=InputError)
     working_point = load_working_point(selection)
     foreign = None if layout is None else load_layout(layout)
     fileset = inspect_files(files, detector=detector, layout=foreign)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -108,15 +108,17 @@ class Configuration:
             raise BlindedError(msg)
 
 
-def load_calibrations(detectors: Mapping[str, Detector], given: str | Path | Sequence[str | Path] | None) -> dict[str, Calibration]:
+def load_calibrations(
+    detectors: Mapping[str, Detector], given: Calibration | str | Path | Iterable[Calibration | str | Path] | None
+) -> dict[str, Calibration]:
     """Calibration of every detector: the user's own where given, else the one that ships with the package.
 
     Parameters
     ----------
     detectors : mapping of str to Detector
         Tag -> description.
-    given : str, Path or sequence of them, optional
-        Calibration files.
+    given : Calibration, str, Path or iterable of them, optional
+        Calibrations, or their files.
 
     Returns
     -------
@@ -128,12 +130,14 @@ def load_calibrations(detectors: Mapping[str, Detector], given: str | Path | Seq
     CalibrationError
         If one is missing, or a given one is of a detector that no file was taken with.
     """
-    names = [] if given is None else [given] if isinstance(given, str | Path) else list(given)
+    names = (
+        [] if given is None else [given] if isinstance(given, Calibration | str | Path) or not isinstance(given, Iterable) else list(given)
+    )
     own = {}
     for name in names:
         calibration = load_calibration(name)
         if calibration.detector not in detectors:
-            msg = f"{name}: the calibration is of detector {calibration.detector!r}, the files are of {', '.join(detectors)}: make one with `na64mu calibrate`"
+            msg = f"{'' if isinstance(name, Calibration) else f'{name}: '}the calibration is of detector {calibration.detector!r}, the files are of {', '.join(detectors)}: make one with `na64mu calibrate`"
             raise CalibrationError(msg)
         own[calibration.detector] = calibration
     return {tag: own[tag] if tag in own else load_calibration(tag) for tag in detectors}

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from na64mu import __version__
 from na64mu.analysis.provenance import source_hash
+from na64mu.arguments import one_of
 from na64mu.errors import WorkerError
 
 __all__ = ("EXECUTORS", "ExecutorName", "check_workers", "default_workers", "n_parallel", "open_executor", "quiet_coffea")
@@ -29,7 +30,7 @@ def default_workers(executor: str) -> int:
 
 
 @contextmanager
-def open_executor(name: ExecutorName, workers: int, scheduler: Any, memory: int | None = None) -> Iterator[Any]:
+def open_executor(name: ExecutorName | str, workers: int, scheduler: Any, memory: int | None = None) -> Iterator[Any]:
     """Start the workers, hand out coffea's executor, and clean up.
 
     Parameters
@@ -55,6 +56,7 @@ def open_executor(name: ExecutorName, workers: int, scheduler: Any, memory: int 
     """
     from coffea import processor
 
+    name = one_of(name, EXECUTORS, "executor", WorkerError)
     if name == "iterative":
         yield processor.IterativeExecutor(retries=0)
     elif name == "futures":

@@ -5,14 +5,14 @@ A file that cannot be used becomes one sentence in the list of losses; the other
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from na64mu.analysis.losses import Loss
-from na64mu.detector import Detector, load_detector
+from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.errors import InputError
 from na64mu.execution.duplicates import EventSource, Excluded, find_duplicates, origins_of, without_copies
 from na64mu.execution.guard import own_garbage
@@ -63,15 +63,15 @@ class Fileset:
 
 
 def inspect_files(
-    files: Sequence[str | Path] | str | Path, *, detector: str | None = None, layout: Any = None, steps: bool = False
+    files: Iterable[str | Path] | str | Path, *, detector: DetectorLike | None = None, layout: Any = None, steps: bool = False
 ) -> Fileset:
     """Open every file, check its form, read its bookkeeping and find its detector.
 
     Parameters
     ----------
-    files : str, Path or sequence of them
+    files : str, Path or iterable of them
         See `na64mu.execution.paths.inputs_of`.
-    detector : str, optional
+    detector : Detector, str or Path, optional
         Tag or TOML file that stands for the tags in the files.
     layout : Layout, optional
         Maps the branch names of foreign trees; among them, raw trees are read as they are.

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from na64mu.analysis.losses import Loss
+from na64mu.arguments import one_of
+from na64mu.errors import WorkerError
 from na64mu.execution.carried import must_arrive
 from na64mu.execution.checkpoint import Checkpoint
-from na64mu.execution.executors import ExecutorName, n_parallel, open_executor, quiet_coffea
+from na64mu.execution.executors import EXECUTORS, ExecutorName, n_parallel, open_executor, quiet_coffea
 from na64mu.execution.fileset import Fileset
 from na64mu.execution.guard import worker_errors
 from na64mu.execution.ranges import Ranges, reconciled
@@ -27,7 +29,7 @@ __all__ = ("Job", "process_fileset", "process_summaries")
 class Job:
     """How a fileset is processed; see `run_search`. `identity` says what kept chunks belong to."""
 
-    executor: ExecutorName = "iterative"
+    executor: ExecutorName | str = "iterative"
     workers: int = 1
     scheduler: Any = None
     chunksize: int = 100_000
@@ -38,6 +40,9 @@ class Job:
     resume: bool = False
     identity: Mapping[str, Any] = field(default_factory=dict)
     memory: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "executor", one_of(self.executor, EXECUTORS, "executor", WorkerError))
 
     def checkpoint(self, chunks: Sequence[Any]) -> Checkpoint | None:
         """Where finished chunks are kept; None if they are not."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from na64mu.analysis.losses import Loss
+from na64mu.arguments import file_names
 from na64mu.errors import InputError
 from na64mu.execution.fileset_json import FileSpec, read_fileset
 
@@ -48,18 +49,18 @@ def dataset_name(path: str) -> str:
 
 
 def expand(
-    files: Sequence[str | Path] | str | Path, layout: Any = None
+    files: Iterable[str | Path] | str | Path, layout: Any = None
 ) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]], list[Loss]]:
     """Datasets, their metadata and losses of `inputs_of`, for who does not look at what a fileset says of single files."""
     return inputs_of(files, layout)[:3]
 
 
-def inputs_of(files: Sequence[str | Path] | str | Path, layout: Any = None) -> Inputs:
+def inputs_of(files: Iterable[str | Path] | str | Path, layout: Any = None) -> Inputs:
     """Expand globs, folders and fileset JSON.
 
     Parameters
     ----------
-    files : str, Path or sequence of them
+    files : str, Path or iterable of them
         Paths, globs, folders (all ``*.root`` in them), addresses (root://, https://), or a JSON file, whose forms
         `na64mu.execution.fileset_json` lists.
     layout : Layout, optional
@@ -77,7 +78,7 @@ def inputs_of(files: Sequence[str | Path] | str | Path, layout: Any = None) -> I
     """
     found = Inputs({}, {}, [], {}, set())
     known: set[str] = set()
-    for name in [files] if isinstance(files, str | Path) else files:
+    for name in file_names(files, "files", may_be_none=True):
         if not str(name).endswith(".json"):
             _add(found, known, None, str(name), FileSpec())
             continue

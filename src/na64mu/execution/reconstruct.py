@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from na64mu.analysis.blinding import visible_events
 from na64mu.analysis.exposure import reconcile
 from na64mu.analysis.losses import Loss
 from na64mu.analysis.provenance import merged_ranges
+from na64mu.arguments import file_name, file_names, whole
+from na64mu.detector import DetectorLike
 from na64mu.errors import InputError
 from na64mu.execution.books import bookkeeping_losses, books_of
 from na64mu.execution.duplicates import origins_of
@@ -25,6 +27,9 @@ from na64mu.execution.summaries import summaries
 from na64mu.execution.summary_file import FORMAT_VERSION, TREE, column_checksums, sealed
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 from na64mu.typing import Summary
+
+if TYPE_CHECKING:
+    from na64mu.events.layout import Layout
 
 __all__ = ("ParquetSummaryWriter", "RootSummaryWriter", "reconstruct_files")
 
@@ -88,27 +93,27 @@ WRITERS: dict[str, type[RootSummaryWriter | ParquetSummaryWriter]] = {".root": R
 
 
 def reconstruct_files(
-    files: Sequence[str | Path] | str | Path,
+    files: Iterable[str | Path] | str | Path,
     output: str | Path,
     *,
-    selection: str | Path = "prl2024",
-    detector: str | None = None,
-    layout: str | Path | None = None,
+    selection: str | Path | WorkingPoint = "prl2024",
+    detector: DetectorLike | None = None,
+    layout: Layout | str | Path | None = None,
     chunksize: int = 100_000,
 ) -> tuple[int, list[Loss]]:
     """Reconstruct files and write their event summary; the file appears whole or not at all.
 
     Parameters
     ----------
-    files : str, Path or sequence of them
+    files : str, Path or iterable of them
         Raw trees.
     output : str or Path
         Target; its ending .root or .parquet chooses the form.
-    selection : str or Path
+    selection : WorkingPoint, str or Path
         Working point whose signal box is withheld in data.
-    detector : str, optional
-        Tag or TOML file that stands for the tags in the files.
-    layout : str or Path, optional
+    detector : Detector, str or Path, optional
+        Description, tag or TOML file that stands for the tags in the files.
+    layout : Layout, str or Path, optional
         Of a foreign tree.
     chunksize : int
         Events per chunk.
@@ -127,10 +132,11 @@ def reconstruct_files(
     """
     from na64mu.events.layout import load_layout
 
-    target = Path(output)
+    target = Path(file_name(output, "output"))
     if target.suffix not in WRITERS:
         msg = f"{target}: the ending chooses the form of a summary: {' or '.join(WRITERS)} is wanted"
         raise InputError(msg)
+    files, chunksize = file_names(files, "files", may_be_none=True), whole(chunksize, "chunksize", least=1, error=InputError)
     working_point = load_working_point(selection)
     foreign = None if layout is None else load_layout(layout)
     fileset = inspect_files(files, detector=detector, layout=foreign)

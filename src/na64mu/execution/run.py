@@ -5,17 +5,20 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from na64mu.analysis.calibration import Calibration
 from na64mu.analysis.exposure import Exposure, reconcile, reconcile_summaries
 from na64mu.analysis.losses import Loss
 from na64mu.analysis.provenance import InputFile, Provenance, file_hash, package_versions, repository_state, source_hash
 from na64mu.analysis.result import RunResult
+from na64mu.arguments import file_name, file_names, one_of, whole
+from na64mu.detector import DetectorLike
 from na64mu.errors import InputError, WorkerError
 from na64mu.execution.books import bookkeeping_losses, books_of
 from na64mu.execution.carried import carried
@@ -29,7 +32,10 @@ from na64mu.execution.ranges import Ranges
 from na64mu.execution.summary_chunks import needed_columns
 from na64mu.execution.summary_fileset import SummaryFileset, are_summaries, inspect_summaries
 from na64mu.selections.user import load_user_file
-from na64mu.selections.working_point import load_working_point
+from na64mu.selections.working_point import WorkingPoint, load_working_point
+
+if TYPE_CHECKING:
+    from na64mu.events.layout import Layout
 
 __all__ = ("forget_checkpoint", "run_search")
 
@@ -37,13 +43,13 @@ log = logging.getLogger(__name__)
 
 
 def run_search(
-    files: Sequence[str | Path] | str | Path,
+    files: Iterable[str | Path] | str | Path,
     *,
-    detector: str | None = None,
-    selection: str | Path = "prl2024",
-    calibration: str | Path | Sequence[str | Path] | None = None,
-    layout: str | Path | None = None,
-    executor: ExecutorName = "iterative",
+    detector: DetectorLike | None = None,
+    selection: str | Path | WorkingPoint = "prl2024",
+    calibration: Calibration | str | Path | Iterable[Calibration | str | Path] | None = None,
+    layout: Layout | str | Path | None = None,
+    executor: ExecutorName | str = "iterative",
     workers: int | None = None,
     scheduler: Any = None,
     chunksize: int = 100_000,
@@ -55,21 +61,21 @@ def run_search(
     resume: bool = False,
     unblind: str | None = None,
     memory: int | str | None = None,
-    user: str | Path | Sequence[str | Path] = (),
+    user: str | Path | Iterable[str | Path] = (),
 ) -> RunResult:
     """Run the search over files.
 
     Parameters
     ----------
-    files : str, Path or sequence of them
+    files : str, Path or iterable of them
         Paths, globs, folders, addresses, or a fileset JSON: raw trees, or event summaries of `na64mu reconstruct`.
-    detector : str, optional
-        Tag or TOML file of a detector description that stands for the tags in the files.
-    selection : str or Path
-        Working point: a name or a TOML file.
-    calibration : str, Path or sequence of them, optional
-        Calibration files; detectors without one take the calibration that ships with the package.
-    layout : str or Path, optional
+    detector : Detector, str or Path, optional
+        Detector description, its tag or TOML file, that stands for the tags in the files.
+    selection : WorkingPoint, str or Path
+        Working point: itself, a name or a TOML file.
+    calibration : Calibration, str, Path or iterable of them, optional
+        Calibrations or their files; detectors without one take the calibration that ships with the package.
+    layout : Layout, str or Path, optional
         Layout of a foreign tree.
     executor : str
         iterative (this process), futures (local processes) or dask.
@@ -118,11 +124,14 @@ def run_search(
     from na64mu.processors.search import SearchProcessor
 
     started, clock = datetime.now(UTC), time.perf_counter()
-    if executor not in EXECUTORS:
-        msg = f"no executor {executor!r}: there are {', '.join(EXECUTORS)}"
-        raise WorkerError(msg)
-    n_workers = default_workers(executor) if workers is None else workers
-    for own in [user] if isinstance(user, str | Path) else user:
+    executor = one_of(executor, EXECUTORS, "executor", WorkerError)
+    n_workers = default_workers(executor) if workers is None else whole(workers, "workers", least=1, error=WorkerError)
+    chunksize = whole(chunksize, "chunksize", least=1, error=InputError)
+    if maxchunks is not None:
+        maxchunks = whole(maxchunks, "maxchunks", least=1, error=InputError)
+    files = file_names(files, "files", may_be_none=True)
+    output = None if output is None else file_name(output, "output")
+    for own in file_names(user, "user", may_be_none=True):
         load_user_file(own)
     working_point = load_working_point(selection)
     foreign = None if layout is None else load_layout(layout)
@@ -148,7 +157,7 @@ def run_search(
         "configuration": [configuration.hash, unblind or ""],
         "inputs": [[f.dataset, f.path, f.entries, hashes[f.path] or f.uuid, *((p, hashes[p]) for p in f.friends)] for f in fileset.files],
     }
-    limit = size_of(memory) if isinstance(memory, str) else memory
+    limit = size_of(memory) if isinstance(memory, str) else None if memory is None else whole(memory, "memory", least=1, error=InputError)
     if limit is not None:
         chunksize = chunksize_within(limit, chunksize, fileset.files)
     job = Job(executor, n_workers, scheduler, chunksize, align_clusters, maxchunks, progress, output, resume, identity, limit)
@@ -196,7 +205,7 @@ def run_search(
             workers=n_workers,
             chunksize=chunksize,
             maxchunks=maxchunks,
-            layout=str(layout or ""),
+            layout="" if foreign is None else str(layout if isinstance(layout, str | Path) else foreign.origin),
             started=started.isoformat(timespec="seconds"),
             ended=datetime.now(UTC).isoformat(timespec="seconds"),
             commit=commit,
@@ -211,7 +220,7 @@ def run_search(
 
 def forget_checkpoint(output: str | Path) -> None:
     """Remove the chunks that a run kept, once its result is written."""
-    Checkpoint(Path(output), {}).remove()
+    Checkpoint(Path(file_name(output, "output")), {}).remove()
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 
+from na64mu.arguments import file_name, one_of, whole
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.fitting import layouts_of
 from na64mu.events.form import TRIGGER_BITS
 from na64mu.events.layout import Layout, load_layout
 from na64mu.events.reader import count_entries, read_batch, read_runs
-from na64mu.events.writer import RawTreeWriter
+from na64mu.events.writer import RawTreeWriter, Storage
 from na64mu.execution.paths import inputs_of
 from na64mu.execution.source_file import need_own_numbers, read_numbers
 from na64mu.typing import BoolArray
@@ -23,25 +24,25 @@ __all__ = ("selected", "skim")
 
 
 def skim(
-    files: Sequence[str | Path] | str | Path,
+    files: Iterable[str | Path] | str | Path,
     output: str | Path,
     *,
-    keep: Sequence[str] = (),
-    layout: str | Path | None = None,
-    kind: Literal["ttree", "rntuple"] = "ttree",
+    keep: Iterable[str] | str = (),
+    layout: Layout | str | Path | None = None,
+    kind: Storage | str = "ttree",
     chunksize: int = 50_000,
 ) -> tuple[int, int]:
     """Write the events of several files to one.
 
     Parameters
     ----------
-    files : str, Path or sequence of them
+    files : str, Path or iterable of them
         Raw trees.
     output : str or Path
         File to write; it appears whole or not at all.
-    keep : sequence of str
-        Trigger conditions of which an event needs one; all events without any.
-    layout : str or Path, optional
+    keep : str or iterable of str
+        Trigger conditions ("calibration", "physics", "random") of which an event needs one; all events without any.
+    layout : Layout, str or Path, optional
         Of foreign trees.
     kind : {"ttree", "rntuple"}
         How the trees are stored.
@@ -58,6 +59,9 @@ def skim(
     InputError
         If anything cannot be read, an event stands twice, or files with and without truth are mixed.
     """
+    kind, chunksize = one_of(kind, get_args(Storage), "kind", InputError), whole(chunksize, "chunksize", least=1, error=InputError)
+    wanted = [one_of(name, TRIGGER_BITS, "keep", InputError) for name in ([keep] if isinstance(keep, str) else keep)]
+    output = file_name(output, "output")
     foreign = None if layout is None else load_layout(layout)
     inputs = inputs_of(files, foreign)
     paths = [path for names in inputs.datasets.values() for path in names]
@@ -67,7 +71,7 @@ def skim(
     ]
     if damage or not paths:
         raise InputError("\n".join(damage) or "no input was given: name ROOT files, folders or a fileset JSON")
-    bits = sum(1 << TRIGGER_BITS[name] for name in keep)
+    bits = sum(1 << TRIGGER_BITS[name] for name in set(wanted))
     rows: list[dict[str, Any]] = []
     n_read = 0
     layouts = layouts_of(paths, foreign)
@@ -83,7 +87,7 @@ def skim(
                 if layout_of_file is not None and not layout_of_file.is_numbered:
                     batch.scalars["event"] += np.uint64(before)  # entries of several files go on counting
                 n_read += len(batch)
-                writer.extend(batch if not keep else selected(batch, (batch.scalars["trigger"] & np.uint32(bits)) != 0))
+                writer.extend(batch if not wanted else selected(batch, (batch.scalars["trigger"] & np.uint32(bits)) != 0))
         writer.finish(rows)
     return n_read, writer.n_events
 

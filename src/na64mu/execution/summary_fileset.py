@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from na64mu.analysis.exposure import SummaryBook
 from na64mu.analysis.losses import Loss
-from na64mu.detector import Detector, load_detector
+from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.errors import BlindedError, InputError
 from na64mu.execution.duplicates import EventSource, Excluded, find_duplicates, without_copies
 from na64mu.execution.kinds import separated
@@ -69,7 +69,7 @@ def _counts_of(file: SummaryFile, ranges: Ranges, doubled: Excluded) -> Counter[
     return total
 
 
-def are_summaries(files: Sequence[str | Path] | str | Path) -> bool:
+def are_summaries(files: Iterable[str | Path] | str | Path) -> bool:
     """Whether these files are event summaries: Parquet, or ROOT with a tree `summary` and none `events`; the first readable one decides."""
     from na64mu.events.source import open_file
 
@@ -85,14 +85,16 @@ def are_summaries(files: Sequence[str | Path] | str | Path) -> bool:
     return False
 
 
-def inspect_summaries(files: Sequence[str | Path] | str | Path, *, detector: str | None, working_point: WorkingPoint) -> SummaryFileset:
+def inspect_summaries(
+    files: Iterable[str | Path] | str | Path, *, detector: DetectorLike | None, working_point: WorkingPoint
+) -> SummaryFileset:
     """Open every file and read its bookkeeping.
 
     Parameters
     ----------
-    files : str, Path or sequence of them
+    files : str, Path or iterable of them
         See `na64mu.execution.paths.inputs_of`.
-    detector : str, optional
+    detector : Detector, str or Path, optional
         Tag or TOML file of a description that stands for the tags in the files.
     working_point : WorkingPoint
         The selection; its box is compared with the one that was withheld.

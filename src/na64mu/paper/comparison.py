@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from na64mu.analysis.curves import letter_numbers
+from na64mu.arguments import choice
 from na64mu.errors import InputError
 from na64mu.paper.values import Value
 from na64mu.tomlmodel import read_toml, validate
@@ -136,6 +137,9 @@ class Compared:
     letter_error: float
     ours: Value
     verdict: Verdict
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "verdict", choice(self.verdict, Verdict, "verdict"))
 
     @property
     def ratio(self) -> float:

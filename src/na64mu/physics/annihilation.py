@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import k1e, kve
 
+from na64mu.arguments import choice, number, numbers
+from na64mu.errors import ArgumentError
 from na64mu.physics.constants import MUON_MASS, TAU_MASS
 from na64mu.physics.widths import DarkMatter, dark_width, neutrino_width, total_width, visible_width
 from na64mu.typing import FloatArray
@@ -34,13 +36,13 @@ class Model:
         Masses of chi and of the Z' [GeV].
     coupling, dark_coupling : float
         g and g_chi.
-    kind : DarkMatter
+    kind : DarkMatter or str
         What chi is.
 
     Raises
     ------
-    ValueError
-        If a mass or coupling is not positive, or the Z' is lighter than 1.5 m_chi.
+    ArgumentError
+        If a mass or coupling is not positive, the kind is unknown, or the Z' is lighter than 1.5 m_chi.
     """
 
     m_chi: float
@@ -50,15 +52,15 @@ class Model:
     kind: DarkMatter
 
     def __post_init__(self) -> None:
-        if not min(self.m_chi, self.mass, self.coupling, self.dark_coupling) > 0.0:
-            msg = "masses and couplings of the dark sector must be positive"
-            raise ValueError(msg)
+        object.__setattr__(self, "kind", choice(self.kind, DarkMatter, "kind"))
+        for name in ("m_chi", "mass", "coupling", "dark_coupling"):
+            object.__setattr__(self, name, number(getattr(self, name), f"{name} of the dark sector", above=0.0))
         if self.mass < LOWEST_RATIO * self.m_chi:
             msg = (
                 f"a Z' of {self.mass:g} GeV is lighter than 1.5 m_chi = {LOWEST_RATIO * self.m_chi:g} GeV: "
                 "chi chi -> Z' Z' would matter and is not in this calculation"
             )
-            raise ValueError(msg)
+            raise ArgumentError(msg)
 
     @property
     def freedom(self) -> int:
@@ -90,8 +92,13 @@ class Model:
         -------
         FloatArray
             [GeV^-2].
+
+        Raises
+        ------
+        ArgumentError
+            If the energy is below the threshold.
         """
-        s = np.asarray(s, dtype=np.float64)
+        s = numbers(s, "s [GeV^2]", above=4.0 * self.m_chi**2)
         return self._reduced(s) / (0.25 * s - self.m_chi**2)
 
     def _reduced(self, s: FloatArray) -> FloatArray:
@@ -149,8 +156,13 @@ class Model:
         -------
         FloatArray
             [GeV^-2], of the shape of x.
+
+        Raises
+        ------
+        ArgumentError
+            If x is not positive.
         """
-        xs = np.asarray(x, dtype=np.float64)
+        xs = numbers(x, "x", above=0.0)
         out = np.empty(xs.size)
         for i, value in enumerate(xs.ravel()):
             t = self.m_chi / value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from na64mu.arguments import numbers
 from na64mu.physics.constants import ELECTRON_CHARGE
 from na64mu.typing import FloatArray
 
@@ -25,8 +26,13 @@ def mixing(coupling: FloatArray | float) -> FloatArray:
     -------
     FloatArray
         eps.
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense.
     """
-    return np.asarray(coupling, dtype=np.float64) / ELECTRON_CHARGE
+    return numbers(coupling, "coupling") / ELECTRON_CHARGE
 
 
 def coupling_from_mixing(epsilon: FloatArray | float) -> FloatArray:
@@ -41,8 +47,13 @@ def coupling_from_mixing(epsilon: FloatArray | float) -> FloatArray:
     -------
     FloatArray
         g.
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense.
     """
-    return np.asarray(epsilon, dtype=np.float64) * ELECTRON_CHARGE
+    return numbers(epsilon, "epsilon") * ELECTRON_CHARGE
 
 
 def y_parameter(
@@ -64,9 +75,14 @@ def y_parameter(
     -------
     FloatArray
         y.
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense.
     """
-    ratio = np.asarray(m_chi, dtype=np.float64) / np.asarray(mass, dtype=np.float64)
-    return (np.asarray(coupling, dtype=np.float64) * dark_coupling) ** 2 * ratio**4
+    ratio = numbers(m_chi, "m_chi", least=0.0) / numbers(mass, "mass", above=0.0)
+    return (numbers(coupling, "coupling") * numbers(dark_coupling, "dark_coupling")) ** 2 * ratio**4
 
 
 def coupling_from_y(
@@ -87,6 +103,11 @@ def coupling_from_y(
     -------
     FloatArray
         g.
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense.
     """
-    ratio = np.asarray(mass, dtype=np.float64) / np.asarray(m_chi, dtype=np.float64)
-    return np.sqrt(np.asarray(y, dtype=np.float64)) * ratio**2 / dark_coupling
+    ratio = numbers(mass, "mass", above=0.0) / numbers(m_chi, "m_chi", above=0.0)
+    return np.sqrt(numbers(y, "y", least=0.0)) * ratio**2 / numbers(dark_coupling, "dark_coupling", above=0.0)

@@ -11,10 +11,12 @@ from enum import StrEnum
 
 import numpy as np
 
+from na64mu.arguments import choice, number, numbers
+from na64mu.errors import ArgumentError
 from na64mu.physics import tree_level, weizsaecker
 from na64mu.physics.constants import MUON_MASS
 from na64mu.physics.mediator import Mediator
-from na64mu.physics.nucleus import FormFactor
+from na64mu.physics.nucleus import FormFactor, check_nucleus
 from na64mu.typing import FloatArray
 
 __all__ = ("Method", "cross_section", "dsigma_dx", "x_nodes", "x_range")
@@ -41,7 +43,11 @@ class Method(StrEnum):
     IWW = "iww"
 
 
-def x_range(energy: float, mass: float, a: float, method: Method = Method.WW) -> tuple[float, float]:
+def _responses(form_factor: FormFactor | str) -> FormFactor:
+    return choice(form_factor, FormFactor, "form_factor")
+
+
+def x_range(energy: float, mass: float, a: float, method: Method | str = Method.WW) -> tuple[float, float]:
     """Range of x = E_X / E: m / E < x < 1 - m_mu / E; approximations stop at 1 - M^4 / (8 E^3 A m_N) - m_mu / E (DMG4).
 
     Parameters
@@ -50,7 +56,7 @@ def x_range(energy: float, mass: float, a: float, method: Method = Method.WW) ->
         Muon energy and mass of X [GeV].
     a : float
         Mass number (of nucleons of about 1 GeV).
-    method : Method
+    method : Method or str
         Approximation; the recoil is part of the exact kinematics.
 
     Returns
@@ -60,14 +66,16 @@ def x_range(energy: float, mass: float, a: float, method: Method = Method.WW) ->
 
     Raises
     ------
-    ValueError
-        If the mass is not positive or cannot be produced.
+    ArgumentError
+        If the mass is not positive or cannot be produced, or the method is unknown.
     """
+    method = choice(method, Method, "method")
+    energy, a = number(energy, "energy [GeV]", above=0.0), number(a, "a", least=1.0)
     recoil = 0.0 if method is Method.TREE else mass**4 / (8.0 * energy**3 * a)
     low, high = mass / energy, 1.0 - recoil - MUON_MASS / energy
     if not 0.0 < low < high:
         msg = f"a boson of {mass:g} GeV cannot be produced by a muon of {energy} GeV: the mass must be between 0 and the energy"
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     return low, high
 
 
@@ -85,7 +93,14 @@ def x_nodes(low: float, high: float, n: int = 2 * N_X) -> tuple[FloatArray, Floa
     -------
     tuple of FloatArray
         x (rising) and weights, shape (n,).
+
+    Raises
+    ------
+    ArgumentError
+        If the range is none.
     """
+    low = number(low, "low", above=0.0)
+    high = number(high, "high", above=low, below=1.0)
     nodes, weights = np.polynomial.legendre.leggauss(n // 2)
     middle = 0.5 if low < 0.4 and high > 0.6 else 0.5 * (low + high)
     below = 0.5 * math.log(middle / low)
@@ -104,9 +119,9 @@ def dsigma_dx(
     z: float,
     a: float,
     *,
-    mediator: Mediator = Mediator.VECTOR,
-    method: Method = Method.TREE,
-    form_factor: FormFactor = FormFactor.ELASTIC,
+    mediator: Mediator | str = Mediator.VECTOR,
+    method: Method | str = Method.TREE,
+    form_factor: FormFactor | str = FormFactor.ELASTIC,
 ) -> FloatArray:
     """Dsigma/dx, integrated over the angle of X.
 
@@ -122,18 +137,27 @@ def dsigma_dx(
         g.
     z, a : float
         Of the nucleus.
-    mediator : Mediator
+    mediator : Mediator or str
         Spin and parity of X.
-    method : Method
+    method : Method or str
         Exact or which approximation.
-    form_factor : FormFactor
+    form_factor : FormFactor or str
         Which responses of the nucleus.
 
     Returns
     -------
     FloatArray
         [pb], shape (n,).
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense, or a choice is unknown.
     """
+    mediator, method, form_factor = choice(mediator, Mediator, "mediator"), choice(method, Method, "method"), _responses(form_factor)
+    x = np.atleast_1d(numbers(x, "x", above=0.0, below=1.0))
+    energy, mass = number(energy, "energy [GeV]", above=0.0), number(mass, "mass [GeV]", above=0.0)
+    check_nucleus(z, a)
     if method is Method.IWW:
         return weizsaecker.dsigma_dx_improved(x, energy, mass, coupling, z, a, mediator, form_factor)
     nodes, weights = np.polynomial.legendre.leggauss(N_ANGLE)
@@ -158,9 +182,9 @@ def cross_section(
     z: float,
     a: float,
     *,
-    mediator: Mediator = Mediator.VECTOR,
-    method: Method = Method.TREE,
-    form_factor: FormFactor = FormFactor.ELASTIC,
+    mediator: Mediator | str = Mediator.VECTOR,
+    method: Method | str = Method.TREE,
+    form_factor: FormFactor | str = FormFactor.ELASTIC,
     x_min: float = 0.0,
 ) -> FloatArray:
     """Total cross-section, or that above a fraction of the energy.
@@ -171,11 +195,11 @@ def cross_section(
         Energy of the muon [GeV], mass of X [GeV] and g, broadcast together.
     z, a : float
         Of the nucleus.
-    mediator : Mediator
+    mediator : Mediator or str
         Spin and parity of X.
-    method : Method
+    method : Method or str
         Exact or which approximation.
-    form_factor : FormFactor
+    form_factor : FormFactor or str
         Which responses of the nucleus.
     x_min : float
         Only E_X > x_min E.
@@ -187,10 +211,14 @@ def cross_section(
 
     Raises
     ------
-    ValueError
-        If a mass cannot be produced.
+    ArgumentError
+        If a mass cannot be produced, a number makes no sense, or a choice is unknown.
     """
-    energies, masses, couplings = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (energy, mass, coupling)))
+    mediator, method, form_factor = choice(mediator, Mediator, "mediator"), choice(method, Method, "method"), _responses(form_factor)
+    check_nucleus(z, a)
+    x_min = number(x_min, "x_min", least=0.0, below=1.0)
+    given = (numbers(v, name) for v, name in ((energy, "energy [GeV]"), (mass, "mass [GeV]"), (coupling, "coupling")))
+    energies, masses, couplings = np.broadcast_arrays(*given)
     out = np.zeros(energies.shape)
     for i in np.ndindex(out.shape):
         e, m = float(energies[i]), float(masses[i])

@@ -12,6 +12,8 @@ import math
 import numpy as np
 from scipy.optimize import brentq
 
+from na64mu.arguments import number, numbers
+from na64mu.errors import ArgumentError
 from na64mu.typing import FloatArray
 
 __all__ = ("DECOUPLING", "extra_neutrinos", "lightest_mass")
@@ -47,10 +49,15 @@ def extra_neutrinos(masses: FloatArray, decoupling: float = DECOUPLING) -> Float
     -------
     FloatArray
         Delta N_eff, shape (n,).
+
+    Raises
+    ------
+    ArgumentError
+        If a mass is negative, or the temperature not positive.
     """
-    return np.array(
-        [2.0 * ((1.0 + _entropy(float(m) / decoupling) / NEUTRINO_ENTROPY) ** (4.0 / 3.0) - 1.0) for m in np.atleast_1d(masses)]
-    )
+    decoupling = number(decoupling, "decoupling [GeV]", above=0.0)
+    ratios = np.atleast_1d(numbers(masses, "masses [GeV]", least=0.0)) / decoupling
+    return np.array([2.0 * ((1.0 + _entropy(float(r)) / NEUTRINO_ENTROPY) ** (4.0 / 3.0) - 1.0) for r in ratios])
 
 
 def lightest_mass(bound: float = 0.5, decoupling: float = DECOUPLING) -> float:
@@ -70,10 +77,11 @@ def lightest_mass(bound: float = 0.5, decoupling: float = DECOUPLING) -> float:
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If even a massless Z' is allowed, or no mass is.
     """
+    bound = number(bound, "bound on the rise of N_eff")
     if not 0.0 < bound < float(extra_neutrinos(np.array([1e-9]), decoupling)[0]):
         msg = f"bound of {bound:g} on the rise of N_eff: between 0 and that of a massless Z' (2.57) a mass belongs to it"
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     return float(brentq(lambda m: float(extra_neutrinos(np.array([m]), decoupling)[0]) - bound, 1e-9, 50.0 * decoupling))

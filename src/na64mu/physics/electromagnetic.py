@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from na64mu.arguments import number
 from na64mu.compiled.kernel import kernel
 from na64mu.physics.constants import ELECTRON_MASS
 from na64mu.physics.energy_loss import AVOGADRO, RE, density_effect
@@ -42,7 +43,13 @@ def klein_nishina(energy: float) -> float:
     -------
     float
         [mm2].
+
+    Raises
+    ------
+    ArgumentError
+        If the energy is not positive.
     """
+    energy = number(energy, "energy [GeV]", above=0.0)
     k = energy / ELECTRON_MASS
     log = math.log1p(2.0 * k)
     first = (1.0 + k) / k**2 * (2.0 * (1.0 + k) / (1.0 + 2.0 * k) - log / k)
@@ -63,7 +70,13 @@ def compton(energy: float, substance: Substance) -> float:
     -------
     float
         [1/mm].
+
+    Raises
+    ------
+    ArgumentError
+        If the energy is not positive.
     """
+    energy = number(energy, "energy [GeV]", above=0.0)
     return klein_nishina(energy) * AVOGADRO * substance.density * substance.z_over_a * 1e-3
 
 
@@ -81,7 +94,13 @@ def pair_production(energy: float, substance: Substance) -> float:
     -------
     float
         [1/mm].
+
+    Raises
+    ------
+    ArgumentError
+        If the energy is not positive.
     """
+    energy = number(energy, "energy [GeV]", above=0.0)
     threshold = 2.0 * ELECTRON_MASS
     if energy <= threshold:
         return 0.0
@@ -109,7 +128,13 @@ def collision_loss(kinetic: float, substance: Substance) -> float:
     -------
     float
         [GeV/mm].
+
+    Raises
+    ------
+    ArgumentError
+        If the energy is not positive.
     """
+    kinetic = number(kinetic, "kinetic [GeV]", above=0.0)
     gamma = 1.0 + kinetic / ELECTRON_MASS
     beta2 = 1.0 - 1.0 / gamma**2
     logarithm = math.log(ELECTRON_MASS**2 * (gamma**2 - 1.0) * (gamma - 1.0) / 2.0 / (substance.excitation * 1e-9) ** 2)
@@ -133,7 +158,13 @@ def screening_constants(z: float) -> tuple[float, float]:
         136 Z^(-1/3) m [GeV]: the screening parameter is this over E times y / (1 - y).
     correction : float
         4/3 ln Z and 4 times the Coulomb correction (Davies, Bethe and Maximon, Phys. Rev. 93 (1954) 788; PDG Review eq. 34.26).
+
+    Raises
+    ------
+    ArgumentError
+        If the charge is not positive.
     """
+    z = number(z, "z", above=0.0)
     fine = (z / 137.036) ** 2
     coulomb = fine * (1.0 / (1.0 + fine) + 0.20206 - 0.0369 * fine + 0.0083 * fine**2 - 0.002 * fine**3)
     return 136.0 * z ** (-1.0 / 3.0) * ELECTRON_MASS, 4.0 / 3.0 * math.log(z) + 4.0 * coulomb
@@ -188,7 +219,13 @@ def radiated_share(kinetic: float, substance: Substance) -> float:
     -------
     float
         0 to 1.
+
+    Raises
+    ------
+    ArgumentError
+        If the energy is not positive.
     """
+    kinetic = number(kinetic, "kinetic [GeV]", above=0.0)
     energy = kinetic + ELECTRON_MASS
     weights = [(z, weight * z * (z + 1.0) / a) for z, a, weight in substance.elements]
     whole = sum(w * _radiated(1e6, z) for z, w in weights)

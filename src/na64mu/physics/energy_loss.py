@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+from na64mu.arguments import number, numbers, one_of
 from na64mu.physics.constants import ALPHA, ELECTRON_MASS, MUON_MASS, PROTON_MASS
 from na64mu.physics.materials import Substance
 from na64mu.typing import FloatArray
@@ -34,6 +35,10 @@ def _atoms(density: float, weight: float, a: float) -> float:
     return AVOGADRO * density * weight / a * 1e-3
 
 
+def _energy(energy: float) -> float:
+    return number(energy, "muon energy [GeV]", above=MUON_MASS)
+
+
 def upper_limit(process: int, energy: float, substance: Substance) -> float:
     """Largest transfer of a process.
 
@@ -50,7 +55,13 @@ def upper_limit(process: int, energy: float, substance: Substance) -> float:
     -------
     float
         [GeV].
+
+    Raises
+    ------
+    ArgumentError
+        If the process is unknown, or the energy below the muon's mass.
     """
+    process, energy = one_of(process, PROCESSES, "process"), _energy(energy)
     if process == DELTA:
         gamma = energy / MUON_MASS
         ratio = ELECTRON_MASS / MUON_MASS
@@ -170,7 +181,14 @@ def spectrum(process: int, energy: float, transfer: FloatArray, substance: Subst
     -------
     FloatArray
         dSigma/dT [1 / (mm GeV)], shape (n,).
+
+    Raises
+    ------
+    ArgumentError
+        If the process is unknown, or a number makes no sense.
     """
+    process, energy = one_of(process, PROCESSES, "process"), _energy(energy)
+    transfer = np.atleast_1d(numbers(transfer, "transfer [GeV]", above=0.0))
     if process == DELTA:
         return _delta(energy, transfer, substance)
     total = np.zeros_like(transfer)
@@ -199,7 +217,13 @@ def density_effect(beta_gamma: float, substance: Substance) -> float:
     -------
     float
         delta.
+
+    Raises
+    ------
+    ArgumentError
+        If beta gamma is not positive.
     """
+    beta_gamma = number(beta_gamma, "beta_gamma", above=0.0)
     c, x0, x1, a, k = substance.sternheimer
     x = math.log10(beta_gamma)
     if x < x0:
@@ -227,7 +251,15 @@ def restricted_ionisation(energy: float, cut: float, substance: Substance) -> tu
     -------
     tuple of float
         Mean [GeV/mm], variance [GeV^2/mm] and third cumulant [GeV^3/mm].
+
+    Raises
+    ------
+    ArgumentError
+        If the energy is below the muon's mass, or the cut not positive.
     """
+    energy = _energy(energy)
+    if cut != math.inf:
+        cut = number(cut, "cut [GeV]", above=0.0)
     gamma = energy / MUON_MASS
     beta2 = 1.0 - 1.0 / gamma**2
     beta_gamma = math.sqrt(gamma**2 - 1.0)

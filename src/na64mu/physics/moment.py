@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from na64mu.arguments import choice, number, numbers
+from na64mu.errors import ArgumentError
 from na64mu.physics.constants import MUON_MASS
 from na64mu.physics.mediator import Mediator
 from na64mu.typing import FloatArray
@@ -82,7 +84,7 @@ def _nodes() -> tuple[FloatArray, FloatArray, FloatArray]:
     return np.concatenate([small, 1.0 - small]), np.concatenate([1.0 - small, small]), np.concatenate([weights, weights])
 
 
-def moment(mass: FloatArray | float, coupling: FloatArray | float, mediator: Mediator = Mediator.VECTOR) -> FloatArray:
+def moment(mass: FloatArray | float, coupling: FloatArray | float, mediator: Mediator | str = Mediator.VECTOR) -> FloatArray:
     r"""One-loop contribution of X to a_mu = (g - 2) / 2, with r = M^2 / m^2.
 
     V: g^2 / 4 pi^2 int x^2 (1 - x) / D, D = x^2 + (1 - x) r; limits g^2 / 8 pi^2 (M -> 0), g^2 m^2 / (12 pi^2 M^2) (M >> m);
@@ -98,7 +100,7 @@ def moment(mass: FloatArray | float, coupling: FloatArray | float, mediator: Med
         M [GeV], above 0.
     coupling : FloatArray or float
         g, broadcast with the mass.
-    mediator : Mediator
+    mediator : Mediator or str
         Spin and parity of X.
 
     Returns
@@ -108,18 +110,16 @@ def moment(mass: FloatArray | float, coupling: FloatArray | float, mediator: Med
 
     Raises
     ------
-    ValueError
-        If a mass is not positive.
+    ArgumentError
+        If a mass is not positive, the coupling is not finite, or the mediator is unknown.
     """
-    masses = np.asarray(mass, dtype=np.float64)
-    if not np.all(masses > 0.0):
-        msg = f"the mass of the boson in the loop must be positive, not {masses.min():g} GeV"
-        raise ValueError(msg)
+    mediator = choice(mediator, Mediator, "mediator")
+    masses, couplings = numbers(mass, "mass of the boson in the loop [GeV]", above=0.0), numbers(coupling, "coupling")
     r = (masses[..., None] / MUON_MASS) ** 2
     x, y, weights = _nodes()
     total = np.sum(_integrand(x, y, r, mediator) * weights, axis=-1)
     scale = 4.0 if mediator in (Mediator.VECTOR, Mediator.AXIAL) else 8.0
-    return np.asarray(coupling) ** 2 / (scale * math.pi**2) * total
+    return couplings**2 / (scale * math.pi**2) * total
 
 
 def _integrand(x: FloatArray, y: FloatArray, r: FloatArray, mediator: Mediator) -> FloatArray:
@@ -133,7 +133,7 @@ def _integrand(x: FloatArray, y: FloatArray, r: FloatArray, mediator: Mediator) 
     return (x * y * (x - 4.0) - 2.0 * x**3 / r) / denominator
 
 
-def coupling_of(deviation: float, mass: FloatArray | float, mediator: Mediator = Mediator.VECTOR) -> FloatArray:
+def coupling_of(deviation: float, mass: FloatArray | float, mediator: Mediator | str = Mediator.VECTOR) -> FloatArray:
     """The coupling with which X makes a given deviation.
 
     Parameters
@@ -142,7 +142,7 @@ def coupling_of(deviation: float, mass: FloatArray | float, mediator: Mediator =
         Delta a_mu; of the sign of the contribution of X.
     mass : FloatArray or float
         M [GeV].
-    mediator : Mediator
+    mediator : Mediator or str
         Spin and parity of X.
 
     Returns
@@ -152,11 +152,12 @@ def coupling_of(deviation: float, mass: FloatArray | float, mediator: Mediator =
 
     Raises
     ------
-    ValueError
-        If X contributes with the other sign.
+    ArgumentError
+        If X contributes with the other sign, a mass is not positive, or the mediator is unknown.
     """
+    mediator, deviation = choice(mediator, Mediator, "mediator"), number(deviation, "deviation")
     ratio = deviation / moment(mass, 1.0, mediator)
     if np.any(ratio < 0.0):
         msg = f"a {mediator.name.lower()} boson shifts a_mu the other way: no coupling gives Delta a_mu = {deviation:g}"
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     return np.sqrt(ratio)

@@ -12,7 +12,9 @@ from enum import IntEnum
 
 import numpy as np
 
+from na64mu.arguments import choice, number, numbers
 from na64mu.compiled.kernel import general_kernel
+from na64mu.errors import ArgumentError
 from na64mu.physics.constants import ATOMIC_MASS, ELECTRON_MASS, PROTON_MASS, PROTON_MOMENT
 from na64mu.typing import FloatArray
 
@@ -62,12 +64,13 @@ def check_nucleus(z: float, a: float) -> None:
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If not 1 <= Z <= A.
     """
-    if not 1.0 <= z <= a:
+    charge, nucleons = number(z, "z"), number(a, "a")
+    if not 1.0 <= charge <= nucleons:
         msg = f"there is no nucleus of Z = {z:g} and A = {a:g}: expected 1 <= Z <= A"
-        raise ValueError(msg)
+        raise ArgumentError(msg)
 
 
 def mass_of(a: float) -> float:
@@ -82,8 +85,13 @@ def mass_of(a: float) -> float:
     -------
     float
         [GeV].
+
+    Raises
+    ------
+    ArgumentError
+        If the mass number is not positive.
     """
-    return a * ATOMIC_MASS
+    return number(a, "a", above=0.0) * ATOMIC_MASS
 
 
 @general_kernel
@@ -136,7 +144,7 @@ def form_factor_at(t: float, z: float, screening: float, size: float, inner: flo
     return value
 
 
-def form_factor_squared(t: FloatArray, z: float, a: float, kind: FormFactor = FormFactor.ELASTIC) -> FloatArray:
+def form_factor_squared(t: FloatArray, z: float, a: float, kind: FormFactor | str = FormFactor.ELASTIC) -> FloatArray:
     r"""F^2(t) = Z^2 [t / (t + t_a)]^2 [t_d / (t + t_d)]^2, and with the protons + Z [t / (t + t_a')]^2 b^n.
 
     b = [1 + t (mu_p^2 - 1) / (4 m_p^2)] / (1 + t / 0.71 GeV^2)^4, n = 2 (arXiv:0906.0580 eq. A19) or 1 (arXiv:2401.06843).
@@ -147,16 +155,22 @@ def form_factor_squared(t: FloatArray, z: float, a: float, kind: FormFactor = Fo
         Momentum transfer squared [GeV^2], any shape.
     z, a : float
         Of the nucleus.
-    kind : FormFactor
+    kind : FormFactor or str
         Which responses.
 
     Returns
     -------
     FloatArray
         Dimensionless, Z^2 between the two scales.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such nucleus, t is negative, or the kind is unknown.
     """
+    kind = choice(kind, FormFactor, "kind")
     check_nucleus(z, a)
-    flat = np.ravel(np.asarray(t, dtype=np.float64))
+    flat = np.ravel(numbers(t, "t [GeV^2]", least=0.0))
     scales = momentum_scales(float(z), float(a))
     return np.array([form_factor_at(value, float(z), *scales, int(kind)) for value in flat]).reshape(np.shape(t))
 
@@ -220,7 +234,7 @@ def _fluxes(t_min: FloatArray, t_max: float, z: float, a: float, kind: int, out:
         out[i] = flux_at(t_min[i], t_max, z, a, kind)
 
 
-def flux(t_min: FloatArray, t_max: float, z: float, a: float, kind: FormFactor = FormFactor.ELASTIC) -> FloatArray:
+def flux(t_min: FloatArray, t_max: float, z: float, a: float, kind: FormFactor | str = FormFactor.ELASTIC) -> FloatArray:
     r"""Flux of equivalent photons, chi = int_{t_min}^{t_max} (t - t_min) / t^2 F^2(t) dt.
 
     arXiv:0906.0580 eq. A17. Elastic: closed form; otherwise quadrature in ln t.
@@ -233,16 +247,23 @@ def flux(t_min: FloatArray, t_max: float, z: float, a: float, kind: FormFactor =
         Largest one [GeV^2].
     z, a : float
         Charge and mass number.
-    kind : FormFactor
+    kind : FormFactor or str
         Which responses of the nucleus.
 
     Returns
     -------
     FloatArray
         chi, zero where t_min exceeds t_max.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such nucleus, a transfer is not positive, or the kind is unknown.
     """
+    kind = choice(kind, FormFactor, "kind")
     check_nucleus(z, a)
-    flat = np.ascontiguousarray(t_min, dtype=np.float64).ravel()
+    flat = np.ascontiguousarray(numbers(t_min, "t_min [GeV^2]", above=0.0)).ravel()
+    t_max = number(t_max, "t_max [GeV^2]", above=0.0)
     out = np.empty_like(flat)
     _fluxes(flat, float(t_max), float(z), float(a), int(kind), out)
     return out.reshape(np.shape(t_min))

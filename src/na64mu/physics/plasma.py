@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from na64mu.arguments import numbers
 from na64mu.physics.constants import PLANCK_MASS
 from na64mu.typing import FloatArray
 
@@ -78,8 +79,12 @@ def _log_polynomial(coefficients: tuple[float, ...], temperature: FloatArray) ->
     return np.asarray(np.polynomial.polynomial.polyval(np.log(temperature), np.array(coefficients)))
 
 
+def _checked(temperature: FloatArray | float) -> FloatArray:
+    return numbers(temperature, "temperature [GeV]", above=0.0)
+
+
 def _clipped(temperature: FloatArray | float) -> FloatArray:
-    return np.clip(np.asarray(temperature, dtype=np.float64), LOWEST, HIGHEST)
+    return np.clip(_checked(temperature), LOWEST, HIGHEST)
 
 
 def energy_freedom(temperature: FloatArray | float) -> FloatArray:
@@ -96,6 +101,11 @@ def energy_freedom(temperature: FloatArray | float) -> FloatArray:
     -------
     FloatArray
         g, 3.38 today; 105 to 107 above the electroweak scale (106.75 without interactions).
+
+    Raises
+    ------
+    ArgumentError
+        If a temperature is not positive.
     """
     t = _clipped(temperature)
     cold, hot = np.minimum(t, JOINT), np.maximum(t, JOINT)
@@ -120,6 +130,11 @@ def entropy_freedom(temperature: FloatArray | float) -> FloatArray:
     -------
     FloatArray
         h, 3.93 today; 105 to 107 above the electroweak scale (106.75 without interactions).
+
+    Raises
+    ------
+    ArgumentError
+        If a temperature is not positive.
     """
     t = _clipped(temperature)
     cold, hot = np.minimum(t, JOINT), np.maximum(t, JOINT)
@@ -144,8 +159,13 @@ def root_freedom(temperature: FloatArray | float) -> FloatArray:
     -------
     FloatArray
         Dimensionless.
+
+    Raises
+    ------
+    ArgumentError
+        If a temperature is not positive.
     """
-    t = np.asarray(temperature, dtype=np.float64)
+    t = _checked(temperature)
     slope = np.log(entropy_freedom(1.01 * t) / entropy_freedom(t / 1.01)) / (2.0 * math.log(1.01))
     return entropy_freedom(t) / np.sqrt(energy_freedom(t)) * (1.0 + slope / 3.0)
 
@@ -162,8 +182,13 @@ def expansion_rate(temperature: FloatArray | float) -> FloatArray:
     -------
     FloatArray
         [GeV].
+
+    Raises
+    ------
+    ArgumentError
+        If a temperature is not positive.
     """
-    t = np.asarray(temperature, dtype=np.float64)
+    t = _checked(temperature)
     return np.sqrt(4.0 * math.pi**3 * energy_freedom(t) / 45.0) * t**2 / PLANCK_MASS
 
 
@@ -179,6 +204,11 @@ def entropy_density(temperature: FloatArray | float) -> FloatArray:
     -------
     FloatArray
         [GeV^3].
+
+    Raises
+    ------
+    ArgumentError
+        If a temperature is not positive.
     """
-    t = np.asarray(temperature, dtype=np.float64)
+    t = _checked(temperature)
     return 2.0 * math.pi**2 / 45.0 * entropy_freedom(t) * t**3

@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from na64mu.arguments import choice, number, whole
+from na64mu.errors import ArgumentError
 from na64mu.physics import tree_level, weizsaecker
 from na64mu.physics.constants import MUON_MASS, PB_PER_GEV2
 from na64mu.physics.cross_section import Method, x_nodes, x_range
 from na64mu.physics.mediator import Mediator
-from na64mu.physics.nucleus import FormFactor
+from na64mu.physics.nucleus import FormFactor, check_nucleus
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("PB_PER_GEV2", "Kinematics", "sample_kinematics", "tabulate")
@@ -89,9 +91,9 @@ def tabulate(
     z: float,
     a: float,
     *,
-    mediator: Mediator = Mediator.VECTOR,
-    method: Method = Method.WW,
-    form_factor: FormFactor = FormFactor.ELASTIC,
+    mediator: Mediator | str = Mediator.VECTOR,
+    method: Method | str = Method.WW,
+    form_factor: FormFactor | str = FormFactor.ELASTIC,
 ) -> Kinematics:
     """Integrate the cross-section over the muon angle and x, and tabulate quantiles for sampling.
 
@@ -103,11 +105,11 @@ def tabulate(
         g.
     z, a : float
         Of the nucleus.
-    mediator : Mediator
+    mediator : Mediator or str
         Spin and parity of X.
-    method : Method
+    method : Method or str
         WW (the Letter's) or TREE; IWW knows no angle.
-    form_factor : FormFactor
+    form_factor : FormFactor or str
         Which responses of the nucleus.
 
     Returns
@@ -117,13 +119,17 @@ def tabulate(
 
     Raises
     ------
-    ValueError
-        If the mass is not positive or cannot be produced, or the method has no angle.
+    ArgumentError
+        If the mass is not positive or cannot be produced, the method has no angle, or a choice is unknown.
     """
+    mediator, method = choice(mediator, Mediator, "mediator"), choice(method, Method, "method")
+    form_factor, coupling = choice(form_factor, FormFactor, "form_factor"), number(coupling, "coupling")
+    check_nucleus(z, a)
     if method is Method.IWW:
         msg = "the improved Weizsaecker-Williams approximation has no muon angle to tabulate: use method WW or TREE"
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     low, high = x_range(energy, mass, a, method)
+    energy, mass = float(energy), float(mass)
     x, weights = x_nodes(low, high, N_X)
     y = 1.0 - x
     scale2 = (mass**2 * y + (MUON_MASS * x) ** 2) / (y * energy) ** 2
@@ -157,7 +163,13 @@ def sample_kinematics(table: Kinematics, n: int, rng: np.random.Generator) -> tu
     -------
     tuple of FloatArray
         x and psi [rad], shape (n,).
+
+    Raises
+    ------
+    ArgumentError
+        If n is not a whole number.
     """
+    n = whole(n, "n")
     k, rest = _position(n, rng)
     x = table.x_quantiles[k] * (1.0 - rest) + table.x_quantiles[k + 1] * rest
     j = np.clip(np.searchsorted(table.x, x) - 1, 0, len(table.x) - 2)

@@ -15,7 +15,9 @@ from scipy.interpolate import CubicSpline
 from scipy.optimize import root_scalar
 from scipy.special import kve
 
+from na64mu.arguments import choice, number, numbers, whole
 from na64mu.compiled.kernel import general_kernel
+from na64mu.errors import ArgumentError
 from na64mu.physics.annihilation import Model
 from na64mu.physics.constants import PLANCK_MASS
 from na64mu.physics.couplings import y_parameter
@@ -49,8 +51,13 @@ def equilibrium_yield(x: FloatArray | float, m_chi: float, freedom: int) -> Floa
     -------
     FloatArray
         Dimensionless.
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense.
     """
-    xs = np.asarray(x, dtype=np.float64)
+    xs, m_chi, freedom = numbers(x, "x", above=0.0), number(m_chi, "m_chi [GeV]", above=0.0), whole(freedom, "freedom", least=1)
     return 45.0 * freedom / (4.0 * math.pi**4) * xs**2 * kve(2, xs) * np.exp(-xs) / entropy_freedom(m_chi / xs)
 
 
@@ -96,7 +103,7 @@ def abundance(model: Model) -> float:
     return float(last) * model.m_chi * ENTROPY_TODAY / CRITICAL_DENSITY
 
 
-def target(m_chi: float, mass: float, dark_coupling: float, kind: DarkMatter, omega_h2: float = OMEGA_H2) -> float:
+def target(m_chi: float, mass: float, dark_coupling: float, kind: DarkMatter | str, omega_h2: float = OMEGA_H2) -> float:
     """The coupling g that gives a relic abundance.
 
     Parameters
@@ -105,7 +112,7 @@ def target(m_chi: float, mass: float, dark_coupling: float, kind: DarkMatter, om
         Masses of chi and of the Z' [GeV].
     dark_coupling : float
         g_chi.
-    kind : DarkMatter
+    kind : DarkMatter or str
         What chi is.
     omega_h2 : float
         The abundance.
@@ -117,11 +124,12 @@ def target(m_chi: float, mass: float, dark_coupling: float, kind: DarkMatter, om
 
     Raises
     ------
-    ValueError
-        If no coupling below 1 gives so little dark matter, or the masses are out of range (see `Model`).
+    ArgumentError
+        If no coupling below 1 gives so little dark matter, the masses are out of range (see `Model`), or the kind is unknown.
     RuntimeError
         If the search does not converge.
     """
+    kind, omega_h2 = choice(kind, DarkMatter, "kind"), number(omega_h2, "omega_h2", above=0.0)
     model = Model(m_chi, mass, 1e-4, dark_coupling, kind)
 
     def excess(log_g: float) -> float:
@@ -129,7 +137,7 @@ def target(m_chi: float, mass: float, dark_coupling: float, kind: DarkMatter, om
 
     if excess(0.0) > 0.0:
         msg = f"no coupling g below 1 brings chi of {m_chi:g} GeV down to Omega h^2 = {omega_h2:g}"
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     # Omega ~ 1/g^2 while chi dominates the width of the Z'
     first = math.log(model.coupling)
     found = root_scalar(excess, method="secant", x0=first, x1=min(first + 0.5 * excess(first), 0.0), xtol=1e-6, maxiter=40)
@@ -139,7 +147,7 @@ def target(m_chi: float, mass: float, dark_coupling: float, kind: DarkMatter, om
     return math.exp(found.root)
 
 
-def target_y(m_chi: float, dark_coupling: float, kind: DarkMatter, ratio: float = 3.0, omega_h2: float = OMEGA_H2) -> float:
+def target_y(m_chi: float, dark_coupling: float, kind: DarkMatter | str, ratio: float = 3.0, omega_h2: float = OMEGA_H2) -> float:
     """The variable y of the relic target, for a given M / m_chi.
 
     Parameters
@@ -148,7 +156,7 @@ def target_y(m_chi: float, dark_coupling: float, kind: DarkMatter, ratio: float 
         [GeV].
     dark_coupling : float
         g_chi.
-    kind : DarkMatter
+    kind : DarkMatter or str
         What chi is.
     ratio : float
         M / m_chi.
@@ -159,6 +167,12 @@ def target_y(m_chi: float, dark_coupling: float, kind: DarkMatter, ratio: float 
     -------
     float
         y = (g g_chi)^2 (m_chi / M)^4.
+
+    Raises
+    ------
+    ArgumentError, RuntimeError
+        As `target`.
     """
-    mass = ratio * m_chi
+    kind = choice(kind, DarkMatter, "kind")
+    mass = number(ratio, "ratio", above=0.0) * number(m_chi, "m_chi [GeV]", above=0.0)
     return float(y_parameter(target(m_chi, mass, dark_coupling, kind, omega_h2), dark_coupling, m_chi, mass))

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from na64mu.arguments import number, one_of
+from na64mu.physics.constants import MUON_MASS
 from na64mu.physics.energy_loss import BREMSSTRAHLUNG, NUCLEAR, NUCLEAR_THRESHOLD, PAIR, restricted_ionisation, spectrum, upper_limit
 from na64mu.physics.materials import Substance
 
@@ -31,7 +33,14 @@ def mean_loss_by(process: int, energy: float, substance: Substance) -> float:
     -------
     float
         Integral of T dSigma/dT [GeV/mm].
+
+    Raises
+    ------
+    ArgumentError
+        If the process is unknown or not radiative, or the energy below the muon's mass.
     """
+    process = one_of(process, (BREMSSTRAHLUNG, PAIR, NUCLEAR), "process")
+    energy = number(energy, "muon energy [GeV]", above=MUON_MASS)
     lowest = NUCLEAR_THRESHOLD if process == NUCLEAR else SOFTEST
     highest = upper_limit(process, energy, substance)
     if highest <= lowest:
@@ -54,6 +63,11 @@ def stopping_power(energy: float, substance: Substance) -> float:
     -------
     float
         -dE/dx [GeV/mm].
+
+    Raises
+    ------
+    ArgumentError
+        If the energy is below the muon's mass.
     """
     return restricted_ionisation(energy, math.inf, substance)[0] + sum(
         mean_loss_by(process, energy, substance) for process in (BREMSSTRAHLUNG, PAIR, NUCLEAR)

@@ -16,6 +16,7 @@ import math
 
 import numpy as np
 
+from na64mu.arguments import choice, number, numbers
 from na64mu.compiled.kernel import general_kernel
 from na64mu.physics.constants import ALPHA, MUON_MASS, PB_PER_GEV2
 from na64mu.physics.mediator import Mediator, exact
@@ -218,14 +219,16 @@ def _values(muon: bool, x: FloatArray, angle: FloatArray, parameters: FloatArray
 
 
 def _evaluate(
-    muon: bool, x: FloatArray, angle: FloatArray, parameters: tuple[float, ...], mediator: Mediator, form_factor: FormFactor
+    muon: bool, x: FloatArray, angle: FloatArray, parameters: tuple[float, ...], mediator: Mediator | str, form_factor: FormFactor | str
 ) -> FloatArray:
+    mediator, form_factor = choice(mediator, Mediator, "mediator"), choice(form_factor, FormFactor, "form_factor")
     energy, mass, z, a = parameters
     check_nucleus(z, a)
-    xs, angles = (np.array(v, dtype=np.float64) for v in np.broadcast_arrays(x, angle))
+    energy, mass = number(energy, "energy [GeV]", above=0.0), number(mass, "mass [GeV]", above=0.0)
+    xs, angles = (np.array(v) for v in np.broadcast_arrays(numbers(x, "x"), numbers(angle, "angle [rad]")))
     out = np.empty(xs.size)
-    numbers = np.array([energy, mass, z, a, mass_of(a)], dtype=np.float64)
-    _values(muon, xs.ravel(), angles.ravel(), numbers, int(mediator), int(form_factor), out)
+    setting = np.array([energy, mass, z, a, mass_of(a)], dtype=np.float64)
+    _values(muon, xs.ravel(), angles.ravel(), setting, int(mediator), int(form_factor), out)
     return out.reshape(xs.shape)
 
 
@@ -237,8 +240,8 @@ def dsigma_dx_dcos_mediator(
     coupling: float,
     z: float,
     a: float,
-    mediator: Mediator = Mediator.VECTOR,
-    form_factor: FormFactor = FormFactor.ELASTIC,
+    mediator: Mediator | str = Mediator.VECTOR,
+    form_factor: FormFactor | str = FormFactor.ELASTIC,
 ) -> FloatArray:
     r"""d^2 sigma / dx dcos(theta) at tree level, with the angle theta of X.
 
@@ -254,18 +257,23 @@ def dsigma_dx_dcos_mediator(
         g.
     z, a : float
         Of the nucleus.
-    mediator : Mediator
+    mediator : Mediator or str
         Spin and parity of X.
-    form_factor : FormFactor
+    form_factor : FormFactor or str
         Which responses of the nucleus.
 
     Returns
     -------
     FloatArray
         [pb].
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense, or a choice is unknown.
     """
     values = _evaluate(False, x, theta, (energy, mass, z, a), mediator, form_factor)
-    return values * coupling**2 * PB_PER_GEV2
+    return values * number(coupling, "coupling") ** 2 * PB_PER_GEV2
 
 
 def dsigma_dx_dcos_muon(
@@ -276,8 +284,8 @@ def dsigma_dx_dcos_muon(
     coupling: float,
     z: float,
     a: float,
-    mediator: Mediator = Mediator.VECTOR,
-    form_factor: FormFactor = FormFactor.ELASTIC,
+    mediator: Mediator | str = Mediator.VECTOR,
+    form_factor: FormFactor | str = FormFactor.ELASTIC,
 ) -> FloatArray:
     r"""d^2 sigma / dx dcos(psi) at tree level, with the recoil angle psi of the muon.
 
@@ -293,15 +301,20 @@ def dsigma_dx_dcos_muon(
         g.
     z, a : float
         Of the nucleus.
-    mediator : Mediator
+    mediator : Mediator or str
         Spin and parity of X.
-    form_factor : FormFactor
+    form_factor : FormFactor or str
         Which responses of the nucleus.
 
     Returns
     -------
     FloatArray
         [pb].
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense, or a choice is unknown.
     """
     values = _evaluate(True, x, psi, (energy, mass, z, a), mediator, form_factor)
-    return values * coupling**2 * PB_PER_GEV2
+    return values * number(coupling, "coupling") ** 2 * PB_PER_GEV2

@@ -15,6 +15,7 @@ import math
 
 import numpy as np
 
+from na64mu.arguments import choice, number, numbers
 from na64mu.compiled.kernel import general_kernel
 from na64mu.physics.constants import ALPHA, MUON_MASS, PB_PER_GEV2
 from na64mu.physics.mediator import Mediator, reduced
@@ -103,10 +104,13 @@ def _values(muon: bool, x: FloatArray, angle: FloatArray, parameters: FloatArray
 
 
 def _evaluate(
-    muon: bool, x: FloatArray, angle: FloatArray, parameters: tuple[float, ...], mediator: Mediator, form_factor: FormFactor
+    muon: bool, x: FloatArray, angle: FloatArray, parameters: tuple[float, ...], mediator: Mediator | str, form_factor: FormFactor | str
 ) -> FloatArray:
+    mediator, form_factor = choice(mediator, Mediator, "mediator"), choice(form_factor, FormFactor, "form_factor")
     check_nucleus(parameters[2], parameters[3])
-    xs, angles = (np.array(v, dtype=np.float64) for v in np.broadcast_arrays(x, angle))
+    number(parameters[0], "energy [GeV]", above=0.0)
+    number(parameters[1], "mass [GeV]", above=0.0)
+    xs, angles = (np.array(v) for v in np.broadcast_arrays(numbers(x, "x"), numbers(angle, "angle [rad]")))
     out = np.empty(xs.size)
     _values(muon, xs.ravel(), angles.ravel(), np.array(parameters, dtype=np.float64), int(mediator), int(form_factor), out)
     return out.reshape(xs.shape)
@@ -120,8 +124,8 @@ def dsigma_dx_dcos_mediator(
     coupling: float,
     z: float,
     a: float,
-    mediator: Mediator = Mediator.VECTOR,
-    form_factor: FormFactor = FormFactor.ELASTIC,
+    mediator: Mediator | str = Mediator.VECTOR,
+    form_factor: FormFactor | str = FormFactor.ELASTIC,
 ) -> FloatArray:
     r"""d^2 sigma / dx dcos(theta) with the angle theta of X.
 
@@ -139,18 +143,23 @@ def dsigma_dx_dcos_mediator(
         g.
     z, a : float
         Of the nucleus.
-    mediator : Mediator
+    mediator : Mediator or str
         Spin and parity of X.
-    form_factor : FormFactor
+    form_factor : FormFactor or str
         Which responses of the nucleus.
 
     Returns
     -------
     FloatArray
         [pb].
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense, or a choice is unknown.
     """
     values = _evaluate(False, x, theta, (energy, mass, z, a), mediator, form_factor)
-    return values * coupling**2 * PB_PER_GEV2
+    return values * number(coupling, "coupling") ** 2 * PB_PER_GEV2
 
 
 def dsigma_dx_dcos_muon(
@@ -161,8 +170,8 @@ def dsigma_dx_dcos_muon(
     coupling: float,
     z: float,
     a: float,
-    mediator: Mediator = Mediator.VECTOR,
-    form_factor: FormFactor = FormFactor.ELASTIC,
+    mediator: Mediator | str = Mediator.VECTOR,
+    form_factor: FormFactor | str = FormFactor.ELASTIC,
 ) -> FloatArray:
     r"""d^2 sigma / dx dcos(psi) with the recoil angle psi of the muon.
 
@@ -180,18 +189,23 @@ def dsigma_dx_dcos_muon(
         g.
     z, a : float
         Of the nucleus.
-    mediator : Mediator
+    mediator : Mediator or str
         Spin and parity of X.
-    form_factor : FormFactor
+    form_factor : FormFactor or str
         Which responses of the nucleus.
 
     Returns
     -------
     FloatArray
         [pb].
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense, or a choice is unknown.
     """
     values = _evaluate(True, x, psi, (energy, mass, z, a), mediator, form_factor)
-    return values * coupling**2 * PB_PER_GEV2
+    return values * number(coupling, "coupling") ** 2 * PB_PER_GEV2
 
 
 @general_kernel
@@ -218,8 +232,8 @@ def dsigma_dx_improved(
     coupling: float,
     z: float,
     a: float,
-    mediator: Mediator = Mediator.VECTOR,
-    form_factor: FormFactor = FormFactor.ELASTIC,
+    mediator: Mediator | str = Mediator.VECTOR,
+    form_factor: FormFactor | str = FormFactor.ELASTIC,
 ) -> FloatArray:
     r"""Spectrum d sigma / dx with the flux frozen (IWW).
 
@@ -237,20 +251,27 @@ def dsigma_dx_improved(
         g.
     z, a : float
         Of the nucleus.
-    mediator : Mediator
+    mediator : Mediator or str
         Spin and parity of X.
-    form_factor : FormFactor
+    form_factor : FormFactor or str
         Which responses of the nucleus.
 
     Returns
     -------
     FloatArray
         [pb].
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense, or a choice is unknown.
     """
+    mediator, form_factor = choice(mediator, Mediator, "mediator"), choice(form_factor, FormFactor, "form_factor")
     check_nucleus(z, a)
-    x2 = float(mass) ** 2
+    energy, coupling = number(energy, "energy [GeV]", above=0.0), number(coupling, "coupling")
+    x2 = number(mass, "mass [GeV]", above=0.0) ** 2
     chi = flux_at(x2**2 / (4.0 * energy**2), x2 + M2, float(z), float(a), int(form_factor))
-    xs = np.array(x, dtype=np.float64)
+    xs = np.array(numbers(x, "x"))
     out = np.empty(xs.size)
     _improved_values(xs.ravel(), float(energy), x2, chi, int(mediator), out)
     return out.reshape(xs.shape) * coupling**2 * PB_PER_GEV2

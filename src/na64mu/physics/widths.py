@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from na64mu.arguments import choice, number, numbers, whole
 from na64mu.physics.constants import MUON_MASS, TAU_MASS
 from na64mu.physics.mediator import Mediator
 from na64mu.typing import FloatArray
@@ -40,6 +41,10 @@ class DarkMatter(StrEnum):
     MAJORANA = "majorana"
 
 
+def _mass(mass: FloatArray | float) -> FloatArray:
+    return numbers(mass, "mass [GeV]", above=0.0)
+
+
 def _beta_squared(mass: FloatArray | float, daughter: float) -> FloatArray:
     """1 - 4 m^2 / M^2, zero below threshold."""
     return np.asarray(np.maximum(1.0 - 4.0 * (daughter / np.asarray(mass, dtype=np.float64)) ** 2, 0.0))
@@ -61,11 +66,18 @@ def neutrino_width(mass: FloatArray | float, coupling: float, flavours: int = 2)
     -------
     FloatArray
         [GeV].
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense, or a choice is unknown.
     """
-    return flavours * coupling**2 * np.asarray(mass, dtype=np.float64) / (24.0 * math.pi)
+    return whole(flavours, "flavours") * number(coupling, "coupling") ** 2 * _mass(mass) / (24.0 * math.pi)
 
 
-def lepton_width(mass: FloatArray | float, coupling: float, lepton: float = MUON_MASS, mediator: Mediator = Mediator.VECTOR) -> FloatArray:
+def lepton_width(
+    mass: FloatArray | float, coupling: float, lepton: float = MUON_MASS, mediator: Mediator | str = Mediator.VECTOR
+) -> FloatArray:
     """Width to l+ l-, r = m^2 / M^2; zero below threshold.
 
     Vector g^2 M / 12 pi (1 + 2r) (1 - 4r)^(1/2); axial vector g^2 M / 12 pi (1 - 4r)^(3/2); scalar g^2 M / 8 pi (1 - 4r)^(3/2);
@@ -79,23 +91,28 @@ def lepton_width(mass: FloatArray | float, coupling: float, lepton: float = MUON
         g.
     lepton : float
         Mass of the lepton [GeV].
-    mediator : Mediator
+    mediator : Mediator or str
         Spin and parity of what decays.
 
     Returns
     -------
     FloatArray
         [GeV].
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense, or a choice is unknown.
     """
-    masses = np.asarray(mass, dtype=np.float64)
-    beta2 = _beta_squared(masses, lepton)
+    mediator, masses, coupling = choice(mediator, Mediator, "mediator"), _mass(mass), number(coupling, "coupling")
+    beta2 = _beta_squared(masses, number(lepton, "mass of the lepton [GeV]", least=0.0))
     beta = np.sqrt(beta2)
     if mediator in (Mediator.SCALAR, Mediator.PSEUDOSCALAR):
         return coupling**2 * masses / (8.0 * math.pi) * (beta * beta2 if mediator is Mediator.SCALAR else beta)
     return coupling**2 * masses / (12.0 * math.pi) * (beta * beta2 if mediator is Mediator.AXIAL else beta * (1.5 - 0.5 * beta2))
 
 
-def dark_width(mass: FloatArray | float, dark_coupling: float, m_chi: float, kind: DarkMatter) -> FloatArray:
+def dark_width(mass: FloatArray | float, dark_coupling: float, m_chi: float, kind: DarkMatter | str) -> FloatArray:
     """Width to chi chibar, r = m_chi^2 / M^2; zero below threshold.
 
     Scalar g_chi^2 M / 48 pi (1 - 4r)^(3/2); Dirac and pseudo-Dirac g_chi^2 M / 12 pi (1 + 2r) (1 - 4r)^(1/2); Majorana
@@ -109,19 +126,26 @@ def dark_width(mass: FloatArray | float, dark_coupling: float, m_chi: float, kin
         g_chi.
     m_chi : float
         [GeV].
-    kind : DarkMatter
+    kind : DarkMatter or str
         What chi is.
 
     Returns
     -------
     FloatArray
         [GeV].
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense, or a choice is unknown.
     """
+    kind, m_chi = choice(kind, DarkMatter, "kind"), number(m_chi, "m_chi [GeV]", least=0.0)
+    dark_coupling = number(dark_coupling, "dark_coupling")
     if kind in (DarkMatter.DIRAC, DarkMatter.PSEUDO_DIRAC):
         return lepton_width(mass, dark_coupling, m_chi)
-    masses = np.asarray(mass, dtype=np.float64)
-    number = 48.0 if kind is DarkMatter.SCALAR else 24.0
-    return dark_coupling**2 * masses / (number * math.pi) * _beta_squared(masses, m_chi) ** 1.5
+    masses = _mass(mass)
+    states = 48.0 if kind is DarkMatter.SCALAR else 24.0
+    return dark_coupling**2 * masses / (states * math.pi) * _beta_squared(masses, m_chi) ** 1.5
 
 
 def visible_width(mass: FloatArray | float, coupling: float) -> FloatArray:
@@ -138,12 +162,17 @@ def visible_width(mass: FloatArray | float, coupling: float) -> FloatArray:
     -------
     FloatArray
         [GeV].
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense, or a choice is unknown.
     """
     return lepton_width(mass, coupling, MUON_MASS) + lepton_width(mass, coupling, TAU_MASS)
 
 
 def total_width(
-    mass: FloatArray | float, coupling: float, dark_coupling: float = 0.0, m_chi: float = 0.0, kind: DarkMatter = DarkMatter.DIRAC
+    mass: FloatArray | float, coupling: float, dark_coupling: float = 0.0, m_chi: float = 0.0, kind: DarkMatter | str = DarkMatter.DIRAC
 ) -> FloatArray:
     """Width to everything: neutrinos, muons, taus and chi.
 
@@ -155,19 +184,25 @@ def total_width(
         g and g_chi (0: no dark matter).
     m_chi : float
         [GeV].
-    kind : DarkMatter
+    kind : DarkMatter or str
         What chi is.
 
     Returns
     -------
     FloatArray
         [GeV].
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense, or a choice is unknown.
     """
+    kind = choice(kind, DarkMatter, "kind")
     return neutrino_width(mass, coupling) + visible_width(mass, coupling) + dark_width(mass, dark_coupling, m_chi, kind)
 
 
 def invisible_fraction(
-    mass: FloatArray | float, coupling: float, dark_coupling: float = 0.0, m_chi: float = 0.0, kind: DarkMatter = DarkMatter.DIRAC
+    mass: FloatArray | float, coupling: float, dark_coupling: float = 0.0, m_chi: float = 0.0, kind: DarkMatter | str = DarkMatter.DIRAC
 ) -> FloatArray:
     """Branching ratio to neutrinos and chi: what a missing-energy search sees.
 
@@ -181,13 +216,19 @@ def invisible_fraction(
         g and g_chi (0: no dark matter).
     m_chi : float
         [GeV].
-    kind : DarkMatter
+    kind : DarkMatter or str
         What chi is.
 
     Returns
     -------
     FloatArray
         Between 0 and 1.
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense, or a choice is unknown.
     """
+    kind = choice(kind, DarkMatter, "kind")
     hidden = neutrino_width(mass, coupling) + dark_width(mass, dark_coupling, m_chi, kind)
     return hidden / (hidden + visible_width(mass, coupling))

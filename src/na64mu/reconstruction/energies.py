@@ -7,9 +7,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from na64mu.detector import Detector
-from na64mu.events.batch import Jagged
 from na64mu.compiled.kernel import kernel
+from na64mu.detector import DetectorLike, load_detector
+from na64mu.events.batch import Jagged
 from na64mu.reconstruction.strips import raw_columns
 from na64mu.typing import AnyArray, BoolArray, FloatArray
 
@@ -137,7 +137,7 @@ def _panels(rows, end, end_ratio, ends, inside, outside):  # type: ignore[no-unt
             outside[e] += _panel(ends[1, p, 0], ends[1, p, 1], end_ratio)
 
 
-def veto_energy(digits: Jagged, detector: Detector) -> InOut:
+def veto_energy(digits: Jagged, detector: DetectorLike) -> InOut:
     """Energy in the VETO: per panel the geometric mean of its two ends, summed over the panels.
 
     Each end stands on the scale of the whole panel. Where one end is below `end_ratio` of the other, the larger counts alone.
@@ -146,7 +146,7 @@ def veto_energy(digits: Jagged, detector: Detector) -> InOut:
     ----------
     digits : Jagged
         The `veto` collection.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
 
     Returns
@@ -158,6 +158,7 @@ def veto_energy(digits: Jagged, detector: Detector) -> InOut:
     ----------
     E. Depero, thesis (ETH Zurich), section on the VETO: sqrt(a1 a2), 0.3.
     """
+    detector = load_detector(detector)
     veto = detector.veto
     inside, outside = np.empty((2, len(digits)))
     _panels(_Rows.of(digits, veto.sigma_t), *raw_columns(digits, "id"), veto.end_ratio, np.empty((2, veto.panels, 2)), inside, outside)
@@ -200,7 +201,7 @@ def _pointed(rows, module, ix, iy, columns, lines, x, y, out):  # type: ignore[n
 
 
 def pointed_cell_energy(
-    digits: Jagged, detector: Detector, x: FloatArray, y: FloatArray, x_error: FloatArray, y_error: FloatArray
+    digits: Jagged, detector: DetectorLike, x: FloatArray, y: FloatArray, x_error: FloatArray, y_error: FloatArray
 ) -> FloatArray:
     """In-time energy of HCAL1 in the cell the track points to; near a border its neighbour counts too.
 
@@ -208,18 +209,20 @@ def pointed_cell_energy(
     ----------
     digits : Jagged
         The `hcal` collection.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
     x, y : FloatArray
-        Track at the HCAL front face [mm], NaN without a track, shape (n_events,).
+        Track in the middle of HCAL1, half of its length behind the front face [mm], NaN without a track, shape (n_events,): the cell that it
+        crosses there holds most of its energy (find them as `reconstruct` does, front[0] + length / 2 along z).
     x_error, y_error : FloatArray
-        Their standard deviations [mm], with the scattering inside the module, shape (n_events,).
+        Their standard deviations there [mm], with the scattering inside the module, shape (n_events,).
 
     Returns
     -------
     FloatArray
         Energies [GeV], NaN where there is no track or it misses the HCAL, shape (n_events,).
     """
+    detector = load_detector(detector)
     hcal = detector.hcal
     cells = [_Cells(np.ascontiguousarray(hcal.cell_centre(view), dtype=np.float64), float(hcal.cell[view])) for view in (0, 1)]
     tracks = [_Track(*(np.ascontiguousarray(column) for column in track)) for track in ((x, x_error), (y, y_error))]

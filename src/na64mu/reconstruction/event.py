@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.detector import Detector
+from na64mu.arguments import one_of
+from na64mu.detector import DetectorLike, load_detector
+from na64mu.errors import ArgumentError
 from na64mu.events.batch import RawBatch
 from na64mu.reconstruction.hits import spectrometer_hits
 from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
@@ -77,6 +79,7 @@ class EventTracks(Shown):
 
     def points(self, view: int) -> Points:
         """Hits of one view, 0 (x) or 1 (y), and the tracks that they are on."""
+        view = one_of(view, (0, 1), "view")
         plane = np.repeat(np.arange(len(self.spectrometer.planes)), np.diff(self.hits.offsets))
         track = np.full(len(plane), -1)
         for t in reversed(range(len(self.chosen))):  # a hit of several tracks belongs to the best of them
@@ -123,14 +126,14 @@ def _of_event(ms: Spectrometer, hits: Hits, tracks: Tracks) -> EventTracks:
     return EventTracks(ms, hits, int(tracks.n[0]), tracks.all[found], tracks.all_hits[found])
 
 
-def event_tracks(batch: RawBatch, detector: Detector) -> tuple[EventTracks, EventTracks]:
+def event_tracks(batch: RawBatch, detector: DetectorLike) -> tuple[EventTracks, EventTracks]:
     """Hits and tracks of one event.
 
     Parameters
     ----------
     batch : RawBatch
         Exactly one event.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
 
     Returns
@@ -140,12 +143,13 @@ def event_tracks(batch: RawBatch, detector: Detector) -> tuple[EventTracks, Even
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If the batch does not hold exactly one event.
     """
+    detector = load_detector(detector)
     if len(batch) != 1:
         msg = f"event_tracks takes a batch of one event, found {len(batch)}"
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     mm, gem = micromegas_clusters(batch.collections["mm"], detector), gem_clusters(batch.collections["gem"], detector)
     ms1, ms2 = spectrometer(detector, 1), spectrometer(detector, 2)
     hits1, hits2 = (spectrometer_hits(batch, mm, gem, detector, ms) for ms in (ms1, ms2))
@@ -154,14 +158,14 @@ def event_tracks(batch: RawBatch, detector: Detector) -> tuple[EventTracks, Even
     return _of_event(ms1, hits1, tracks1), _of_event(ms2, hits2, tracks2)
 
 
-def event_junction(ms1: EventTracks, ms2: EventTracks, detector: Detector) -> Junction | None:
+def event_junction(ms1: EventTracks, ms2: EventTracks, detector: DetectorLike) -> Junction | None:
     """How the best tracks of both spectrometers join in the ECAL.
 
     Parameters
     ----------
     ms1, ms2 : EventTracks
         Tracks of MS1 and MS2.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
 
     Returns
@@ -169,6 +173,7 @@ def event_junction(ms1: EventTracks, ms2: EventTracks, detector: Detector) -> Ju
     Junction or None
         Arrays of one event; None where a spectrometer has no track.
     """
+    detector = load_detector(detector)
     if not (len(ms1.fits) and len(ms2.fits)):
         return None
     return join_fits(ms1.fits[:1], ms2.fits[:1], detector)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.detector import Detector
-from na64mu.events.batch import Jagged, RawBatch
 from na64mu.compiled.kernel import inlined_kernel, kernel
+from na64mu.detector import DetectorLike, load_detector
+from na64mu.events.batch import Jagged, RawBatch
 from na64mu.reconstruction.channels import TIME_WINDOW, channel_map
 from na64mu.reconstruction.strips import Clusters, raw_columns
 from na64mu.tracking.hits import Hits
@@ -43,14 +43,14 @@ def is_drift_time(time: float, sigma: float, radius: float, drift: float) -> boo
     return -margin < time < radius * drift + margin
 
 
-def drift_time(straw: Jagged, detector: Detector) -> AnyArray:
+def drift_time(straw: Jagged, detector: DetectorLike) -> AnyArray:
     """Time from the passage of a particle to its signal on the wire [ns].
 
     Parameters
     ----------
     straw : Jagged
         The `straw` collection.
-    detector : Detector
+    detector : Detector, str or Path
         The description, with the t0 of every chamber.
 
     Returns
@@ -58,6 +58,7 @@ def drift_time(straw: Jagged, detector: Detector) -> AnyArray:
     AnyArray
         Shape (n_rows,), in the type of the raw tree.
     """
+    detector = load_detector(detector)
     (time,) = raw_columns(straw, "time")
     t0 = np.zeros(256, dtype=time.dtype)  # modules are 8-bit numbers in the raw tree
     for s in detector.straws:
@@ -193,7 +194,7 @@ class _Sorted(NamedTuple):
     source: IntArray
 
 
-def spectrometer_hits(batch: RawBatch, mm: Clusters, gem: Clusters, detector: Detector, spectrometer: Spectrometer) -> Hits:
+def spectrometer_hits(batch: RawBatch, mm: Clusters, gem: Clusters, detector: DetectorLike, spectrometer: Spectrometer) -> Hits:
     """All in-time hits of one spectrometer.
 
     Parameters
@@ -202,7 +203,7 @@ def spectrometer_hits(batch: RawBatch, mm: Clusters, gem: Clusters, detector: De
         Raw events; its `bms` and `straw` collections are used.
     mm, gem : Clusters
         Clusters of the same batch.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
     spectrometer : Spectrometer
         MS1 or MS2 of the same description.
@@ -212,6 +213,7 @@ def spectrometer_hits(batch: RawBatch, mm: Clusters, gem: Clusters, detector: De
     Hits
         Sorted by event and plane, in a plane by coordinate: the order of the rows in the file does not matter.
     """
+    detector = load_detector(detector)
     bms, straw = batch.collections["bms"], batch.collections["straw"]
     station, channel, time = raw_columns(bms, "station", "channel", "time")
     slabs = _Slabs(bms.offsets, station, channel, time)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from na64mu.detector import Detector
-from na64mu.events.batch import RawBatch
+from na64mu.detector import DetectorLike, load_detector
+from na64mu.events.batch import as_batch
 from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
 from na64mu.reconstruction.summary import find_tracks, middle_of_ecal
 from na64mu.tracking.tracks import Tracks
@@ -26,14 +26,14 @@ class SpectrometerTracks(NamedTuple):
     ms2: Tracks
 
 
-def spectrometer_tracks(events: Any, detector: Detector) -> SpectrometerTracks:
+def spectrometer_tracks(events: Any, detector: DetectorLike) -> SpectrometerTracks:
     """Find and fit the tracks of MS1 and MS2.
 
     Parameters
     ----------
     events : RawBatch or ak.Array
         Raw events: a batch, or an awkward (NanoEvents) array with the collections of the raw tree.
-    detector : Detector
+    detector : Detector, str or Path
         The description of the set-up they were taken with.
 
     Returns
@@ -41,7 +41,8 @@ def spectrometer_tracks(events: Any, detector: Detector) -> SpectrometerTracks:
     SpectrometerTracks
         As the event summary has them.
     """
-    batch = events if isinstance(events, RawBatch) else RawBatch.from_events(events)
+    detector = load_detector(detector)
+    batch = as_batch(events)
     mm = micromegas_clusters(batch.collections["mm"], detector)
     gem = gem_clusters(batch.collections["gem"], detector)
     ms1 = find_tracks(batch, mm, gem, detector, 1)

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.detector import Detector
-from na64mu.events.batch import Jagged, RawBatch
 from na64mu.compiled.intrinsics import trailing_zeros
 from na64mu.compiled.kernel import inlined_kernel, kernel
+from na64mu.detector import Detector, DetectorLike, load_detector
+from na64mu.events.batch import Jagged, RawBatch
 from na64mu.reconstruction.channels import TIME_WINDOW
 from na64mu.reconstruction.hits import drift_time
 from na64mu.reconstruction.strips import Clusters, raw_columns
@@ -94,14 +94,14 @@ def _good_wires(module, view, layer, wire, time, wires, good):  # type: ignore[n
             good[i] = wires.read[m, view[i], layer[i], w]
 
 
-def in_time_wires(straw: Jagged, detector: Detector) -> BoolArray:
+def in_time_wires(straw: Jagged, detector: DetectorLike) -> BoolArray:
     """Wires whose drift time lies between wire and wall, with a margin of TIME_WINDOW resolutions; noisy ones are not read.
 
     Parameters
     ----------
     straw : Jagged
         The `straw` collection.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
 
     Returns
@@ -109,6 +109,7 @@ def in_time_wires(straw: Jagged, detector: Detector) -> BoolArray:
     BoolArray
         Shape (n_rows,).
     """
+    detector = load_detector(detector)
     good = np.empty(len(straw["time"]), dtype=np.bool_)
     _good_wires(*raw_columns(straw, "module", "view", "layer", "wire"), drift_time(straw, detector), _wires(detector), good)
     return good
@@ -121,14 +122,14 @@ def _good_slabs(station, channel, time, slabs, good):  # type: ignore[no-untyped
         good[i] = abs(time[i]) < slabs.window[s] and (c >= slabs.read.shape[1] or slabs.read[s, c])
 
 
-def in_time_slabs(bms: Jagged, detector: Detector) -> BoolArray:
+def in_time_slabs(bms: Jagged, detector: DetectorLike) -> BoolArray:
     """Slabs of the beam momentum stations within TIME_WINDOW of their time resolution; noisy ones are not read.
 
     Parameters
     ----------
     bms : Jagged
         The `bms` collection.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
 
     Returns
@@ -136,6 +137,7 @@ def in_time_slabs(bms: Jagged, detector: Detector) -> BoolArray:
     BoolArray
         Shape (n_rows,).
     """
+    detector = load_detector(detector)
     good = np.empty(len(bms["time"]), dtype=np.bool_)
     _good_slabs(*raw_columns(bms, "station", "channel", "time"), _slabs(detector), good)
     return good
@@ -260,7 +262,7 @@ def _cluster_counts(kind: str, clusters: Clusters, modules: list[int]) -> dict[s
     return {f"{kind}{m}": counts[m - 1] for m in modules}
 
 
-def station_hits(batch: RawBatch, mm: Clusters, gem: Clusters, detector: Detector) -> dict[str, IntArray]:
+def station_hits(batch: RawBatch, mm: Clusters, gem: Clusters, detector: DetectorLike) -> dict[str, IntArray]:
     """In-time hits of every tracker station: the larger of its two views.
 
     Parameters
@@ -269,7 +271,7 @@ def station_hits(batch: RawBatch, mm: Clusters, gem: Clusters, detector: Detecto
         Raw events.
     mm, gem : Clusters
         Clusters of the same batch.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
 
     Returns
@@ -277,6 +279,7 @@ def station_hits(batch: RawBatch, mm: Clusters, gem: Clusters, detector: Detecto
     dict[str, IntArray]
         Station ("mm5", "st1", "bms3"...) -> hits, shape (n_events,).
     """
+    detector = load_detector(detector)
     counts = _slab_clusters(batch.collections["bms"], detector)
     counts |= _cluster_counts("mm", mm, [m.module for m in detector.micromegas])
     counts |= _cluster_counts("gem", gem, [g.module for g in detector.gem])

@@ -16,10 +16,10 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from na64mu.detector import Detector
-from na64mu.events.batch import Jagged
 from na64mu.compiled.intrinsics import trailing_zeros
 from na64mu.compiled.kernel import inlined_kernel, kernel
+from na64mu.detector import Detector, DetectorLike, load_detector
+from na64mu.events.batch import Jagged
 from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray, WordArray
 
 __all__ = ("Clusters", "StripMap", "find_clusters", "gem_clusters", "gem_map", "micromegas_clusters", "micromegas_map", "raw_columns")
@@ -381,11 +381,13 @@ def find_clusters(digits: Jagged, strips: StripMap, noise: float, channel_field:
     return Clusters(offsets, event[:n], plane[:n], position[:n], charge[:n], size[:n], shared[:n], lender[:n], out.in_time[:n])
 
 
-def micromegas_clusters(digits: Jagged, detector: Detector) -> Clusters:
+def micromegas_clusters(digits: Jagged, detector: DetectorLike) -> Clusters:
     """Clusters of the `mm` collection; see find_clusters."""
+    detector = load_detector(detector)
     return find_clusters(digits, micromegas_map(detector), detector.micromegas_response.noise, "channel")
 
 
-def gem_clusters(digits: Jagged, detector: Detector) -> Clusters:
+def gem_clusters(digits: Jagged, detector: DetectorLike) -> Clusters:
     """Clusters of the `gem` collection; see find_clusters."""
+    detector = load_detector(detector)
     return find_clusters(digits, gem_map(detector), detector.gem_response.noise, "strip")

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from na64mu.detector import Detector
-from na64mu.events.batch import RawBatch
+from na64mu.detector import Detector, DetectorLike, load_detector
+from na64mu.events.batch import RawBatch, as_batch
 from na64mu.events.form import TRUTH
 from na64mu.reconstruction.columns import COLUMNS
 from na64mu.reconstruction.energies import calorimeter_energy, counter_energy, pointed_cell_energy, veto_energy
@@ -102,7 +102,9 @@ def _energy_columns(batch: RawBatch, detector: Detector, pointed: Crossing) -> d
     }
 
 
-def find_tracks(batch: RawBatch, mm: Clusters, gem: Clusters, detector: Detector, number: int, entry: EntryPoint | None = None) -> Tracks:
+def find_tracks(
+    batch: RawBatch, mm: Clusters, gem: Clusters, detector: DetectorLike, number: int, entry: EntryPoint | None = None
+) -> Tracks:
     """Tracks of MS1 or MS2 of every event.
 
     Parameters
@@ -111,7 +113,7 @@ def find_tracks(batch: RawBatch, mm: Clusters, gem: Clusters, detector: Detector
         Raw events.
     mm, gem : Clusters
         Clusters of the same batch.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
     number : int
         1 or 2.
@@ -123,18 +125,19 @@ def find_tracks(batch: RawBatch, mm: Clusters, gem: Clusters, detector: Detector
     Tracks
         Counts and fits.
     """
+    detector = load_detector(detector)
     ms = spectrometer(detector, number)
     return reconstruct_tracks(spectrometer_hits(batch, mm, gem, detector, ms), ms, entry)
 
 
-def middle_of_ecal(ms1: Tracks, detector: Detector) -> EntryPoint:
+def middle_of_ecal(ms1: Tracks, detector: DetectorLike) -> EntryPoint:
     """MS1 tracks halfway through the ECAL: where the tracks of MS2 come from.
 
     Parameters
     ----------
     ms1 : Tracks
         Tracks of MS1.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
 
     Returns
@@ -142,6 +145,7 @@ def middle_of_ecal(ms1: Tracks, detector: Detector) -> EntryPoint:
     EntryPoint
         NaN where MS1 has no track.
     """
+    detector = load_detector(detector)
     z = detector.ecal.z + 0.5 * detector.ecal.length
     crossing = _masked(cross_plane(ms1.lead.downstream, ms1.lead.downstream_covariance, z - spectrometer(detector, 1).z[-1]), ms1)
     tx, ty = np.where(ms1.lead.good, ms1.lead.downstream[:, 2:4].T, np.nan)
@@ -151,14 +155,14 @@ def middle_of_ecal(ms1: Tracks, detector: Detector) -> EntryPoint:
     return EntryPoint(z, crossing.x, crossing.y, tx, ty, half, walk)
 
 
-def reconstruct(events: Any, detector: Detector) -> EventSummary:
+def reconstruct(events: Any, detector: DetectorLike) -> EventSummary:
     """Reconstruct raw events.
 
     Parameters
     ----------
     events : RawBatch or ak.Array
         Raw events of either tier: a batch, or an awkward (NanoEvents) array with the collections of the raw tree.
-    detector : Detector
+    detector : Detector, str or Path
         The description of the set-up they were taken with.
 
     Returns
@@ -166,7 +170,8 @@ def reconstruct(events: Any, detector: Detector) -> EventSummary:
     EventSummary
         Column -> array of shape (n_events,): the columns of columns.py, then the truth (mc_*) that is present.
     """
-    batch = events if isinstance(events, RawBatch) else RawBatch.from_events(events)
+    detector = load_detector(detector)
+    batch = as_batch(events)
     pieces = [_columns(batch.piece(start, min(start + PIECE, len(batch))), detector) for start in range(0, len(batch), PIECE)]
     columns = {name: np.concatenate([piece[name] for piece in pieces or [_columns(batch, detector)]]) for name in COLUMNS}
     return EventSummary(columns | {name: batch.scalars[name] for name in TRUTH if name in batch.scalars})

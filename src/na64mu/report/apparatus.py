@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.patches import Rectangle
 
-from na64mu.detector import Detector
+from na64mu.detector import DetectorLike, load_detector
 from na64mu.detector.elements import BmsStation, Straw
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.reconstruction.energies import in_window
@@ -62,14 +62,14 @@ def _map(digits: Jagged, shape: tuple[int, int], selected: Any) -> FloatArray:
     return energy
 
 
-def event_cells(batch: RawBatch, detector: Detector) -> list[Cells]:
+def event_cells(batch: RawBatch, detector: DetectorLike) -> list[Cells]:
     """The calorimeters of one event, in order of z.
 
     Parameters
     ----------
     batch : RawBatch
         Exactly one event.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
 
     Returns
@@ -77,6 +77,7 @@ def event_cells(batch: RawBatch, detector: Detector) -> list[Cells]:
     list of Cells
         Preshower, ECAL, VHCAL, HCAL1, HCAL2.
     """
+    detector = load_detector(detector)
     ecal, vhcal, hcal = detector.ecal, detector.vhcal, detector.hcal
     digits = batch.collections
     border = ecal.z + ecal.length * ecal.layers[0] / sum(ecal.layers)
@@ -124,14 +125,14 @@ def _energies(ax: Axes, cells: Cells, view: int) -> None:
                 )
 
 
-def draw_line(ax: Axes, detector: Detector, view: int, config: int, cells: list[Cells]) -> None:
+def draw_line(ax: Axes, detector: DetectorLike, view: int, config: int, cells: list[Cells]) -> None:
     """All elements in one projection, at their place and size.
 
     Parameters
     ----------
     ax : Axes
         Where to draw; its limits are left alone.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
     view : int
         0 (x) or 1 (y).
@@ -140,6 +141,7 @@ def draw_line(ax: Axes, detector: Detector, view: int, config: int, cells: list[
     cells : list of Cells
         Calorimeters of the event.
     """
+    detector = load_detector(detector)
     for magnet in detector.magnets:
         low, high = (magnet.aperture_centre[view] + s * magnet.half_aperture[view] for s in (-1, 1))
         _box(ax, magnet.z_range, (low, high), facecolor=ORANGE, alpha=0.22, lw=0.0, zorder=0.3)
@@ -164,18 +166,19 @@ def draw_line(ax: Axes, detector: Detector, view: int, config: int, cells: list[
             ax.plot([1e-3 * counter.z] * 2, span, color="black", lw=2.2, solid_capstyle="butt", zorder=1.0)
 
 
-def draw_names(ax: Axes, detector: Detector, cells: list[Cells]) -> None:
+def draw_names(ax: Axes, detector: DetectorLike, cells: list[Cells]) -> None:
     """Names of all elements inside the limits of a frame, above it, moved apart where they would overlap.
 
     Parameters
     ----------
     ax : Axes
         Frame with its limits set.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
     cells : list of Cells
         Calorimeters of the event.
     """
+    detector = load_detector(detector)
     low, high = ax.get_xlim()
     gap = NAME_GAP * (high - low) * 16.0 / (ax.figure.get_figwidth() * ax.get_position().width)  # type: ignore[union-attr] # a figure, not a part of one
     named = [(1e-3 * m.z, m.name, GREY) for m in detector.magnets] + [(1e-3 * m.z, n.upper(), GREY) for n, m in detector.trackers.items()]

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-import awkward as ak
 import matplotlib as mpl
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.figure import Figure
 
 from na64mu.analysis.blinding import visible_events
-from na64mu.detector import Detector
-from na64mu.errors import BlindedError
-from na64mu.events.batch import RawBatch
+from na64mu.detector import Detector, DetectorLike, load_detector
+from na64mu.errors import BlindedError, InputError
+from na64mu.events.batch import RawBatch, as_batch
 from na64mu.reconstruction.event import EventTracks, event_junction, event_tracks, trajectory
 from na64mu.reconstruction.pulses.digits import with_digits
 from na64mu.reconstruction.summary import reconstruct
@@ -218,14 +217,14 @@ def _draw_projections(
         _draw_vertex((axes[0, 1], axes[1, 1]), junction)
 
 
-def draw_event(batch: RawBatch, detector: Detector) -> tuple[Figure, FloatArray]:
+def draw_event(batch: RawBatch, detector: DetectorLike) -> tuple[Figure, FloatArray]:
     """Draw one event.
 
     Parameters
     ----------
     batch : RawBatch
         Exactly one event.
-    detector : Detector
+    detector : Detector, str or Path
         The description it was taken with.
 
     Returns
@@ -233,6 +232,7 @@ def draw_event(batch: RawBatch, detector: Detector) -> tuple[Figure, FloatArray]
     tuple of Figure and array of Axes
         x and y of the beam line and of everything behind it (four), pulls of MS1 and MS2 in x and y (four), then the calorimeters.
     """
+    detector = load_detector(detector)
     ms1, ms2 = event_tracks(batch, detector)
     events = {1: ms1, 2: ms2}
     junction = event_junction(ms1, ms2, detector)
@@ -294,14 +294,14 @@ class EventDisplay:
         return buffer.getvalue()
 
 
-def display_event(event: Any, detector: Detector) -> EventDisplay:
+def display_event(event: Any, detector: DetectorLike) -> EventDisplay:
     """Draw one event of an array of raw events, as in a notebook; in data an event of the signal box is not drawn.
 
     Parameters
     ----------
     event : ak.Record, ak.Array or RawBatch
         One event: `events[i]`, `events[i : i + 1]`, or a batch of one.
-    detector : Detector
+    detector : Detector, str or Path
         The description it was taken with.
 
     Returns
@@ -313,12 +313,15 @@ def display_event(event: Any, detector: Detector) -> EventDisplay:
     ------
     BlindedError
         If it is data and lies in the signal box.
+    InputError
+        If it is not one event.
     """
-    if isinstance(event, ak.Record):
-        layout = ak.to_layout(event)
-        event = ak.Array(layout.array[layout.at : layout.at + 1], behavior=event.behavior)
-    batch = with_digits(event if isinstance(event, RawBatch) else RawBatch.from_events(event), detector)
-    if len(batch) == 1 and not visible_events(reconstruct(batch, detector), load_working_point("prl2024").box).all():
+    detector = load_detector(detector)
+    batch = with_digits(as_batch(event), detector)
+    if len(batch) != 1:
+        msg = f"one event is drawn, such as events[0]; found {len(batch)} events"
+        raise InputError(msg)
+    if not visible_events(reconstruct(batch, detector), load_working_point("prl2024").box).all():
         msg = f"run {batch.scalars['run'][0]}, event {batch.scalars['event'][0]} lies in the signal box, which is blinded in data; choose another event"
         raise BlindedError(msg)
     return EventDisplay(*draw_event(batch, detector))

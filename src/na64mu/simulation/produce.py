@@ -18,15 +18,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from na64mu.detector import Detector
+from na64mu.arguments import file_name, number, one_of, whole
+from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.errors import Na64muError
 from na64mu.events.batch import RawBatch
 from na64mu.events.form import SCALARS, TRUTH
-from na64mu.events.writer import RawTreeWriter
+from na64mu.events.writer import RawTreeWriter, Storage
 from na64mu.physics.energy_loss import NUCLEAR
 from na64mu.simulation.contamination import decay_plans, hadron_plans
 from na64mu.simulation.digits import digitise
@@ -46,6 +47,9 @@ from na64mu.typing import AnyArray, FloatArray
 __all__ = ("BATCH", "PROCESSES", "produce")
 
 BATCH = 20_000
+
+Tier = Literal["energy", "waveform"]
+Engine = Literal["fast", "geant4"]
 
 HARD_LOSS_ABOVE = 20.0  # smallest loss of process "hardloss" [GeV]
 
@@ -112,7 +116,7 @@ class _Order(NamedTuple):
     g_ref: float
     prescale: int
     with_pile_up: bool
-    tier: Literal["energy", "waveform"]
+    tier: Tier
     geant4: Geant4Settings | None  # None: the fast engine
     progress: Callable[[int], object] | None  # of Geant4, which is one batch
 
@@ -155,8 +159,8 @@ def _make(order: _Order, batch: int, number: int) -> _Made:
 
 
 def produce(
-    output: Path,
-    detector: Detector,
+    output: str | Path,
+    detector: DetectorLike,
     process: str,
     n_events: int,
     config: int,
@@ -166,10 +170,10 @@ def produce(
     mass: float | None = None,
     g_ref: float = 1e-4,
     prescale_calibration: int = 1,
-    kind: Literal["ttree", "rntuple"] = "ttree",
+    kind: Storage | str = "ttree",
     with_pile_up: bool = False,
-    tier: Literal["energy", "waveform"] = "energy",
-    engine: Literal["fast", "geant4"] = "fast",
+    tier: Tier | str = "energy",
+    engine: Engine | str = "fast",
     geant4: Geant4Settings | None = None,
     workers: int = 1,
     progress: Callable[[int], object] | None = None,
@@ -178,10 +182,10 @@ def produce(
 
     Parameters
     ----------
-    output : Path
+    output : str or Path
         File to write.
-    detector : Detector
-        The set-up.
+    detector : Detector, str or Path
+        The set-up, its tag or its file.
     process : str
         One of PROCESSES.
     n_events : int
@@ -220,28 +224,25 @@ def produce(
 
     Raises
     ------
+    ArgumentError
+        If the process, the configuration, another choice or a number makes no sense.
     Na64muError
-        If the process, the configuration or a number makes no sense.
+        If the mass is missing or cannot be produced.
     """
-    if process not in PROCESSES:
-        msg = f"there is no process {process!r}: known are {', '.join(PROCESSES)}"
-        raise Na64muError(msg)
-    if config not in (1, 2):
-        msg = f"the trigger configuration is 1 or 2, not {config}"
-        raise Na64muError(msg)
-    if n_events < 1:
-        msg = f"a sample needs at least one event, not {n_events}"
-        raise Na64muError(msg)
-    if workers < 1:
-        msg = f"a sample needs at least one worker, not {workers}"
-        raise Na64muError(msg)
-    conditions = f"simulation;{process}{';pile-up' if with_pile_up else ''}{';waveforms' if tier == 'waveform' else ''}"
+    output, detector = Path(file_name(output, "output")), load_detector(detector)
+    process, config = one_of(process, PROCESSES, "process"), one_of(config, (1, 2), "config")
+    kind, by_geant4 = one_of(kind, get_args(Storage), "kind"), one_of(engine, get_args(Engine), "engine") == "geant4"
+    form: Tier = one_of(tier, get_args(Tier), "tier")
+    n_events, workers = whole(n_events, "n_events", least=1), whole(workers, "workers", least=1)
+    seed, run = whole(seed, "seed"), whole(run, "run")
+    prescale_calibration, g_ref = whole(prescale_calibration, "prescale_calibration"), number(g_ref, "g_ref", above=0.0)
+    mass = None if mass is None else number(mass, "mass [GeV]", above=0.0)
+    conditions = f"simulation;{process}{';pile-up' if with_pile_up else ''}{';waveforms' if form == 'waveform' else ''}"
     if detector.conditions is not None:
         conditions += f";{detector.conditions.label}"
-    by_geant4 = engine == "geant4"
     batch = n_events if by_geant4 else BATCH
     order = _Order(
-        detector, process, n_events, config, seed, run, mass, g_ref, prescale_calibration, with_pile_up, tier,
+        detector, process, n_events, config, seed, run, mass, g_ref, prescale_calibration, with_pile_up, form,
         (geant4 or Geant4Settings()) if by_geant4 else None, progress if by_geant4 else None,
     )  # fmt: skip
     n_mot, sum_weights, n_written, n_physics = 0, 0.0, 0, 0

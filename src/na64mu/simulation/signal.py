@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from na64mu.arguments import choice
 from na64mu.detector import Detector
 from na64mu.errors import Na64muError
 from na64mu.physics.materials import LEAD
@@ -102,7 +103,7 @@ def zprime_plans_from(detector: Detector, x: FloatArray, psi: FloatArray, mass: 
 
 
 def zprime_plans(
-    detector: Detector, mass: float, coupling: float, n: int, rng: np.random.Generator, mediator: Mediator = Mediator.VECTOR
+    detector: Detector, mass: float, coupling: float, n: int, rng: np.random.Generator, mediator: Mediator | str = Mediator.VECTOR
 ) -> tuple[FloatArray, float]:
     """Plans for the production of a Z' or another boson off lead, with (x, psi) from the WW cross-section at the mean beam momentum.
 
@@ -118,7 +119,7 @@ def zprime_plans(
         How many.
     rng : Generator
         Random numbers.
-    mediator : Mediator
+    mediator : Mediator or str
         Spin and parity of the boson.
 
     Returns
@@ -133,6 +134,7 @@ def zprime_plans(
     Na64muError
         If the mass cannot be produced.
     """
+    mediator = choice(mediator, Mediator, "mediator")
     z, a, _ = LEAD.elements[0]
     try:
         table = tabulate(detector.beam.momentum_mean, mass, coupling, z, a, mediator=mediator)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
+from na64mu.arguments import one_of
 from na64mu.errors import StatisticsError
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
@@ -48,6 +49,9 @@ class Systematic:
     correlated: bool = True
     shape: Shape = "lognormal"
     source: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", one_of(self.shape, get_args(Shape), "shape", StatisticsError))
 
     def size(self, sample: str, channel: int) -> float:
         """Relative size for one sample in one channel, 0 where it has no effect."""

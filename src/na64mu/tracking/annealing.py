@@ -7,10 +7,13 @@ temperature falls from hot (all hits alike) to one (the distances' own scale), a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from scipy.stats import chi2 as chi2_distribution
 
+from na64mu.arguments import number, one_of, whole
+from na64mu.tracking.checks import checked_hit_of, checked_measurements
 from na64mu.tracking.fit import fit_measurements, loose_prior
 from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.route import Scattering
@@ -97,7 +100,7 @@ def fit_competing(
     cut_probability: float = 1e-3,
     n_steps: int = N_STEPS,
     hit_of: IntArray | None = None,
-    scattering: Scattering = "highland",
+    scattering: Scattering | str = "highland",
 ) -> CompetingFit:
     """Fit tracks of planes with several hits that exclude each other.
 
@@ -117,7 +120,7 @@ def fit_competing(
         Temperatures from that of the farthest plane, at which all hits are alike, down to one.
     hit_of : IntArray, optional
         Number of the hit to which each plane's coordinate belongs, as in outliers.fit_without_outliers.
-    scattering : Scattering
+    scattering : Scattering or str
         Model of multiple scattering.
 
     Returns
@@ -125,12 +128,20 @@ def fit_competing(
     CompetingFit
         Tracks and probabilities.
 
+    Raises
+    ------
+    ArgumentError, DetectorError
+        As fit.fit_measurements; or if `hit_of`, the probability or the number of steps makes no sense.
+
     References
     ----------
     R. Fruehwirth, A. Strandlie, Comput. Phys. Commun. 120 (1999) 197 (deterministic annealing filter); here the distance is
     that to the smoothed track without the plane itself, so that an outlier does not vouch for itself.
     """
-    hit_of = np.arange(u.shape[1]) if hit_of is None else hit_of
+    scattering = one_of(scattering, get_args(Scattering), "scattering")
+    seed, prior, u, weight = checked_measurements(seed, u, weight, spectrometer, prior, competing=True)
+    hit_of, n_steps = checked_hit_of(hit_of, u.shape[1]), whole(n_steps, "n_steps", least=2)
+    cut_probability = number(cut_probability, "cut_probability", above=0.0, below=1.0)
     n_coordinates = np.bincount(hit_of)
     cut = chi2_distribution.isf(cut_probability, n_coordinates)[hit_of][:, None]
     present = weight > 0.0

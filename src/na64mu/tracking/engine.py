@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
+from typing import get_args
 
 import numpy as np
 
+from na64mu.arguments import one_of
 from na64mu.compiled.kernel import typed_kernel
 from na64mu.compiled.written import import_source
+from na64mu.errors import ArgumentError
 from na64mu.tracking.field import FieldRegion
 from na64mu.tracking.route import Measure, Route
 from na64mu.tracking.source import LANES, Kind, Rows, kernel_source
@@ -39,8 +42,16 @@ class Kernel:
     directions: FloatArray
     regions: tuple[FieldRegion, ...] = ()
 
+    def check(self, blocks: object) -> None:
+        """Refuse what are not blocks of this fit: the kernel does not look where it reads and writes."""
+        wanted = self.rows.total * LANES
+        if not isinstance(blocks, np.ndarray) or blocks.dtype != np.float64 or blocks.ndim != 2 or blocks.shape[1] != wanted:
+            msg = f"blocks must be float64 of shape (n_blocks, {wanted}), as `pack` makes them; found {getattr(blocks, 'shape', type(blocks).__name__)}"
+            raise ArgumentError(msg)
+
     def fit_blocks(self, blocks: FloatArray) -> None:
         """Fit the tracks of blocks of shape (n_blocks, rows.total * LANES), in place."""
+        self.check(blocks)
         fields = (self.regions,) if self.regions else ()
         self.compiled.fit_blocks(blocks, self.directions, *fields)
 
@@ -61,6 +72,10 @@ class Kernel:
         FloatArray
             Shape (n_blocks, rows.total * LANES); the last block is filled up with tracks without hits.
         """
+        wanted = (len(seed), self.rows.n_planes)
+        if np.shape(seed) != (len(seed), 5) or np.shape(u) != wanted or np.shape(weight) != wanted:
+            msg = f"seed must have the shape ({len(seed)}, 5), u and weight {wanted}; found {np.shape(seed)}, {np.shape(u)} and {np.shape(weight)}"
+            raise ArgumentError(msg)
         n_blocks = -(-len(seed) // LANES)
         blocks = np.zeros((n_blocks, self.rows.total * LANES))
         wide = np.broadcast_to(prior, seed.shape)
@@ -69,6 +84,10 @@ class Kernel:
 
     def unpack(self, blocks: FloatArray, row: int, n_rows: int, n: int) -> FloatArray:
         """Some rows of the first n tracks, shape (n, n_rows)."""
+        self.check(blocks)
+        if not (0 <= row <= row + n_rows <= self.rows.total and 0 <= n <= len(blocks) * LANES):
+            msg = f"rows {row} to {row + n_rows} of {n} tracks: the blocks have {self.rows.total} rows of {len(blocks) * LANES} tracks"
+            raise ArgumentError(msg)
         out = np.empty((n, n_rows))
         _unpack(blocks, row, out)
         return out
@@ -96,14 +115,14 @@ def _unpack(blocks: FloatArray, row: int, out: FloatArray) -> None:
 
 
 @lru_cache(maxsize=64)
-def kernel(path: Route, kind: Kind) -> Kernel:
+def kernel(path: Route, kind: Kind | str) -> Kernel:
     """Fit of a spectrometer; without the fields of fringes and maps, see fit.fit_kernel.
 
     Parameters
     ----------
     path : Route
         The spectrometer; see route.route.
-    kind : Kind
+    kind : Kind or str
         "filter", "smooth" or "states".
 
     Returns
@@ -111,8 +130,9 @@ def kernel(path: Route, kind: Kind) -> Kernel:
     Kernel
         The compiled fit.
     """
+    form: Kind = one_of(kind, get_args(Kind), "kind")
     directions = np.zeros((path.n_planes, 2))
     for step in path.steps:
         if isinstance(step, Measure):
             directions[step.plane] = step.direction
-    return Kernel(Rows(path.n_planes, kind), import_source("na64mu_fit", kernel_source(path, kind)), directions)
+    return Kernel(Rows(path.n_planes, form), import_source("na64mu_fit", kernel_source(path, form)), directions)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from na64mu.arguments import number
+from na64mu.tracking.checks import real_array
 from na64mu.typing import FloatArray
 
 __all__ = ("Crossing", "cross_plane")
@@ -38,7 +40,15 @@ def cross_plane(parameters: FloatArray, covariance: FloatArray, distance: float,
     -------
     Crossing
         Position and errors at the plane.
+
+    Raises
+    ------
+    ArgumentError
+        If a shape is wrong, or a number makes no sense.
     """
+    parameters = real_array(parameters, "parameters", (None, 5), "(n, 5): x, y, tx, ty, q/p")
+    covariance = real_array(covariance, "covariance", (len(parameters), 5, 5), f"({len(parameters)}, 5, 5)")
+    distance, angle2 = number(distance, "distance [mm]"), number(angle2, "angle2", least=0.0)
     position, error = [], []
     for i in (0, 1):
         position.append(parameters[:, i] + distance * parameters[:, 2 + i])

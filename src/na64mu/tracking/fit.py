@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 
+from na64mu.arguments import one_of
 from na64mu.compiled.kernel import inner_kernel
 from na64mu.compiled.kernel import kernel as scalar_kernel
+from na64mu.errors import ArgumentError
+from na64mu.tracking.checks import checked_chosen, checked_hits, checked_measurements, real_array
 from na64mu.tracking.engine import Kernel, kernel
 from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.hits import Hits
@@ -48,16 +52,16 @@ BATCH = 8
 LOOSE = 200.0
 
 
-def fit_kernel(spectrometer: Spectrometer, scattering: Scattering = "highland", kind: Kind = "smooth") -> Kernel:
+def fit_kernel(spectrometer: Spectrometer, scattering: Scattering | str = "highland", kind: Kind | str = "smooth") -> Kernel:
     """Compiled fit of a spectrometer, with its fields.
 
     Parameters
     ----------
     spectrometer : Spectrometer
         MS1, MS2 or any other.
-    scattering : Scattering
+    scattering : Scattering or str
         Model of multiple scattering.
-    kind : Kind
+    kind : Kind or str
         "filter", "smooth" or "states"; see source.py.
 
     Returns
@@ -65,6 +69,7 @@ def fit_kernel(spectrometer: Spectrometer, scattering: Scattering = "highland", 
     Kernel
         Its fit_blocks takes blocks alone.
     """
+    kind = one_of(kind, get_args(Kind), "kind")
     return replace(kernel(route(spectrometer, scattering), kind), regions=spectrometer.regions)
 
 
@@ -86,7 +91,17 @@ def read_tracks(fitted: Kernel, blocks: FloatArray, n: int, weight: FloatArray) 
     -------
     FittedTracks
         One per track.
+
+    Raises
+    ------
+    ArgumentError
+        If the blocks are not those of the fit, or hold fewer tracks.
     """
+    fitted.check(blocks)
+    weight = real_array(weight, "weight", (n, fitted.rows.n_planes), f"({n}, {fitted.rows.n_planes})")
+    if n > len(blocks) * LANES:
+        msg = f"{len(blocks)} blocks hold {len(blocks) * LANES} tracks; {n} are asked for"
+        raise ArgumentError(msg)
     out = _empty(n, fitted.rows.n_planes)
     _read(blocks, weight, _places(fitted.rows), out.good, out.chi2, out.ndf, out.upstream, out.downstream,
           out.upstream_covariance, out.downstream_covariance, out.score, out.information)  # fmt: skip
@@ -144,7 +159,7 @@ def _read(blocks, weight, places, good, chi2, ndf, up, down, up_covariance, down
 
 
 def first_look(
-    seed: FloatArray, u: FloatArray, weight: FloatArray, spectrometer: Spectrometer, scattering: Scattering = "highland"
+    seed: FloatArray, u: FloatArray, weight: FloatArray, spectrometer: Spectrometer, scattering: Scattering | str = "highland"
 ) -> tuple[FloatArray, FloatArray]:
     """A better seed and loose standard deviations of it, from the two filters; outliers widen them.
 
@@ -157,7 +172,20 @@ def first_look(
     -------
     tuple of FloatArray
         Parameters at the first plane and their standard deviations, each of shape (n, 5).
+
+    Raises
+    ------
+    ArgumentError, DetectorError
+        As fit_measurements.
     """
+    scattering = one_of(scattering, get_args(Scattering), "scattering")
+    seed, _, u, weight = checked_measurements(seed, u, weight, spectrometer)
+    return _first_look(seed, u, weight, spectrometer, scattering)
+
+
+def _first_look(
+    seed: FloatArray, u: FloatArray, weight: FloatArray, spectrometer: Spectrometer, scattering: Scattering | str
+) -> tuple[FloatArray, FloatArray]:
     # planes in a weak fringe field would draw a free q/p far off before the magnet fixes it, beyond what is linear
     wide = np.where(np.arange(5) == 4, np.minimum(np.abs(seed) + MARGIN, WIDE), WIDE)
     fitted = fit_kernel(spectrometer, scattering, "filter")
@@ -173,7 +201,7 @@ def first_look(
 
 
 def loose_prior(
-    seed: FloatArray, u: FloatArray, weight: FloatArray, spectrometer: Spectrometer, scattering: Scattering = "highland"
+    seed: FloatArray, u: FloatArray, weight: FloatArray, spectrometer: Spectrometer, scattering: Scattering | str = "highland"
 ) -> FloatArray:
     """Standard deviations of a seed that hold the track loosely where outliers may draw it away.
 
@@ -186,13 +214,26 @@ def loose_prior(
     -------
     FloatArray
         Shape (n, 5).
+
+    Raises
+    ------
+    ArgumentError, DetectorError
+        As fit_measurements.
     """
-    first, loose = first_look(seed, u, weight, spectrometer, scattering)
+    scattering = one_of(scattering, get_args(Scattering), "scattering")
+    seed, _, u, weight = checked_measurements(seed, u, weight, spectrometer)
+    first, loose = _first_look(seed, u, weight, spectrometer, scattering)
     return np.minimum(loose + 10.0 * np.abs(first - seed), WIDE)
 
 
 def _run(
-    seed: FloatArray, prior: FloatArray, u: FloatArray, weight: FloatArray, spectrometer: Spectrometer, scattering: Scattering, kind: Kind
+    seed: FloatArray,
+    prior: FloatArray,
+    u: FloatArray,
+    weight: FloatArray,
+    spectrometer: Spectrometer,
+    scattering: Scattering | str,
+    kind: Kind,
 ) -> FittedTracks:
     fitted = fit_kernel(spectrometer, scattering, kind)
     blocks = fitted.pack(seed, prior, u, weight)
@@ -207,7 +248,7 @@ def fit_measurements(
     spectrometer: Spectrometer,
     *,
     prior: FloatArray | None = None,
-    scattering: Scattering = "highland",
+    scattering: Scattering | str = "highland",
 ) -> FittedTracks:
     """Fit tracks with the given measurements.
 
@@ -223,17 +264,28 @@ def fit_measurements(
         MS1, MS2 or any other.
     prior : FloatArray, optional
         Standard deviations of the seed, shape (n, 5) or (5,); without them a first fit makes a better seed, and the
-        fit is repeated about it.
-    scattering : Scattering
+        fit is repeated about it. That start is never wider than WIDE: of q/p 0.3 c/GeV, so a track that the measurements know
+        worse than that (below about 0.3 GeV/c, or without field) gets too small an error; give a wider prior there.
+    scattering : Scattering or str
         Model of multiple scattering.
 
     Returns
     -------
     FittedTracks
-        One per row; `good` is False with less than six measurements or where the particle turns around in the field.
+        One per row; `good` is False with less than six measurements, where the particle turns around in the field, and where
+        the seed is not a number.
+
+    Raises
+    ------
+    ArgumentError
+        If a shape is wrong, a weight is negative, a coordinate with a weight is not a number, or the model is unknown.
+    DetectorError
+        If the spectrometer makes no sense: planes out of order, fields that overlap or have two components.
     """
+    scattering = one_of(scattering, get_args(Scattering), "scattering")
+    seed, prior, u, weight = checked_measurements(seed, u, weight, spectrometer, prior)
     if prior is None:
-        seed, prior = first_look(seed, u, weight, spectrometer, scattering)
+        seed, prior = _first_look(seed, u, weight, spectrometer, scattering)
     return _run(seed, prior, u, weight, spectrometer, scattering, "smooth")
 
 
@@ -255,7 +307,17 @@ def fit_tracks(hits: Hits, chosen: IntArray, seed: FloatArray, spectrometer: Spe
     -------
     FittedTracks
         One per row; see fit_measurements.
+
+    Raises
+    ------
+    ArgumentError
+        If a shape is wrong, or a hit is named that there is not.
+    DetectorError
+        If the spectrometer makes no sense.
     """
+    checked_hits(hits, spectrometer)
+    chosen = checked_chosen(chosen, len(hits.u), len(spectrometer.planes))
+    seed = np.ascontiguousarray(real_array(seed, "seed", (len(chosen), 5), f"({len(chosen)}, 5): x, y, tx, ty, q/p of every row of chosen"))
     smooth, look = fit_kernel(spectrometer), fit_kernel(spectrometer, kind="filter")
     n, n_planes = chosen.shape
     out, weights = _empty(n, n_planes), hits.sigma**-2.0

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.compiled.kernel import kernel
+from na64mu.errors import ArgumentError
 from na64mu.tracking.finding import LOST_HIT, MAX_TRACKS, Candidates
-from na64mu.tracking.spectrometer import Spectrometer
+from na64mu.tracking.spectrometer import Spectrometer, check_spectrometer
 from na64mu.typing import BoolArray, IntArray
 
 __all__ = ("Pairs", "join", "modules_of")
@@ -126,8 +127,21 @@ def join(bend: Candidates, straight: Candidates, spectrometer: Spectrometer) -> 
     Pairs
         As many as the view with more candidates has, none where a view has none: two muons may share their hits in one
         view, so the best partner serves again when a view has none left.
+
+    Raises
+    ------
+    ArgumentError
+        If the candidates are of different events, or on other planes.
+    DetectorError
+        If the spectrometer makes no sense.
     """
+    check_spectrometer(spectrometer)
     n_events = len(bend.n)
+    wanted = [len(spectrometer.view(v)) for v in (spectrometer.bend_view, 1 - spectrometer.bend_view)]
+    found = [bend.hits.shape[2], straight.hits.shape[2]]
+    if len(straight.n) != n_events or found != wanted:
+        msg = f"candidates of both views must be of the same events and on {wanted} planes; found {n_events} and {len(straight.n)} events on {found} planes"
+        raise ArgumentError(msg)
     most = int(np.where((bend.n > 0) & (straight.n > 0), np.maximum(bend.n, straight.n), 0).sum())
     out = Pairs(np.zeros(n_events + 1, dtype=np.int64), np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64))
     scratch = _Scratch(np.zeros((2, MAX_TRACKS), dtype=np.bool_), np.zeros((MAX_TRACKS, MAX_TRACKS)))

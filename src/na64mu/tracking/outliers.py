@@ -6,11 +6,15 @@ The distance is the leave-one-out chi2 of the smoother: a bad hit cannot hide by
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 from scipy.stats import chi2 as chi2_distribution
 
+from na64mu.arguments import number, one_of, whole
 from na64mu.compiled.kernel import typed_kernel
+from na64mu.errors import ArgumentError
+from na64mu.tracking.checks import checked_hit_of, checked_measurements
 from na64mu.tracking.engine import Kernel
 from na64mu.tracking.fit import fit_kernel, loose_prior, read_tracks
 from na64mu.tracking.fitted import FittedTracks
@@ -42,6 +46,11 @@ class Removal:
     probability: float = 1e-4
     max_removed: int = 5
     min_ndf: int = 3
+
+    def __post_init__(self) -> None:
+        number(self.probability, "probability", above=0.0, below=1.0)
+        whole(self.max_removed, "max_removed")
+        whole(self.min_ndf, "min_ndf")
 
     def cuts(self, n_coordinates: int) -> FloatArray:
         """Largest chi2 of a hit with 0, 1, ... n coordinates, shape (n + 1,)."""
@@ -130,7 +139,17 @@ def remove_outliers(fitted: Kernel, blocks: FloatArray, n: int, hit_of: IntArray
         Hit of every plane's coordinate, shape (n_planes,); see fit_without_outliers.
     removal : Removal
         When a hit is taken out.
+
+    Raises
+    ------
+    ArgumentError
+        If the blocks are not those of the fit, or the numbers of the hits make no sense.
     """
+    fitted.check(blocks)
+    hit_of = checked_hit_of(hit_of, fitted.rows.n_planes)
+    if fitted.rows.kind == "filter" or not 0 <= n <= len(blocks) * LANES:
+        msg = f"outliers are taken out of a fit of kind 'smooth' with at most {len(blocks) * LANES} tracks; found {fitted.rows.kind!r} and {n}"
+        raise ArgumentError(msg)
     cuts = removal.cuts(int(np.bincount(hit_of).max()))
     for first in range(0, len(blocks), BATCH):
         _remove(fitted, blocks[first : first + BATCH], min(n - first * LANES, BATCH * LANES), hit_of, cuts, removal)
@@ -145,7 +164,7 @@ def fit_without_outliers(
     *,
     prior: FloatArray | None = None,
     hit_of: IntArray | None = None,
-    scattering: Scattering = "highland",
+    scattering: Scattering | str = "highland",
 ) -> FittedTracks:
     """Fit tracks, taking out the worst hit as long as there is an outlier.
 
@@ -163,13 +182,21 @@ def fit_without_outliers(
     -------
     FittedTracks
         `removed` marks the measurements that were taken out; their weight is 0.
+
+    Raises
+    ------
+    ArgumentError, DetectorError
+        As fit.fit_measurements; or if `hit_of` has another length or gaps.
     """
+    scattering = one_of(scattering, get_args(Scattering), "scattering")
+    seed, prior, u, weight = checked_measurements(seed, u, weight, spectrometer, prior)
+    hit_of = checked_hit_of(hit_of, u.shape[1])
     if prior is None:
         # the seed itself is kept: a track drawn away by its outliers would have the wrong scattering
         prior = loose_prior(seed, u, weight, spectrometer, scattering)
     fitted = fit_kernel(spectrometer, scattering)
     blocks = fitted.pack(seed, prior, u, weight)
     fitted.fit_blocks(blocks)
-    remove_outliers(fitted, blocks, len(seed), np.arange(u.shape[1]) if hit_of is None else hit_of, removal or Removal())
+    remove_outliers(fitted, blocks, len(seed), hit_of, removal or Removal())
     left = fitted.unpack(blocks, fitted.rows.weight, fitted.rows.n_planes, len(seed))
     return replace(read_tracks(fitted, blocks, len(seed), left), removed=left < weight)

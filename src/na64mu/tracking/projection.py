@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.tracking.spectrometer import Plane, Spectrometer, bending_integral, highland_angle
+from na64mu.arguments import numbers, one_of
+from na64mu.errors import DetectorError
+from na64mu.tracking.spectrometer import Plane, Spectrometer, bending_integral, check_spectrometer, highland_angle
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("Projection", "projection", "track_model")
@@ -127,11 +129,12 @@ def track_model(z: FloatArray, spectrometer: Spectrometer, view: int) -> FloatAr
     FloatArray
         Columns 1, z [m] and G(z) [mm GeV/c], which is zero in a straight view; shape (n, 3).
     """
+    check_spectrometer(spectrometer)
+    z, view = numbers(z, "z [mm]"), one_of(view, (0, 1), "view")
     bending = bending_integral(z, spectrometer) if view == spectrometer.bend_view else np.zeros_like(z)
     return np.column_stack([np.ones_like(z), z * 1e-3, bending])
 
 
-@lru_cache(maxsize=32)
 def projection(spectrometer: Spectrometer, view: int) -> Projection:
     """Planes, seeds and windows of one view; made once per spectrometer.
 
@@ -146,12 +149,29 @@ def projection(spectrometer: Spectrometer, view: int) -> Projection:
     -------
     Projection
         The compiled view.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such view.
+    DetectorError
+        If the spectrometer makes no sense, or the planes of the view do not determine a track.
     """
-    planes = np.array(spectrometer.view(view))
+    check_spectrometer(spectrometer)
+    return _projection(spectrometer, one_of(view, (0, 1), "view"))
+
+
+@lru_cache(maxsize=32)
+def _projection(spectrometer: Spectrometer, view: int) -> Projection:
+    planes = np.array(spectrometer.view(view), dtype=np.int64)
     z = spectrometer.z[planes]
     sigma, half = (np.array([getattr(spectrometer.planes[i], name) for i in planes]) for name in ("sigma", "half"))
     padded = track_model(z, spectrometer, view)
     model = padded if view == spectrometer.bend_view else padded[:, :2]
+    scale = np.maximum(np.abs(model).max(axis=0, initial=0.0), 1e-300)
+    if len(planes) < model.shape[1] or np.linalg.matrix_rank(model / scale) < model.shape[1]:
+        msg = f"{spectrometer.name}: the {len(planes)} planes that measure {'xy'[view]} do not determine {'position, slope and curvature' if model.shape[1] == 3 else 'position and slope'} of a track: tracks cannot be found in this view, only fitted"
+        raise DetectorError(msg)
 
     scatterer_z, angle2 = _scatterers(spectrometer)
     lever = np.clip(z[:, None] - scatterer_z[None, :], 0.0, None)  # deflection at a scatterer moves all planes behind it
@@ -161,6 +181,9 @@ def projection(spectrometer: Spectrometer, view: int) -> Projection:
 
     first, second = _seed_planes(model, [spectrometer.planes[i] for i in planes])
     seeds = np.array(first + second)
+    if not len(seeds):
+        msg = f"{spectrometer.name}: no choice of planes that measure {'xy'[view]} gives the curvature to {MAX_CURVATURE_ERROR:.0%} at {REFERENCE_MOMENTUM:g} GeV/c: tracks cannot be found in this view, only fitted"
+        raise DetectorError(msg)
     weights = np.stack([model @ np.linalg.inv(model[s]) for s in seeds])
     variance = np.stack([w**2 @ sigma[s] ** 2 for w, s in zip(weights, seeds, strict=True)])
     seed_scattering = np.stack([((lever - w @ lever[s]) ** 2) @ angle2 for w, s in zip(weights, seeds, strict=True)])

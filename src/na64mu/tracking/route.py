@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
+from na64mu.arguments import one_of
 from na64mu.errors import DetectorError
-from na64mu.tracking.spectrometer import C_FIELD, LOSS_PER_X0, Spectrometer, highland_angle
+from na64mu.tracking.spectrometer import C_FIELD, LOSS_PER_X0, Spectrometer, check_spectrometer, highland_angle
 
 __all__ = ("Cross", "Drift", "Follow", "Lose", "Measure", "Route", "Scatter", "Scattering", "route")
 
@@ -88,15 +89,14 @@ def _field_step(length: float, bx: float, by: float, where: str) -> Step:
     return Cross(length, view, C_FIELD * 1e-3 * field * length)
 
 
-@lru_cache(maxsize=32)
-def route(spectrometer: Spectrometer, scattering: Scattering = "highland") -> Route:
+def route(spectrometer: Spectrometer, scattering: Scattering | str = "highland") -> Route:
     """Compile the steps of a spectrometer.
 
     Parameters
     ----------
     spectrometer : Spectrometer
         MS1, MS2 or any other.
-    scattering : Scattering
+    scattering : Scattering or str
         Model of multiple scattering: "highland", "highland-each", "rossi" or "none".
 
     Returns
@@ -106,14 +106,17 @@ def route(spectrometer: Spectrometer, scattering: Scattering = "highland") -> Ro
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If the model is unknown.
     DetectorError
-        If a field has two components.
+        If the spectrometer makes no sense, see spectrometer.check_spectrometer, or a field has two components.
     """
-    if scattering not in get_args(Scattering):
-        msg = f"scattering must be one of {', '.join(get_args(Scattering))}; found {scattering!r}"
-        raise ValueError(msg)
+    return _route(spectrometer, one_of(scattering, get_args(Scattering), "scattering"))
+
+
+@lru_cache(maxsize=32)
+def _route(spectrometer: Spectrometer, scattering: Scattering) -> Route:
+    check_spectrometer(spectrometer)
     total = spectrometer.total_x0
     steps: list[Step] = []
     legs = spectrometer.legs()

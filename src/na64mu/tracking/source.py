@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
+from na64mu.arguments import one_of
 from na64mu.tracking.route import Cross, Drift, Follow, Lose, Measure, Route, Scatter, Step
 
 __all__ = ("LANES", "Kind", "Rows", "kernel_source")
@@ -36,6 +37,9 @@ class Rows:
 
     n_planes: int
     kind: Kind
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", one_of(self.kind, get_args(Kind), "kind"))
 
     # 0 to 4 are the parameters to start from, at the first plane; 5 to 9 their standard deviations
     @property
@@ -202,14 +206,14 @@ def _body(path: Route, rows: Rows) -> Iterator[str]:
     yield from _store("t", rows.upstream)
 
 
-def kernel_source(path: Route, kind: Kind) -> str:
+def kernel_source(path: Route, kind: Kind | str) -> str:
     """Source of a module with the compiled function `fit_blocks(blocks, directions)`.
 
     Parameters
     ----------
     path : Route
         The spectrometer.
-    kind : Kind
+    kind : Kind or str
         "filter", "smooth" or "states".
 
     Returns
@@ -218,7 +222,8 @@ def kernel_source(path: Route, kind: Kind) -> str:
         Python source; `fit_blocks` takes an array of shape (n_blocks, Rows.total * LANES), which it fills in place, the
         directions of the planes, shape (n_planes, 2), and with fringe fields or maps the tuple of their regions.
     """
-    rows = Rows(path.n_planes, kind)
+    form: Kind = one_of(kind, get_args(Kind), "kind")
+    rows = Rows(path.n_planes, form)
     body = "\n".join(f"        {line}" for line in _body(path, rows))
     turned = [s.plane for s in path.steps if isinstance(s, Measure) and _along(s.direction) == "along"]
     before = "".join(f"    hx{p}, hy{p} = directions[{p}, 0], directions[{p}, 1]\n" for p in turned)
@@ -227,7 +232,7 @@ def kernel_source(path: Route, kind: Kind) -> str:
         # a field map is looked up track by track: its fit is not vectorised, and its types are known at the first call only
         block, blocks, fields = "None", "None", ", directions, regions"
         before += "    state, jacobian = np.empty(5), np.empty((5, 5))\n"
-    return f'''"""Written by na64mu.tracking.source: a track fit of {path.n_planes} planes, kind {kind!r}."""
+    return f'''"""Written by na64mu.tracking.source: a track fit of {path.n_planes} planes, kind {form!r}."""
 import numpy as np
 
 from na64mu.compiled.kernel import typed_kernel, vector_kernel

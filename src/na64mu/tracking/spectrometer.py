@@ -14,13 +14,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from na64mu.detector import Detector
+from na64mu.arguments import number as one_number
+from na64mu.arguments import numbers, one_of
+from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.elements import BmsStation, Gem, Micromegas, Straw
 from na64mu.errors import DetectorError
 from na64mu.tracking.field import FieldRegion, field_regions
 from na64mu.typing import FloatArray
 
-__all__ = ("C_FIELD", "LOSS_PER_X0", "Plane", "Spectrometer", "bending_integral", "highland_angle", "spectrometer")
+__all__ = ("C_FIELD", "LOSS_PER_X0", "Plane", "Spectrometer", "bending_integral", "check_spectrometer", "highland_angle", "spectrometer")
 
 #: Curvature of unit charge: dp = C_FIELD [GeV/c per T m] x field x path (c = 0.299792458 m/ns).
 C_FIELD = 0.299792458
@@ -111,7 +113,8 @@ class Spectrometer:
     regions: tuple[FieldRegion, ...] = ()
 
     def view(self, view: int) -> list[int]:
-        """Indices of the planes of one view."""
+        """Indices of the planes of one view, 0 (x) or 1 (y)."""
+        view = one_of(view, (0, 1), "view")
         return [i for i, p in enumerate(self.planes) if p.view == view]
 
     @property
@@ -161,6 +164,75 @@ class Spectrometer:
         return np.array(rows)
 
 
+@lru_cache(maxsize=64)
+def _check(spectrometer: Spectrometer) -> None:
+    """See check_spectrometer; once for every description."""
+    name, planes, z = spectrometer.name, spectrometer.planes, spectrometer.z
+    if not planes:
+        msg = f"{name}: a spectrometer needs planes, there are none"
+        raise DetectorError(msg)
+    if spectrometer.bend_view not in (0, 1):
+        msg = f"{name}: the field bends in view 0 (x) or 1 (y), not {spectrometer.bend_view!r}"
+        raise DetectorError(msg)
+    for p in planes:
+        if p.view not in (0, 1):
+            msg = f"{name}: plane {p.station} measures view 0 (x) or 1 (y), not {p.view!r}"
+            raise DetectorError(msg)
+        one_number(p.sigma, f"{name}: sigma of plane {p.station} [mm]", above=0.0, error=DetectorError)
+        one_number(p.x_over_x0, f"{name}: x_over_x0 of plane {p.station}", least=0.0, error=DetectorError)
+    numbers(z, f"{name}: z of the planes [mm]", error=DetectorError)
+    if not spectrometer.air_x0 > 0.0:  # infinite where there is no air
+        msg = f"{name}: air_x0 must be above 0 mm; found {spectrometer.air_x0!r}"
+        raise DetectorError(msg)
+    one_number(spectrometer.total_x0, f"{name}: total_x0", least=0.0, error=DetectorError)
+    back = np.flatnonzero(np.diff(z) < 0.0)
+    if len(back):
+        first, second = planes[back[0]], planes[back[0] + 1]
+        msg = f"{name}: the planes must stand in order of z; found {first.station} at {first.z:g} mm before {second.station} at {second.z:g} mm: sort them, and the columns of the hits with them"
+        raise DetectorError(msg)
+    _check_boxes(name, spectrometer.boxes, float(z[0]), float(z[-1]))
+
+
+def _check_boxes(name: str, given: FloatArray, first: float, last: float) -> None:
+    boxes = numbers(given, f"{name}: boxes", error=DetectorError)
+    if boxes.size == 0:
+        return
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        msg = f"{name}: boxes must have the shape (n_boxes, 4): entrance z, exit z [mm], Bx, By [T]; found {boxes.shape}"
+        raise DetectorError(msg)
+    ordered = boxes[np.argsort(boxes[:, 0])]
+    for start, end in ordered[:, :2]:
+        if not start < end:
+            msg = f"{name}: a field box must end behind its entrance; found {start:g} to {end:g} mm"
+            raise DetectorError(msg)
+        if start < first or end > last:
+            msg = f"{name}: the field box from {start:g} to {end:g} mm reaches beyond the planes, which stand from {first:g} to {last:g} mm: a track is known at its first and last plane only"
+            raise DetectorError(msg)
+    for (_, end), (start, _) in pairwise(ordered[:, :2]):
+        if start < end:
+            msg = f"{name}: two field boxes overlap from {start:g} to {end:g} mm; describe them as one, or cut them apart"
+            raise DetectorError(msg)
+
+
+def check_spectrometer(spectrometer: object) -> None:
+    """Refuse a spectrometer that cannot be what its user means; looked at once, then remembered.
+
+    Parameters
+    ----------
+    spectrometer : Spectrometer
+        MS1, MS2 or any other.
+
+    Raises
+    ------
+    DetectorError
+        If there are no planes or they do not stand in order of z, a number makes no sense, or field boxes overlap or reach beyond the planes.
+    """
+    if not isinstance(spectrometer, Spectrometer):
+        msg = f"spectrometer must be a Spectrometer of na64mu.tracking.spectrometer, such as spectrometer(detector, 1); found {type(spectrometer).__name__}"
+        raise DetectorError(msg)
+    _check(spectrometer)
+
+
 def highland_angle(x_over_x0: FloatArray | float, total_x0: float) -> FloatArray:
     """Width of the projected scattering angle of a muon of 1 GeV/c [rad]; it falls as 1 / p.
 
@@ -176,11 +248,17 @@ def highland_angle(x_over_x0: FloatArray | float, total_x0: float) -> FloatArray
     FloatArray
         13.6 MeV / p sqrt(x / X0) (1 + 0.038 ln(x / X0)), beta = 1.
 
+    Raises
+    ------
+    ArgumentError
+        If a thickness is negative, or the total one not positive.
+
     References
     ----------
     Particle Data Group, "Passage of particles through matter", eq. (34.16).
     """
-    return 13.6e-3 * np.sqrt(np.asarray(x_over_x0)) * (1.0 + 0.038 * np.log(total_x0))
+    thickness, total = numbers(x_over_x0, "x_over_x0", least=0.0), one_number(total_x0, "total_x0", above=0.0)
+    return 13.6e-3 * np.sqrt(thickness) * (1.0 + 0.038 * np.log(total))
 
 
 def bending_integral(z: FloatArray, spectrometer: Spectrometer) -> FloatArray:
@@ -197,7 +275,16 @@ def bending_integral(z: FloatArray, spectrometer: Spectrometer) -> FloatArray:
     -------
     FloatArray
         G(z) [mm GeV/c]: a particle without slope upstream sits at (q/p) G(z), shape (n,).
+
+    Raises
+    ------
+    ArgumentError
+        If a position is not finite.
+    DetectorError
+        If the spectrometer makes no sense.
     """
+    check_spectrometer(spectrometer)
+    z = numbers(z, "z [mm]")
     total = np.zeros_like(z, dtype=np.float64)
     for start, end, bx, by in spectrometer.boxes:
         strength = C_FIELD * 1e-3 * (bx if spectrometer.bend_view == 1 else -by)  # GeV/c per mm
@@ -241,27 +328,33 @@ def _planes(detector: Detector, number: int) -> list[Plane]:
     return sorted(planes, key=lambda p: (p.z, p.view))
 
 
-@lru_cache(maxsize=8)
-def spectrometer(detector: Detector, number: int) -> Spectrometer:
+def spectrometer(detector: DetectorLike, number: int) -> Spectrometer:
     """Compile MS1 or MS2 from a detector description.
 
     Parameters
     ----------
-    detector : Detector
-        The description.
+    detector : Detector, str or Path
+        The description, its tag or its file.
     number : int
         1 or 2.
 
     Returns
     -------
     Spectrometer
-        Its planes, boxes and material.
+        Its planes, boxes and material; the same object for the same description.
 
     Raises
     ------
+    ArgumentError
+        If there is no such spectrometer.
     DetectorError
         If its magnets do not bend in exactly one view.
     """
+    return _compiled(load_detector(detector), one_of(number, (1, 2), "spectrometer"))
+
+
+@lru_cache(maxsize=8)
+def _compiled(detector: Detector, number: int) -> Spectrometer:
     planes = _planes(detector, number)
     boxes = np.array([(*m.z_range, *m.signed_field) for m in detector.magnets_of(number)])
     bend_view = _bend_view(detector, number)

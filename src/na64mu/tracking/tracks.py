@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.compiled.kernel import kernel
+from na64mu.errors import ArgumentError
 from na64mu.table import Shown, Table
+from na64mu.tracking.checks import checked_hits
 from na64mu.tracking.finding import Origin, find_candidates
 from na64mu.tracking.fit import fit_tracks
 from na64mu.tracking.fitted import FittedTracks
@@ -189,7 +191,19 @@ def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint
     -------
     Tracks
         Counts and fits, one per event.
+
+    Raises
+    ------
+    ArgumentError
+        If the hits belong to another number of planes, or the entry point to another number of events.
+    DetectorError
+        If the spectrometer makes no sense, or its planes do not determine a track.
     """
+    n_events, n_planes = checked_hits(hits, spectrometer), len(spectrometer.planes)
+    given = () if entry is None else tuple(v for v in (entry.x, entry.y, entry.tx, entry.ty) if v is not None)
+    if any(np.shape(column) != (n_events,) for column in given):
+        msg = f"entry must have one value for each of the {n_events} events; found the shapes {[np.shape(column) for column in given]}"
+        raise ArgumentError(msg)
 
     def origin(view: int) -> Origin | None:
         if entry is None:
@@ -200,8 +214,6 @@ def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint
         error = POINT_ERROR if known else ORIGIN_ERROR
         return Origin(model, (entry.x, entry.y)[view], np.ascontiguousarray(slopes), error, entry.lever, entry.scattering)
 
-    n_planes = len(spectrometer.planes)
-    n_events = (len(hits.offsets) - 1) // n_planes
     bend_view, straight_view = (projection(spectrometer, v) for v in (spectrometer.bend_view, 1 - spectrometer.bend_view))
     seen = hits_in_views(hits, spectrometer)
     bend = find_candidates(seen, bend_view, n_planes, np.zeros(n_events), origin(spectrometer.bend_view))

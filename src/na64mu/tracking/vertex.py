@@ -10,8 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.detector import Detector
+from na64mu.arguments import number
+from na64mu.detector import DetectorLike, load_detector
 from na64mu.detector.elements import Ecal
+from na64mu.errors import ArgumentError
+from na64mu.tracking.checks import real_array
 from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.spectrometer import highland_angle, spectrometer
 from na64mu.typing import AnyArray, FloatArray
@@ -109,12 +112,12 @@ def ecal_radiation_lengths(ecal: Ecal) -> float:
     return sum(ecal.layers) * (ecal.lead / LEAD_X0 + ecal.scintillator / POLYSTYRENE_X0)
 
 
-def scatterers(detector: Detector, z_in: float, z_out: float) -> FloatArray:
+def scatterers(detector: DetectorLike, z_in: float, z_out: float) -> FloatArray:
     """What scatters a muon between MS1 and MS2: counters that the beam crosses, ECAL, VETO and air.
 
     Parameters
     ----------
-    detector : Detector
+    detector : Detector, str or Path
         The description.
     z_in, z_out : float
         Last plane of MS1 and first plane of MS2 [mm].
@@ -123,7 +126,15 @@ def scatterers(detector: Detector, z_in: float, z_out: float) -> FloatArray:
     -------
     FloatArray
         Entrance z, exit z [mm] and thickness in radiation lengths of each, shape (n_slabs, 3).
+
+    Raises
+    ------
+    ArgumentError
+        If the planes are not on both sides of the ECAL.
     """
+    detector = load_detector(detector)
+    z_in = number(z_in, "z_in, the last plane of MS1 [mm]", most=detector.ecal.z)
+    z_out = number(z_out, "z_out, the first plane of MS2 [mm]", least=detector.ecal.z + detector.ecal.length)
     plates = [(c.z, c.thickness) for c in detector.counters if c.shape == "disc"] + [(detector.veto.z, detector.veto.thickness)]
     slabs = [(z - 0.5 * t, z + 0.5 * t, t / POLYSTYRENE_X0) for z, t in plates if z_in < z < z_out]
     ecal = detector.ecal
@@ -220,7 +231,13 @@ def _rows(end: TrackEnd, rows: AnyArray) -> TrackEnd:
     return TrackEnd(end.z, end.parameters[rows], end.covariance[rows])
 
 
-def join(ms1: TrackEnd, ms2: TrackEnd, detector: Detector) -> Junction:
+def _checked(end: TrackEnd, name: str) -> TrackEnd:
+    parameters = real_array(end.parameters, f"parameters of {name}", (None, 5), "(n, 5): x, y, tx, ty, q/p")
+    n = len(parameters)
+    return TrackEnd(float(end.z), parameters, real_array(end.covariance, f"covariance of {name}", (n, 5, 5), f"({n}, 5, 5)"))
+
+
+def join(ms1: TrackEnd, ms2: TrackEnd, detector: DetectorLike) -> Junction:
     """Join tracks of MS1 and MS2 through the ECAL.
 
     Parameters
@@ -229,7 +246,7 @@ def join(ms1: TrackEnd, ms2: TrackEnd, detector: Detector) -> Junction:
         Tracks of MS1 at its last plane, n rows.
     ms2 : TrackEnd
         Tracks of MS2 at its first plane, row by row of the same events.
-    detector : Detector
+    detector : Detector, str or Path
         The description: ECAL, counters and air between them.
 
     Returns
@@ -237,7 +254,17 @@ def join(ms1: TrackEnd, ms2: TrackEnd, detector: Detector) -> Junction:
     Junction
         Kink, chi2 of one muon that scattered only multiply, and common vertex; NaN where a track is missing (or both are parallel to
         the last bit, for the vertex).
+
+    Raises
+    ------
+    ArgumentError
+        If both have not the same events, a shape is wrong, or the planes are not on both sides of the ECAL.
     """
+    detector = load_detector(detector)
+    ms1, ms2 = (_checked(end, name) for end, name in ((ms1, "ms1"), (ms2, "ms2")))
+    if len(ms1.parameters) != len(ms2.parameters):
+        msg = f"ms1 and ms2 must be tracks of the same events, row by row; found {len(ms1.parameters)} and {len(ms2.parameters)}"
+        raise ArgumentError(msg)
     slabs = scatterers(detector, ms1.z, ms2.z)
     n = len(ms1.parameters)
     found = np.isfinite(ms1.parameters).all(axis=1) & np.isfinite(ms2.parameters).all(axis=1)
@@ -259,21 +286,27 @@ def join(ms1: TrackEnd, ms2: TrackEnd, detector: Detector) -> Junction:
     return Junction(ndf=4, **columns)
 
 
-def join_fits(ms1: FittedTracks, ms2: FittedTracks, detector: Detector) -> Junction:
+def join_fits(ms1: FittedTracks, ms2: FittedTracks, detector: DetectorLike) -> Junction:
     """Join fitted tracks of the same events; see join.
 
     Parameters
     ----------
     ms1, ms2 : FittedTracks
         Tracks of MS1 and MS2, one per event.
-    detector : Detector
+    detector : Detector, str or Path
         The description.
 
     Returns
     -------
     Junction
         NaN where a fit is not good.
+
+    Raises
+    ------
+    ArgumentError
+        If both have not the same events.
     """
+    detector = load_detector(detector)
     downstream = np.where(ms1.good[:, None], ms1.downstream, np.nan)
     upstream = np.where(ms2.good[:, None], ms2.upstream, np.nan)
     return join(

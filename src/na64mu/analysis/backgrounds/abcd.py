@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from na64mu.analysis.backgrounds.regions import Regions, effective_count
+from na64mu.arguments import number, whole
 from na64mu.errors import BackgroundError
 from na64mu.typing import FloatArray
 
@@ -57,7 +58,7 @@ class AbcdEstimate:
         if not self.n_mot > 0:
             msg = "the regions have no muons on target behind them: their events cannot be scaled to an exposure; run over files with bookkeeping"
             raise BackgroundError(msg)
-        f = n_mot / self.n_mot
+        f = number(n_mot, "n_mot", least=0.0, error=BackgroundError) / self.n_mot
         return AbcdEstimate(f * self.value, f * self.low, f * self.high, f * self.upper_90, f * self.upper_95, self.regions, n_mot)
 
     def __repr__(self) -> str:
@@ -88,7 +89,16 @@ def upper_limit(d: float, x: float, y: float, level: float, *, n_draws: int = DR
     Returns
     -------
     float
+
+    Raises
+    ------
+    BackgroundError
+        If a count is negative, `y` is not above zero, or the level is not between 0 and 1.
     """
+    d, x = (number(v, f"count of region {name}", least=0.0, error=BackgroundError) for name, v in (("D", d), ("X", x)))
+    y = number(y, "count of region Y, without which nothing says how E_CAL falls,", above=0.0, error=BackgroundError)
+    level = number(level, "level", above=0.0, below=1.0, error=BackgroundError)
+    n_draws, seed = whole(n_draws, "n_draws", least=1, error=BackgroundError), whole(seed, "seed", error=BackgroundError)
     return float(np.quantile(_draws(d, x, y, 1.0, n_draws, seed), level))
 
 
@@ -110,6 +120,7 @@ def abcd_estimate(regions: Regions, *, n_mot: float = 0.0) -> AbcdEstimate:
     BackgroundError
         If region Y is empty: nothing to extrapolate with.
     """
+    n_mot = number(n_mot, "n_mot", least=0.0, error=BackgroundError)
     (d, w_d), (x, w_x), (y, w_y) = (effective_count(c) for c in regions)
     if not y > 0:
         msg = "no event with p_out and E_CAL above the signal box: nothing says how E_CAL falls; add events, or take wider regions"
@@ -137,7 +148,18 @@ def coverage(means: tuple[float, float, float], *, level: float = 0.90, n_toys: 
     -------
     float
         At least `level` if the limit covers; toys with an empty Y, which have no limit, count as covered.
+
+    Raises
+    ------
+    BackgroundError
+        If a mean is not positive (D and X: negative), or a number of toys or a level makes no sense.
     """
+    d, x = (number(v, f"mean of region {name}", least=0.0, error=BackgroundError) for name, v in zip("DX", means[:2], strict=True))
+    means = (d, x, number(means[2], "mean of region Y", above=0.0, error=BackgroundError))
+    level, n_toys = (
+        number(level, "level", above=0.0, below=1.0, error=BackgroundError),
+        whole(n_toys, "n_toys", least=1, error=BackgroundError),
+    )
     generator = np.random.default_rng(seed)
     truth = means[0] * means[1] / means[2]
     counts = generator.poisson(means, size=(n_toys, 3))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -117,7 +118,7 @@ def _region_d(
 
 
 def box_backgrounds(
-    result: RunResult,
+    result: RunResult | str | Path,
     p_cuts: FloatArray,
     e_cuts: FloatArray,
     *,
@@ -132,7 +133,7 @@ def box_backgrounds(
 
     Parameters
     ----------
-    result : RunResult
+    result : RunResult, str or Path
     p_cuts, e_cuts : FloatArray
         Borders.
     seed : int
@@ -151,6 +152,7 @@ def box_backgrounds(
     BackgroundError
         If a dataset that was named lacks what is needed.
     """
+    result = RunResult.read(result)
     box = result.working_point.box
     blinded, scale = (box.p_out_max, box.e_cal_max), n_mot / PUBLISHED_EXPOSURE
     ones = np.ones(len(e_cuts))

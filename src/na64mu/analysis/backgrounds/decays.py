@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from na64mu.analysis.result import Counts
+from na64mu.arguments import number
 from na64mu.binomial import clopper_pearson
 from na64mu.errors import BackgroundError
 
@@ -72,7 +73,13 @@ def muon_energy_range(parent: Parent, momentum: float) -> tuple[float, float]:
     -------
     (float, float)
         gamma (E* -+ beta p*) with E* = (m_h^2 + m_mu^2) / (2 m_h), p* = (m_h^2 - m_mu^2) / (2 m_h) [GeV].
+
+    Raises
+    ------
+    ArgumentError
+        If the momentum is not positive.
     """
+    momentum = number(momentum, "momentum of the parent [GeV/c]", above=0.0)
     energy = math.hypot(momentum, parent.mass)
     e_star = (parent.mass**2 + MUON_MASS**2) / (2 * parent.mass)
     p_star = (parent.mass**2 - MUON_MASS**2) / (2 * parent.mass)
@@ -94,7 +101,13 @@ def fraction_below(parent: Parent, momentum: float, muon_momentum: float) -> flo
     -------
     float
         Between 0 and 1.
+
+    Raises
+    ------
+    ArgumentError
+        If a momentum makes no sense.
     """
+    muon_momentum = number(muon_momentum, "momentum of the muon [GeV/c]", least=0.0)
     low, high = muon_energy_range(parent, momentum)
     return min(max((math.hypot(muon_momentum, MUON_MASS) - low) / (high - low), 0.0), 1.0)
 
@@ -134,7 +147,16 @@ def expected_decays(
     -------
     float
         N_MOT P_h f (1 - exp(-L / beta gamma c tau)) BR F(p_mu <= p_out_max) A.
+
+    Raises
+    ------
+    ArgumentError
+        If a number is negative, or a fraction above 1.
     """
+    n_mot, length = number(n_mot, "n_mot", least=0.0), number(length, "length [m]", least=0.0)
+    fraction, acceptance = number(fraction, "fraction", least=0.0, most=1.0), number(acceptance, "acceptance", least=0.0, most=1.0)
+    contamination = number(contamination, "contamination", least=0.0, most=1.0)
+    momentum = number(momentum, "momentum of the parent [GeV/c]", above=0.0)
     decayed = -math.expm1(-length / parent.decay_length(momentum))
     return n_mot * contamination * fraction * decayed * parent.branching_ratio * fraction_below(parent, momentum, p_out_max) * acceptance
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from na64mu.analysis.backgrounds.abcd import AbcdEstimate, abcd_estimate
 from na64mu.analysis.backgrounds.decays import DecayEstimate, decay_estimate
@@ -12,6 +13,7 @@ from na64mu.analysis.backgrounds.sample import TailSample, tail_sample
 from na64mu.analysis.backgrounds.table import PUBLISHED_EXPOSURE, BackgroundTable, background_table
 from na64mu.analysis.backgrounds.tail import TailEstimate, estimate_tail
 from na64mu.analysis.result import RunResult
+from na64mu.arguments import number, whole
 from na64mu.errors import BackgroundError
 from na64mu.table import Table
 
@@ -56,7 +58,7 @@ class Backgrounds:
 
 
 def estimate_backgrounds(
-    result: RunResult,
+    result: RunResult | str | Path,
     *,
     seed: int,
     physics: str | None = None,
@@ -69,8 +71,8 @@ def estimate_backgrounds(
 
     Parameters
     ----------
-    result : RunResult
-        `RunResult.read(folder)` reads an output folder of `na64mu run`.
+    result : RunResult, str or Path
+        Result of a run, or its output folder.
     seed : int
         Of bootstrap and toys.
     physics : str, optional
@@ -95,6 +97,11 @@ def estimate_backgrounds(
     BackgroundError
         If the spectrum of (I) is missing or empty.
     """
+    result, seed, n_mot = (
+        RunResult.read(result),
+        whole(seed, "seed", error=BackgroundError),
+        number(n_mot, "n_mot", above=0.0, error=BackgroundError),
+    )
     missing: dict[str, str] = {}
     if calibration is None:
         tail = estimate_tail(tail_sample(result, dataset=physics), seed=seed)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
+from na64mu.arguments import one_of
 from na64mu.typing import FloatArray
 
 __all__ = ("EXPONENTIAL", "FORMS", "GPD", "POWER", "TailForm")
@@ -39,6 +40,9 @@ class TailForm:
     variable: Variable
     survival: Callable[[FloatArray, FloatArray], FloatArray]
     grid: tuple[FloatArray, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "variable", one_of(self.variable, get_args(Variable), "variable"))
 
     def excess(self, p: FloatArray, threshold: float, centre: float) -> FloatArray:
         """Distance beyond the threshold in units of the distance from centre to threshold, shape of p; infinite for curvature at p = 0."""

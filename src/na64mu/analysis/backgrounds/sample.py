@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
 from na64mu.analysis.result import RunResult
+from na64mu.arguments import one_of
 from na64mu.errors import BackgroundError
 from na64mu.typing import FloatArray
 
-__all__ = ("BELOW_E_CAL", "HISTOGRAM", "TailSample", "tail_sample")
+__all__ = ("BELOW_E_CAL", "HISTOGRAM", "TailSample", "Trigger", "tail_sample")
+
+Trigger = Literal["calibration", "physics"]
 
 #: Histograms of an output folder that hold the spectrum (see na64mu.processors.tail): MIP in the ECAL as the Letter says; the same with E_CAL in the signal box.
 HISTOGRAM, BELOW_E_CAL = "momentum_tail", "momentum_tail_below_e_cal"
@@ -68,13 +73,15 @@ class TailSample:
         return f"TailSample of {self.counts.sum():.0f} muons, peak at {self.centre:.1f} +- {self.sigma:.1f} GeV/c, from {self.n_mot:.4g} muons on target"
 
 
-def tail_sample(result: RunResult, *, trigger: str = "physics", dataset: str | None = None, name: str | None = None) -> TailSample:
+def tail_sample(
+    result: RunResult | str | Path, *, trigger: Trigger | str = "physics", dataset: str | None = None, name: str | None = None
+) -> TailSample:
     """Take the spectrum from the result of a run.
 
     Parameters
     ----------
-    result : RunResult
-        `RunResult.read(folder)` reads an output folder of `na64mu run`.
+    result : RunResult, str or Path
+        Result of a run, or its output folder.
     trigger : "physics" or "calibration"
         Trigger that recorded the muons. Only the physics trigger counts what could reach the signal box; the calibration trigger has more muons
         and shows the shape (see `TailEstimate.normalised_to`).
@@ -93,6 +100,7 @@ def tail_sample(result: RunResult, *, trigger: str = "physics", dataset: str | N
     BackgroundError
         If the histogram is missing or empty.
     """
+    trigger, result = one_of(trigger, get_args(Trigger), "trigger", BackgroundError), RunResult.read(result)
     name = name or _best(result, dataset)
     try:
         histogram = result.histogram(name, dataset)

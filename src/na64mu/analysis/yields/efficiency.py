@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from na64mu.arguments import one_of
 from na64mu.binomial import Efficiency, clopper_pearson
 from na64mu.errors import InputError
 from na64mu.typing import FloatArray
@@ -124,7 +125,7 @@ class EfficiencyTable:
         """
         from scipy.interpolate import PchipInterpolator
 
-        masses = np.asarray(masses, dtype=np.float64)
+        masses, config = np.asarray(masses, dtype=np.float64), one_of(config, CONFIGS, "config", InputError)
         low, high = self.mass_range
         outside = masses[(masses < low * (1.0 - 1e-9)) | (masses > high * (1.0 + 1e-9))]
         if outside.size:

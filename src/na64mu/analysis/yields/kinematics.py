@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from na64mu.arguments import choice, one_of
 from na64mu.errors import InputError
 from na64mu.physics.cross_section import Method
 from na64mu.physics.mediator import Mediator
@@ -94,6 +95,7 @@ class KinematicMap:
         uncovered : float
             Part of the distribution in bins without enough simulated muons; it counts as not selected.
         """
+        config = one_of(config, (1, 2), "config")
         generated, selected = self.generated[config - 1], self.selected[config - 1]
         known = generated >= FEWEST
         n = np.where(known, generated, 1.0)
@@ -103,9 +105,9 @@ class KinematicMap:
         variance = np.where(known, np.maximum(smooth * (1.0 - smooth), 0.0) / n, 0.0)
         return float(np.sum(share * value)), float(np.sqrt(np.sum(share**2 * variance))), float(share[~known].sum())
 
-    def of_boson(self, mediator: Mediator, *, method: Method = Method.WW) -> KinematicEfficiency:
+    def of_boson(self, mediator: Mediator | str, *, method: Method | str = Method.WW) -> KinematicEfficiency:
         """Efficiency of one kind of boson against its mass."""
-        return KinematicEfficiency(self, mediator, method)
+        return KinematicEfficiency(self, choice(mediator, Mediator, "mediator"), choice(method, Method, "method"))
 
     def write(self, path: str | Path) -> Path:
         """Write the map as JSON."""
@@ -150,12 +152,17 @@ class KinematicMap:
             raise InputError(msg) from error
 
 
-class KinematicEfficiency(NamedTuple):
+@dataclass(frozen=True)
+class KinematicEfficiency:
     """Efficiency of one kind of boson from the map: takes the place of an `EfficiencyTable` in `signal_yield`."""
 
     map: KinematicMap
     mediator: Mediator
     method: Method = Method.WW
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mediator", choice(self.mediator, Mediator, "mediator"))
+        object.__setattr__(self, "method", choice(self.method, Method, "method"))
 
     def efficiency(self, masses: FloatArray, config: int) -> tuple[FloatArray, FloatArray]:
         """Efficiency and its statistical error at some masses [GeV], of shape (n,) each.
@@ -173,8 +180,9 @@ class KinematicEfficiency(NamedTuple):
         return np.array([f[0] for f in found]), np.array([f[1] for f in found])
 
 
-def boson_share(table: KinematicMap, mass: float, mediator: Mediator, method: Method = Method.WW) -> FloatArray:
+def boson_share(table: KinematicMap, mass: float, mediator: Mediator | str, method: Method | str = Method.WW) -> FloatArray:
     """Distribution of a boson made off lead over the bins of a map, shape (n_x, n_psi); (x, psi') as the simulation draws them."""
+    mediator, method = choice(mediator, Mediator, "mediator"), choice(method, Method, "method")
     try:
         kinematics = tabulate(table.energy, mass, 1.0, *LEAD, mediator=mediator, method=method)
     except ValueError as error:

@@ -10,6 +10,7 @@ import numpy as np
 
 from na64mu.analysis.yields.efficiency import CONFIGS
 from na64mu.analysis.yields.target import Target, produced_per_muon
+from na64mu.arguments import choice
 from na64mu.errors import InputError
 from na64mu.physics.cross_section import Method
 from na64mu.physics.mediator import Mediator
@@ -133,10 +134,10 @@ def signal_yield(
     pile_up_loss: PileUpLoss,
     *,
     g_ref: float = 1e-4,
-    mediator: Mediator = Mediator.VECTOR,
+    mediator: Mediator | str = Mediator.VECTOR,
     all_invisible: bool = False,
-    method: Method = Method.TREE,
-    form_factor: FormFactor = FormFactor.ELASTIC,
+    method: Method | str = Method.TREE,
+    form_factor: FormFactor | str = FormFactor.ELASTIC,
     progress: Callable[[], object] | None = None,
 ) -> SignalYield:
     """Expected signal of a Z', or of another boson, over masses.
@@ -157,13 +158,13 @@ def signal_yield(
         Taken off the efficiency.
     g_ref : float
         Coupling.
-    mediator : Mediator
+    mediator : Mediator or str
         Spin and parity of the boson.
     all_invisible : bool
         Take every decay as invisible, instead of the branching ratio of a Z' to neutrinos.
-    method : Method
+    method : Method or str
         Of the cross-section.
-    form_factor : FormFactor
+    form_factor : FormFactor or str
         Which responses of the nucleus.
     progress : callable, optional
         Called after each mass.
@@ -177,6 +178,8 @@ def signal_yield(
     InputError
         If a mass was not simulated, or the exposures are not two positive numbers of which at least one is not zero.
     """
+    mediator, method = choice(mediator, Mediator, "mediator"), choice(method, Method, "method")
+    form_factor = choice(form_factor, FormFactor, "form_factor")
     if len(exposures) != len(CONFIGS) or min(exposures) < 0 or sum(exposures) <= 0:
         msg = f"muons on target {list(exposures)}: one number for each of the configurations 1 and 2 is wanted, not all zero"
         raise InputError(msg)

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.detector import Detector
+from na64mu.arguments import choice
+from na64mu.detector import DetectorLike, load_detector
 from na64mu.physics.cross_section import Method, cross_section
 from na64mu.physics.materials import LEAD, SCINTILLATOR, Substance
 from na64mu.physics.mediator import Mediator
@@ -80,12 +81,12 @@ def _stopping_power(substance: Substance, highest: float) -> Callable[[float], f
     return lambda energy: float(np.interp(energy, energies, total))
 
 
-def target_of(detector: Detector) -> Target:
+def target_of(detector: DetectorLike) -> Target:
     """Lay out the lead and scintillator of the ECAL along the beam.
 
     Parameters
     ----------
-    detector : Detector
+    detector : Detector, str or Path
         For the layers of the ECAL and the mean beam momentum.
 
     Returns
@@ -93,6 +94,7 @@ def target_of(detector: Detector) -> Target:
     Target
         Paper between the layers is left out (hydrogen, carbon and oxygen: 1e-3 of the signal).
     """
+    detector = load_detector(detector)
     ecal, energy = detector.ecal, detector.beam.momentum_mean
     stack = ((LEAD, ecal.lead), (SCINTILLATOR, ecal.scintillator))
     power = [_stopping_power(substance, energy) for substance, _ in stack]
@@ -117,9 +119,9 @@ def produced_per_muon(
     masses: FloatArray,
     coupling: float,
     *,
-    mediator: Mediator = Mediator.VECTOR,
-    method: Method = Method.TREE,
-    form_factor: FormFactor = FormFactor.ELASTIC,
+    mediator: Mediator | str = Mediator.VECTOR,
+    method: Method | str = Method.TREE,
+    form_factor: FormFactor | str = FormFactor.ELASTIC,
     progress: Callable[[], object] | None = None,
 ) -> FloatArray:
     r"""Bosons made per muon on target, sum over layers i and nuclei N of n_N sigma_N(E_i).
@@ -134,11 +136,11 @@ def produced_per_muon(
         [GeV], shape (n,).
     coupling : float
         g.
-    mediator : Mediator
+    mediator : Mediator or str
         Spin and parity of X.
-    method : Method
+    method : Method or str
         Exact tree level, or which approximation.
-    form_factor : FormFactor
+    form_factor : FormFactor or str
         Which responses of the nucleus.
     progress : callable, optional
         Called after each mass.
@@ -150,9 +152,11 @@ def produced_per_muon(
 
     Raises
     ------
-    ValueError
-        If a mass cannot be produced.
+    ArgumentError
+        If a mass cannot be produced, or a choice is unknown.
     """
+    mediator, method = choice(mediator, Mediator, "mediator"), choice(method, Method, "method")
+    form_factor = choice(form_factor, FormFactor, "form_factor")
     out = np.zeros(len(masses))
     for i, mass in enumerate(masses):
         for n in target.nuclei:

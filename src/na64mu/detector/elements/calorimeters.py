@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from na64mu.arguments import one_of
 from na64mu.detector.elements.element import Count, Element, Fraction, NonNegative, Pair, Positive, PositivePair
 from na64mu.typing import FloatArray
 
@@ -41,6 +42,7 @@ class Counter(Element):
 
     def x_range(self, config: int) -> Pair:
         """Range in x [mm] of a box counter in trigger configuration 1 or 2."""
+        config = one_of(config, (1, 2), "config")
         return self.x[0] if len(self.x) == 1 else self.x[config - 1]
 
 

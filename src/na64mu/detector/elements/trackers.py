@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from na64mu.arguments import one_of
 from na64mu.detector.elements.element import Count, Element, Fraction, NonNegative, Pair, Positive, PositivePair
 from na64mu.typing import FloatArray, IntArray
 
@@ -111,6 +112,7 @@ class Micromegas(Element):
         ----------
         E. Depero, thesis (ETH Zurich), appendix F: tables of 2021 and later.
         """
+        view = one_of(view, (0, 1), "view")
         n = self.channels[view]
         i = np.arange(n)
         return np.concatenate([(i * s) % n for s in (self.multipliers_x, self.multipliers_y)[view]])
@@ -171,11 +173,13 @@ class Straw(Element):
         FloatArray
             Coordinate of each wire [mm].
         """
+        view, layer = one_of(view, (0, 1), "view"), one_of(layer, (0, 1), "layer")
         n = self.wires[view]
         return self.centre[view] + (np.arange(n, dtype=np.float64) - 0.5 * (n - 1)) * self.pitch + (layer - 0.5) * self.layer_shift
 
     def layer_z(self, view: int, layer: int) -> float:
         """Position of one layer along z [mm]."""
+        view, layer = one_of(view, (0, 1), "view"), one_of(layer, (0, 1), "layer")
         return self.view_z[view] + (layer - 0.5) * self.layer_spacing
 
 

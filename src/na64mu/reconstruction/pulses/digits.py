@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from na64mu.detector import Detector
+from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.form import COLLECTIONS, SAMPLES, WAVEFORMS, waveform_of
 from na64mu.reconstruction.pulses.finding import find_pulses
@@ -24,20 +24,21 @@ REFERENCES = (0, 1)  # counters that the times are relative to: S0, else S1
 ROUNDING = 1.0 / math.sqrt(12.0)  # noise of a sample that is a whole number
 
 
-def digitizer(detector: Detector, name: str) -> Digitizer:
+def digitizer(detector: DetectorLike, name: str) -> Digitizer:
     """The ADC of one collection under the conditions of a detector."""
+    detector = load_detector(detector)
     adc, sampling = detector.operation.msadc, getattr(detector.operation, name)
     return Digitizer(adc.period, float(adc.trigger_sample), adc.ceiling, math.hypot(sampling.noise, ROUNDING), sampling.threshold)
 
 
-def pulses_of(waveforms: Jagged, detector: Detector, name: str) -> Pulses:
+def pulses_of(waveforms: Jagged, detector: DetectorLike, name: str) -> Pulses:
     """Pulses of one collection of waveforms.
 
     Parameters
     ----------
     waveforms : Jagged
         `<name>wave`.
-    detector : Detector
+    detector : Detector, str or Path
         The description; its `operation` has shapes and noise.
     name : str
         counter, veto, ecal, vhcal or hcal.
@@ -47,6 +48,7 @@ def pulses_of(waveforms: Jagged, detector: Detector, name: str) -> Pulses:
     Pulses
         Times on the clock of the ADC.
     """
+    detector = load_detector(detector)
     samples = np.empty((len(waveforms[SAMPLES[0]]), len(SAMPLES)), dtype=np.uint16)
     for k, field in enumerate(SAMPLES):
         samples[:, k] = waveforms[field]
@@ -111,14 +113,14 @@ def _clock(counter: Jagged, detector: Detector) -> FloatArray:
     return np.nan_to_num(out)
 
 
-def with_digits(batch: RawBatch, detector: Detector) -> RawBatch:
+def with_digits(batch: RawBatch, detector: DetectorLike) -> RawBatch:
     """A batch whose waveforms are replaced by the digits that are in them.
 
     Parameters
     ----------
     batch : RawBatch
         Raw events of either tier.
-    detector : Detector
+    detector : Detector, str or Path
         The description; its `operation` has gains, shapes and noise of the ADCs.
 
     Returns
@@ -126,6 +128,7 @@ def with_digits(batch: RawBatch, detector: Detector) -> RawBatch:
     RawBatch
         The same batch if it has no waveforms.
     """
+    detector = load_detector(detector)
     names = [name for name in COLLECTIONS if waveform_of(name) in batch.collections]
     if not names:
         return batch
