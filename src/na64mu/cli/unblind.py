@@ -18,6 +18,7 @@ __all__ = ("command",)
 @click.option("--selection", metavar="NAME|FILE", help="Working point, where it is not one that ships with the package.")
 @click.option("--detector", metavar="TAG|FILE", help="As in the blind run.")
 @click.option("--calibration", multiple=True, metavar="FILE", help="As in the blind run.")
+@click.option("--accept-calibration", is_flag=True, help="As in the blind run.")
 @click.option("--layout", metavar="NAME|FILE", help="As in the blind run.")
 @click.option(
     "--executor", type=click.Choice(["iterative", "futures", "dask"]), default="iterative", show_default=True, help="Where it is processed."

@@ -52,6 +52,7 @@ def run_search(
     resume: bool = False,
     unblind: str | None = None,
     memory: int | str | None = None,
+    accept_calibration: bool = False,
 ) -> RunResult:
     """Run the search over files.
 
@@ -91,6 +92,8 @@ def run_search(
         Configuration hash of the frozen selection: opens the signal box of data, and is refused if it is not that of this run.
     memory : int or str, optional
         What one worker may have, in bytes or as "2GB": chunks are made smaller to fit, and one that does not fit is a loss.
+    accept_calibration : bool
+        Take a calibration that was made for another description of the calorimeters; without it such a one is refused.
 
     Returns
     -------
@@ -124,7 +127,8 @@ def run_search(
     else:
         fileset = inspect_files(files, detector=detector, layout=foreign)
     _stop_if_needed(fileset.losses, strict=strict, nothing_left=not fileset.files)
-    configuration = Configuration(working_point, fileset.detectors, load_calibrations(fileset.detectors, calibration), foreign)
+    calibrations = load_calibrations(fileset.detectors, calibration, accept=accept_calibration)
+    configuration = Configuration(working_point, fileset.detectors, calibrations, foreign)
     windows = configuration.windows
     of_summaries = isinstance(fileset, SummaryFileset)
     configuration.may_unblind(unblind, withheld=of_summaries and any(f.is_data for f in fileset.files))

@@ -38,6 +38,7 @@ def unblind(
     executor: Any = "iterative",
     workers: int | None = None,
     scheduler: str | None = None,
+    accept_calibration: bool = False,
 ) -> RunResult:
     """Run a blind job again with its box open.
 
@@ -51,7 +52,7 @@ def unblind(
         Configuration hash of the blind run.
     reason : str
         For the record.
-    selection, calibration, detector, layout
+    selection, calibration, detector, layout, accept_calibration
         As in the blind run; the working point of the blind run by default.
     executor, workers, scheduler
         As of `run_search`.
@@ -100,6 +101,7 @@ def unblind(
             maxchunks=was.maxchunks,
             progress=False,
             unblind=frozen,
+            accept_calibration=accept_calibration,
         )
     _same_outside(blind, result)
     result.write(output)
