@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ("sample_files",)
+__all__ = ("glossary", "sample_files")
 
 
 def sample_files(pattern: str = "*") -> list[Path]:
@@ -21,3 +21,16 @@ def sample_files(pattern: str = "*") -> list[Path]:
         Sorted; data/sample/README.md says what each holds.
     """
     return sorted((Path(__file__).parent / "sample").glob(f"{pattern}.root"))
+
+
+def glossary() -> dict[str, str]:
+    """Words of the experiment and of this software.
+
+    Returns
+    -------
+    dict of str to str
+        Words (with commas between those that mean the same) -> what they mean, in plain text.
+    """
+    text = (Path(__file__).parent / "glossary.md").read_text(encoding="utf-8")
+    entries = [entry.partition("\n: ") for entry in text.strip().split("\n\n")]
+    return {head.replace("\n", ", "): " ".join(body.replace("`", "").split()) for head, _, body in entries}

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from na64mu.code_closure import ROOT, closure_hash, code_closure
-from na64mu.paper.chain import analysis_steps, make_paper
+from na64mu.paper.chain import analysis_steps
 from na64mu.paper.reduction import run_main_job
 from na64mu.paper.samples import simulate
 from na64mu.paper.scale import QUICK
+from na64mu.simulation.produce import produce
 
 
 @pytest.fixture(scope="module")
@@ -71,22 +72,17 @@ def test_steps_that_compare_with_the_letter_see_its_numbers(copy):
     assert changed(copy, "data/efficiency/na64mu-2022-kinematic.json", steps["beyond"], steps["planes"]) == [True, False]
 
 
-def test_every_module_that_a_step_imports_when_it_runs_is_found(tmp_path):
-    """Python itself says which modules it has loaded when the step has run."""
-    sample = {"name": "s", "process": "beam", "n_events": 20, "config": 1, "run": 1, "mass": None, "calibration_triggers": True}
-    parameters = sample | {"pile_up": False, "detector": "na64mu-2022", "seed": 1}
+def test_every_module_that_is_loaded_when_events_are_simulated_is_found(tmp_path):
+    """Python itself says which modules it has loaded when the function has run."""
     program = (
-        "import sys; from pathlib import Path; from na64mu.paper.samples import simulate; "
-        f"simulate(Path({str(tmp_path)!r}), {parameters!r}); "
+        "import sys; from na64mu.detector import load_detector; from na64mu.simulation.produce import produce; "
+        f"produce({str(tmp_path / 'x.root')!r}, load_detector('na64mu-2022'), 'beam', 20, 1, 1); "
         "print(*(m.__file__ for n, m in sys.modules.items() if n.partition('.')[0] == 'na64mu' and m.__file__))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = {Path(name).resolve() for name in done.stdout.split()}
-    # the package `paper` gives its steps to its user, and so loads the modules of all of them: they have nothing to do with this one
-    beside = {path.resolve() for path in code_closure(make_paper)} - {path.resolve() for path in code_closure(simulate)}
-    assert loaded
-    assert not (loaded - beside) - {path.resolve() for path in code_closure(simulate)}
     assert (ROOT / "simulation" / "events.py") in loaded
+    assert loaded <= {path.resolve() for path in code_closure(produce)}
 
 
 def module(root: Path, name: str, text: str) -> None:

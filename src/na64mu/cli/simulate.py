@@ -17,7 +17,7 @@ __all__ = ("command",)
     "--process",
     default="beam",
     show_default=True,
-    help="What happens: beam; zprime, scalar, pseudoscalar, axial, darkphoton (with --mass); hardloss, nuclear, hadron, decay, kaon.",
+    help="What happens: beam; zprime, scalar, pseudoscalar, axial, dark-photon (with --mass); hardloss, nuclear, hadron, decay, kaon.",
 )
 @click.option("--pile-up/--no-pile-up", default=False, show_default=True, help="Lay further beam particles over the events.")
 @click.option(
@@ -81,8 +81,11 @@ def command(
     from na64mu.detector import load_detector
     from na64mu.detector.conditions import load_conditions
     from na64mu.simulation.geant4.processes import Geant4Settings
-    from na64mu.simulation.produce import produce
+    from na64mu.simulation.produce import RENAMED, produce
 
+    if process in RENAMED:
+        click.echo(f"Warning: --process {process} is called {RENAMED[process]} now; the old name goes in a later version", err=True)
+        process = RENAMED[process]
     detector = load_detector(tag)
     if conditions is not None:
         detector = detector.operated(load_conditions(conditions))

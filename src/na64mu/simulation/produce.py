@@ -1,7 +1,7 @@
 """Making a sample: batches of events with their own random numbers, one file, one row of bookkeeping.
 
 Processes: "beam", unbiased muons (weight 1); "zprime", every muon on target radiates a Z' in the lead of the ECAL (weight:
-the expected number per muon at the coupling g_ref); "scalar", "pseudoscalar", "axial" and "darkphoton", the same with
+the expected number per muon at the coupling g_ref); "scalar", "pseudoscalar", "axial" and "dark-photon", the same with
 another boson (a dark photon's g_ref is epsilon); "hardloss", every muon on target loses more than 20 GeV in one
 interaction in the ECAL (weight: the expected number per muon); "nuclear", the same with a muon-nuclear interaction, which
 fills the region of missing energy; "hadron", hadrons of the beam instead of muons; "decay" and "kaon", hadrons (or kaons
@@ -15,6 +15,7 @@ number of events for N muons on target is N (sum of mc_weight of selected events
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -43,11 +44,14 @@ from na64mu.simulation.waveforms import Electronics
 from na64mu.simulation.workers import in_order
 from na64mu.typing import AnyArray, FloatArray
 
-__all__ = ("BATCH", "PROCESSES", "produce")
+__all__ = ("BATCH", "PROCESSES", "RENAMED", "produce")
 
 BATCH = 20_000
 
 HARD_LOSS_ABOVE = 20.0  # smallest loss of process "hardloss" [GeV]
+
+#: Names of version 0.1.0 -> names now; the old ones go with the next version but one.
+RENAMED = {"darkphoton": "dark-photon"}
 
 #: What can be made: process -> mode of the event kernel.
 PROCESSES = dict.fromkeys(SIGNALS, ZPRIME) | {
@@ -223,6 +227,9 @@ def produce(
     Na64muError
         If the process, the configuration or a number makes no sense.
     """
+    if process in RENAMED:
+        warnings.warn(f"the process {process!r} is called {RENAMED[process]!r} now", DeprecationWarning, stacklevel=2)
+        process = RENAMED[process]
     if process not in PROCESSES:
         msg = f"there is no process {process!r}: known are {', '.join(PROCESSES)}"
         raise Na64muError(msg)
