@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from results import write_result
 from rich.console import Console
 from rich.table import Table
 
@@ -88,7 +89,7 @@ def toy_acceptance(detector: Detector, config: int, begin: float, end: float, n:
     return float(np.mean(inside & soft) / (np.mean(soft) * np.mean(aimed)))
 
 
-def simulated(detector: Detector, n: int) -> None:
+def simulated(detector: Detector, n: int) -> dict[str, tuple[float, float]]:
     windows = load_calibration(detector.tag).windows
     mm4 = max(m.z for m in detector.micromegas if m.spectrometer == 1)
     bend = max(m.z_range[1] for m in detector.magnets if m.spectrometer == 1)
@@ -119,7 +120,9 @@ def simulated(detector: Detector, n: int) -> None:
         cells = [f"{v:.3f} +- {np.sqrt(s):.3f}" for v, s in zip(values, squares, strict=True)]
         table.add_row(name, *cells, f"{values.sum():.3f} +- {np.sqrt(squares.sum()):.3f}")
     CONSOLE.print(table)
+    values, squares = np.sum(list(rows.values())[-1], axis=0)
     CONSOLE.print(f"of {kaons:.0f} kaons (P_h {detector.beam.hadron_fraction:g}, kaons {detector.beam.hadron_species[1]:g} of the hadrons)")
+    return {"all_cuts": (float(values.sum()), float(np.sqrt(squares.sum())))}
 
 
 def from_numbers(detector: Detector) -> None:
@@ -147,10 +150,13 @@ def from_numbers(detector: Detector) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", "--kaons", type=int, default=200_000)
+    parser.add_argument("--write", action="store_true", help="Keep the events after all cuts for the documentation.")
     args = parser.parse_args()
     detector = load_detector("na64mu-2022")
     from_numbers(detector)
-    simulated(detector, args.kaons)
+    found = simulated(detector, args.kaons)
+    if args.write:
+        write_result("kaons", f"kaons that decay in flight, events after all cuts for 1.98e10 muons on target, {args.kaons} kaons", found)
 
 
 if __name__ == "__main__":

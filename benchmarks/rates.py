@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from results import write_result
 from rich.console import Console
 from rich.table import Table
 
@@ -246,9 +247,17 @@ def main() -> None:
     parser.add_argument("-n", "--muons", type=int, default=1_000_000)
     parser.add_argument("--geant4", type=int, default=0, help="Beam muons to send through Geant4 in each configuration.")
     parser.add_argument("--changes", action="store_true", help="The table of changes too.")
+    parser.add_argument("--write", action="store_true", help="Keep the rates for the documentation, and print the first table alone.")
     args = parser.parse_args()
     detector = load_detector("na64mu-2022")
     totals = by_process(detector, args.muons)
+    if args.write:
+        rates = {f"configuration_{c}": (1e4 * k / m, 1e4 * np.sqrt(k) / m) for c, (k, m) in totals.items()}
+        one, two = rates.values()
+        ratio = two[0] / one[0]
+        rates["ratio"] = (ratio, ratio * float(np.hypot(one[1] / one[0], two[1] / two[0])))
+        write_result("trigger_rates", f"physics triggers per 10 000 calibration triggers, {args.muons} beam muons each", rates)
+        return
     fast = alone(detector, args.muons // 20, args.samples, args.geant4)
     budget(totals, fast, accidental(detector, args.muons // 20, fast))
     if args.changes:

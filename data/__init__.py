@@ -6,7 +6,7 @@ from pathlib import Path
 
 from na64mu.errors import InputError
 
-__all__ = ("sample_files",)
+__all__ = ("glossary", "sample_files")
 
 
 def sample_files(pattern: str = "*") -> list[Path]:
@@ -34,3 +34,16 @@ def sample_files(pattern: str = "*") -> list[Path]:
         msg = f"no file of the sample matches {pattern!r}: known are {known}"
         raise InputError(msg)
     return found
+
+
+def glossary() -> dict[str, str]:
+    """Words of the experiment and of this software.
+
+    Returns
+    -------
+    dict of str to str
+        Words (with commas between those that mean the same) -> what they mean, in plain text.
+    """
+    text = (Path(__file__).parent / "glossary.md").read_text(encoding="utf-8")
+    entries = [entry.partition("\n: ") for entry in text.strip().split("\n\n")]
+    return {head.replace("\n", ", "): " ".join(body.replace("`", "").split()) for head, _, body in entries}

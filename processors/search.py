@@ -21,11 +21,12 @@ from na64mu.events.nano import read_events
 from na64mu.processors.clock import Clock
 from na64mu.processors.tail import TAIL, TAIL_BELOW_E_CAL, momentum_tail
 from na64mu.reconstruction import summary as reconstruction
+from na64mu.reconstruction.columns import column
 from na64mu.selections.cuts import in_box, in_region
 from na64mu.selections.working_point import WorkingPoint
 from na64mu.typing import BoolArray, FloatArray, Summary
 
-__all__ = ("STAGES", "SearchProcessor", "quantity")
+__all__ = ("STAGES", "SearchProcessor")
 
 #: Stages of a spectrum: all events that may be seen before any cut; events that pass every cut but those on the quantity itself.
 STAGES = ("all", "n_minus_1")
@@ -128,7 +129,7 @@ class SearchProcessor(ProcessorABC):
         if where["filename"] in self.excluded:
             start = int(where["entrystart"])
             keep = self.excluded[where["filename"]].mask(start, start + len(summary["run"]))
-            summary = {name: column[keep] for name, column in summary.items()}
+            summary = {name: values[keep] for name, values in summary.items()}
         with clock("select"):
             masks = {cut.name: cut(summary) for cut in self.cuts[tag]}
             visible = visible_events(summary, self.working_point.box, unblinded=self.unblinded)
@@ -160,7 +161,7 @@ class SearchProcessor(ProcessorABC):
                 hist.axis.Regular(spectrum.bins, spectrum.low, spectrum.high, name=spectrum.column, label=spectrum.label),
                 storage=hist.storage.Weight(),
             )
-            values = quantity(summary, spectrum.column)
+            values = np.asarray(column(summary, spectrum.column), dtype=np.float64)
             others = [cut.name for cut in self.cuts[tag] if spectrum.column not in cut.columns]
             exists = np.isfinite(values)
             for stage, mask in zip(STAGES, (uncut, visible & passing(masks, others)), strict=True):
@@ -207,15 +208,6 @@ def counts(mask: BoolArray, weights: FloatArray) -> Counts:
     """Events of a mask, with their sums of weights."""
     w = weights[mask]
     return Counts(int(np.count_nonzero(mask)), float(w.sum()), float((w * w).sum()))
-
-
-def quantity(summary: Summary, name: str) -> FloatArray:
-    """A column of the summary, or chi2 per degree of freedom of a spectrometer; shape (n_events,), NaN where it does not exist."""
-    if name.startswith("chi2_ndf_"):
-        spectrometer = name.removeprefix("chi2_ndf_")
-        ndf = np.asarray(summary[f"ndf_{spectrometer}"], dtype=np.float64)
-        return np.divide(summary[f"chi2_{spectrometer}"], ndf, out=np.full(len(ndf), np.nan), where=ndf > 0)
-    return np.asarray(summary[name], dtype=np.float64)
 
 
 def run_counts(summary: Summary, where: tuple[str, str]) -> dict[tuple[str, str, int, int], int]:

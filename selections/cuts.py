@@ -1,6 +1,6 @@
 """Cuts (i) to (iv) of the Letter (PRL 132, 211803; arXiv:2401.01708) as functions `(summary, thresholds) -> mask`.
 
-A summary is a dictionary of columns of shape (n_events,) (see na64mu.reconstruction.columns); a mask is True where an event
+A summary is a dictionary of columns of shape (n_events,) (see COLUMNS and DERIVED of na64mu.reconstruction.columns); a mask is True where an event
 passes. NaN, which stands for a quantity that does not exist, never passes. Momenta GeV/c, energies GeV (VETO: MeV).
 """
 

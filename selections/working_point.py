@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInf
 from na64mu.arguments import file_name
 from na64mu.detector.elements import Source
 from na64mu.errors import SelectionError
+from na64mu.reconstruction.columns import known_columns, with_derived
 from na64mu.selections.cuts import CUTS, Box, Region, Thresholds
 from na64mu.table import Shown, Table
 from na64mu.tomlmodel import content_hash, read_toml, validate
@@ -21,6 +22,9 @@ from na64mu.typing import BoolArray, Summary
 __all__ = ("Axis", "BoundCut", "Cut", "MipRule", "Spectrum", "WorkingPoint", "known_working_points", "load_working_point")
 
 FOLDER = Path(__file__).parent
+
+#: Columns that are recorded, not reconstructed: cuts on them may stand before `blind_at`.
+RECORDED = ("run", "spill", "event", "config", "trigger")
 
 
 class _Model(BaseModel):
@@ -43,10 +47,17 @@ class Axis(_Model):
 
 
 class Spectrum(Axis):
-    """The spectrum of one quantity: a column of the summary, or `chi2_ndf_ms1`, `chi2_ndf_ms2`."""
+    """The spectrum of one column of the summary, stored or derived."""
 
     column: str
     label: str
+
+    @model_validator(mode="after")
+    def _is_a_column(self) -> Self:
+        if self.column not in known_columns():
+            msg = f"no column {self.column!r}: the summary has {', '.join(known_columns())}"
+            raise ValueError(msg)
+        return self
 
 
 class MipRule(_Model):
@@ -108,7 +119,7 @@ class BoundCut:
     def __call__(self, summary: Summary) -> BoolArray:
         """Events that pass, shape (n_events,)."""
         try:
-            mask = np.asarray(self.function(summary, self.thresholds))
+            mask = np.asarray(self.function(with_derived(summary, self.columns), self.thresholds))
         except KeyError as error:
             if error.args[:1] in [(name,) for name in summary]:
                 raise
@@ -140,7 +151,7 @@ class WorkingPoint(Shown, _Model):
     title: str
     cuts: Annotated[tuple[Cut, ...], Field(min_length=1)]
     plane_cut: str  # the plane is filled before and after this cut (and those behind it)
-    blind_at: str  # the first cut on reconstructed quantities: in data, events of the box count as failing it
+    blind_at: str  # the first cut on reconstructed columns: in data, events of the box count as failing it
     box: Box
     regions: tuple[Region, ...]
     plane_p_out: Axis
@@ -161,6 +172,14 @@ class WorkingPoint(Shown, _Model):
         for key in ("plane_cut", "blind_at"):
             if getattr(self, key) not in names:
                 msg = f"{key} = {getattr(self, key)!r} is not one of the cuts {list(names)}"
+                raise ValueError(msg)
+        for cut in self.cuts[: names.index(self.blind_at)]:
+            seen = [column for column in cut.thresholds.columns if column not in RECORDED]
+            if seen:
+                msg = (
+                    f"cuts: {cut.name!r} looks at {seen[0]} and stands before blind_at = {self.blind_at!r}: what it keeps would count "
+                    "events of the signal box; put it behind"
+                )
                 raise ValueError(msg)
         needed = {q for cut in self.cuts for q in cut.thresholds.mip_quantities}
         fitted = {*self.mip.quantities, *self.mip.upper_bounds}
@@ -246,8 +265,10 @@ def load_working_point(name: str | Path | WorkingPoint) -> WorkingPoint:
     Parameters
     ----------
     name : str, Path or WorkingPoint
-        Name of one that ships with the package ("prl2024"), or path of a TOML file. A file with `base = "<name>"`
-        takes everything from that one and replaces the top-level keys it has; in `cuts` it replaces cuts of the same name.
+        Name of one that ships with the package ("prl2024"), or path of a TOML file. A file with `base = "<name>"` (or a TOML
+        file beside it) takes everything from that one and replaces the top-level keys it has. Of `cuts` and `spectra` it replaces those of
+        the same name; a cut with `after = "<cut>"` is added behind that one, a spectrum of another column at the end; `drop = ["<cut>"]`
+        leaves cuts out.
         A working point comes back as it is.
 
     Returns
@@ -266,18 +287,63 @@ def load_working_point(name: str | Path | WorkingPoint) -> WorkingPoint:
     return validate(WorkingPoint, _content(path), str(path), SelectionError)
 
 
-def _content(path: Path) -> dict[str, Any]:
+def _content(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     content = read_toml(path, SelectionError)
     base = content.pop("base", None)
     if base is None:
         return content
-    if not isinstance(base, str) or base == path.stem:
+    if not isinstance(base, str) or base in (path.stem, path.name):
         msg = f"{path}: base: the name of another working point is wanted, found {base!r}"
         raise SelectionError(msg)
-    inherited = _content(_path(base))
-    own = {cut.get("name"): cut for cut in content.pop("cuts", [])}
-    unknown = sorted(str(n) for n in own if n not in [cut["name"] for cut in inherited["cuts"]])
-    if unknown:
-        msg = f"{path}: cuts: {unknown[0]!r} is not a cut of the base {base!r}, which has {[cut['name'] for cut in inherited['cuts']]}"
+    beside = path.parent / base
+    below = _path(beside if beside.suffix == ".toml" and beside.is_file() else base)
+    if below.resolve() in above:
+        msg = f"{path}: base: {base!r} has this file as its base again: name a working point that rests on itself"
         raise SelectionError(msg)
-    return inherited | content | {"cuts": [own.get(cut["name"], cut) for cut in inherited["cuts"]]}
+    inherited = _content(below, (*above, path.resolve()))
+    cuts = _without(inherited["cuts"], content.pop("drop", []), path, base)
+    for own in _tables(content, "cuts", path):
+        cuts = _with_cut(cuts, own, path, base)
+    spectra = {s.get("column"): s for s in (*inherited["spectra"], *_tables(content, "spectra", path))}
+    return inherited | content | {"cuts": cuts, "spectra": list(spectra.values())}
+
+
+def _tables(content: dict[str, Any], key: str, path: Path) -> list[dict[str, Any]]:
+    """The tables `[[key]]` of a file, taken out of its content."""
+    found = content.pop(key, [])
+    if not isinstance(found, list) or not all(isinstance(table, dict) for table in found):
+        msg = f"{path}: {key}: tables [[{key}]] are wanted, found {found!r}"
+        raise SelectionError(msg)
+    return found
+
+
+def _named(name: Any, cuts: list[dict[str, Any]], path: Path, key: str, base: str, advice: str = "") -> int:
+    """Position of a cut; an error if there is none of this name."""
+    names = [cut.get("name") for cut in cuts]
+    if name not in names:
+        msg = f"{path}: {key}: {name!r} is not a cut of the base {base!r}, which has {names}{advice}"
+        raise SelectionError(msg)
+    return names.index(name)
+
+
+def _without(cuts: list[dict[str, Any]], dropped: Any, path: Path, base: str) -> list[dict[str, Any]]:
+    """The cuts of the base without those that `drop` names."""
+    if not isinstance(dropped, list):
+        msg = f'{path}: drop: a list of cuts is wanted, as in drop = ["single_tracks"], found {dropped!r}'
+        raise SelectionError(msg)
+    gone = {_named(name, cuts, path, "drop", base) for name in dropped}
+    return [cut for i, cut in enumerate(cuts) if i not in gone]
+
+
+def _with_cut(cuts: list[dict[str, Any]], own: dict[str, Any], path: Path, base: str) -> list[dict[str, Any]]:
+    """The cuts with one more (`after` says behind which), or with one replaced where it stands."""
+    new = {key: value for key, value in own.items() if key != "after"}
+    name = new.get("name")
+    if "after" not in own:
+        i = _named(name, cuts, path, "cuts", base, advice='; after = "NAME" adds it behind a cut')
+        return [*cuts[:i], new, *cuts[i + 1 :]]
+    if name in [cut.get("name") for cut in cuts]:
+        msg = f"{path}: cuts: {name!r} is a cut of the base {base!r} already: leave out `after` to replace it where it stands"
+        raise SelectionError(msg)
+    i = _named(own["after"], cuts, path, f"cuts: {name}: after", base)
+    return [*cuts[: i + 1], new, *cuts[i + 1 :]]

@@ -43,11 +43,11 @@ def test_a_calibration_of_another_description_is_bad(monkeypatch):
     from na64mu.detector import known_detectors
 
     own = module.load_calibration("na64mu-2022")
-    monkeypatch.setattr(module, "load_calibration", lambda tag: own.model_copy(update={"detector_hash": "0"}))
+    monkeypatch.setattr(module, "load_calibration", lambda tag: own.model_copy(update={"energy_hash": "0"}))
     findings = doctor._shipped_data()
     assert [f.what for f in findings] == known_detectors()
     assert not any(f.good for f in findings)
-    assert findings[0].found == "the calibration was made for another version of it: `na64mu run` will refuse it"
+    assert findings[0].found == "the calibration was made for another description of its calorimeters: `na64mu run` refuses it"
 
 
 def test_descriptions_and_calibrations_that_ship_belong_together():

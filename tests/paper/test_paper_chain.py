@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from na64mu.code_closure import code_closure
 from na64mu.execution.run import run_search
 from na64mu.paper.chain import analysis_steps, make_paper
 from na64mu.paper.reduction import _in_the_box, _rate, joined
 from na64mu.paper.scale import FULL, QUICK
-from na64mu.paper.workflow import code_hash
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_steps_stand_behind_what_they_read(scale):
     known = {f"sample_{s.name}" for s in scale.samples()}
     for step in analysis_steps(scale, "na64mu-2022", "prl2024", 1):
         assert set(step.after) <= known, step.name
-        assert code_hash(step.code)
+        assert code_closure(step.work)
         known.add(step.name)
     steps = {step.name: step for step in analysis_steps(scale, "na64mu-2022", "prl2024", 2)}
     assert steps["run"].how == {"workers": 2}

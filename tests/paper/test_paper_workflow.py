@@ -9,9 +9,7 @@ import pytest
 
 from na64mu.errors import CheckpointError
 from na64mu.paper.scale import FULL, QUICK, Scale
-from na64mu.paper.workflow import Step, Workflow, code_hash
-
-CODE = ("paper/scale.py",)
+from na64mu.paper.workflow import Step, Workflow
 
 
 def called(place: Path) -> None:
@@ -35,8 +33,8 @@ def double(place: Path, parameters):
 
 def chain(folder: Path, number: int = 3, *, fresh: bool = False) -> Workflow:
     workflow = Workflow(folder, fresh=fresh)
-    workflow.run(Step("first", "first", write_number, {"number": number}, code=CODE))
-    workflow.run(Step("second", "second", double, after=("first",), code=CODE))
+    workflow.run(Step("first", "first", write_number, {"number": number}))
+    workflow.run(Step("second", "second", double, after=("first",)))
     return workflow
 
 
@@ -88,7 +86,7 @@ def test_fresh_repeats_all(tmp_path):
 
 def test_how_it_runs_is_no_input(tmp_path):
     workflow = Workflow(tmp_path)
-    steps = [Step("first", "first", write_number, {"number": 1}, code=CODE, how={"workers": n}) for n in (1, 2)]
+    steps = [Step("first", "first", write_number, {"number": 1}, how={"workers": n}) for n in (1, 2)]
     workflow.run(steps[0])
     workflow.run(steps[1])
     assert workflow.repeated == ["first"]
@@ -101,27 +99,20 @@ def test_a_step_that_fails_leaves_no_record(tmp_path):
 
     workflow = Workflow(tmp_path)
     with pytest.raises(ValueError, match="broken"):
-        workflow.run(Step("first", "first", fail, code=CODE))
+        workflow.run(Step("first", "first", fail))
     assert not list((tmp_path / "steps").iterdir())
 
 
 def test_steps_in_the_wrong_order_are_named(tmp_path):
     with pytest.raises(CheckpointError, match="step second needs step first, which has not run"):
-        Workflow(tmp_path).run(Step("second", "second", double, after=("first",), code=CODE))
-
-
-def test_code_that_is_not_there_is_named():
-    with pytest.raises(CheckpointError, match="no code 'absent' in the package"):
-        code_hash(("absent",))
-    assert code_hash(("paper/scale.py",)) != code_hash(("paper/values.py",))
-    assert code_hash(("data/detector",)) != code_hash(("selections",))
+        Workflow(tmp_path).run(Step("second", "second", double, after=("first",)))
 
 
 def test_side_by_side_in_one_process_and_in_two(tmp_path):
     for workers in (1, 2):
         seen = []
         workflow = Workflow(tmp_path / str(workers))
-        steps = [Step(f"s{i}", str(i), write_to_own_file, {"number": i}, code=CODE, shared_folder="all") for i in range(3)]
+        steps = [Step(f"s{i}", str(i), write_to_own_file, {"number": i}, shared_folder="all") for i in range(3)]
         workflow.run_together(steps, workers, lambda step, seen=seen: seen.append(step.name))
         assert sorted(seen) == ["s0", "s1", "s2"]
         assert [workflow.records[f"s{i}"].files.keys() for i in range(3)] == [{f"all/{i}.txt"} for i in range(3)]

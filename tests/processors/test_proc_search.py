@@ -14,8 +14,8 @@ from na64mu.events.schema import RawTreeSchema
 from na64mu.events.writer import RawTreeWriter
 from na64mu.processors import SearchProcessor
 from na64mu.processors.clock import Clock
-from na64mu.processors.search import event_weights, quantity, run_counts
-from na64mu.reconstruction.columns import COLUMNS
+from na64mu.processors.search import event_weights, run_counts
+from na64mu.reconstruction.columns import COLUMNS, column
 from na64mu.selections import load_working_point
 
 TAG = "na64mu-2022"
@@ -105,7 +105,7 @@ def test_data_never_has_weights():
 
 def test_chi2_per_degree_of_freedom():
     summary = {"chi2_ms1": np.array([10.0, 5.0, np.nan]), "ndf_ms1": np.array([5, 0, 3], np.int32)}
-    np.testing.assert_array_equal(quantity(summary, "chi2_ndf_ms1"), [2.0, np.nan, np.nan])
+    np.testing.assert_array_equal(column(summary, "chi2_ndf_ms1"), [2.0, np.nan, np.nan])
 
 
 def test_real_digits_are_reconstructed_inside_the_processor(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from na64mu.errors import SelectionError
-from na64mu.reconstruction.columns import COLUMNS
+from na64mu.reconstruction.columns import known_columns
 from na64mu.selections import known_working_points, load_working_point
 from na64mu.selections.cuts import MomentumWindow
 from na64mu.selections.working_point import FOLDER, WorkingPoint
@@ -43,7 +43,7 @@ def test_bin_edges_of_the_plane_fall_on_the_edges_of_the_box():
 def test_every_spectrum_is_a_column_of_the_summary_and_every_cut_variable_has_one():
     point = load_working_point("prl2024")
     spectra = {s.column for s in point.spectra}
-    assert spectra <= {*COLUMNS, "chi2_ndf_ms1", "chi2_ndf_ms2"}
+    assert spectra <= {*known_columns()}
     assert {c for cut in point.cuts for c in cut.thresholds.columns} - {"trigger"} <= spectra
 
 
@@ -91,6 +91,8 @@ def test_an_unknown_name_lists_the_known_ones():
         ('bits = ["physics"]', 'bits = ["fysics"]', r"cuts\[0\].*bits"),
         ('plane_cut = "mip_everywhere"', 'plane_cut = "mip"', r"plane_cut = 'mip' is not one of the cuts"),
         ('blind_at = "momentum_in_window"', 'blind_at = "x"', r"blind_at = 'x' is not one of the cuts"),
+        ('blind_at = "momentum_in_window"', 'blind_at = "single_tracks"', r"'momentum_in_window' looks at p_in and stands before blind_at"),
+        ('column = "p_in"', 'column = "p_inn"', r"spectra\[0\]: no column 'p_inn': the summary has run, spill"),
         ("format_version = 1", "format_version = 7", r"format_version is 7, this version of na64mu reads 1"),
         (
             "bins = 100\nlow = 0.0\nhigh = 200.0",
@@ -119,6 +121,65 @@ def test_a_derived_working_point_cannot_name_a_cut_the_base_lacks(tmp_path):
     path.write_text('base = "prl2024"\n[[cuts]]\nname = "new"\n', encoding="utf-8")
     with pytest.raises(SelectionError, match=r"cuts: 'new' is not a cut of the base 'prl2024'"):
         load_working_point(path)
+
+
+ADDED = """
+[[cuts]]
+name = "{name}"
+after = "{after}"
+label = "calibration trigger too"
+source = "inferred: a cut added for a test"
+[cuts.thresholds]
+bits = ["calibration"]
+"""
+
+
+def derived(tmp_path: Path, text: str, name: str = "derived.toml") -> Path:
+    path = tmp_path / name
+    path.write_text(f'base = "prl2024"\n{text}', encoding="utf-8")
+    return path
+
+
+def test_a_derived_working_point_adds_a_cut_where_it_says(tmp_path):
+    without = derived(tmp_path, 'drop = ["single_tracks", "trigger"]\n', "without.toml")
+    assert load_working_point(without).cut_names == ("momentum_in_window", "single_hits_and_mip_cell", "mip_everywhere")
+    path = tmp_path / "with.toml"
+    path.write_text(f'base = "without.toml"\n{ADDED.format(name="trigger", after="momentum_in_window")}', encoding="utf-8")
+    point = load_working_point(path)
+    assert point.cut_names == ("momentum_in_window", "trigger", "single_hits_and_mip_cell", "mip_everywhere")
+    assert point.cuts[1].thresholds.model_dump() == {"bits": ("calibration",)}
+    assert point.hash != load_working_point(without).hash
+
+
+def test_a_derived_working_point_adds_a_spectrum_and_keeps_the_others(tmp_path):
+    text = '[[spectra]]\ncolumn = "e_s4"\nlabel = "E in S4"\nbins = 10\nlow = 0.0\nhigh = 5.0\n'
+    text += '[[spectra]]\ncolumn = "p_in"\nlabel = "p"\nbins = 3\nlow = 0.0\nhigh = 5.0\n'
+    base, point = load_working_point("prl2024"), load_working_point(derived(tmp_path, text))
+    assert [s.column for s in point.spectra] == [*(s.column for s in base.spectra), "e_s4"]
+    assert point.spectra[0].bins == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('drop = ["single_track"]\n', r"derived\.toml: drop: 'single_track' is not a cut of the base 'prl2024', which has \['trigger'"),
+        ('drop = "single_tracks"\n', r"derived\.toml: drop: a list of cuts is wanted"),
+        ('drop = ["mip_everywhere"]\n', r"plane_cut = 'mip_everywhere' is not one of the cuts"),
+        (ADDED.format(name="trigger", after="single_tracks"), r"cuts: 'trigger' is a cut of the base 'prl2024' already"),
+        ("cuts = 3\n", r"cuts: tables \[\[cuts\]\] are wanted, found 3"),
+        ('drop = ["trigger"]\n' + ADDED.format(name="trigger", after="single"), r"cuts: trigger: after: 'single' is not a cut of the base"),
+    ],
+)
+def test_a_wrong_addition_is_named(tmp_path, text, message):
+    with pytest.raises(SelectionError, match=message):
+        load_working_point(derived(tmp_path, text))
+
+
+def test_two_working_points_cannot_rest_on_each_other(tmp_path):
+    for name, base in (("one", "two"), ("two", "one")):
+        (tmp_path / f"{name}.toml").write_text(f'base = "{base}.toml"\n', encoding="utf-8")
+    with pytest.raises(SelectionError, match=r"two\.toml: base: 'one\.toml' has this file as its base again"):
+        load_working_point(tmp_path / "one.toml")
 
 
 def test_a_working_point_cannot_be_its_own_base(tmp_path):

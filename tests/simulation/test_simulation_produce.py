@@ -138,7 +138,7 @@ def test_zprime_sample(tmp_path: Path) -> None:
     assert 0.08 < row["n_physics"] / row["n_mot"] < 0.20
 
 
-@pytest.mark.parametrize(("process", "code"), [("scalar", 21), ("pseudoscalar", 22), ("darkphoton", 23), ("axial", 24)])
+@pytest.mark.parametrize(("process", "code"), [("scalar", 21), ("pseudoscalar", 22), ("dark-photon", 23), ("axial", 24)])
 def test_other_bosons(tmp_path: Path, process: str, code: int) -> None:
     row = produce(tmp_path / "s.root", DETECTOR, process, 600, 2, 8, mass=0.1, g_ref=1e-4)
     batch = read_batch(tmp_path / "s.root")
@@ -189,7 +189,7 @@ def test_plans() -> None:
 def test_errors(tmp_path: Path) -> None:
     with pytest.raises(
         Na64muError,
-        match="no process 'muon': known are zprime, scalar, pseudoscalar, darkphoton, axial, beam, hardloss, nuclear, hadron, decay, kaon",
+        match="no process 'muon': known are zprime, scalar, pseudoscalar, dark-photon, axial, beam, hardloss, nuclear, hadron, decay, kaon",
     ):
         produce(tmp_path / "x.root", DETECTOR, "muon", 10, 1, 1)
     with pytest.raises(Na64muError, match="needs the mass"):

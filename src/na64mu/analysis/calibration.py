@@ -81,7 +81,8 @@ class Calibration(Shown, _Model):
 
     format_version: int
     detector: str
-    detector_hash: str
+    detector_hash: str  # of the whole description at that time
+    energy_hash: str = ""  # of what the energies depend on (Detector.energy_digest); files of version 0.1.0 have none
     selection: str
     selection_hash: str
     version: str
@@ -117,6 +118,12 @@ class Calibration(Shown, _Model):
     def hash(self) -> str:
         """SHA-256 of the canonical content."""
         return content_hash(self.model_dump(mode="json"))
+
+    def belongs_to(self, detector: Detector) -> bool:
+        """Whether the windows were made for this description, in all that the energies depend on."""
+        if self.detector != detector.tag:
+            return False
+        return self.energy_hash == detector.energy_digest if self.energy_hash else self.detector_hash == detector.digest
 
     def write(self, path: str | Path) -> Path:
         """Write the TOML file.

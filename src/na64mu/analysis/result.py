@@ -141,7 +141,7 @@ class RunResult(Shown):
 
     @property
     def total(self) -> CutFlow:
-        """Cut-flow of all datasets together."""
+        """Cut-flow of all datasets together, simulated signal with the rest: a check of what was read, no result."""
         return reduce(add, self.cutflows.values())
 
     @property

@@ -24,6 +24,7 @@ __all__ = ("VERBS", "main")
 #: Verbs in the order of the chain, each with the line that `na64mu --help` shows; verb v is `command` of na64mu.cli.v.
 VERBS = {
     "simulate": "Make a raw tree: beam muons, hadrons or Z' events.",
+    "sample": "List or copy the small simulated sample of the package.",
     "check": "Read files against the raw-tree form; say what is wrong and where.",
     "skim": "Rewrite raw trees to fast files; nothing is lost.",
     "reconstruct": "Turn raw trees into event summaries, one row per event.",
@@ -40,6 +41,7 @@ VERBS = {
     "paper": "The whole Letter from simulated events, beside the published numbers.",
     "report": "Make plane and HTML report of an output folder again.",
     "detector": "List the detector descriptions, or print one with its sources.",
+    "glossary": "Explain a word: MIP, MOT, MS1, V1, spill, ...",
     "doctor": "Say what this installation has, lacks, and whether it works.",
     "completion": "Script that makes a shell complete verbs and options with Tab.",
 }

@@ -24,24 +24,32 @@ WIDTH_OF_A_FILE = 150  # columns when the output is no terminal
 @click.option(
     "--gdml", type=click.Path(dir_okay=False, path_type=Path), help="Write the geometry of the Geant4 back end, checked for overlaps."
 )
-def command(name: str | None, sources: bool, as_json: bool, gdml: Path | None) -> None:
+@click.option("--copy", type=click.Path(dir_okay=False, path_type=Path), help="Write the TOML file of the description, to change it.")
+def command(name: str | None, sources: bool, as_json: bool, gdml: Path | None, copy: Path | None) -> None:
     """List the known detector descriptions, or print the elements of one of them along z.
 
     TAG is a tag such as na64mu-2022, FILE a description of your own (TOML).
     """
     from rich.console import Console
 
-    from na64mu.detector import known_detectors, load_detector
+    from na64mu.detector import detector_path, known_detectors, load_detector
     from na64mu.detector.overview import UNITS
 
     if name is None:
-        if sources or as_json or gdml is not None:
-            msg = "--sources, --json and --gdml need a TAG or FILE"
+        if sources or as_json or gdml is not None or copy is not None:
+            msg = "--sources, --json, --gdml and --copy need a TAG or FILE"
             raise click.UsageError(msg)
         for tag in known_detectors():
             click.echo(f"{tag:20s} {load_detector(tag).title}")
         return
     detector = load_detector(name)
+    if copy is not None:
+        if copy.exists():
+            msg = f"{copy}: exists already; choose another name"
+            raise click.UsageError(msg)
+        copy.write_text(detector_path(name).read_text(encoding="utf-8"), encoding="utf-8")
+        click.echo(f"wrote {copy}: change the tag, the title and the numbers, and give each its source", err=True)
+        return
     if gdml is not None:
         from na64mu.simulation.geant4.gdml import write_gdml
 

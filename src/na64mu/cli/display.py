@@ -8,13 +8,17 @@ import click
 
 __all__ = ("command",)
 
+#: Endings of the pictures that can be written.
+FORMS = (".png", ".pdf", ".svg")
+
 
 @click.command(name="display", short_help="Draw one event: hits, tracks and calorimeter cells.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--event", type=click.IntRange(min=0), default=0, show_default=True, help="Entry of the file, from 0.")
 @click.option("--detector", metavar="TAG|FILE", help="Detector description that stands for the tag in the file.")
+@click.option("--layout", metavar="NAME|FILE", help="Layout that maps a foreign tree onto the raw tree.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("event.png"), show_default=True, help="PNG, PDF or SVG.")
-def command(file: Path, event: int, detector: str | None, output: Path) -> None:
+def command(file: Path, event: int, detector: str | None, layout: str | None, output: Path) -> None:
     """Draw one event of FILE: the apparatus to scale with all tracks, residuals of the hits, and the cells of the calorimeters.
 
     In data an event of the signal box is not drawn before the box is opened.
@@ -22,18 +26,23 @@ def command(file: Path, event: int, detector: str | None, output: Path) -> None:
     from na64mu.analysis.blinding import visible_events
     from na64mu.detector import load_detector
     from na64mu.errors import BlindedError, InputError
+    from na64mu.events.layout import load_layout
     from na64mu.events.reader import count_entries, read_batch, read_runs
     from na64mu.reconstruction.summary import reconstruct
     from na64mu.report.display import draw_event
     from na64mu.report.figures import save
     from na64mu.selections.working_point import load_working_point
 
-    n = count_entries(file)
+    if output.suffix.lower() not in FORMS:
+        msg = f"{output}: the ending chooses the form of the picture: {', '.join(FORMS)} are known"
+        raise InputError(msg)
+    foreign = None if layout is None else load_layout(layout)
+    n = count_entries(file, layout=foreign)
     if event >= n:
         msg = f"{file}: there is no entry {event}, the file has {n} (numbers count from 0)"
         raise InputError(msg)
-    batch = read_batch(file, event, event + 1)
-    tag = next((r["detector"] for r in read_runs(file) if r["run"] == batch.scalars["run"][0]), None)
+    batch = read_batch(file, event, event + 1, layout=foreign)
+    tag = next((r["detector"] for r in read_runs(file, layout=foreign) if r["run"] == batch.scalars["run"][0]), None)
     if detector is None and tag is None:
         msg = f"{file}: no detector description is named for run {batch.scalars['run'][0]}; give one with --detector"
         raise InputError(msg)

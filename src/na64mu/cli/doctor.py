@@ -115,11 +115,11 @@ def _shipped_data() -> list[Finding]:
     for tag in known_detectors():
         try:
             detector, calibration = load_detector(tag), load_calibration(tag)
-            fits = calibration.detector_hash == detector.digest
+            fits = calibration.belongs_to(detector)
             found = (
                 f"calibration of {calibration.n_muons} muons"
                 if fits
-                else "the calibration was made for another version of it: `na64mu run` will refuse it"
+                else "the calibration was made for another description of its calorimeters: `na64mu run` refuses it"
             )
             findings.append(Finding(tag, fits, found))
         except Na64muError as error:

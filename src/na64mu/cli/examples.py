@@ -7,10 +7,10 @@ __all__ = ("EXAMPLES", "FIRST_STEPS", "epilog")
 #: What a newcomer types first.
 FIRST_STEPS = (
     "na64mu doctor",
-    "na64mu simulate -n 1000 --process zprime --mass 0.1 -o zprime.root",
-    "na64mu check zprime.root",
-    "na64mu run zprime.root -o out/",
-    "na64mu display zprime.root --event 3",
+    "na64mu sample sample/",
+    "na64mu run sample/*.root -o out/",
+    "na64mu display sample/zprime_100MeV_1.root --event 3",
+    "na64mu glossary MIP",
 )
 
 #: Verb -> commands.
@@ -20,6 +20,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "na64mu simulate -n 3500 --process zprime --mass 0.1 --prescale 0 -o zprime_100MeV.root",
         "na64mu simulate -n 20000 --process nuclear --pile-up --seed 2 -o nuclear.root",
     ),
+    "sample": ("na64mu sample", "na64mu sample sample/"),
     "check": (
         "na64mu check run9101.root",
         "na64mu check 'data/*.root' --json",
@@ -48,11 +49,13 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "na64mu run fileset.json -o out/ --executor dask --scheduler tcp://host:8786",
         "na64mu run 'data/*.root' -o narrow/ --selection narrow.toml --calibration calibration.toml",
         "na64mu run 'data/*.root' -o out/ --resume",
+        "na64mu run theirs.root -o out/ --layout na64-public-tree --detector my.toml --calibration calibration.toml",
     ),
-    "unblind": ("na64mu unblind out/ --hash 6f5105953b40 --reason 'approved in the meeting of 2024-05-21' -o open/",),
+    "unblind": ("na64mu unblind out/ --hash 6f5105953b40d2c7 --reason 'approved in the meeting of 2024-05-21' -o open/",),
     "display": (
         "na64mu display beam.root --event 3 -o event.png",
         "na64mu display beam.root --event 3 --detector alignment.toml -o event.pdf",
+        "na64mu display theirs.root --layout na64-public-tree --detector my.toml",
     ),
     "efficiency": (
         "na64mu efficiency -o efficiency.json",
@@ -80,7 +83,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "na64mu detector na64mu-2022",
         "na64mu detector na64mu-2022 --sources",
         "na64mu detector my.toml --json",
+        "na64mu detector na64mu-2022 --copy my.toml",
     ),
+    "glossary": ("na64mu glossary", "na64mu glossary MOT"),
     "doctor": ("na64mu doctor", "na64mu doctor --json"),
     "completion": (
         'eval "$(na64mu completion bash)"',

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
-__all__ = ("nearest", "suggestion", "with_hint")
+__all__ = ("Renamed", "nearest", "suggestion", "with_hint")
 
 #: A word in quotes at the beginning of click's message about a choice.
 QUOTED = re.compile(r"^'([^']*)' is not one of ")
@@ -73,3 +75,26 @@ def with_hint(error: click.BadParameter) -> click.BadParameter:
         if near:
             return click.BadParameter(f"{error.message} Did you mean {near!r}?", error.ctx, error.param, error.param_hint)
     return error
+
+
+class Renamed(click.Choice[str]):
+    """A choice that still takes old names, with a warning that says the new one.
+
+    Parameters
+    ----------
+    choices : sequence of str
+        Names now.
+    old : mapping of str to str
+        Old name -> new name.
+    """
+
+    def __init__(self, choices: Sequence[str], old: Mapping[str, str]) -> None:
+        super().__init__(choices)
+        self.old = dict(old)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name now."""
+        if value in self.old:
+            click.echo(f"Warning: {value} is called {self.old[value]} now; the old name goes in a later version", err=True)
+            value = self.old[value]
+        return str(super().convert(value, param, ctx))

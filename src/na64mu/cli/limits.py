@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from na64mu.cli.hints import Renamed
+
 if TYPE_CHECKING:
     from na64mu.analysis.limits import Counting, SearchLimits
     from na64mu.analysis.yields import EfficiencyTable, KinematicMap, PileUpLoss
@@ -38,7 +40,7 @@ MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
 @click.option("--efficiency", "table", default="na64mu-2022", show_default=True, metavar="NAME|FILE", help="Table of `na64mu efficiency`.")
 @click.option(
     "--model",
-    type=click.Choice(["zprime", "scalar", "pseudoscalar", "axial", "dark-photon"]),
+    type=Renamed(["zprime", "scalar", "pseudoscalar", "axial", "dark-photon"], {"darkphoton": "dark-photon"}),
     default="zprime",
     show_default=True,
     help="Boson; all but the Z' are taken to decay invisibly.",

@@ -53,6 +53,7 @@ def command(
     from na64mu.analysis.backgrounds.boxes import box_backgrounds
     from na64mu.analysis.optimisation import E_CUTS, P_CUTS, mip_energies, scan_boxes
     from na64mu.analysis.result import RunResult
+    from na64mu.errors import BackgroundError
     from na64mu.report.box_tables import render_boxes
 
     result = RunResult.read(folder)
@@ -67,6 +68,12 @@ def command(
         hadrons=hadrons,
         n_mot=n_mot,
     )
+    if backgrounds.is_flat:
+        msg = (
+            f"no box is better than another: background (I) has {backgrounds.sources['momentum']}. "
+            "Run over more muons, and name the dataset of calibration triggers with --calibration"
+        )
+        raise BackgroundError(msg)
     scan = scan_boxes(result, backgrounds, signals=signals or None, mip=mip_energies(result, calibration), n_mot=n_mot, level=level)
     files = scan.write(output)
     if figure:

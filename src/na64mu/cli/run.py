@@ -19,6 +19,7 @@ __all__ = ("command",)
 @click.option("--user", multiple=True, metavar="FILE", help="Python file that registers cuts of your own; it is executed once.")
 @click.option("--detector", metavar="TAG|FILE", help="Detector description that stands for the tags in the files.")
 @click.option("--calibration", multiple=True, metavar="FILE", help="Calibration file of your own; one for each detector.")
+@click.option("--accept-calibration", is_flag=True, help="Take a calibration that was made for another description all the same.")
 @click.option("--layout", metavar="NAME|FILE", help="Layout that maps a foreign tree onto the raw tree.")
 @click.option(
     "--executor",

@@ -17,7 +17,7 @@ __all__ = ("command",)
     "--process",
     default="beam",
     show_default=True,
-    help="What happens: beam; zprime, scalar, pseudoscalar, axial, darkphoton (with --mass); hardloss, nuclear, hadron, decay, kaon.",
+    help="What happens: beam; zprime, scalar, pseudoscalar, axial, dark-photon (with --mass); hardloss, nuclear, hadron, decay, kaon.",
 )
 @click.option("--pile-up/--no-pile-up", default=False, show_default=True, help="Lay further beam particles over the events.")
 @click.option(
@@ -78,11 +78,15 @@ def command(
     from rich.console import Console
     from rich.progress import Progress
 
+    from na64mu.deprecation import renamed
     from na64mu.detector import load_detector
     from na64mu.detector.conditions import load_conditions
     from na64mu.simulation.geant4.processes import Geant4Settings
-    from na64mu.simulation.produce import produce
+    from na64mu.simulation.produce import RENAMED, produce
 
+    if process in RENAMED:
+        click.echo(f"Warning: {renamed(f'--process {process}', RENAMED[process])}", err=True)
+        process = RENAMED[process]
     detector = load_detector(tag)
     if conditions is not None:
         detector = detector.operated(load_conditions(conditions))

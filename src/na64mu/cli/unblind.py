@@ -12,13 +12,20 @@ __all__ = ("command",)
 
 @click.command(name="unblind", short_help="Open the signal box of a frozen selection, by its hash, with a record.")
 @click.argument("folder", metavar="OUT", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--hash", "frozen", required=True, metavar="HASH", help="Configuration hash in OUT/summary.json: what was frozen.")
+@click.option(
+    "--hash",
+    "frozen",
+    required=True,
+    metavar="HASH",
+    help="Configuration hash in OUT/summary.json (at least its first 12 digits): what was frozen.",
+)
 @click.option("--reason", required=True, help="Why, for the record.")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the opened result.")
 @click.option("--selection", metavar="NAME|FILE", help="Working point, where it is not one that ships with the package.")
 @click.option("--user", multiple=True, metavar="FILE", help="As in the blind run.")
 @click.option("--detector", metavar="TAG|FILE", help="As in the blind run.")
 @click.option("--calibration", multiple=True, metavar="FILE", help="As in the blind run.")
+@click.option("--accept-calibration", is_flag=True, help="As in the blind run.")
 @click.option("--layout", metavar="NAME|FILE", help="As in the blind run.")
 @click.option(
     "--executor", type=click.Choice(["iterative", "futures", "dask"]), default="iterative", show_default=True, help="Where it is processed."

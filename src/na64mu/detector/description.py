@@ -34,7 +34,7 @@ from na64mu.detector.overview import UNITS, overview
 from na64mu.detector.planes import plane_sizes
 from na64mu.errors import DetectorError
 from na64mu.table import Shown, Table
-from na64mu.tomlmodel import read_toml, validate
+from na64mu.tomlmodel import content_hash, read_toml, validate
 
 __all__ = ("Detector", "DetectorLike", "detector_path", "known_detectors", "load_detector", "read_detector")
 
@@ -99,6 +99,20 @@ class Detector(Shown, BaseModel):
         # of a field map the content counts (map_hash), not where its file lies
         left_out: dict[str, Any] = {"magnets": {"__all__": {"map"}}} | ({} if self.conditions else {"conditions": True})
         return hashlib.sha256(self.model_dump_json(exclude=left_out).encode()).hexdigest()
+
+    @cached_property
+    def energy_digest(self) -> str:
+        """SHA-256 of what the energies of a muon depend on, without sources: calorimeters, VETO, counters and their digitisers.
+
+        A calibration of MIP windows belongs to it. Positions, resolutions and dead channels of trackers are no part of it, so an alignment
+        leaves a calibration valid.
+        """
+        elements = ("ecal", "vhcal", "hcal", "veto", "counters")
+        content = self.model_dump(mode="json", include={*elements})
+        channels = [c for c in self.operation.channels if c.plane.startswith(("ecal", "vhcal", "hcal", "veto", "counter"))]
+        operation = self.operation.model_dump(mode="json", include={"msadc", "counter", "veto", "ecal", "vhcal", "hcal"})
+        operation["channels"] = [c.model_dump(mode="json") for c in channels]
+        return content_hash(_without_sources([self.tag, content, operation]))
 
     def __hash__(self) -> int:
         """Hash of the digest, so that what is compiled from a description can be kept."""
@@ -212,6 +226,15 @@ class Detector(Shown, BaseModel):
 
 #: What every function that asks for a detector takes: the description, its tag, or its file; `load_detector` makes one of the other.
 DetectorLike = Detector | str | Path
+
+
+def _without_sources(content: Any) -> Any:
+    """Nested plain values without where each comes from."""
+    if isinstance(content, dict):
+        return {key: _without_sources(value) for key, value in content.items() if key not in ("source", "sources")}
+    if isinstance(content, (list, tuple)):
+        return [_without_sources(value) for value in content]
+    return content
 
 
 def _corrected(name: str, module: Tracker, alignment: Alignment) -> Tracker:

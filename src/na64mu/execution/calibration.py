@@ -79,6 +79,7 @@ def calibrate_files(
         format_version=1,
         detector=tag,
         detector_hash=description.digest,
+        energy_hash=description.energy_digest,
         selection=working_point.name,
         selection_hash=working_point.hash,
         version=__version__,

@@ -77,10 +77,10 @@ class Configuration:
                 "",
                 tag,
                 "note",
-                f"the calibration of {tag} was made with another version of its detector description; make it again with `na64mu calibrate`",
+                f"the calibration of {tag} was made for another description of its calorimeters, and was accepted because you said so",
             )
             for tag, detector in self.detectors.items()
-            if self.calibrations[tag].detector_hash != detector.digest
+            if not self.calibrations[tag].belongs_to(detector)
         ]
 
     def may_unblind(self, given: str | None, *, withheld: bool) -> None:
@@ -109,7 +109,7 @@ class Configuration:
 
 
 def load_calibrations(
-    detectors: Mapping[str, Detector], given: Calibration | str | Path | Iterable[Calibration | str | Path] | None
+    detectors: Mapping[str, Detector], given: Calibration | str | Path | Iterable[Calibration | str | Path] | None, *, accept: bool = False
 ) -> dict[str, Calibration]:
     """Calibration of every detector: the user's own where given, else the one that ships with the package.
 
@@ -119,6 +119,8 @@ def load_calibrations(
         Tag -> description.
     given : Calibration, str, Path or iterable of them, optional
         Calibrations, or their files.
+    accept : bool
+        Take a calibration that was made for another description too.
 
     Returns
     -------
@@ -128,7 +130,8 @@ def load_calibrations(
     Raises
     ------
     CalibrationError
-        If one is missing, or a given one is of a detector that no file was taken with.
+        If one is missing, a given one is of a detector that no file was taken with, or (without `accept`) one was made for another
+        description of the calorimeters.
     """
     names = (
         [] if given is None else [given] if isinstance(given, Calibration | str | Path) or not isinstance(given, Iterable) else list(given)
@@ -140,4 +143,13 @@ def load_calibrations(
             msg = f"{'' if isinstance(name, Calibration) else f'{name}: '}the calibration is of detector {calibration.detector!r}, the files are of {', '.join(detectors)}: make one with `na64mu calibrate`"
             raise CalibrationError(msg)
         own[calibration.detector] = calibration
-    return {tag: own[tag] if tag in own else load_calibration(tag) for tag in detectors}
+    chosen = {tag: own[tag] if tag in own else load_calibration(tag) for tag in detectors}
+    stale = [tag for tag, detector in detectors.items() if not chosen[tag].belongs_to(detector)]
+    if stale and not accept:
+        what = "the given calibration" if stale[0] in own else "the calibration that ships with the package"
+        msg = (
+            f"{what} was made for another description of {stale[0]!r}, whose calorimeters, VETO or counters differ: make one for this "
+            "description with `na64mu calibrate FILES --detector DESCRIPTION -o calibration.toml`, or take it all the same with --accept-calibration"
+        )
+        raise CalibrationError(msg)
+    return chosen

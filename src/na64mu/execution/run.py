@@ -62,6 +62,7 @@ def run_search(
     unblind: str | None = None,
     memory: int | str | None = None,
     user: str | Path | Iterable[str | Path] = (),
+    accept_calibration: bool = False,
 ) -> RunResult:
     """Run the search over files.
 
@@ -103,6 +104,8 @@ def run_search(
         What one worker may have, in bytes or as "2GB": chunks are made smaller to fit, and one that does not fit is a loss.
     user : str, Path or sequence of them
         Python files that register cuts of your own (`na64mu.selections.register_cut`).
+    accept_calibration : bool
+        Take a calibration that was made for another description of the calorimeters; without it such a one is refused.
 
     Returns
     -------
@@ -141,7 +144,8 @@ def run_search(
     else:
         fileset = inspect_files(files, detector=detector, layout=foreign, steps=True)
     _stop_if_needed(fileset.losses, strict=strict, nothing_left=not fileset.files)
-    configuration = Configuration(working_point, fileset.detectors, load_calibrations(fileset.detectors, calibration), foreign)
+    calibrations = load_calibrations(fileset.detectors, calibration, accept=accept_calibration)
+    configuration = Configuration(working_point, fileset.detectors, calibrations, foreign)
     windows = configuration.windows
     of_summaries = isinstance(fileset, SummaryFileset)
     configuration.may_unblind(unblind, withheld=of_summaries and any(f.is_data for f in fileset.files))

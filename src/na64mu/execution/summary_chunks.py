@@ -10,6 +10,7 @@ from na64mu.execution.guard import guarded
 from na64mu.execution.paths import path_in, shown_as
 from na64mu.execution.summary_file import column_checksums, read_rows
 from na64mu.execution.summary_fileset import SummaryFileset
+from na64mu.reconstruction.columns import stored_columns
 from na64mu.selections.working_point import WorkingPoint
 from na64mu.typing import Summary
 
@@ -33,10 +34,8 @@ def needed_columns(working_point: WorkingPoint) -> tuple[str, ...]:
     """Columns of the event summary that a search looks at; weight and true process are added where there are any."""
     names = ["run", "config", "trigger", "p_in", "p_out", "e_cal", "e_ecal", "n_tracks_ms1", "n_tracks_ms2"]
     names += [column for cut in working_point.cuts for column in cut.thresholds.columns]
-    for spectrum in working_point.spectra:
-        ms = spectrum.column.removeprefix("chi2_ndf_")
-        names += [spectrum.column] if ms == spectrum.column else [f"chi2_{ms}", f"ndf_{ms}"]
-    return tuple(dict.fromkeys(names))
+    names += [spectrum.column for spectrum in working_point.spectra]
+    return stored_columns(names)
 
 
 def chunks_of(fileset: SummaryFileset, columns: tuple[str, ...], chunksize: int, maxchunks: int | None) -> list[SummaryChunk]:

@@ -24,6 +24,9 @@ __all__ = ("RECORD", "unblind")
 
 RECORD = "unblinding.json"
 
+#: Digits that the beginning of a hash must have to stand for it.
+SHORTEST = 12
+
 
 def unblind(
     folder: str | Path,
@@ -39,6 +42,7 @@ def unblind(
     workers: int | None = None,
     scheduler: str | None = None,
     user: str | Path | Sequence[str | Path] = (),
+    accept_calibration: bool = False,
 ) -> RunResult:
     """Run a blind job again with its box open.
 
@@ -49,10 +53,10 @@ def unblind(
     output : str or Path
         Folder for the opened result; another one.
     frozen : str
-        Configuration hash of the blind run.
+        Configuration hash of the blind run, or its first digits, at least 12.
     reason : str
         For the record.
-    selection, calibration, detector, layout
+    selection, calibration, detector, layout, accept_calibration
         As in the blind run; the working point of the blind run by default.
     executor, workers, scheduler, user
         As of `run_search`.
@@ -69,9 +73,10 @@ def unblind(
     """
     blind = RunResult.read(folder)
     was = blind.provenance
-    if frozen != was.configuration_hash:
+    if len(frozen) < SHORTEST or not was.configuration_hash.startswith(frozen):
         msg = f"the box stays closed: {folder} was made with the configuration {was.configuration_hash}, not {frozen}"
         raise BlindedError(msg)
+    frozen = was.configuration_hash
     if Path(output).resolve() == Path(folder).resolve():
         msg = f"the box stays closed: {output} is the blind folder, which is kept; choose another one with -o"
         raise BlindedError(msg)
@@ -102,6 +107,7 @@ def unblind(
             progress=False,
             unblind=frozen,
             user=user,
+            accept_calibration=accept_calibration,
         )
     _same_outside(blind, result)
     result.write(output)

@@ -57,7 +57,7 @@ def scan_signal_box(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path
     except (BackgroundError, InputError) as error:
         return [write_values(place, {key: Value(math.nan, note=str(error)) for key in ("p_out_cut", "e_cal_cut")})]
     written = scan.write(place)
-    if "too few for a fit" in found.sources["momentum"]:  # the same events in every box: no border is better than another
+    if found.is_flat:  # the same events in every box: no border is better than another
         return [
             *written,
             write_values(place, {key: Value(math.nan, note=f"(I): {found.sources['momentum']}") for key in ("p_out_cut", "e_cal_cut")}),

@@ -20,10 +20,6 @@ from na64mu.statistics.letter import N_MOT
 
 __all__ = ("analysis_steps", "make_paper")
 
-RECONSTRUCTION = ("detector", "data/detector", "events", "tracking", "reconstruction", "selections")
-COUNTS = (*RECONSTRUCTION, "processors", "execution", "analysis/calibration.py", "analysis/mip.py", "paper/reduction.py")
-RESULT = ("analysis", "statistics", "report", "physics", "data/published")
-
 
 def _files(samples: tuple[Sample, ...]) -> list[str]:
     return [f"{FOLDER}/{sample.name}.root" for sample in samples]
@@ -62,14 +58,13 @@ def analysis_steps(scale: Scale, detector: str, selection: str, workers: int) ->
     common = {"detector": detector, "selection": selection}
     how = {"workers": workers}
     return (
-        Step("calibrate", "fit the MIP peaks", calibrate, common | {"files": _files(calibration)}, _names(calibration), COUNTS),
+        Step("calibrate", "fit the MIP peaks", calibrate, common | {"files": _files(calibration)}, _names(calibration)),
         Step(
             "run",
             "main job",
             run_main_job,
             common | {"datasets": _datasets(main)},
             (*_names(main), "calibrate"),
-            (*COUNTS, "report"),
             how=how,
         ),
         Step(
@@ -78,17 +73,15 @@ def analysis_steps(scale: Scale, detector: str, selection: str, workers: int) ->
             measure_efficiency,
             common | {"datasets": _datasets(signal), "samples": [asdict(s) for s in signal]},
             (*_names(signal), "calibrate"),
-            (*COUNTS, "analysis/yields"),
             how=how,
         ),
-        Step("planes", "Fig. 3", draw_planes, {"run": "run"}, ("run",), ("report", "paper/reduction.py")),
+        Step("planes", "Fig. 3", draw_planes, {"run": "run"}, ("run",)),
         Step(
             "backgrounds",
             "backgrounds, Table I",
             estimate,
             {"run": "run", "n_mot": sum(N_MOT), "seed": scale.seed},
             ("run",),
-            ("analysis", "report", "paper/estimates.py"),
         ),
         Step(
             "boxes",
@@ -96,16 +89,14 @@ def analysis_steps(scale: Scale, detector: str, selection: str, workers: int) ->
             scan_signal_box,
             {"run": "run", "n_mot": sum(N_MOT), "seed": scale.seed},
             ("run",),
-            ("analysis", "statistics", "report/boxes.py", "data/calibration", "paper/beyond.py"),
         ),
-        Step("theory", "numbers without events", derive, {"detector": detector}, (), (*RESULT, "data/detector", "paper/interpretation.py")),
+        Step("theory", "numbers without events", derive, {"detector": detector}),
         Step(
             "limits",
             "limits on g and y",
             set_limits,
             {"detector": detector, "n_masses": scale.n_limit_masses, "n_targets": scale.n_target_masses, "archive": scale.archive},
             ("run", "efficiency", "backgrounds"),
-            (*RESULT, "data/detector", "paper/interpretation.py"),
         ),
         Step(
             "beyond",
@@ -113,7 +104,6 @@ def analysis_steps(scale: Scale, detector: str, selection: str, workers: int) ->
             look_ahead,
             {"detector": detector, "n_masses": scale.n_limit_masses},
             ("efficiency",),
-            (*RESULT, "data/detector", "data/efficiency/na64mu-2022-kinematic.json", "paper/beyond.py"),
         ),
     )
 

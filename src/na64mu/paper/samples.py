@@ -14,8 +14,6 @@ __all__ = ("FOLDER", "sample_step", "simulate")
 
 #: Folder of all samples.
 FOLDER = "samples"
-#: What decides about simulated events.
-CODE = ("simulation", "detector", "physics", "events/batch.py", "events/form.py", "events/writer.py", "data/detector")
 
 
 def sample_step(sample: Sample, detector: str, seed: int) -> Step:
@@ -38,7 +36,6 @@ def sample_step(sample: Sample, detector: str, seed: int) -> Step:
         title=f"simulate {sample.name}",
         work=simulate,
         parameters=asdict(sample) | {"detector": detector, "seed": seed},
-        code=CODE,
         shared_folder=FOLDER,
     )
 

@@ -1,28 +1,26 @@
 """Steps that leave behind what they were made from: finished ones are not repeated, stale ones are.
 
-Every step owns a folder and a record `steps/<step>.json`: a hash of its inputs (parameters, the code that it runs, the files of the steps before it) and of the
-files it wrote. A step is finished if the record names the inputs of today and the files are as it left them.
+Every step owns a folder and a record `steps/<step>.json`: a hash of its inputs (parameters, all code that its work can reach, the files of the steps before it) and
+of the files it wrote. A step is finished if the record names the inputs of today and the files are as it left them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import na64mu
-from na64mu.analysis.provenance import SOURCES, file_hash
+from na64mu.analysis.provenance import file_hash
+from na64mu.code_closure import closure_hash
 from na64mu.errors import CheckpointError
 from na64mu.tomlmodel import content_hash
 
-__all__ = ("Record", "Step", "Workflow", "code_hash")
+__all__ = ("Record", "Step", "Workflow")
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +43,6 @@ class Step:
         Plain values that `work` takes.
     after : tuple of str
         Steps whose files it reads.
-    code : tuple of str
-        Folders and modules of the package whose change makes the step stale.
     shared_folder : str
         Folder to write to instead of its own, for many small steps.
     how : mapping
@@ -58,7 +54,6 @@ class Step:
     work: Work
     parameters: Mapping[str, Any] = field(default_factory=dict)
     after: tuple[str, ...] = ()
-    code: tuple[str, ...] = ()
     shared_folder: str = ""
     how: Mapping[str, Any] = field(default_factory=dict)
 
@@ -87,32 +82,6 @@ class Record:
     def digest(self) -> str:
         """Hash of the files, for the steps behind it."""
         return content_hash(dict(self.files))
-
-
-@cache
-def code_hash(names: tuple[str, ...]) -> str:
-    """SHA-256 of parts of the package.
-
-    Parameters
-    ----------
-    names : tuple of str
-        Folders or files, relative to the package, such as "simulation" or "data/detector".
-
-    Returns
-    -------
-    str
-    """
-    root, digest = Path(na64mu.__file__).resolve().parent, hashlib.sha256()
-    for name in names:
-        place = root / name
-        found = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.suffix in SOURCES and p.is_file())
-        if not found:
-            msg = f"no code {name!r} in the package: a step of the paper names a folder or file that is not there"
-            raise CheckpointError(msg)
-        for path in found:
-            digest.update(f"{name} {path.name} ".encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 class Workflow:
@@ -205,7 +174,11 @@ class Workflow:
             msg = f"step {step.name} needs step {missing[0]}, which has not run: run the steps in their order"
             raise CheckpointError(msg)
         before = {name: self.records[name].digest for name in step.after}
-        return content_hash({"parameters": dict(step.parameters), "code": code_hash(step.code), "before": before})
+        given = [
+            value for value in step.parameters.values() if isinstance(value, str) and value.endswith(".toml") and Path(value).is_file()
+        ]
+        before |= {name: file_hash(name) for name in given}  # a description or selection of the user's own
+        return content_hash({"parameters": dict(step.parameters), "code": closure_hash(step.work), "before": before})
 
     def _finished(self, step: Step, inputs: str) -> Record | None:
         path = self._record_path(step.name)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
 import numpy as np
 
-__all__ = ("COLUMNS", "TRACKER_STATIONS")
+from na64mu.typing import AnyArray, FloatArray, Summary
+
+__all__ = ("COLUMNS", "DERIVED", "TRACKER_STATIONS", "Derived", "column", "known_columns", "stored_columns", "with_derived")
 
 #: Tracker stations in the order of the beam; every one has a column n_hits_<station>.
 TRACKER_STATIONS = (
@@ -63,3 +68,71 @@ COLUMNS: dict[str, tuple[np.dtype, str, str]] = {
     "e_s4": (_F, "MeV", "in-time energy in S4"),
     "e_smu": (_F, "MeV", "in-time energy in S_mu"),
 }
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A column that is computed from stored ones where it is asked for; it stands in no file.
+
+    Attributes
+    ----------
+    needs : tuple of str
+        Stored columns that it is made of.
+    function : callable
+        Summary -> values, shape (n_events,); NaN where it does not exist.
+    unit, meaning : str
+        As in COLUMNS.
+    """
+
+    needs: tuple[str, ...]
+    function: Callable[[Summary], FloatArray]
+    unit: str
+    meaning: str
+
+
+def _reduced_chi2(spectrometer: str) -> Derived:
+    chi2, ndf = f"chi2_{spectrometer}", f"ndf_{spectrometer}"
+
+    def ratio(summary: Summary) -> FloatArray:
+        freedom = np.asarray(summary[ndf], dtype=np.float64)
+        return np.divide(summary[chi2], freedom, out=np.full(len(freedom), np.nan), where=freedom > 0)
+
+    return Derived((chi2, ndf), ratio, "", f"chi2 per degree of freedom of the best {spectrometer.upper()} track")
+
+
+#: Columns that cuts and spectra can name as they name those of COLUMNS: name -> how it is made.
+DERIVED: dict[str, Derived] = {f"chi2_ndf_{ms}": _reduced_chi2(ms) for ms in ("ms1", "ms2")}
+
+
+def known_columns() -> tuple[str, ...]:
+    """Names that a cut or a spectrum can use."""
+    return (*COLUMNS, *DERIVED)
+
+
+def stored_columns(names: Iterable[str]) -> tuple[str, ...]:
+    """Columns of a file that some columns are made of.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Stored or derived columns.
+
+    Returns
+    -------
+    tuple of str
+        Each once, in order.
+    """
+    return tuple(dict.fromkeys(stored for name in names for stored in (DERIVED[name].needs if name in DERIVED else (name,))))
+
+
+def column(summary: Summary, name: str) -> AnyArray:
+    """A column of a summary, stored or derived; shape (n_events,)."""
+    if name in DERIVED and name not in summary.keys():  # noqa: SIM118  # an EventSummary makes derived columns itself
+        return DERIVED[name].function(summary)
+    return summary[name]
+
+
+def with_derived(summary: Summary, names: Iterable[str]) -> Summary:
+    """A summary that has the derived columns among some names; the columns themselves are shared, not copied."""
+    made = {name: column(summary, name) for name in names if name in DERIVED}
+    return {**summary, **made} if made else summary

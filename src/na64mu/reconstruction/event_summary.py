@@ -8,7 +8,7 @@ from typing import Any, Self, overload
 import numpy as np
 
 from na64mu.errors import ColumnError
-from na64mu.reconstruction.columns import COLUMNS
+from na64mu.reconstruction.columns import COLUMNS, DERIVED
 from na64mu.table import Shown, Table
 from na64mu.typing import AnyArray, FloatArray
 
@@ -39,10 +39,16 @@ def momentum_vector(p: FloatArray, tx: FloatArray, ty: FloatArray) -> Any:
 class EventSummary(dict[str, AnyArray], Shown):
     """Column -> array of shape (n_events,), one row per event; `summary.p_out` is `summary["p_out"]`, `summary[mask]` the events of a cut.
 
-    What the columns mean stands in na64mu.reconstruction.columns, and beside the numbers where a summary is shown.
+    What the columns mean is said in na64mu.reconstruction.columns, and beside the numbers where a summary is shown. Derived columns
+    (`summary.chi2_ndf_ms2`) are computed when they are asked for.
     """
 
     __repr__, __str__ = Shown.__repr__, Shown.__str__
+
+    def __missing__(self, name: str) -> AnyArray:
+        if name not in DERIVED or not all(needed in self for needed in DERIVED[name].needs):
+            raise KeyError(name)
+        return DERIVED[name].function(self)
 
     def __init__(self, columns: Any = ()) -> None:
         try:
@@ -75,7 +81,7 @@ class EventSummary(dict[str, AnyArray], Shown):
 
     def __dir__(self) -> list[str]:
         """The columns, and what a summary can do."""
-        return sorted({*super().__dir__(), *self})
+        return sorted({*super().__dir__(), *self, *DERIVED})
 
     @property
     def n_events(self) -> int:

@@ -87,12 +87,12 @@ def page(result: RunResult) -> str:
 
 
 def _head(result: RunResult, title: str) -> str:
-    total, p = result.total, result.provenance
+    p = result.provenance
     lost = sum(loss.is_damage for loss in result.losses)
     n_mot = sum(result.exposure.n_mot(dataset) for dataset in counting_datasets(result))
     facts = {
-        "events read": count(total.steps[0].n),
-        "pass all cuts": count(total.steps[-1].n),
+        "events read": count(sum(flow.steps[0].n for flow in result.cutflows.values())),
+        **{f"pass all cuts: {name}": count(result.cutflows[name].steps[-1].n) for name in counting_datasets(result)},
         "muons on target": muons(n_mot) if n_mot else "-",
         "signal box": "blinded" if any(result.blinded.values()) else "open",
         "losses": str(lost) if lost else "none",

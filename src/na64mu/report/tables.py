@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING
 
+from na64mu.report.datasets import counting_datasets
 from na64mu.report.numbers import count, efficiency, is_weighted, muons, significant, weighted_fraction
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ class Cells:
 
 
 def cutflow_cells(result: RunResult, *, narrow: bool = False) -> list[Cells]:
-    """The cut-flow of every dataset, and of all together if there are several.
+    """The cut-flow of every dataset, and of those together whose events count together: never of weighted simulation, or of data with simulation.
 
     Parameters
     ----------
@@ -60,15 +63,17 @@ def cutflow_cells(result: RunResult, *, narrow: bool = False) -> list[Cells]:
         Events left after every cut, efficiencies and N-1; the last one carries the note.
     """
     flows = dict(result.cutflows)
-    if len(flows) > 1:
-        flows["all datasets"] = result.total
+    together = counting_datasets(result)
+    if len(together) > 1:
+        flows[f"{', '.join(together)} together"] = reduce(add, (result.cutflows[name] for name in together))
     tables = [_cutflow(name, cutflow, narrow=narrow) for name, cutflow in flows.items()]
     note = "Errors: 68 % Clopper-Pearson interval of the raw counts" + (", its longer side." if narrow else ".")
     note += " N-1: events that pass all other cuts" + ("." if narrow else ", and the part of them that passes this one too.")
     if any(is_weighted(flow) for flow in flows.values()):
         note += " Weighted: part of the sum of weights that is left."
     if any(result.blinded.values()):
-        note += " Blinded events of the signal box count as failing the last cut before the plane, and stand in no N-1."
+        blind = next(cut.label for cut in result.working_point.cuts if cut.name == result.working_point.blind_at)
+        note += f" Blinded events of the signal box count as failing the cut '{blind}', and stand in no row behind it and in no N-1."
     return [*tables[:-1], replace(tables[-1], note=note)]
 
 

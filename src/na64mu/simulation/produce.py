@@ -1,7 +1,7 @@
 """Making a sample: batches of events with their own random numbers, one file, one row of bookkeeping.
 
 Processes: "beam", unbiased muons (weight 1); "zprime", every muon on target radiates a Z' in the lead of the ECAL (weight:
-the expected number per muon at the coupling g_ref); "scalar", "pseudoscalar", "axial" and "darkphoton", the same with
+the expected number per muon at the coupling g_ref); "scalar", "pseudoscalar", "axial" and "dark-photon", the same with
 another boson (a dark photon's g_ref is epsilon); "hardloss", every muon on target loses more than 20 GeV in one
 interaction in the ECAL (weight: the expected number per muon); "nuclear", the same with a muon-nuclear interaction, which
 fills the region of missing energy; "hadron", hadrons of the beam instead of muons; "decay" and "kaon", hadrons (or kaons
@@ -23,6 +23,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from na64mu.arguments import file_name, number, one_of, whole
+from na64mu.deprecation import warn_renamed
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.errors import Na64muError
 from na64mu.events.batch import RawBatch
@@ -44,7 +45,7 @@ from na64mu.simulation.waveforms import Electronics
 from na64mu.simulation.workers import in_order
 from na64mu.typing import AnyArray, FloatArray
 
-__all__ = ("BATCH", "PROCESSES", "produce")
+__all__ = ("BATCH", "PROCESSES", "RENAMED", "produce")
 
 BATCH = 20_000
 
@@ -52,6 +53,9 @@ Tier = Literal["energy", "waveform"]
 Engine = Literal["fast", "geant4"]
 
 HARD_LOSS_ABOVE = 20.0  # smallest loss of process "hardloss" [GeV]
+
+#: Names of version 0.1.0 -> names now.
+RENAMED = {"darkphoton": "dark-photon"}
 
 #: What can be made: process -> mode of the event kernel.
 PROCESSES = dict.fromkeys(SIGNALS, ZPRIME) | {
@@ -229,6 +233,9 @@ def produce(
     Na64muError
         If the mass is missing or cannot be produced.
     """
+    if isinstance(process, str) and process in RENAMED:
+        warn_renamed(f"the process {process!r}", repr(RENAMED[process]))
+        process = RENAMED[process]
     output, detector = Path(file_name(output, "output")), load_detector(detector)
     process, config = one_of(process, PROCESSES, "process"), one_of(config, (1, 2), "config")
     kind, by_geant4 = one_of(kind, get_args(Storage), "kind"), one_of(engine, get_args(Engine), "engine") == "geant4"

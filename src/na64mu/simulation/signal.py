@@ -33,7 +33,7 @@ SIGNALS = {
     "zprime": (Mediator.VECTOR, 20, 1.0),
     "scalar": (Mediator.SCALAR, 21, 1.0),
     "pseudoscalar": (Mediator.PSEUDOSCALAR, 22, 1.0),
-    "darkphoton": (Mediator.VECTOR, 23, CHARGE),
+    "dark-photon": (Mediator.VECTOR, 23, CHARGE),
     "axial": (Mediator.AXIAL, 24, 1.0),
 }
 

@@ -58,6 +58,11 @@ class BoxBackgrounds:
         return np.asarray(sum(self.parts.values()), dtype=np.float64)
 
     @property
+    def is_flat(self) -> bool:
+        """Whether (I) is the same in every box, because its tail has too few events for a fit: then no box is better than another."""
+        return bool(np.ptp(self.parts["momentum"]) == 0.0)
+
+    @property
     def error(self) -> FloatArray:
         """Standard deviation of the total."""
         return np.asarray(np.sqrt(sum(e**2 for e in self.errors.values())), dtype=np.float64)
