@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from na64mu.analysis.backgrounds.table import Entry
+from na64mu.analysis.counting import Counting, counting_of, letter_counting
 from na64mu.analysis.curves import crossing, g_minus_2_line, letter_numbers, other_limits, relic_targets
-from na64mu.analysis.limits import Counting, DarkSector, counting_of, letter_counting, search_limits
+from na64mu.analysis.limits import DarkSector, search_limits
 from na64mu.analysis.limits_files import at_mass, compared, limits_dict, write_tables
 from na64mu.analysis.yields import PileUpLoss, SignalYield
 from na64mu.errors import InputError

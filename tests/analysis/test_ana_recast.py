@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from na64mu.analysis.limits import letter_counting, search_limits
+from na64mu.analysis.counting import letter_counting
+from na64mu.analysis.limits import search_limits
 from na64mu.analysis.recast import read_user_table, recast
 from na64mu.analysis.yields import EfficiencyTable, KinematicMap, PileUpLoss, produced_per_muon, signal_yield, target_of
 from na64mu.detector import load_detector

@@ -157,6 +157,11 @@ class KinematicEfficiency(NamedTuple):
     mediator: Mediator
     method: Method = Method.WW
 
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """That of the map."""
+        return self.map.provenance
+
     def efficiency(self, masses: FloatArray, config: int) -> tuple[FloatArray, FloatArray]:
         """Efficiency and its statistical error at some masses [GeV], of shape (n,) each.
 
