@@ -328,8 +328,10 @@ VANISHING = plain(0.1, Systematic("s", {"signal": 2.0}, shape="gaussian"))
         (lambda: gauss_hermite(10), "10 independent nuisance parameters are too many for the quadrature"),
         (
             lambda: upper_limits(VANISHING, (0, 0)),
-            r"neither method gives a limit\. Asymptotic: with the Gaussian systematics of the signal \(s 200 %\) the signal can vanish(.|\n)*"
-            "make them log-normal, or smaller(.|\n)*Exact: the exact limit does not exist",
+            (
+                r"neither method gives a limit\. Asymptotic: with the Gaussian systematics of the signal \(s 200 %\) the signal can vanish(.|\n)*"
+                "make them log-normal, or smaller(.|\n)*Exact: the exact limit does not exist"
+            ),
         ),
         (lambda: exact_limits(VANISHING, np.zeros(2), 0.9), "the exact limit does not exist"),
     ],
