@@ -14,7 +14,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from na64mu.analysis.limits import letter_counting, search_limits
+from na64mu.analysis.counting import letter_counting
+from na64mu.analysis.limits import search_limits
 from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, produced_per_muon, signal_yield, target_of
 from na64mu.detector import load_detector
 from na64mu.physics.cross_section import Method

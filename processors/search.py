@@ -31,6 +31,9 @@ __all__ = ("STAGES", "SearchProcessor")
 #: Stages of a spectrum: all events that may be seen before any cut; events that pass every cut but those on the quantity itself.
 STAGES = ("all", "n_minus_1")
 
+#: Trigger configurations.
+CONFIGS = (1, 2)
+
 Windows = Mapping[str, dict[str, tuple[float, float]]]
 
 
@@ -186,6 +189,7 @@ class SearchProcessor(ProcessorABC):
         if self.unblinded or not is_data(summary):
             inside = in_box(summary, self.working_point.box)
             regions |= {"box": counts(before & inside, weights), "box_after": counts(after & inside, weights)}
+            regions |= {f"box_after_{c}": counts(after & inside & (summary["config"] == c), weights) for c in CONFIGS}  # limits need them
         return regions
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from na64mu.analysis.backgrounds import estimate_backgrounds as estimate_backgrounds
     from na64mu.analysis.calibration import load_calibration as load_calibration
     from na64mu.analysis.result import RunResult as RunResult
+    from na64mu.analysis.search import limits_of as limits_of
     from na64mu.data import sample_files as sample_files
     from na64mu.detector import load_detector as load_detector
     from na64mu.events.nano import open_events as open_events
@@ -30,6 +31,7 @@ _PLACES = {
     "RunResult": "na64mu.analysis.result",
     "display_event": "na64mu.report.display",
     "estimate_backgrounds": "na64mu.analysis.backgrounds",
+    "limits_of": "na64mu.analysis.search",
     "load_calibration": "na64mu.analysis.calibration",
     "load_detector": "na64mu.detector",
     "load_working_point": "na64mu.selections",

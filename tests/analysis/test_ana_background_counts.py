@@ -167,11 +167,11 @@ def test_table_one_shows_both_and_feeds_the_model():
     assert "< 0.01" in lines[3]
     assert "0.07 +- 0.03" in lines[4]
     assert table.expected()["momentum"] == pytest.approx(10 * estimate.value)
-    assert table.expected()["hadrons"] == pytest.approx(10 * abcd.upper_90)
-    assert table.errors()["hadrons"] == table.expected()["hadrons"]
-    assert table.rows[3].ours.value == pytest.approx(sum(table.expected().values()))
+    assert table.bounds() == {"hadrons": pytest.approx(10 * abcd.upper_90)}
+    assert set(table.errors()) == set(table.expected()) == {"momentum", "decays"}
+    assert table.rows[3].ours.value == pytest.approx(sum(table.expected().values()) + table.bounds()["hadrons"])
     model = letter_model((5.9, 4.1), table.expected(), table.errors())
-    assert model.total_background == pytest.approx(table.rows[3].ours.value)
+    assert model.total_background == pytest.approx(table.rows[3].ours.value - table.bounds()["hadrons"])
     assert upper_limits(model, (0, 0)).exact.observed > 0.23
 
 
@@ -195,8 +195,15 @@ def test_what_could_not_be_estimated_stays_in_the_table():
     assert table.rows[1].ours.is_upper
     assert "not estimated" in repr(table)
     assert "no events next to the signal box" in repr(table)
-    assert set(table.expected()) == {"momentum", "decays"}
+    assert set(table.bounds()) == {"momentum", "decays"}
+    assert table.expected() == table.errors() == {}
     assert "sum of the estimated ones" in repr(table)
+
+
+def test_a_table_without_any_estimate_has_no_total():
+    table = background_table(None, None, None)
+    assert table.expected() == table.bounds() == {}
+    assert repr(table).count("not estimated") == 4
 
 
 def test_one_table_is_for_one_exposure():

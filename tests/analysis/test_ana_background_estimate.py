@@ -73,7 +73,8 @@ def test_everything_is_estimated_and_scaled_to_the_exposure():
     assert found.table.expected()["momentum"] == pytest.approx(2 * found.tail.value)
     assert found.decays.value == pytest.approx(2e9 * 9 * WEIGHT / 1e4)
     assert found.hadrons.value == pytest.approx(8 * 3 / 90)
-    assert found.table.expected()["hadrons"] == pytest.approx(2 * found.hadrons.upper_90)
+    assert found.table.bounds() == {"hadrons": pytest.approx(2 * found.hadrons.upper_90)}
+    assert set(found.table.expected()) == {"momentum", "decays"}
     assert found.leakage is None
     assert "90 % upper limit; E_CAL spectrum of region D: 8 events" in found.table.rows[2].ours.note
     assert "published" in repr(found)
@@ -97,6 +98,15 @@ def test_what_is_missing_is_named():
     assert "no dataset of simulated beam hadrons was named" in found.missing["decays"]
     assert "hadrons not estimated: D X / Y: no event" in repr(found)
     assert set(found.table.expected()) == {"momentum"}
+
+
+def test_without_a_spectrum_of_the_tail_the_others_are_estimated():
+    result = Result()
+    result.histograms["physics"]["momentum_tail"].reset()
+    found = estimate_backgrounds(result, seed=1, physics="physics", hadrons="hadron")
+    assert found.tail is None
+    assert "no MIP-tagged muon of the physics trigger above 120 GeV/c in physics" in found.missing["momentum"]
+    assert set(found.table.expected()) | set(found.table.bounds()) == {"decays", "hadrons"}
 
 
 def test_a_dataset_without_simulated_box_is_named():

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from na64mu.analysis.backgrounds.table import Entry
+from na64mu.analysis.counting import Counting, counting_of, letter_counting
 from na64mu.analysis.curves import crossing, g_minus_2_line, letter_numbers, other_limits, relic_targets
-from na64mu.analysis.limits import Counting, DarkSector, counting_of, letter_counting, search_limits
+from na64mu.analysis.limits import DarkSector, search_limits
 from na64mu.analysis.limits_files import at_mass, compared, limits_dict, write_tables
 from na64mu.analysis.yields import PileUpLoss, SignalYield
 from na64mu.errors import InputError
@@ -178,12 +179,14 @@ ESTIMATES = SimpleNamespace(
 )
 
 
-def result_with(n, *, blinded=False, n_mot=(3e9, 1e9)):
+def result_with(n, *, blinded=False, n_mot=(3e9, 1e9), split=None):
     runs = tuple(SimpleNamespace(dataset="both", config=config, g_ref=0.0, sum_weights=0.0, n_mot=n_mot[config - 1]) for config in (1, 2))
+    by_config = {} if split is None else {f"box_after_{i}": SimpleNamespace(n=k) for i, k in enumerate(split, 1)}
     return SimpleNamespace(
         datasets=("both",),
         blinded={"both": blinded},
-        regions={"both": {"box_after": SimpleNamespace(n=n)}},
+        regions={"both": {"box_after": SimpleNamespace(n=n), **by_config}},
+        provenance=SimpleNamespace(selection_hash="", detectors={}, calibrations={}),
         exposure=SimpleNamespace(runs=runs, n_mot=lambda _dataset, config: n_mot[config - 1]),
     )
 
@@ -192,8 +195,9 @@ def test_counting_of_an_output_folder():
     counting = counting_of(result_with(0), ESTIMATES)
     assert counting.methods == {"momentum": "", "hadrons": "E_CAL spectrum; cross-check D X / Y"}
     assert counting.exposures == (3e9, 1e9)
-    assert counting.backgrounds == {"momentum": 0.05, "hadrons": 0.02}
-    assert counting.errors == {"momentum": 0.03, "hadrons": 0.02}  # an upper limit counts in full, with an error of 100 %
+    assert counting.backgrounds == {"momentum": 0.05}
+    assert counting.errors == {"momentum": 0.03}
+    assert counting.bounds == {"hadrons": 0.02}  # an upper limit is no expectation
     assert counting.observed == (0.0, 0.0)
     assert "decays" in counting.missing
     assert counting_of(result_with(0, blinded=True), None).observed is None
@@ -207,12 +211,36 @@ def test_counting_can_be_projected():
 
 
 def test_counts_that_cannot_be_told_apart_are_refused():
-    with pytest.raises(InputError, match=r"2 events in the signal box and runs of the configurations \[1, 2\]"):
+    assert counting_of(result_with(3, split=(1, 2)), None).observed == (1.0, 2.0)
+    # an output folder of an earlier version does not say it
+    with pytest.raises(
+        InputError, match=r"2 events in the signal box and runs of the configurations \[1, 2\], and this output folder does not"
+    ):
         counting_of(result_with(2), None)
     with pytest.raises(InputError, match="no dataset 'physics' in the output folder: there are both"):
         counting_of(result_with(0), None, datasets=["physics"])
     with pytest.raises(InputError, match="no muons on target in both: limits need the bookkeeping"):
         counting_of(result_with(0, n_mot=(0.0, 0.0)), None)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_a_bounded_background_never_makes_the_limit_stronger(n, limits):
+    counting = replace(letter_counting(), observed=(float(n), 0.0), bounds={"leak": 146.0})
+    bounded = search_limits(counting, yields_at())
+    plain = search_limits(replace(counting, bounds={}), yields_at())
+    for method in ("asymptotic", "exact"):
+        np.testing.assert_array_equal(bounded.couplings(method), plain.couplings(method))
+    other = bounded.at_the_bounds()
+    assert other.background == pytest.approx(146.07)
+    here = bounded.scan.limits[2]
+    assert other.exact.observed <= here.exact.observed * (1 + 1e-9)  # more background: a stronger limit, so none is the safe side
+    assert other.exact.median > 8 * here.exact.median
+    first, last = bounded.bound_notes()
+    assert first == "leak: known as an upper limit alone, < 146 events (given); it enters with 0"
+    assert f"with 146 events, all upper limits in full, {other.exact.observed * other.signal:.3g} observed" in last
+    assert plain.bound_notes() == []
+    assert plain.at_the_bounds() is None
+    assert limits_dict(bounded)["bounded_backgrounds"] == {"leak": 146.0}
 
 
 def test_letter_counting_is_table_one():

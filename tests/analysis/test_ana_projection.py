@@ -8,7 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from na64mu.analysis.limits import letter_counting, search_limits
+from na64mu.analysis.counting import letter_counting
+from na64mu.analysis.limits import search_limits
 from na64mu.analysis.limits_models import BOSONS, BosonLimits
 from na64mu.analysis.projection import SCENARIOS, Scenario, exposure_with_background, pile_up_loss, project
 from na64mu.analysis.yields import PileUpLoss, SignalYield

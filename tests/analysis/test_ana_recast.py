@@ -7,9 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from na64mu.analysis.limits import letter_counting, search_limits
+from na64mu.analysis.counting import letter_counting
+from na64mu.analysis.limits import search_limits
 from na64mu.analysis.recast import read_user_table, recast
-from na64mu.analysis.yields import EfficiencyTable, KinematicMap, PileUpLoss, produced_per_muon, signal_yield, target_of
+from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, produced_per_muon, signal_yield, target_of
 from na64mu.detector import load_detector
 from na64mu.errors import InputError
 from na64mu.physics.cross_section import Method
@@ -95,9 +96,21 @@ def test_words_and_missing_files_are_refused(tmp_path):
         read_user_table(tmp_path / "none.csv")
 
 
-def test_no_yield_and_no_power_are_refused(tmp_path):
-    table = read_user_table(write(tmp_path / "e.csv", "mass_GeV,x,psi_rad,per_mot", [(0.1, 0.9, 0.01, 0.0)]))
-    with pytest.raises(InputError, match=r"no yield at 0\.1 GeV"):
-        recast(table, letter_counting(), LOSS, kinematic_map=KinematicMap(np.ones((2, 18, 15)), np.ones((2, 18, 15)), 160.0))
+@pytest.mark.parametrize(("head", "row"), [("mass_GeV,x,psi_rad,per_mot", (0.1, 0.9, 0.01, 0.0)), ("mass_GeV,per_mot", (0.1, 0.0))])
+def test_no_yield_is_refused_where_it_is_read(head, row, tmp_path):
+    """Not blamed on the efficiency."""
+    with pytest.raises(InputError, match=r"no yield at 0\.1 GeV: per_mot is 0 in every row of this mass"):
+        read_user_table(write(tmp_path / "e.csv", head, [row]))
+
+
+def test_a_file_of_a_spreadsheet_begins_with_a_byte_order_mark(tmp_path):
+    path = write(tmp_path / "y.csv", "mass_GeV,per_mot", [(0.1, 1e-9)])
+    (tmp_path / "bom.csv").write_text(path.read_text(encoding="utf-8").removeprefix("# a model\n"), encoding="utf-8-sig")
+    assert (tmp_path / "bom.csv").read_bytes().startswith(b"\xef\xbb\xbfmass_GeV")
+    assert read_user_table(tmp_path / "bom.csv").columns["per_mot"].tolist() == [1e-9]
+
+
+def test_no_power_is_refused(tmp_path):
+    table = read_user_table(write(tmp_path / "y.csv", "mass_GeV,per_mot", [(0.1, 1e-9)]))
     with pytest.raises(InputError, match="both must be above zero"):
         recast(table, letter_counting(), LOSS, power=0.0)

@@ -10,9 +10,11 @@ import pyhf
 import pytest
 from click.testing import CliRunner
 
+from na64mu.analysis.calibration import load_calibration
+from na64mu.analysis.search import limits_of, pile_up_loss_of
 from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable
+from na64mu.analysis.yields.origin import Origin, disagreements
 from na64mu.cli import main
-from na64mu.cli.limits import _pile_up_loss, _warn_if_stale
 from na64mu.detector import load_detector
 from na64mu.errors import InputError
 
@@ -110,13 +112,28 @@ def test_what_limits_refuses(table, tmp_path, arguments, said, code):
 
 
 def test_a_table_of_another_set_up_is_named(table, caplog):
-    caplog.set_level("WARNING", logger="na64mu")
+    caplog.set_level("WARNING", logger="na64mu.analysis")
     detector = load_detector("na64mu-2022")
     made = EfficiencyTable.read(table)
-    _warn_if_stale(replace(made, provenance={"detector": {"digest": detector.digest}}), detector)
-    assert not caplog.records
-    _warn_if_stale(replace(made, provenance={"detector": {"digest": "another"}}), detector)
-    assert "made with another version of the detector description na64mu-2022" in caplog.text
+    same, other = ({"detector": {"tag": "na64mu-2022", "digest": digest}} for digest in (detector.digest, "another"))
+    for provenance, n in ((same, 0), (other, 1)):
+        limits_of("letter", efficiency=replace(made, provenance=provenance), masses=[0.1], method="ww")
+        assert len(caplog.records) == n
+    assert "simulated with another version of the detector description na64mu-2022 than the counts" in caplog.text
+    assert "`na64mu efficiency --detector DESCRIPTION --selection SELECTION --calibration CALIBRATION -o own.json`" in caplog.text
+
+
+def test_other_windows_and_another_selection_are_named():
+    shipped = load_calibration("na64mu-2022").hash
+    made = {"detector": {"tag": "na64mu-2022", "digest": "d"}, "selection": {"name": "prl2024", "hash": "s"}}
+    assert disagreements(made, Origin("s", {"x": "d"}, {"x": shipped})) == []
+    (windows,) = disagreements(made, Origin("s", {"x": "d"}, {"x": "own"}))
+    assert "made with other windows of a MIP than the counts" in windows
+    assert disagreements(made | {"calibration": "own"}, Origin("s", {"x": "d"}, {"x": "own"})) == []
+    (selection,) = disagreements(made, Origin("t", {"x": "d"}, {"x": shipped}))
+    assert "the efficiencies are of the selection prl2024, the counts of another one" in selection
+    assert disagreements({}, Origin("t", {"x": "d"}, {"x": "own"})) == []
+    assert disagreements({"detector": {"tag": "unknown", "digest": "d"}}, Origin("t", {"x": "d"}, {"x": "own"})) == []
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +152,9 @@ def test_limits_of_an_output_folder(folder, table, tmp_path):
     content = json.loads(limits(folder, *arguments).stdout)
     assert all(n > 1e5 for n in content["exposures"])
     assert content["observed"] == [0.0, 0.0]
-    assert set(content["backgrounds"]) == {"momentum"}
+    assert content["backgrounds"] == {}
+    assert set(content["bounded_backgrounds"]) == {"momentum"}
+    assert "momentum: known as an upper limit alone" in content["bound_notes"][0]
     assert set(content["missing_backgrounds"]) == {"hadrons", "decays"}
     row = content["limits"][-1]
     projected = json.loads(limits(folder, *arguments, "--backgrounds", "letter", "--n-mot", 1.98e10).stdout)
@@ -185,8 +204,7 @@ def test_efficiency_from_simulation(tmp_path):
     assert "zprime_100MeV_config2.root" in done.output
     assert "delete the samples and simulate them again" in " ".join(done.output.split())
     with pytest.raises(InputError, match="the efficiency table has no samples with pile-up: give the loss of signal with --pile-up-loss"):
-        _pile_up_loss(None, made, published=False)
-    assert _pile_up_loss(0.2, made, published=False).value == 0.2
+        pile_up_loss_of(made)
 
 
 @pytest.mark.parametrize("masses", ["0.1;1", "0,1"])

@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 from search_examples import FakeReconstruction, hide, plant, summary_table, write_file
 
-from na64mu.analysis.limits import counting_of, search_limits
+from na64mu.analysis.counting import counting_of
+from na64mu.analysis.limits import search_limits
 from na64mu.analysis.result import RunResult
 from na64mu.analysis.yields import PileUpLoss, SignalYield
 from na64mu.cli import main

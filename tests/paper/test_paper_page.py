@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from na64mu.analysis.limits import letter_counting, search_limits
+from na64mu.analysis.counting import letter_counting
+from na64mu.analysis.limits import search_limits
 from na64mu.analysis.limits_files import write_tables
 from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable, PileUpLoss, SignalYield
 from na64mu.cli import main

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from na64mu.analysis.backgrounds import TailSample
+from na64mu.analysis.counting import letter_counting
 from na64mu.analysis.cutflow import CutFlow
 from na64mu.analysis.exposure import Exposure, RunExposure
-from na64mu.analysis.limits import letter_counting, search_limits
+from na64mu.analysis.limits import search_limits
 from na64mu.analysis.losses import Loss
 from na64mu.analysis.provenance import InputFile, Provenance
 from na64mu.analysis.result import Counts, RunResult, Timing

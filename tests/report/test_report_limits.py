@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from na64mu.analysis.counting import letter_counting
 from na64mu.analysis.curves import Curve, other_limits
-from na64mu.analysis.limits import letter_counting, search_limits
+from na64mu.analysis.limits import search_limits
 from na64mu.analysis.yields import PileUpLoss, SignalYield
 from na64mu.report.limit_tables import render_limits
 from na64mu.report.limits import efficiency_figure, limit_g, limit_y, yields_figure

@@ -59,7 +59,7 @@ def test_asymptotic_limit_with_no_event(background, limit):
 
 
 def test_roostats_and_pyhf_values_of_the_collapsed_model():
-    limits = upper_limits(collapsed(), (0, 0))
+    limits = upper_limits(collapsed(), (0, 0), expected="fitted")  # as RooStats and pyhf do
     assert limits.asymptotic.observed == pytest.approx(1.44172, rel=2e-5)
     np.testing.assert_allclose(limits.asymptotic.expected, [0.49699, 0.83921, 1.57960, 3.11991, 5.83094], rtol=2e-5)
     np.testing.assert_allclose(limits.exact.expected, [2.3115, 2.3115, 2.3115, 2.3115, 3.840], rtol=1e-4)
@@ -68,7 +68,7 @@ def test_roostats_and_pyhf_values_of_the_collapsed_model():
 
 
 def test_histfactory_values_of_the_model_with_every_systematic():
-    limits = upper_limits(letter_model(SPLIT), (0, 0))
+    limits = upper_limits(letter_model(SPLIT), (0, 0), expected="fitted")
     assert limits.asymptotic.observed == pytest.approx(1.43986, rel=2e-5)
     np.testing.assert_allclose(limits.asymptotic.expected, [0.4968, 0.8386, 1.5774, 3.1113, 5.8008], rtol=5e-5)
 
@@ -168,6 +168,8 @@ def test_the_result_carries_a_caution_where_the_asymptotic_form_is_not_valid(cap
     assert few.caution in repr(few)
     assert repr(few).splitlines()[1].split() == ["method", "observed", "-2", "sigma", "-1", "sigma", "median", "+1", "sigma", "+2", "sigma"]
     caplog.clear()
+    assert upper_limits(plain(10.0), (5, 5)).caution.startswith("10 events observed and 10 expected are too few")
+    caplog.clear()
     many = upper_limits(plain(40.0), (22, 18))
     assert many.asymptotic_is_valid
     assert many.caution == ""
@@ -189,6 +191,120 @@ def test_scan_over_masses():
     assert len(repr(scan).splitlines()) == 5
 
 
+#: Part of the exact limit that the asymptotic one is, with n = b events: the numbers at the head of na64mu.statistics.limits.
+LOW = {0.07: 0.62, 1.0: 0.81, 3.0: 0.87, 10.0: 0.93, 30.0: 0.96, 100.0: 0.98}
+
+
+def test_the_asymptotic_form_is_as_far_off_as_its_documentation_says():
+    import na64mu.statistics.limits as place
+
+    for background, part in LOW.items():
+        limits = upper_limits(plain(background), (int(background), 0))
+        assert limits.ratio == pytest.approx(part, abs=0.005)
+        assert limits.asymptotic_is_valid == (background >= place.ENOUGH_EVENTS)
+        assert f"{part:g} at " in place.__doc__
+    assert upper_limits(plain(1e-9), (0, 0)).ratio == pytest.approx(0.59, abs=0.005)
+
+
+@pytest.mark.parametrize("n", [0, 1, 4])
+def test_opening_the_box_does_not_move_the_expected_limits(n):
+    model = letter_model(SPLIT, {"momentum": 0.5, "hadrons": 2.0}, {"momentum": 0.3, "hadrons": 2.0})
+    shut, opened, fitted = upper_limits(model), upper_limits(model, (n, 0)), upper_limits(model, (n, 0), expected="fitted")
+    assert opened.asymptotic.expected == shut.asymptotic.expected
+    assert opened.exact.expected == shut.exact.expected
+    assert fitted.asymptotic.expected != shut.asymptotic.expected
+    assert fitted.asymptotic.observed == opened.asymptotic.observed
+    assert math.isnan(shut.asymptotic.observed)
+    assert math.isnan(shut.exact.observed)
+    assert "blinded" in repr(shut)
+    assert "its median expected limit is" in shut.caution
+
+
+def test_pyhf_expects_the_same_from_nominal_nuisance_parameters():
+    import pyhf
+
+    from na64mu.statistics.workspace import full_workspace
+
+    model = CountingModel((2.0, 3.0), {"b": (4.0, 2.0)}, (Systematic("shared", {"signal": 0.1, "b": 0.4}),))
+    workspace = pyhf.Workspace(full_workspace(model, (4, 2)))  # the counts that are expected: their fit is nominal
+    theirs = workspace.model(modifier_settings={"normsys": {"interpcode": "code1"}})
+    median = upper_limits(model).asymptotic.median
+    cls = pyhf.infer.hypotest(median, workspace.data(theirs), theirs, test_stat="qtilde", return_expected=True)[1]
+    assert float(cls) == pytest.approx(0.1, abs=2e-4)
+
+
+def test_events_without_any_background_have_a_limit():
+    """CLs with no background is the classical limit: P(n <= n_obs | mu) = alpha."""
+    for model in (CountingModel(SPLIT, {}), plain(0.0), plain(1e-300)):
+        limits = upper_limits(model, (2, 1))
+        assert poisson.cdf(3, limits.exact.observed) == pytest.approx(0.1, rel=1e-9)
+        assert 0.8 < limits.ratio < 1.0
+
+
+def test_an_event_where_no_background_is_expected_has_a_limit_by_both_methods():
+    limits = upper_limits(CountingModel(SPLIT, {"b": (0.07, 0.0)}), (0, 1))
+    assert limits.absent == {}
+    assert limits.exact.observed == pytest.approx(upper_limits(plain(0.07), (0, 1)).exact.observed, rel=1e-9)
+    assert limits.asymptotic.observed == pytest.approx(upper_limits(plain(0.07), (0, 1)).asymptotic.observed, rel=0.02)
+
+
+def test_a_level_near_zero_and_a_background_near_nothing_are_no_division_by_zero():
+    assert upper_limits(plain(0.07), (0, 0), level=1e-9).exact.observed == pytest.approx(1e-9, rel=1e-3)
+    for n in (0, 1):
+        assert np.isfinite(upper_limits(plain(1e-300), (n, 0)).asymptotic.expected).all()
+
+
+@pytest.mark.parametrize("size", [0.31, 0.4, 0.5])
+def test_a_large_gaussian_systematic_leaves_both_limits(size):
+    """The truth by a dense sum; what does not exist are the upper bands of the asymptotic form: there the signal vanishes."""
+    limits = upper_limits(plain(0.07, Systematic("s", {"signal": size}, shape="gaussian")), (0, 0))
+    assert limits.absent == {}
+    assert limits.asymptotic.expected[4] == math.inf
+    assert 1.3 < limits.asymptotic.observed < limits.exact.observed
+    x = np.linspace(-9.0, 9.0, 20_001)
+    w = np.exp(-(x**2) / 2) / np.exp(-(x**2) / 2).sum()
+    factor = np.maximum(1.0 + size * x, 0.0)
+    truth = brentq(lambda mu: float(w @ np.exp(-mu * factor)) - 0.1, 0.1, 100.0)
+    assert limits.exact.observed == pytest.approx(truth, rel=3e-4)
+
+
+def test_two_clipped_systematics_are_averaged_well():
+    """Gauss-Hermite would be up to 3 per cent off."""
+    model = plain(3.0, Systematic("s", {"signal": 0.5}, shape="gaussian"), Systematic("b", {"b": 0.5}, shape="gaussian"))
+    x = np.linspace(-8.0, 8.0, 4001)
+    w = np.exp(-(x**2) / 2) / np.exp(-(x**2) / 2).sum()
+    factor = np.maximum(1.0 + 0.5 * x, 0.0)
+    background = np.array([w @ poisson.pmf(k, 3.0 * factor) for k in range(4)])
+
+    def probability(mu: float) -> float:
+        return float(sum(background[k] * (w @ poisson.cdf(3 - k, mu * factor)) for k in range(4)))
+
+    truth = brentq(lambda mu: probability(mu) - 0.1 * probability(0.0), 0.1, 200.0)
+    assert exact_limits(model, np.array([2.0, 1.0]), 0.9)[0] == pytest.approx(truth, rel=3e-4)
+
+
+def test_only_one_method_is_enough_and_the_other_says_why():
+    many = Systematic("m", {"signal": 0.05}, correlated=False)
+    signals = tuple(np.full(10, 0.1))
+    model = CountingModel(signals, {"b": signals}, (many,), tuple(f"c{i}" for i in range(10)))
+    limits = upper_limits(model, (0,) * 10)
+    assert limits.asymptotic.observed == pytest.approx(1.75, abs=0.05)
+    assert math.isnan(limits.exact.observed)
+    assert "10 independent nuisance parameters are too many" in limits.absent["exact"]
+    assert limits.caution.startswith("no exact limit: 10 independent nuisance parameters")
+
+
+@pytest.mark.parametrize("background", [600.0, 3000.0])
+def test_exact_limit_of_many_events(background):
+    n = int(background)
+    limits = upper_limits(plain(background), (n, 0))
+    truth = brentq(lambda mu: float(poisson.cdf(n, mu + background) / poisson.cdf(n, background)) - 0.1, 1.0, 5.0 * background**0.5)
+    assert limits.exact.observed == pytest.approx(truth, rel=1e-9)
+    assert limits.asymptotic_is_valid
+    absent = upper_limits(plain(50_000.0), (50_000, 0)).absent
+    assert "the exact limit is made for at most 20000, with so many events the asymptotic one is meant" in absent["exact"]
+
+
 VANISHING = plain(0.1, Systematic("s", {"signal": 2.0}, shape="gaussian"))
 
 
@@ -196,11 +312,13 @@ VANISHING = plain(0.1, Systematic("s", {"signal": 2.0}, shape="gaussian"))
     ("call", "message"),
     [
         (lambda: upper_limits(plain(1.0), (0,)), "1 observed counts for the 2 channels config_1, config_2: give one for each"),
-        (lambda: upper_limits(plain(1.0), (0, 0.5)), "whole numbers of events are wanted"),
-        (lambda: upper_limits(plain(1.0), (0, -1)), "whole numbers of events are wanted"),
+        (lambda: upper_limits(plain(1.0), (0, 0.5)), "whole numbers of events from 0 on are wanted"),
+        (lambda: upper_limits(plain(1.0), (0, -1)), "whole numbers of events from 0 on are wanted"),
         (lambda: upper_limits(plain(1.0), (0, 0), level=1.0), "confidence level 1.0: a number between 0 and 1"),
-        (lambda: upper_limits(CountingModel(SPLIT, {}), (1, 0)), "1 events observed but no background expected"),
-        (lambda: upper_limits(plain(600.0), (300, 300)), "the exact limit is made for at most 500, use the asymptotic one"),
+        (lambda: upper_limits(plain(1.0), (0, math.inf)), "whole numbers of events from 0 on are wanted"),
+        (lambda: upper_limits(plain(1.0), (0, math.nan)), "whole numbers of events from 0 on are wanted"),
+        (lambda: upper_limits(plain(1.0), (0, 0), expected="asimov"), "no expected limits 'asimov': known are blind, fitted"),
+        (lambda: upper_limits(plain(1.0), expected="fitted"), "fitted to the counts need counts: give them, or take the blind ones"),
         (lambda: limit_scan([0.1], [], (0, 0), g_ref=1e-4), "1 masses and 0 models"),
         (lambda: limit_scan([0.1], [plain(1.0)], (0, 0), g_ref=0.0), "g_ref = 0.0: the coupling of the signal must be above zero"),
         (
@@ -210,7 +328,10 @@ VANISHING = plain(0.1, Systematic("s", {"signal": 2.0}, shape="gaussian"))
         (lambda: gauss_hermite(10), "10 independent nuisance parameters are too many for the quadrature"),
         (
             lambda: upper_limits(VANISHING, (0, 0)),
-            "did not converge for CountingModel(.|\\n)*look for a systematic of more than 100 per cent",
+            (
+                r"neither method gives a limit\. Asymptotic: with the Gaussian systematics of the signal \(s 200 %\) the signal can vanish(.|\n)*"
+                "make them log-normal, or smaller(.|\n)*Exact: the exact limit does not exist"
+            ),
         ),
         (lambda: exact_limits(VANISHING, np.zeros(2), 0.9), "the exact limit does not exist"),
     ],

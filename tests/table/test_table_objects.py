@@ -11,9 +11,10 @@ import pytest
 import na64mu
 from na64mu.analysis.backgrounds import regions_of
 from na64mu.analysis.comparison import compare
+from na64mu.analysis.counting import letter_counting
 from na64mu.analysis.cutflow import CutFlow
 from na64mu.analysis.exposure import Exposure, RunExposure
-from na64mu.analysis.limits import letter_counting, search_limits
+from na64mu.analysis.limits import search_limits
 from na64mu.analysis.recast import read_user_table, recast
 from na64mu.analysis.result import Counts, RegionCounts
 from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, SignalYield

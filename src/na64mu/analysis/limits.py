@@ -7,83 +7,24 @@ decays to neutrinos or chi. Masses GeV; rates are events of the whole exposure.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from na64mu.analysis.backgrounds.estimate import Backgrounds
-from na64mu.analysis.result import RunResult
+from na64mu.analysis.counting import Counting
 from na64mu.analysis.yields.signal import SignalYield
 from na64mu.arguments import choice
 from na64mu.errors import InputError
 from na64mu.physics.couplings import y_parameter
 from na64mu.physics.widths import DarkMatter, invisible_fraction
-from na64mu.statistics.letter import BACKGROUND_ERRORS, BACKGROUNDS, N_MOT, background_systematics, share_by_exposure
-from na64mu.statistics.limits import LimitScan, limit_scan
+from na64mu.statistics.limits import Limits, LimitScan, both_limits, limit_scan
 from na64mu.statistics.model import CountingModel
 from na64mu.table import Shown, Table
 from na64mu.typing import FloatArray
 
-__all__ = ("METHODS", "Counting", "DarkSector", "SearchLimits", "counting_of", "letter_counting", "search_limits", "unweighted")
+__all__ = ("METHODS", "DarkSector", "SearchLimits", "search_limits")
 
 METHODS = ("asymptotic", "exact")
-
-
-@dataclass(frozen=True)
-class Counting:
-    """What a search counted, and what it expects without signal.
-
-    Attributes
-    ----------
-    exposures : tuple of float
-        Muons on target of configurations 1 and 2.
-    backgrounds, errors : mapping of str to float
-        Background -> events of the whole exposure and their standard deviation.
-    observed : tuple of float or None
-        Events in the signal box per configuration; None while it is blinded: then there are expected limits only.
-    source : str
-        Where exposure, backgrounds and counts come from.
-    missing : mapping of str to str
-        Background -> why it is not in the model.
-    methods : mapping of str to str
-        Background -> how it was estimated, with its interval and cross-checks.
-    """
-
-    exposures: tuple[float, ...]
-    backgrounds: Mapping[str, float]
-    errors: Mapping[str, float]
-    observed: tuple[float, ...] | None
-    source: str
-    missing: Mapping[str, str] = field(default_factory=dict)
-    methods: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def used(self) -> tuple[int, ...]:
-        """Indices of the configurations with muons on target."""
-        return tuple(i for i, n in enumerate(self.exposures) if n > 0)
-
-    def model(self, signal: Sequence[float], index: int, yields: SignalYield) -> CountingModel:
-        """Counting model of one mass: the configurations with exposure, backgrounds shared out by muons on target."""
-        shared = {name: share_by_exposure(events, self.exposures) for name, events in self.backgrounds.items()}
-        systematics = (*yields.systematics(index), *background_systematics(self.backgrounds, self.errors))
-        if len(self.used) < len(self.exposures):  # one channel: every systematic of its own size
-            systematics = tuple(
-                type(s)(
-                    s.name,
-                    {k: tuple(s.size(k, i) for i in self.used) for k in s.effects},
-                    s.correlated,
-                    s.shape,
-                    s.source,
-                )
-                for s in systematics
-            )
-        return CountingModel(
-            signal=tuple(float(signal[i]) for i in self.used),
-            backgrounds={name: tuple(values[i] for i in self.used) for name, values in shared.items()},
-            systematics=systematics,
-            channels=tuple(f"config_{i + 1}" for i in self.used),
-        )
 
 
 @dataclass(frozen=True)
@@ -138,6 +79,7 @@ class SearchLimits(Shown):
         headings = ("m_Z' [MeV]", *(f"g, {method} {what}" for method in METHODS for what in ("expected", "observed")))
         title = f"upper limits on g_Z', {100 * self.scan.limits[0].level:g} % CL, {sum(self.counting.exposures):.4g} muons on target ({self.counting.source})"
         notes = [f"{name} is not in the model: {reason}" for name, reason in self.counting.missing.items()]
+        notes += self.bound_notes()
         if len(at) < len(self.masses):
             notes.append(f"{len(at)} of {len(self.masses)} masses; all: .masses, .couplings(method), .y(method)")
         if self.is_blinded:
@@ -158,6 +100,38 @@ class SearchLimits(Shown):
     def m_chi(self) -> FloatArray:
         """M / ratio [GeV], shape (n,)."""
         return self.masses / self.dark.ratio
+
+    def at_the_bounds(self, mass: float = 0.1) -> Limits | None:
+        """Limits of the nearest mass [GeV] with every bounded background at its upper limit, instead of none; None if no background is bounded."""
+        if not self.counting.bounds:
+            return None
+        nearest = min(self.models, key=lambda m: abs(math.log(m / mass)))
+        whole = replace(self.counting, backgrounds={**self.counting.backgrounds, **self.counting.bounds})
+        index = list(self.models).index(nearest)
+        model = whole.model(self.yields.events()[index], index, self.yields)
+        counts = None if self.counting.observed is None else [self.counting.observed[i] for i in self.counting.used]
+        return both_limits(model, counts, self.scan.limits[0].level)
+
+    def bound_notes(self) -> list[str]:
+        """What the backgrounds are of which only an upper limit is known, and what they could change; empty if there are none."""
+        other, bounds = self.at_the_bounds(), self.counting.bounds
+        if other is None:
+            return []
+        here = self.scan.limits[list(self.models).index(min(self.models, key=lambda m: abs(math.log(m / 0.1))))]
+
+        def events(limits: Limits) -> str:
+            observed = "" if self.is_blinded else f"{_number(limits.exact.observed * limits.signal)} observed, "
+            return f"{observed}{_number(limits.exact.median * limits.signal)} expected"
+
+        notes = [
+            f"{name}: known as an upper limit alone, < {value:.3g} events ({self.counting.methods.get(name, 'given')}); it enters with 0"
+            for name, value in bounds.items()
+        ]
+        text = (
+            f"with 0 the observed limit is on the safe side, and the expected one holds if there is no such background: {events(here)} signal events (exact); "
+            f"with {sum(bounds.values()):.3g} events, all upper limits in full, {events(other)}"
+        )
+        return [*notes, text]
 
     def couplings(self, method: str) -> FloatArray:
         """Limits on g, shape (n, 6): observed (NaN while blinded), expected at -2, -1, 0, 1, 2 standard deviations."""
@@ -198,7 +172,7 @@ def _with_branching(seen: float, mass: float, dark: DarkSector) -> float:
     """Solve g^2 B(g) = seen^2 for g."""
     g = seen
     for _ in range(200):
-        if math.isnan(g):
+        if not math.isfinite(g):
             return g
         fraction = float(invisible_fraction(mass, g, dark.dark_coupling, mass / dark.ratio, dark.kind))
         new = seen / math.sqrt(fraction)
@@ -206,86 +180,6 @@ def _with_branching(seen: float, mass: float, dark: DarkSector) -> float:
             return new
         g = new
     return math.inf
-
-
-def letter_counting(exposures: tuple[float, ...] = N_MOT) -> Counting:
-    """Exposure, Table I and the empty signal box of the Letter."""
-    return Counting(exposures, BACKGROUNDS, BACKGROUND_ERRORS, (0.0,) * len(exposures), "the Letter: exposure, Table I, no event observed")
-
-
-def unweighted(result: RunResult) -> tuple[str, ...]:
-    """Datasets whose events count as they are: data, and simulation without weights (not signal or biased processes)."""
-    weighted = {
-        run.dataset for run in result.exposure.runs if run.g_ref or (run.sum_weights and not math.isclose(run.sum_weights, run.n_mot))
-    }
-    return tuple(name for name in result.datasets if name not in weighted)
-
-
-def counting_of(
-    result: RunResult,
-    estimates: Backgrounds | None,
-    *,
-    datasets: Sequence[str] | None = None,
-    n_mot: float | None = None,
-) -> Counting:
-    """Exposure, backgrounds and counts of an output folder.
-
-    Parameters
-    ----------
-    result : RunResult
-    estimates : Backgrounds, optional
-        Made for the muons on target asked for here; without them Table I of the Letter, scaled with the exposure.
-    datasets : sequence of str, optional
-        Those that count; by default the unweighted ones.
-    n_mot : float, optional
-        Project to so many muons on target, shared between the configurations as in the folder: expected limits only.
-
-    Returns
-    -------
-    Counting
-        An upper limit on a background counts as that many events with an error of 100 %; backgrounds that were not estimated stand in `missing`.
-
-    Raises
-    ------
-    InputError
-        If there is no exposure, or events in the box cannot be told apart by configuration.
-    """
-    names = tuple(unweighted(result) if datasets is None else datasets)
-    unknown = [name for name in names if name not in result.datasets]
-    if unknown or not names:
-        msg = f"no dataset {unknown[0] if unknown else 'without weights'!r} in the output folder: there are {', '.join(result.datasets)}"
-        raise InputError(msg)
-    found = tuple(sum(result.exposure.n_mot(name, config) for name in names) for config in (1, 2))
-    if sum(found) <= 0:
-        msg = f"no muons on target in {', '.join(names)}: limits need the bookkeeping of the runs (tree 'runs' of the raw trees)"
-        raise InputError(msg)
-    exposures = found if n_mot is None else tuple(n * n_mot / sum(found) for n in found)
-    observed = None if n_mot is not None or any(result.blinded[name] for name in names) else _observed(result, names)
-    if estimates is None:
-        scale = sum(exposures) / sum(N_MOT)
-        expected = {name: events * scale for name, events in BACKGROUNDS.items()}
-        errors = {name: error * scale for name, error in BACKGROUND_ERRORS.items()}
-        return Counting(exposures, expected, errors, observed, "exposure of the output folder; Table I of the Letter scaled to it")
-    rows = {row.name: row.ours for row in estimates.table.rows if row.name != "total" and not math.isnan(row.ours.value)}
-    expected = {name: entry.value for name, entry in rows.items() if entry.value > 0}
-    errors = {name: rows[name].value if rows[name].is_upper else rows[name].error for name in expected}
-    methods = {name: rows[name].note for name in expected}
-    return Counting(
-        exposures, expected, errors, observed, "exposure and backgrounds of the output folder", dict(estimates.missing), methods
-    )
-
-
-def _observed(result: RunResult, names: Sequence[str]) -> tuple[float, ...]:
-    counts = [0.0, 0.0]
-    for name in names:
-        n = result.regions[name]["box_after"].n
-        configs = sorted({run.config for run in result.exposure.runs if run.dataset == name})
-        if n and len(configs) != 1:
-            msg = f"dataset {name!r}: {n} events in the signal box and runs of the configurations {configs}: give each configuration a dataset of its own (a fileset JSON)"
-            raise InputError(msg)
-        if n:
-            counts[configs[0] - 1] += n
-    return tuple(counts)
 
 
 def search_limits(counting: Counting, yields: SignalYield, *, dark: DarkSector | None = None, level: float = 0.90) -> SearchLimits:
@@ -319,10 +213,6 @@ def search_limits(counting: Counting, yields: SignalYield, *, dark: DarkSector |
         msg = f"no signal is expected at {empty[0]:g} GeV (efficiency 0 in the simulated sample): leave this mass out, or simulate more events with `na64mu efficiency -n`"
         raise InputError(msg)
     models = {float(m): counting.model(events[i], i, yields) for i, m in enumerate(yields.masses)}
-    # while blinded, the nuisance parameters of the expected limits are fitted to the background rounded to whole events, never to the data
-    first = next(iter(models.values()))
-    counts = [round(sum(b[c] for b in first.backgrounds.values())) for c in range(len(first.channels))]
-    if counting.observed is not None:
-        counts = [int(counting.observed[i]) for i in counting.used]
+    counts = None if counting.observed is None else [counting.observed[i] for i in counting.used]
     scan = limit_scan(list(models), models.values(), counts, g_ref=yields.g_ref, level=level)
     return SearchLimits(counting, yields, models, scan, dark or DarkSector())

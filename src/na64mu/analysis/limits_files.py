@@ -16,7 +16,7 @@ from na64mu.physics.couplings import coupling_from_y, y_parameter
 from na64mu.statistics.model import SIGNAL
 from na64mu.typing import FloatArray
 
-__all__ = ("TABLE_MASSES", "Comparison", "at_mass", "compared", "limits_dict", "published_point", "write_tables")
+__all__ = ("TABLE_MASSES", "Comparison", "at_mass", "caution_of", "compared", "limits_dict", "published_point", "write_tables")
 
 #: Masses of the table on the terminal [GeV].
 TABLE_MASSES = (0.010, 0.040, 0.100, 0.500, 1.0)
@@ -205,6 +205,9 @@ def write_tables(limits: SearchLimits, folder: Path) -> list[Path]:
         f"{100 * limits.scan.limits[0].level:g} % CL upper limits; {limits.counting.source}",
         f"muons on target per configuration: {', '.join(f'{n:.6g}' for n in limits.counting.exposures)}",
         f"y = (g g_chi)^2 (m_chi/m_Z')^4 with g_chi = {limits.dark.dark_coupling:g}, m_Z' = {limits.dark.ratio:g} m_chi, {limits.dark.kind}",
+        "expected limits: as they were while the box was shut, nuisance parameters at their nominal values, not fitted to the counts",
+        *limits.bound_notes(),
+        *([f"caution: {caution_of(limits)}"] if caution_of(limits) else []),
     ]
     yields = [
         f"signal at g = {limits.yields.g_ref:g}; efficiencies with a loss to pile-up of {limits.yields.pile_up_loss.value:.4f} ({limits.yields.pile_up_loss.source})"
@@ -229,6 +232,11 @@ def _write(path: Path, head: Sequence[str], rows: Sequence[dict[str, Any]]) -> P
     return path
 
 
+def caution_of(limits: SearchLimits) -> str:
+    """The first caution of the masses; empty if there is none."""
+    return next((one.caution for one in limits.scan.limits if one.caution), "")
+
+
 def limits_dict(limits: SearchLimits) -> dict[str, Any]:
     """Everything as plain values: what `--json` prints. Numbers that do not exist are null."""
     content = {
@@ -238,6 +246,8 @@ def limits_dict(limits: SearchLimits) -> dict[str, Any]:
         "backgrounds": dict(limits.counting.backgrounds),
         "background_errors": dict(limits.counting.errors),
         "background_methods": dict(limits.counting.methods),
+        "bounded_backgrounds": dict(limits.counting.bounds),
+        "bound_notes": limits.bound_notes(),
         "missing_backgrounds": dict(limits.counting.missing),
         "observed": None if limits.counting.observed is None else list(limits.counting.observed),
         "pile_up_loss": {
@@ -248,7 +258,7 @@ def limits_dict(limits: SearchLimits) -> dict[str, Any]:
         "limits": list(_rows(limits)),
         "yields": list(_yield_rows(limits)),
         "comparison": [c._asdict() | {"ratio": c.ratio} for c in compared(limits)],
-        "caution": next((one.caution for one in limits.scan.limits if one.caution), ""),
+        "caution": caution_of(limits),
     }
     return _plain(content)
 

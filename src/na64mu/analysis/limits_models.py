@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from na64mu.analysis.limits import METHODS, SearchLimits
-from na64mu.analysis.yields.efficiency import EfficiencyTable
+from na64mu.analysis.yields.efficiency import FlatEfficiency
 from na64mu.analysis.yields.kinematics import KinematicMap
 from na64mu.analysis.yields.signal import Efficiencies
 from na64mu.arguments import choice
@@ -70,9 +70,24 @@ BOSONS = {
 }
 
 
-def boson_efficiencies(boson: Boson, table: str | Path, kinematic_map: str | Path) -> Efficiencies:
-    """What knows the efficiency of a boson: the table of simulated Z' for vectors, the map in (x, psi') for other spins."""
-    return KinematicMap.read(kinematic_map).of_boson(boson.mediator) if boson.from_map else EfficiencyTable.read(table)
+def boson_efficiencies(boson: Boson, table: Efficiencies, kinematic_map: str | Path) -> Efficiencies:
+    """What knows the efficiency of a boson: the table of simulated Z' for vectors, the map in (x, psi') for other spins.
+
+    Parameters
+    ----------
+    boson : Boson
+    table : Efficiencies
+        Of the Z'; one efficiency for all masses holds for every boson.
+    kinematic_map : str or Path
+        Name or file of the map.
+
+    Returns
+    -------
+    Efficiencies
+    """
+    if isinstance(table, FlatEfficiency) or not boson.from_map:
+        return table
+    return KinematicMap.read(kinematic_map).of_boson(boson.mediator)
 
 
 @dataclass(frozen=True)

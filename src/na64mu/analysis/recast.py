@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from na64mu.analysis.limits import METHODS, Counting, SearchLimits, search_limits
+from na64mu.analysis.counting import Counting
+from na64mu.analysis.limits import METHODS, SearchLimits, search_limits
 from na64mu.analysis.yields.efficiency import CONFIGS, EfficiencyTable
 from na64mu.analysis.yields.kinematics import KinematicMap
 from na64mu.analysis.yields.signal import PileUpLoss, SignalYield
@@ -93,7 +94,7 @@ def read_user_table(path: str | Path) -> UserTable:
         If it cannot be read, a column is missing or unknown, or a value is impossible: with the line and what was expected.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()  # spreadsheets begin a file with a byte-order mark
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{path}: cannot be read ({error}): a CSV table is wanted"
         raise InputError(msg) from error
@@ -111,6 +112,10 @@ def read_user_table(path: str | Path) -> UserTable:
     if not table.has_events and len(table.masses) != len(rows):
         msg = f"{path}: a mass stands twice: give every mass one row of yields"
         raise InputError(msg)
+    for mass in table.masses:
+        if not table.columns["per_mot"][table.columns["mass_GeV"] == mass].sum() > 0:
+            msg = f"{path}: no yield at {mass:g} GeV: per_mot is 0 in every row of this mass, so nothing is made that could be excluded; leave the mass out, or give a number above 0"
+            raise InputError(msg)
     return table
 
 
@@ -235,9 +240,6 @@ def _from_events(table: UserTable, kinematic_map: KinematicMap) -> tuple[FloatAr
     for m in table.masses:
         own = mass == m
         total = float(weight[own].sum())
-        if total <= 0:
-            msg = f"{table.path}: no yield at {m:g} GeV: the column per_mot must be above zero in at least one row"
-            raise InputError(msg)
         share = kinematic_map.share(x[own], psi[own], weight[own])
         found = [kinematic_map.average(share, config) for config in CONFIGS]
         # statistics of the user's sample, of its effective number of events

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import sys
 from pathlib import Path
@@ -14,21 +13,20 @@ import click
 from na64mu.cli.hints import Renamed
 
 if TYPE_CHECKING:
-    from na64mu.analysis.limits import Counting, SearchLimits
-    from na64mu.analysis.yields import EfficiencyTable, KinematicMap, PileUpLoss
-    from na64mu.detector import Detector
+    from na64mu.analysis.limits import SearchLimits
 
 __all__ = ("command",)
 
-logger = logging.getLogger(__name__)
-
-#: Stands in the patch set for the INSPIRE number of a publication that is not there yet; its schema wants one.
-NO_RECORD = 9_999_999
-LOW, HIGH = 0.001, 5.0
 #: Options that say something about an output folder.
 OF_A_FOLDER = ("n_mot", "physics", "calibration", "region_d", "hadrons")
-#: Masses that are always there: those of the tables, m_Z' = 120 MeV of the published y, and those at which the decay to two muons opens.
-MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
+ONLY_FOLDER = "--n-mot, --physics, --calibration, --region-d and --hadrons belong to an output folder, not to --published"
+
+
+def _checked_range(context: click.Context, _parameter: click.Parameter, value: tuple[float, float] | None) -> tuple[float, float] | None:
+    if value is not None and not 0 < value[0] < value[1]:
+        msg = f"--range {value[0]:g} {value[1]:g}: the lowest mass must be above zero and below the highest"
+        raise click.UsageError(msg, context)
+    return value
 
 
 @click.command("limits", short_help="Limits on g and y of an output folder, or of the Letter's numbers.")
@@ -61,13 +59,14 @@ MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
 )
 @click.option(
     "--masses",
-    "n_masses",
     type=click.IntRange(min=2),
     default=40,
     show_default=True,
     help="Masses of the scan, even in ln m, besides those of the tables.",
 )
-@click.option("--range", "mass_range", type=(float, float), help="Lowest and highest mass [GeV]; by default 1 MeV to 5 GeV.")
+@click.option(
+    "--range", "mass_range", type=(float, float), callback=_checked_range, help="Lowest and highest mass [GeV]; by default 1 MeV to 5 GeV."
+)
 @click.option(
     "--cross-section", "method", type=click.Choice(["tree", "ww", "iww"]), default="tree", show_default=True, help="Of the production."
 )
@@ -96,7 +95,9 @@ MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
     show_default=True,
     help="Estimated from OUT, or Table I scaled to its exposure.",
 )
-@click.option("--physics", metavar="DATASET", help="Dataset of physics triggers in OUT; by default all.")
+@click.option(
+    "--physics", metavar="DATASET", multiple=True, help="Dataset of physics triggers in OUT, may be given several times; by default all."
+)
 @click.option("--calibration", metavar="DATASET", help="Dataset of calibration triggers in OUT: the shape of the momentum tail.")
 @click.option(
     "--region-d",
@@ -108,7 +109,7 @@ MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
 @click.option(
     "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.90, show_default=True, help="Confidence level."
 )
-@click.option("--detector", "tag", default="na64mu-2022", show_default=True, help="Tag or TOML file of the set-up: layers of the target.")
+@click.option("--detector", default="na64mu-2022", show_default=True, help="Tag or TOML file of the set-up: layers of the target.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of bootstrap and toys of the backgrounds.")
 @click.option(
     "--inspire", type=click.IntRange(1_000_000, 9_999_999), help="INSPIRE number of the publication, for the patch set; 9999999 without it."
@@ -132,32 +133,56 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
     OUT is an output folder of `na64mu run`. With --published the Letter's exposure and backgrounds stand for it: what is then compared is signal yield and
     statistics. Writes limits.csv, yields.csv, systematics.csv, the pyhf likelihood (background_only.json, patchset.json), and figures.
     """
-    if (folder is None) != published:
-        msg = "give either an output folder of `na64mu run` or --published"
-        raise click.UsageError(msg)
-    if published and any(options[name] for name in OF_A_FOLDER):
-        msg = "--n-mot, --physics, --calibration, --region-d and --hadrons belong to an output folder, not to --published"
-        raise click.UsageError(msg)
-    if options["model"] != "zprime":
-        _boson(folder, output, options, as_json=as_json)
-        return
-    from na64mu.analysis.limits_files import limits_dict, write_tables
-    from na64mu.statistics.workspace import write_workspace
+    boson = options["model"]
+    for is_wrong, msg in (
+        ((folder is None) != published, "give either an output folder of `na64mu run` or --published"),
+        (published and any(options[name] for name in OF_A_FOLDER), ONLY_FOLDER),
+        (options["hepdata"] and boson != "zprime", "--hepdata is for the Z': the submission holds its figures and tables"),
+    ):
+        if is_wrong:
+            raise click.UsageError(msg)
+    if options["hepdata"]:
+        from na64mu.statistics.hepdata import hepdata_library
 
+        hepdata_library()  # before minutes of work
     limits, targets = _computed(folder, options)
     output.mkdir(parents=True, exist_ok=True)
-    files = write_tables(limits, output)
-    observed = (
-        [0.0] * len(limits.counting.used)
-        if limits.counting.observed is None
-        else [limits.counting.observed[i] for i in limits.counting.used]
-    )
-    if any(limits.counting.backgrounds.values()) and not limits.is_blinded:
-        files += write_workspace(output, limits.models, observed, g_ref=limits.yields.g_ref, inspire=options["inspire"] or NO_RECORD)
-    if options["hs3_mass"] is not None:
-        files.append(_hs3(limits, output, options["hs3_mass"]))
-    if options["hepdata"]:
-        files.append(_hepdata(limits, output, options["inspire"] or NO_RECORD))
+    files = _zprime(limits, targets, output, options, as_json) if boson == "zprime" else _boson(limits, output, options, as_json)
+    click.echo(f"wrote {output}/: {', '.join(path.name for path in files)}", err=True)
+
+
+def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimits, Any]:
+    """The limits, and the relic targets of the figure of y."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from na64mu.analysis.limits import DarkSector
+    from na64mu.analysis.result import RunResult
+    from na64mu.analysis.search import counting_from, limits_of, targets_of
+
+    of_folder = (*OF_A_FOLDER, "backgrounds", "seed")
+    counting = "letter" if folder is None else counting_from(RunResult.read(folder), **{name: options[name] for name in of_folder})
+    same = ("pile_up_loss", "masses", "mass_range", "kinematic_map", "detector", "method", "form_factor", "g_ref", "level")
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("cross-sections", total=None)
+        limits = limits_of(
+            counting,
+            efficiency=options["table"],
+            boson=options["model"],
+            dark=DarkSector(options["g_chi"], options["ratio"]),
+            progress=lambda: bar.advance(task),
+            **{name: options[name] for name in same},
+        )
+        bar.update(task, description="relic targets")
+        wanted = options["model"] == "zprime" and options["targets"]
+        return limits, targets_of(limits, progress=lambda: bar.advance(task)) if wanted else ()
+
+
+def _zprime(limits: SearchLimits, targets: Any, output: Path, options: dict[str, Any], as_json: bool) -> list[Path]:
+    from na64mu.analysis.limits_files import limits_dict
+    from na64mu.analysis.publication import write_limits
+
+    files = write_limits(limits, output, inspire=options["inspire"], hs3_mass=options["hs3_mass"], hepdata=options["hepdata"])
     if options["figures"]:
         from na64mu.report.limits import write_limit_figures
 
@@ -165,46 +190,16 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
     if as_json:
         click.echo(json.dumps(limits_dict(limits), indent=1))
     else:
-        from rich.console import Console
-
         from na64mu.report.limit_tables import render_limits
 
-        console = Console()
-        render_limits(limits, console if console.is_terminal else Console(file=sys.stdout, width=130))
-    click.echo(f"wrote {output}/: {', '.join(path.name for path in files)}", err=True)
+        render_limits(limits, _console())
+    return files
 
 
-def _boson(folder: Path | None, output: Path, options: dict[str, Any], *, as_json: bool) -> None:
-    """Limits on another boson: table on the terminal, limits_<model>.csv and a figure."""
-    from rich.console import Console
+def _boson(limits: SearchLimits, output: Path, options: dict[str, Any], as_json: bool) -> list[Path]:
+    from na64mu.analysis.limits_models import BOSONS, BosonLimits
 
-    from na64mu.analysis.limits import search_limits
-    from na64mu.analysis.limits_models import BOSONS, BosonLimits, boson_efficiencies
-    from na64mu.analysis.yields import EfficiencyTable, KinematicMap, signal_yield, target_of
-    from na64mu.detector import load_detector
-    from na64mu.physics.cross_section import Method
-    from na64mu.physics.nucleus import FormFactor
-
-    if options["hepdata"]:
-        msg = "--hepdata is for the Z': the submission holds its figures and tables"
-        raise click.UsageError(msg)
-    boson, table, detector = BOSONS[options["model"]], EfficiencyTable.read(options["table"]), load_detector(options["tag"])
-    _warn_if_stale(KinematicMap.read(options["kinematic_map"]) if boson.from_map else table, detector)
-    counting = _counting(folder, options)
-    yields = signal_yield(
-        target_of(detector),
-        boson_efficiencies(boson, options["table"], options["kinematic_map"]),
-        _masses(options["n_masses"], options["mass_range"], table.mass_range),
-        counting.exposures,
-        _pile_up_loss(options["pile_up_loss"], table, published=folder is None),
-        g_ref=options["g_ref"],
-        mediator=boson.mediator,
-        all_invisible=True,
-        method=Method(options["method"]),
-        form_factor=FormFactor[options["form_factor"].upper()],
-    )
-    result = BosonLimits(boson, search_limits(counting, yields, level=options["level"]), options["alpha_d"], options["ratio"])
-    output.mkdir(parents=True, exist_ok=True)
+    result = BosonLimits(BOSONS[options["model"]], limits, options["alpha_d"], options["ratio"])
     files = [result.write(output)]
     if options["figures"]:
         from na64mu.report.boson_limits import write_boson_figure
@@ -212,139 +207,17 @@ def _boson(folder: Path | None, output: Path, options: dict[str, Any], *, as_jso
         files += write_boson_figure(result, output)
     if as_json:
         rows = [{k: v if math.isfinite(v) else None for k, v in row.items()} for row in result.rows()]
-        click.echo(json.dumps({"model": boson.name, "coupling": boson.symbol, "source": counting.source, "limits": rows}, indent=1))
+        head = {"model": result.boson.name, "coupling": result.boson.symbol, "source": limits.counting.source}
+        click.echo(json.dumps(head | {"limits": rows}, indent=1))
     else:
         from na64mu.report.boson_tables import render_boson_limits
 
-        console = Console()
-        render_boson_limits(result, console if console.is_terminal else Console(file=sys.stdout, width=130))
-    click.echo(f"wrote {output}/: {', '.join(path.name for path in files)}", err=True)
+        render_boson_limits(result, _console())
+    return files
 
 
-def _hs3(limits: SearchLimits, output: Path, wanted: float) -> Path:
-    from na64mu.errors import InputError
-    from na64mu.statistics.hs3 import write_hs3
-
-    if limits.counting.observed is None:
-        msg = "--hs3: the likelihood needs counts; leave out --n-mot, and unblind the signal box"
-        raise InputError(msg)
-    mass = min(limits.models, key=lambda m: abs(math.log(m / wanted)))
-    return write_hs3(
-        output / f"hs3_{1000 * mass:g}MeV.json", limits.models[mass], [limits.counting.observed[i] for i in limits.counting.used]
-    )
-
-
-def _hepdata(limits: SearchLimits, output: Path, inspire: int) -> Path:
-    from na64mu.errors import InputError
-    from na64mu.statistics.hepdata import Publication, write_hepdata
-
-    if limits.counting.observed is None:
-        msg = "--hepdata: expected limits alone are not a result to publish; leave out --n-mot, and unblind the signal box"
-        raise InputError(msg)
-    used = list(limits.counting.used)
-    efficiencies = {float(m): e[used].tolist() for m, e in zip(limits.masses, limits.yields.total_efficiency, strict=True)}
-    observed = [limits.counting.observed[i] for i in used]
-    return write_hepdata(output / "hepdata", Publication(limits.scan, limits.models, observed, inspire, efficiencies))
-
-
-def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimits, Any]:
-    import numpy as np
+def _console() -> Any:
     from rich.console import Console
-    from rich.progress import Progress
 
-    from na64mu.analysis.curves import relic_targets
-    from na64mu.analysis.limits import DarkSector, search_limits
-    from na64mu.analysis.yields import EfficiencyTable, signal_yield, target_of
-    from na64mu.detector import load_detector
-    from na64mu.physics.cross_section import Method
-    from na64mu.physics.nucleus import FormFactor
-
-    table, detector = EfficiencyTable.read(options["table"]), load_detector(options["tag"])
-    _warn_if_stale(table, detector)
-    masses = _masses(options["n_masses"], options["mass_range"], table.mass_range)
-    counting = _counting(folder, options)
-    dark = DarkSector(options["g_chi"], options["ratio"])
-    chi = np.geomspace(masses[0], masses[-1], 25) / dark.ratio
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("cross-sections", total=len(masses) + (3 * len(chi) if options["targets"] else 0))
-        yields = signal_yield(
-            target_of(detector),
-            table,
-            masses,
-            counting.exposures,
-            _pile_up_loss(options["pile_up_loss"], table, published=folder is None),
-            g_ref=options["g_ref"],
-            method=Method(options["method"]),
-            form_factor=FormFactor[options["form_factor"].upper()],
-            progress=lambda: bar.advance(task),
-        )
-        bar.update(task, description="limits and relic targets")
-        limits = search_limits(counting, yields, dark=dark, level=options["level"])
-        targets = relic_targets(list(chi), dark.dark_coupling, dark.ratio, progress=lambda: bar.advance(task)) if options["targets"] else ()
-    return limits, targets
-
-
-def _warn_if_stale(table: EfficiencyTable | KinematicMap, detector: Detector) -> None:
-    """Say so if the efficiencies were simulated with another set-up."""
-    made_with = table.provenance.get("detector", {}).get("digest", "")
-    if made_with and made_with != detector.digest:
-        logger.warning(
-            "the efficiency table was made with another version of the detector description %s: make it again with `na64mu efficiency`",
-            detector.tag,
-        )
-
-
-def _masses(n: int, wanted: tuple[float, float] | None, known: tuple[float, float]) -> list[float]:
-    import numpy as np
-
-    low, high = wanted or (max(LOW, known[0]), min(HIGH, known[1]))
-    if not 0 < low < high:
-        msg = f"--range {low:g} {high:g}: the lowest mass must be above zero and below the highest"
-        raise click.UsageError(msg)
-    even = [float(f"{m:.6g}") for m in np.geomspace(low, high, n)]
-    return sorted({low, high, *even[1:-1], *(m for m in MARKED if low <= m <= high)})
-
-
-def _counting(folder: Path | None, options: dict[str, Any]) -> Counting:
-    from na64mu.analysis.limits import counting_of, letter_counting, unweighted
-
-    if folder is None:
-        return letter_counting()
-    from na64mu.analysis.backgrounds import estimate_backgrounds
-    from na64mu.analysis.result import RunResult
-
-    result = RunResult.read(folder)
-    physics = options["physics"]
-    others = (options["hadrons"], options["calibration"], options["region_d"])
-    counted = [physics] if physics else [name for name in unweighted(result) if name not in others]
-    first = counting_of(result, None, datasets=counted, n_mot=options["n_mot"])
-    if options["backgrounds"] == "letter":
-        return first
-    estimates = estimate_backgrounds(
-        result,
-        seed=options["seed"],
-        physics=physics,
-        calibration=options["calibration"],
-        region_d=options["region_d"],
-        hadrons=options["hadrons"],
-        n_mot=sum(first.exposures),
-    )
-    return counting_of(result, estimates, datasets=counted, n_mot=options["n_mot"])
-
-
-def _pile_up_loss(given: float | None, table: EfficiencyTable, *, published: bool) -> PileUpLoss:
-    from na64mu.analysis.curves import letter_numbers
-    from na64mu.analysis.yields import PileUpLoss
-    from na64mu.errors import InputError
-
-    if given is not None:
-        return PileUpLoss(given, 0.0, "given by --pile-up-loss")
-    if published:
-        return PileUpLoss(
-            letter_numbers()["signal_efficiency"]["accidental_loss"], 0.0, "published: accidental loss of the Letter, no error printed"
-        )
-    loss, error = table.pile_up_loss()
-    if math.isnan(loss):
-        msg = "the efficiency table has no samples with pile-up: give the loss of signal with --pile-up-loss, or make the table with `na64mu efficiency --pile-up`"
-        raise InputError(msg)
-    return PileUpLoss(max(loss, 0.0), error, "measured: simulated signal with and without pile-up")
+    console = Console()
+    return console if console.is_terminal else Console(file=sys.stdout, width=130)

@@ -65,19 +65,16 @@ def command(
     """  # noqa: D301  # click wants the character \\b before lines that it must not wrap
     from rich.console import Console
 
-    from na64mu.analysis.curves import letter_numbers
-    from na64mu.analysis.limits import counting_of, letter_counting
+    from na64mu.analysis.counting import counting_of, letter_counting
     from na64mu.analysis.recast import UNCOVERED, read_user_table, recast
     from na64mu.analysis.result import RunResult
+    from na64mu.analysis.search import letter_loss
     from na64mu.analysis.yields import EfficiencyTable, KinematicMap, PileUpLoss
     from na64mu.report.boson_tables import render_recast
 
     user = read_user_table(table)
     counting = letter_counting() if folder is None else counting_of(RunResult.read(folder), None)
-    if pile_up_loss is None:
-        loss = PileUpLoss(letter_numbers()["signal_efficiency"]["accidental_loss"], 0.0, "published: accidental loss of the Letter")
-    else:
-        loss = PileUpLoss(pile_up_loss, 0.0, "given by --pile-up-loss")
+    loss = letter_loss() if pile_up_loss is None else PileUpLoss(pile_up_loss, 0.0, "given by --pile-up-loss")
     result = recast(
         user,
         counting,

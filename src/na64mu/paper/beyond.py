@@ -75,11 +75,11 @@ def scan_signal_box(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path
 
 def look_ahead(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     """Limits on other bosons with our efficiencies, and expected limits of larger exposures: CSV and figures."""
-    from na64mu.analysis.limits import letter_counting, search_limits
-    from na64mu.analysis.limits_models import BOSONS, BosonLimits, boson_efficiencies
+    from na64mu.analysis.counting import letter_counting
+    from na64mu.analysis.limits_models import BOSONS, BosonLimits
     from na64mu.analysis.projection import SCENARIOS, project
+    from na64mu.analysis.search import limits_of, pile_up_loss_of
     from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, signal_yield, target_of
-    from na64mu.analysis.yields.kinematics import STANDARD
     from na64mu.detector import load_detector
     from na64mu.paper.interpretation import masses_of
     from na64mu.report.boson_limits import write_boson_figure
@@ -87,19 +87,14 @@ def look_ahead(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     from na64mu.statistics.letter import N_MOT
 
     path = place.parent / "efficiency" / "efficiency.json"
-    table, target = EfficiencyTable.read(path), target_of(load_detector(parameters["detector"]))
-    masses = masses_of(table, parameters["n_masses"])
-    loss, error = table.pile_up_loss()
-    lost = PileUpLoss(max(loss, 0.0), error, "measured: simulated signal with and without pile-up")
+    table, detector = EfficiencyTable.read(path), load_detector(parameters["detector"])
+    masses, loss = masses_of(table, parameters["n_masses"]), pile_up_loss_of(table)
     written: list[Path] = []
     for name in MODELS:
-        boson = BOSONS[name]
-        yields = signal_yield(
-            target, boson_efficiencies(boson, path, STANDARD), masses, N_MOT, lost, mediator=boson.mediator, all_invisible=True
-        )
-        found = BosonLimits(boson, search_limits(letter_counting(), yields))
+        limits = limits_of(letter_counting(), efficiency=table, pile_up_loss=loss, masses=masses, boson=name, detector=detector)
+        found = BosonLimits(BOSONS[name], limits)
         written += [found.write(place), *write_boson_figure(found, place)]
-    yields = signal_yield(target, table, masses, N_MOT, PileUpLoss(0.0, 0.0, "set by each scenario"))
+    yields = signal_yield(target_of(detector), table, masses, N_MOT, PileUpLoss(0.0, 0.0, "set by each scenario"))
     projection = project(yields, list(SCENARIOS))
     written += [*projection.write(place), write_projection_figure(projection, place)]
     return written

@@ -40,6 +40,8 @@ def estimate(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     found = estimate_backgrounds(
         result, seed=seed, n_mot=n_mot, physics="physics", calibration="calibration", region_d="nuclear", hadrons="decay"
     )
+    if found.tail is None:
+        raise BackgroundError(found.missing["momentum"])
     shape = tail_sample(result, trigger="calibration", dataset="calibration")
     edge = result.working_point.box.p_out_max
     scan = [at_physics_rate(result, shape, e, "physics").scaled(n_mot) for e in threshold_scan(shape, SCAN, seed=seed, box_edge=edge)]
@@ -56,6 +58,7 @@ def estimate(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
         },
         "expected": found.table.expected(),
         "errors": found.table.errors(),
+        "bounds": found.table.bounds(),
         "missing": found.missing,
         "tail": {"repr": repr(found.tail.scaled(n_mot)), "envelope": tail.envelope, "upper_95": tail.upper, "n_tail": tail.n_tail},
         **_hadrons(result, found, n_mot),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,41 +23,32 @@ if TYPE_CHECKING:
     from na64mu.analysis.limits import SearchLimits
     from na64mu.analysis.yields import EfficiencyTable, SignalYield
 
-__all__ = ("NO_RECORD", "derive", "masses_of", "set_limits")
+__all__ = ("derive", "masses_of", "set_limits")
 
-#: Stands in the patch set for the INSPIRE number of the publication, which is not at hand; its schema wants seven digits.
-NO_RECORD = 9_999_999
 #: Masses of the rows of the comparison [MeV].
 SHOWN = (10, 40, 100, 500, 1000)
-#: Masses that are always scanned: those of the rows, of the published y, and those at which the decay to two muons opens.
-MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
 
 
 def set_limits(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     """Limits of the Letter's exposure and Table I with our efficiency; the same with our backgrounds; figures, tables, workspaces, HS3."""
-    from na64mu.analysis.curves import relic_targets
-    from na64mu.analysis.limits import letter_counting, search_limits
+    from na64mu.analysis.counting import letter_counting
     from na64mu.analysis.limits_files import write_tables
-    from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, signal_yield, target_of
-    from na64mu.detector import load_detector
+    from na64mu.analysis.publication import observed_counts, write_likelihood
+    from na64mu.analysis.search import limits_of, pile_up_loss_of, targets_of
+    from na64mu.analysis.yields import EfficiencyTable
     from na64mu.report.limit_tables import limits_latex, systematics_latex
     from na64mu.report.limits import write_limit_figures
     from na64mu.statistics.hs3 import write_hs3
-    from na64mu.statistics.letter import N_MOT
-    from na64mu.statistics.workspace import write_workspace
 
     table = EfficiencyTable.read(place.parent / "efficiency" / "efficiency.json")
     masses = masses_of(table, parameters["n_masses"])
-    loss, error = table.pile_up_loss()
-    lost = PileUpLoss(max(loss, 0.0), error, "measured: simulated signal with and without pile-up")
-    yields = signal_yield(target_of(load_detector(parameters["detector"])), table, masses, N_MOT, lost)
-    limits = search_limits(letter_counting(), yields)
-    chi = np.geomspace(masses[0], masses[-1], parameters["n_targets"]) / limits.dark.ratio
-    targets = relic_targets(list(chi), limits.dark.dark_coupling, limits.dark.ratio)
+    loss = pile_up_loss_of(table)
+    limits = limits_of(letter_counting(), efficiency=table, pile_up_loss=loss, masses=masses, detector=parameters["detector"])
+    yields, targets = limits.yields, targets_of(limits, parameters["n_targets"])
     written = [*write_tables(limits, place), *write_limit_figures(limits, targets, place, table)]
-    written += write_workspace(place, limits.models, [0.0, 0.0], g_ref=yields.g_ref, inspire=NO_RECORD)
+    written += write_likelihood(limits, place)
     shown = min(limits.models, key=lambda m: abs(m - 0.1))
-    written.append(write_hs3(place / f"hs3_{1000 * shown:g}MeV.json", limits.models[shown], [0.0, 0.0]))
+    written.append(write_hs3(place / f"hs3_{1000 * shown:g}MeV.json", limits.models[shown], observed_counts(limits)))
     for name, text in (("limits.tex", limits_latex(limits)), ("systematics.tex", systematics_latex(limits, shown))):
         (place / name).write_text(text, encoding="utf-8")
         written.append(place / name)
@@ -87,13 +79,13 @@ def masses_of(table: EfficiencyTable, n: int) -> list[float]:
     InputError
         If fewer than two masses have selected events in both configurations.
     """
+    from na64mu.analysis.search import scan_masses
+
     seen = [p.mass for p, q in zip(table.of(1), table.of(2), strict=True) if p.n_selected and q.n_selected]
     if len(seen) < 2:
         msg = "fewer than two masses have selected signal events in both configurations: simulate more with `na64mu paper --events`"
         raise InputError(msg)
-    low, high = seen[0], seen[-1]
-    even = [float(f"{m:.6g}") for m in np.geomspace(low, high, n)]
-    return sorted({low, high, *even[1:-1], *(m for m in MARKED if low <= m <= high)})
+    return scan_masses(n, seen[0], seen[-1])
 
 
 def _limit_values(limits: SearchLimits) -> dict[str, Value]:
@@ -146,36 +138,40 @@ def _with_statistics(limits: SearchLimits, value: float, mass: float, scale: flo
 def _archive(place: Path, limits: SearchLimits) -> Path:
     """The HEPData submission: limits, yields, systematics, cut-flow of the simulated physics triggers, our Table I, likelihood."""
     from na64mu.analysis.backgrounds.table import PUBLISHED, BackgroundTable, Entry, Row
+    from na64mu.analysis.publication import publication_of
     from na64mu.analysis.result import RunResult
     from na64mu.paper.reduction import by_kind
-    from na64mu.statistics.hepdata import Publication, write_hepdata
+    from na64mu.statistics.hepdata import write_hepdata
 
     content = json.loads((place.parent / "backgrounds" / "backgrounds.json").read_text(encoding="utf-8"))
     entries = {name: Entry(**row | {"value": math.nan if row["value"] is None else row["value"]}) for name, row in content["rows"].items()}
     rows = tuple(Row(name, title, published, entries[name]) for name, (title, published) in PUBLISHED.items())
     cutflow = by_kind(RunResult.read(place.parent / "run")).cutflows["physics"]
-    efficiencies = {float(m): e.tolist() for m, e in zip(limits.masses, limits.yields.total_efficiency, strict=True)}
     table = BackgroundTable(rows, content["n_mot"])
-    return write_hepdata(place / "hepdata", Publication(limits.scan, limits.models, [0.0, 0.0], NO_RECORD, efficiencies, table, cutflow))
+    return write_hepdata(place / "hepdata", replace(publication_of(limits), backgrounds=table, cutflow=cutflow))
 
 
 def _with_own_backgrounds(place: Path, yields: SignalYield) -> tuple[dict[str, Value], list[Path]]:
     """The limits again with our backgrounds instead of Table I; not made where these are known as upper limits only."""
-    from na64mu.analysis.limits import Counting, search_limits
+    from na64mu.analysis.counting import Counting
+    from na64mu.analysis.limits import search_limits
     from na64mu.analysis.limits_files import at_mass, write_tables
 
     content = json.loads((place.parent / "backgrounds" / "backgrounds.json").read_text(encoding="utf-8"))
-    total = sum(content["expected"].values())
-    limits = sum(row["value"] for name, row in content["rows"].items() if row["is_upper"] and name != "total")
+    limits = sum(content["bounds"].values())
+    total = sum(content["expected"].values()) + limits
     keys = {method: f"g_100_{method}_own_backgrounds" for method in ("asymptotic", "exact")}
     if limits > 0.5 * total:
         why = f"{limits:.3g} of our {total:.3g} background events are upper limits for want of simulated events"
         return {key: Value(math.nan, note=why) for key in keys.values()}, []
     source = "exposure and empty box of the Letter, our backgrounds"
-    own = search_limits(Counting(yields.exposures, content["expected"], content["errors"], (0.0, 0.0), source), yields)
+    counting = Counting(yields.exposures, content["expected"], content["errors"], (0.0, 0.0), source, bounds=content["bounds"])
+    own = search_limits(counting, yields)
     folder = place / "own_backgrounds"
     folder.mkdir(exist_ok=True)
-    note = f"{total:.3g} background events"
+    note = f"{total - limits:.3g} background events" + (
+        f", and less than {limits:.3g} that are known as upper limits alone" if limits else ""
+    )
     values = {key: Value(1e4 * at_mass(own, own.couplings(method)[:, 0], 0.100), note=note) for method, key in keys.items()}
     return values, write_tables(own, folder)
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import reduce
-from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +14,9 @@ from na64mu.errors import InputError
 from na64mu.paper.values import Value, write_values
 
 if TYPE_CHECKING:
-    from na64mu.analysis.exposure import RunExposure
     from na64mu.analysis.result import RunResult
 
-__all__ = ("calibrate", "draw_planes", "joined", "measure_efficiency", "run_main_job")
+__all__ = ("by_kind", "calibrate", "draw_planes", "measure_efficiency", "run_main_job")
 
 KINDS = ("physics", "calibration", "nuclear", "decay", "zprime")
 
@@ -76,42 +72,10 @@ def run_main_job(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     return [*written, *write_figures(result, place), write_html(result, place), write_values(place, _run_values(result))]
 
 
-def joined(result: RunResult, groups: Mapping[str, Sequence[str]]) -> RunResult:
-    """Datasets added up, such as both trigger configurations of one sample.
-
-    Parameters
-    ----------
-    result : RunResult
-    groups : mapping of str to sequence of str
-        New name -> datasets that it is made of.
-
-    Returns
-    -------
-    RunResult
-        With the new datasets alone.
-    """
-
-    def total(of: Mapping[str, Any], names: Sequence[str]) -> Any:
-        parts = [of[name] for name in names]
-        if isinstance(parts[0], Mapping):
-            return {key: reduce(add, (part[key] for part in parts)) for key in parts[0]}
-        return reduce(add, parts)
-
-    new_name = {old: new for new, names in groups.items() for old in names}
-    runs: list[RunExposure] = [replace(run, dataset=new_name[run.dataset]) for run in result.exposure.runs if run.dataset in new_name]
-    return replace(
-        result,
-        cutflows={new: total(result.cutflows, names) for new, names in groups.items()},
-        histograms={new: total(result.histograms, names) for new, names in groups.items()},
-        outside={new: total(result.outside, names) for new, names in groups.items()},
-        regions={new: total(result.regions, names) for new, names in groups.items()},
-        blinded={new: any(result.blinded[name] for name in names) for new, names in groups.items()},
-        exposure=replace(result.exposure, runs=tuple(runs)),
-    )
-
-
 def by_kind(result: RunResult) -> RunResult:
     """Both trigger configurations of the unbiased and biased samples together: datasets physics, calibration, nuclear, decay, zprime."""
+    from na64mu.analysis.joined import joined
+
     return joined(result, {kind: [name for name in result.datasets if name.startswith(f"{kind}_")] for kind in KINDS})
 
 

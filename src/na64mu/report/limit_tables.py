@@ -13,7 +13,7 @@ from rich.text import Text
 
 from na64mu.analysis.curves import letter_numbers
 from na64mu.analysis.limits import METHODS
-from na64mu.analysis.limits_files import TABLE_MASSES, at_mass, compared
+from na64mu.analysis.limits_files import TABLE_MASSES, at_mass, caution_of, compared
 from na64mu.report.numbers import muons
 
 if TYPE_CHECKING:
@@ -166,6 +166,8 @@ def render_limits(limits: SearchLimits, console: Console) -> None:
     )
     for name, reason in counting.missing.items():
         console.print(Text(f"not in the model: {name}: {reason}", style="yellow"))
-    caution = next((one.caution for one in limits.scan.limits if one.caution), "")
+    for note in limits.bound_notes():
+        console.print(Text(note, style="yellow"))
+    caution = caution_of(limits)
     if caution:
         console.print(Text(f"caution: {caution}", style="yellow"))

@@ -2,12 +2,14 @@
 
 CLs(mu) = P(n <= n_obs | mu s + b) / P(n <= n_obs | b) with n the sum over the channels; both probabilities are averaged over the constraints of the
 nuisance parameters (A. L. Read, J. Phys. G 28 (2002) 2693; R. D. Cousins and V. L. Highland, NIM A 320 (1992) 331). The average is a
-Gauss-Hermite quadrature, so equal input gives equal limits; no random numbers.
+quadrature, so equal input gives equal limits; no random numbers: Gauss-Hermite, or the trapezoidal rule where a Gaussian systematic is so large that
+a rate is cut off at zero, for there the integrand has a kink that Gauss-Hermite misses by up to 3 per cent of the limit.
 """
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -20,13 +22,19 @@ from na64mu.typing import FloatArray
 
 __all__ = ("SummedCount", "exact_limits", "summed_count")
 
+#: An array as bytes and shape: what a cache can take.
+Packed = tuple[bytes, tuple[int, ...]]
 #: Points of the quadrature for each parameter; fewer where that would make more than MAX_NODES in all.
 POINTS = 21
 MAX_NODES = 50_000
 #: The summed count is followed up to the background plus this many standard deviations, for the expected limits.
 COUNT_RANGE = 6.0
-#: exp(-n) must not underflow; far below, the asymptotic form is as good.
-MAX_COUNTS = 500
+#: Points of the trapezoidal rule for each parameter, its range in standard deviations, and the fewest that it needs.
+KINK_POINTS, KINK_RANGE, FEWEST_KINK_POINTS = 401, 8.0, 12
+#: Largest number of counts to follow, and of counts times nodes: seconds of work and 200 MB.
+MAX_COUNTS, MAX_TERMS = 20_000, 25_000_000
+#: Above this many signal events exp(-n) underflows: the sum begins at the first term that is not negligible.
+MANY = 700.0
 
 
 class SummedCount(NamedTuple):
@@ -76,6 +84,30 @@ def gauss_hermite(n_parameters: int) -> tuple[FloatArray, FloatArray]:
     return np.stack([g.ravel() for g in grid], axis=1), np.prod([g.ravel() for g in weights], axis=0)
 
 
+def quadrature(rates: Rates) -> tuple[FloatArray, FloatArray]:
+    """Nodes and weights for the average over the parameters of these rates.
+
+    Parameters
+    ----------
+    rates : Rates
+        With the fewest parameters.
+
+    Returns
+    -------
+    nodes, weights : FloatArray
+        Shapes (n_nodes, n_parameters) and (n_nodes,).
+    """
+    n = rates.exponents.shape[1]
+    points = min(KINK_POINTS, int(MAX_NODES ** (1.0 / n) + 1e-9)) if n else 0
+    reach = np.sqrt(np.sum(rates.slopes**2, axis=1)).max(initial=0.0)  # the factor 1 + slopes @ theta is zero at 1 / reach at the nearest
+    if reach * KINK_RANGE < 1.0 or points < FEWEST_KINK_POINTS:
+        return gauss_hermite(n)
+    x = np.linspace(-KINK_RANGE, KINK_RANGE, points)
+    w = np.exp(-0.5 * x**2)
+    grid, weights = np.meshgrid(*[x] * n, indexing="ij"), np.meshgrid(*[w / w.sum()] * n, indexing="ij")
+    return np.stack([g.ravel() for g in grid], axis=1), np.prod([g.ravel() for g in weights], axis=0)
+
+
 def poisson_terms(expected: FloatArray, n_counts: int) -> FloatArray:
     """Poisson probabilities of 0 ... n_counts - 1 events; shape (n, n_counts) for n expectations."""
     from scipy.stats import poisson
@@ -110,18 +142,36 @@ def summed_count(model: CountingModel, n_counts: int) -> SummedCount:
     signal, background = _part(rates, True), _part(rates, False)
     moved = [np.any(r.exponents != 0, axis=0) | np.any(r.slopes != 0, axis=0) for r in (_raw(rates, True), _raw(rates, False))]
     if not np.any(moved[0] & moved[1]):
-        theta_s, weights = gauss_hermite(signal.exponents.shape[1])
-        theta_b, weights_b = gauss_hermite(background.exponents.shape[1])
-        average = weights_b @ poisson_terms(_totals(background, theta_b), n_counts)
-        return SummedCount(_totals(signal, theta_s), weights, np.ascontiguousarray(average[None, :]))
+        theta_s, weights = quadrature(signal)
+        average = _averaged_terms(*((a.tobytes(), a.shape) for a in background), n_counts)
+        _check_size(len(weights), n_counts)
+        return SummedCount(_totals(signal, theta_s), weights, average[None, :].copy())
     together = rates.reduced()
-    theta, weights = gauss_hermite(together.exponents.shape[1])
+    theta, weights = quadrature(together)
+    _check_size(len(weights), n_counts)
     expected = together.factors(theta) * together.nominal
     return SummedCount(
         np.ascontiguousarray(expected[:, rates.is_signal].sum(axis=1)),
         weights,
         poisson_terms(expected[:, ~rates.is_signal].sum(axis=1), n_counts),
     )
+
+
+def _check_size(n_nodes: int, n_counts: int) -> None:
+    if n_nodes * n_counts > MAX_TERMS:
+        msg = f"{n_counts} counts to follow on {n_nodes} nodes of the nuisance parameters are too many for the exact limit: with so many events the asymptotic one is meant"
+        raise StatisticsError(msg)
+
+
+@lru_cache(maxsize=4)
+def _averaged_terms(nominal: Packed, is_signal: Packed, channel: Packed, exponents: Packed, slopes: Packed, n_counts: int) -> FloatArray:
+    """Probabilities of 0, 1, ... background events, averaged; the same for all masses of a scan, so kept."""
+    kinds = (np.float64, np.bool_, np.int64, np.float64, np.float64)
+    packed = zip((nominal, is_signal, channel, exponents, slopes), kinds, strict=True)
+    rates = Rates(*(np.frombuffer(content, kind).reshape(shape) for (content, shape), kind in packed))
+    theta, weights = quadrature(rates)
+    _check_size(len(weights), n_counts)
+    return np.asarray(weights @ poisson_terms(_totals(rates, theta), n_counts))
 
 
 def _raw(rates: Rates, is_signal: bool) -> Rates:
@@ -137,10 +187,14 @@ def _probability(mu: float, n: int, signal: FloatArray, weights: FloatArray, bac
     for q in range(len(signal)):
         row = 0 if shared else q
         expected = mu * signal[q]
+        first = 0
         term = math.exp(-expected)
+        if expected > MANY:
+            first = int(expected - 26.0 * math.sqrt(expected))  # above zero, and the term does not underflow
+            term = math.exp(first * math.log(expected) - expected - math.lgamma(first + 1.0))
         cumulative = 0.0
         at_node = 0.0
-        for k in range(n + 1):  # k signal events at most, n - k background events
+        for k in range(first, n + 1):  # k signal events at most, n - k background events
             cumulative += term
             at_node += background[row, n - k] * cumulative
             term *= expected / (k + 1)
@@ -180,24 +234,25 @@ def _limit(n: int, alpha: float, signal: FloatArray, weights: FloatArray, backgr
     return 0.5 * (low + high)
 
 
-def exact_limits(model: CountingModel, observed: FloatArray, level: float) -> FloatArray:
+def exact_limits(model: CountingModel, observed: FloatArray | None, level: float) -> FloatArray:
     """Observed and expected upper limits on mu.
 
     The expected ones are the limits of the counts at the quantiles of the background's summed count: counts are whole numbers, so
-    neighbouring bands are often equal.
+    neighbouring bands are often equal. They do not depend on the observed counts.
 
     Parameters
     ----------
     model : CountingModel
-    observed : FloatArray
-        Whole counts per channel, shape (n_channels,).
+    observed : FloatArray or None
+        Whole counts per channel, shape (n_channels,); None while they are not known.
     level : float
         Confidence level.
 
     Returns
     -------
     FloatArray
-        Shape (6,): observed, and expected at -2, -1, 0, 1, 2 standard deviations.
+        Shape (6,): observed (NaN without counts), and expected at -2, -1, 0, 1, 2 standard deviations; infinite where no signal
+        strength is excluded.
 
     Raises
     ------
@@ -206,12 +261,11 @@ def exact_limits(model: CountingModel, observed: FloatArray, level: float) -> Fl
     """
     from scipy.stats import norm
 
-    n_observed = round(float(observed.sum()))
-    spread = _spread(model)
-    n_counts = 1 + max(n_observed, math.ceil(model.total_background + COUNT_RANGE * spread + 10.0))
+    n_observed = 0 if observed is None else round(float(observed.sum()))
+    n_counts = 1 + max(n_observed, math.ceil(model.total_background + COUNT_RANGE * _spread(model) + 10.0))
     while True:
         if n_counts > MAX_COUNTS:
-            msg = f"{n_counts} counts to follow ({n_observed} observed, {model.total_background:.4g} expected): the exact limit is made for at most {MAX_COUNTS}, use the asymptotic one"
+            msg = f"{n_counts} counts to follow ({n_observed} observed, {model.total_background:.4g} expected): the exact limit is made for at most {MAX_COUNTS}, with so many events the asymptotic one is meant"
             raise StatisticsError(msg)
         count = summed_count(model, n_counts)
         cumulative = np.cumsum(count.background if len(count.background) == 1 else (count.weights @ count.background)[None, :])
@@ -219,11 +273,13 @@ def exact_limits(model: CountingModel, observed: FloatArray, level: float) -> Fl
             break
         n_counts *= 2
     counts = [n_observed, *(int(np.searchsorted(cumulative, norm.cdf(band))) for band in BANDS)]
-    found = {n: _limit(n, 1.0 - level, *count) for n in set(counts)}
-    if not all(math.isfinite(mu) for mu in found.values()):
+    found = {n: _limit(n, 1.0 - level, *count) for n in set(counts[0 if observed is not None else 1 :])}
+    limits = np.array([math.nan if i == 0 and observed is None else found[n] for i, n in enumerate(counts)])
+    limits[1:][np.isnan(limits[1:])] = math.inf  # a band without a limit: no signal strength is excluded there
+    if not np.isfinite(limits[[3]] if observed is None else limits[[0, 3]]).all():
         msg = f"the exact limit does not exist for {model!r}: with these systematics the signal can vanish; use log-normal ones or smaller sizes"
         raise StatisticsError(msg)
-    return np.array([found[n] for n in counts])
+    return limits
 
 
 def _spread(model: CountingModel) -> float:

@@ -20,7 +20,7 @@ from na64mu.statistics.limits import LimitScan
 from na64mu.statistics.model import SIGNAL, CountingModel
 from na64mu.statistics.workspace import write_workspace
 
-__all__ = ("ARCHIVE", "Publication", "write_hepdata")
+__all__ = ("ARCHIVE", "Publication", "hepdata_library", "write_hepdata")
 
 #: Name of the archive to upload.
 ARCHIVE = "submission.tar.gz"
@@ -86,7 +86,7 @@ def write_hepdata(folder: str | Path, publication: Publication) -> Path:
     files = write_workspace(
         path / "likelihood", publication.models, publication.observed, g_ref=publication.scan.g_ref, inspire=publication.inspire
     )
-    lib = _hepdata_lib()
+    lib = hepdata_library()
     submission = lib.Submission()
     submission.comment = (
         "Search for a light mediator with missing energy-momentum: upper limits by two methods. "
@@ -102,7 +102,14 @@ def write_hepdata(folder: str | Path, publication: Publication) -> Path:
     return path / ARCHIVE
 
 
-def _hepdata_lib() -> Any:
+def hepdata_library() -> Any:
+    """The library that writes the submission.
+
+    Raises
+    ------
+    StatisticsError
+        If it is not installed.
+    """
     try:
         import hepdata_lib
     except ImportError as error:

@@ -103,8 +103,8 @@ class Rates(NamedTuple):
         as the matrices have independent rows. The likelihood profiled or averaged over the nuisance parameters is exactly the same.
         """
         stacked = np.concatenate([self.exponents, self.slopes])
-        if stacked.shape[1] == 0:
-            return self
+        if stacked.size == 0:  # no rate, or no parameter
+            return self._replace(exponents=self.exponents[:, :0], slopes=self.slopes[:, :0])
         u, singular, _ = np.linalg.svd(stacked, full_matrices=False)
         kept = singular > 1e-12 * max(float(singular.max()), 1e-300)
         rotated = np.ascontiguousarray(u[:, kept] * singular[kept])

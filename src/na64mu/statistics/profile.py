@@ -19,6 +19,8 @@ __all__ = ("Likelihood", "likelihood_of", "minimise", "negative_log_likelihood",
 
 
 MAX_STEPS = 200
+#: A rate below this many events is none: its square would underflow.
+NOTHING = 1e-100
 
 
 class Likelihood(NamedTuple):
@@ -35,7 +37,7 @@ def likelihood_of(rates: Rates) -> Likelihood:
     """Arrays of a model with the fewest parameters, as the kernels take them."""
     reduced = rates.reduced()
     return Likelihood(
-        np.ascontiguousarray(reduced.nominal, dtype=np.float64),
+        np.ascontiguousarray(np.where(reduced.nominal < NOTHING, 0.0, reduced.nominal), dtype=np.float64),
         np.ascontiguousarray(reduced.is_signal, dtype=np.float64),
         np.ascontiguousarray(reduced.channel, dtype=np.int64),
         np.ascontiguousarray(reduced.exponents, dtype=np.float64),

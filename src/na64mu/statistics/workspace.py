@@ -16,12 +16,14 @@ from typing import Any
 from na64mu.errors import StatisticsError
 from na64mu.statistics.model import SIGNAL, CountingModel
 
-__all__ = ("PATCHSET", "WORKSPACE", "background_workspace", "full_workspace", "patch_name", "patchset", "write_workspace")
+__all__ = ("NO_RECORD", "PATCHSET", "WORKSPACE", "background_workspace", "full_workspace", "patch_name", "patchset", "write_workspace")
 
 #: Name of the parameter of interest.
 POI = "mu"
 #: Files that `write_workspace` makes.
 WORKSPACE, PATCHSET = "background_only.json", "patchset.json"
+#: INSPIRE number of a publication that does not exist yet: the schema of the patch set wants seven digits.
+NO_RECORD = 9_999_999
 #: Largest number of signal events of all channels that a fit may try.
 LARGEST_SIGNAL = 100.0
 

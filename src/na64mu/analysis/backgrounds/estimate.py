@@ -30,8 +30,8 @@ class Backgrounds:
     Attributes
     ----------
     table : BackgroundTable
-    tail : TailEstimate
-        (I), for the muons on target of its sample.
+    tail : TailEstimate or None
+        (I), for the muons on target of its sample; None without a spectrum of p_out.
     decays : DecayEstimate or None
         (II).
     leakage : LeakageEstimate or None
@@ -43,7 +43,7 @@ class Backgrounds:
     """
 
     table: BackgroundTable
-    tail: TailEstimate
+    tail: TailEstimate | None
     decays: DecayEstimate | None
     leakage: LeakageEstimate | None
     hadrons: AbcdEstimate | None
@@ -91,11 +91,6 @@ def estimate_backgrounds(
     -------
     Backgrounds
         What could not be estimated stands in `missing` with the reason, and in the table as not estimated.
-
-    Raises
-    ------
-    BackgroundError
-        If the spectrum of (I) is missing or empty.
     """
     result, seed, n_mot = (
         RunResult.read(result),
@@ -103,11 +98,11 @@ def estimate_backgrounds(
         number(n_mot, "n_mot", above=0.0, error=BackgroundError),
     )
     missing: dict[str, str] = {}
-    if calibration is None:
-        tail = estimate_tail(tail_sample(result, dataset=physics), seed=seed)
-    else:
-        shape = tail_sample(result, trigger="calibration", dataset=calibration)
-        tail = at_physics_rate(result, shape, estimate_tail(shape, seed=seed), physics)
+    tail: TailEstimate | None = None
+    try:
+        tail = _tail(result, physics, calibration, seed)
+    except BackgroundError as error:
+        missing["momentum"] = str(error)
     decays: DecayEstimate | None = None
     leakage, leaking, why = _hadrons(result, region_d if region_d is not None else physics, n_mot, seed)
     if leakage is None and leaking is None:
@@ -118,6 +113,14 @@ def estimate_backgrounds(
         missing["decays"] = str(error)
     table = background_table(tail, decays, leaking, leakage=leakage, no_leakage=why, n_mot=n_mot)
     return Backgrounds(table, tail, decays, leakage, leaking, missing)
+
+
+def _tail(result: RunResult, physics: str | None, calibration: str | None, seed: int) -> TailEstimate:
+    """(I), its shape from the calibration triggers where they are named."""
+    if calibration is None:
+        return estimate_tail(tail_sample(result, dataset=physics), seed=seed)
+    shape = tail_sample(result, trigger="calibration", dataset=calibration)
+    return at_physics_rate(result, shape, estimate_tail(shape, seed=seed), physics)
 
 
 def at_physics_rate(result: RunResult, shape: TailSample, tail: TailEstimate, physics: str | None = None) -> TailEstimate:

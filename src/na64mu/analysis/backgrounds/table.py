@@ -81,13 +81,19 @@ class BackgroundTable:
     n_mot: float
 
     def expected(self) -> dict[str, float]:
-        """Background -> events, as a counting model takes them; an upper limit counts with its full size."""
-        return {row.name: row.ours.value for row in self.rows if row.name != "total" and not math.isnan(row.ours.value)}
+        """Background -> events, of those that are estimated; what has an upper limit alone stands in `bounds`."""
+        return {row.name: row.ours.value for row in self._known() if not row.ours.is_upper}
 
     def errors(self) -> dict[str, float]:
-        """Background -> error, of (I) the statistical part as in the Letter (its model error stands in the note); an upper limit has 100 %."""
-        found = {row.name: row.ours for row in self.rows if row.name in self.expected()}
-        return {name: entry.value if entry.is_upper else entry.error for name, entry in found.items()}
+        """Background -> error of the estimate: of (I) the statistical part of one form, as in the Letter; the model error is in the note."""
+        return {row.name: row.ours.error for row in self._known() if not row.ours.is_upper}
+
+    def bounds(self) -> dict[str, float]:
+        """Background -> upper limit, of those of which nothing else is known. A bound is no expectation: it never enters a model as events."""
+        return {row.name: row.ours.value for row in self._known() if row.ours.is_upper}
+
+    def _known(self) -> list[Row]:
+        return [row for row in self.rows if row.name != "total" and not math.isnan(row.ours.value)]
 
     def to_csv(self) -> str:
         """One line per background: source, published value and error, our value and error, how it was found."""
@@ -125,7 +131,10 @@ def _tail_entry(tail: TailEstimate) -> Entry:
     if tail.nominal is None:
         return Entry(tail.upper, is_upper=True, note=f"{tail.n_tail:.0f} events in the tail, too few for a fit: 95 % upper limit")
     low, high = tail.statistical
-    model = f"{tail.nominal.name}; with the model error {tail.envelope[0]:.2g} to {tail.envelope[1]:.2g}, < {tail.upper:.2g} (95 %)"
+    model = (
+        f"{tail.nominal.name}; the error is the 68 % bootstrap interval of this form alone, as in the Letter; "
+        f"with the model error {tail.envelope[0]:.2g} to {tail.envelope[1]:.2g}, < {tail.upper:.2g} (95 %)"
+    )
     return Entry(tail.value, 0.5 * (high - low), note=model)
 
 
@@ -158,7 +167,7 @@ def _decay_entry(decays: DecayEstimate | None) -> Entry:
 
 
 def background_table(
-    tail: TailEstimate,
+    tail: TailEstimate | None,
     decays: DecayEstimate | None,
     abcd: AbcdEstimate | None,
     *,
@@ -170,7 +179,7 @@ def background_table(
 
     Parameters
     ----------
-    tail : TailEstimate
+    tail : TailEstimate, optional
         Background (I); scaled to the exposure here.
     decays : DecayEstimate, optional
         Background (II), made for this exposure.
@@ -198,12 +207,17 @@ def background_table(
             raise BackgroundError(msg)
     scaled = None if abcd is None else abcd.scaled(n_mot)
     ours = {
-        "momentum": _tail_entry(tail.scaled(n_mot)),
+        "momentum": Entry(math.nan, note="no spectrum of p_out") if tail is None else _tail_entry(tail.scaled(n_mot)),
         "decays": _decay_entry(decays),
         "hadrons": _abcd_entry(scaled, no_leakage) if leakage is None else _leakage_entry(leakage, scaled, no_leakage),
     }
     known = [entry for entry in ours.values() if not math.isnan(entry.value)]
     missing = "" if len(known) == len(ours) else " of the estimated ones"
     error = math.sqrt(sum(e.error**2 for e in known))
-    ours["total"] = Entry(sum(e.value for e in known), error, all(e.is_upper for e in known), f"sum{missing}; upper limits count in full")
+    ours["total"] = Entry(
+        sum(e.value for e in known) if known else math.nan,
+        error,
+        all(e.is_upper for e in known),
+        f"sum{missing}; upper limits count in full",
+    )
     return BackgroundTable(tuple(Row(name, title, published, ours[name]) for name, (title, published) in PUBLISHED.items()), n_mot)

@@ -23,7 +23,7 @@ from na64mu.binomial import Efficiency, clopper_pearson
 from na64mu.errors import InputError
 from na64mu.typing import FloatArray
 
-__all__ = ("CONFIGS", "STANDARD", "EfficiencyPoint", "EfficiencyTable")
+__all__ = ("CONFIGS", "STANDARD", "EfficiencyPoint", "EfficiencyTable", "FlatEfficiency")
 
 FORMAT_VERSION = 1
 CONFIGS = (1, 2)
@@ -189,3 +189,35 @@ class EfficiencyTable:
         except (OSError, ValueError, KeyError, TypeError) as error:
             msg = f"{path}: cannot be read as an efficiency table ({error!r}): {REMEDY}"
             raise InputError(msg) from error
+
+
+@dataclass(frozen=True)
+class FlatEfficiency:
+    """One efficiency for all masses and both trigger configurations, taken as exact.
+
+    Attributes
+    ----------
+    value : float
+        From 0, excluded, to 1; a loss to pile-up is contained in it.
+
+    Raises
+    ------
+    InputError
+        If it is not such a number.
+    """
+
+    value: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.value <= 1.0:
+            msg = f"efficiency {self.value:g}: a number above 0 and at most 1 is wanted"
+            raise InputError(msg)
+
+    @property
+    def mass_range(self) -> tuple[float, float]:
+        """Every mass [GeV]."""
+        return 0.0, math.inf
+
+    def efficiency(self, masses: FloatArray, config: int) -> tuple[FloatArray, FloatArray]:  # noqa: ARG002  # the same in both
+        """The efficiency and an error of zero at every mass, shape (n,); the configuration does not matter."""
+        return np.full(len(masses), self.value), np.zeros(len(masses))

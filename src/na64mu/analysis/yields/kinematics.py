@@ -164,6 +164,11 @@ class KinematicEfficiency:
         object.__setattr__(self, "mediator", choice(self.mediator, Mediator, "mediator"))
         object.__setattr__(self, "method", choice(self.method, Method, "method"))
 
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """That of the map."""
+        return self.map.provenance
+
     def efficiency(self, masses: FloatArray, config: int) -> tuple[FloatArray, FloatArray]:
         """Efficiency and its statistical error at some masses [GeV], of shape (n,) each.
 
