@@ -73,7 +73,7 @@ def validate(model: type[Model], content: dict[str, Any], where: str, error: typ
         for e in cause.errors():
             found = "" if e["type"] == "missing" or isinstance(e["input"], dict) else f", found {e['input']!r}"
             lines.append(f"{where}: {key_of(e['loc'])}: {e['msg'].removeprefix('Value error, ')}{found}")
-        raise error("\n".join(lines)) from cause
+        raise error(*lines) from cause
 
 
 def content_hash(content: Any) -> str:

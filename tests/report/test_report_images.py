@@ -22,7 +22,7 @@ from na64mu.report.backgrounds import tail_figure
 from na64mu.report.comparison import spectrum_with_ratio
 from na64mu.report.figures import plane_before_and_after, spectrum
 from na64mu.report.limits import bands_figure, efficiency_figure, limit_g, yields_figure
-from na64mu.report.style import save
+from na64mu.report.canvas import save
 
 PICTURES = Path(__file__).parent / "pictures"
 MADE_WITH = (3, 11)  # matplotlib: others set text a little differently

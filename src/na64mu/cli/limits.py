@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from na64mu.cli.say import note, table_console
+from na64mu.errors import writing
 
 if TYPE_CHECKING:
     from na64mu.analysis.limits import Counting, SearchLimits
@@ -143,7 +145,8 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
     from na64mu.statistics.workspace import write_workspace
 
     limits, targets = _computed(folder, options)
-    output.mkdir(parents=True, exist_ok=True)
+    with writing(output):
+        output.mkdir(parents=True, exist_ok=True)
     files = write_tables(limits, output)
     observed = (
         [0.0] * len(limits.counting.used)
@@ -163,23 +166,19 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
     if as_json:
         click.echo(json.dumps(limits_dict(limits), indent=1))
     else:
-        from rich.console import Console
-
         from na64mu.report.limit_tables import render_limits
 
-        console = Console()
-        render_limits(limits, console if console.is_terminal else Console(file=sys.stdout, width=130))
-    click.echo(f"wrote {output}/: {', '.join(path.name for path in files)}", err=True)
+        render_limits(limits, table_console())
+    note(f"wrote {output}/: {', '.join(path.name for path in files)}")
 
 
 def _boson(folder: Path | None, output: Path, options: dict[str, Any], *, as_json: bool) -> None:
     """Limits on another boson: table on the terminal, limits_<model>.csv and a figure."""
-    from rich.console import Console
-
     from na64mu.analysis.limits import search_limits
     from na64mu.analysis.limits_models import BOSONS, BosonLimits, boson_efficiencies
     from na64mu.analysis.yields import EfficiencyTable, KinematicMap, signal_yield, target_of
     from na64mu.detector import load_detector
+    from na64mu.execution.progress import stage
     from na64mu.physics.cross_section import Method
     from na64mu.physics.nucleus import FormFactor
 
@@ -188,21 +187,24 @@ def _boson(folder: Path | None, output: Path, options: dict[str, Any], *, as_jso
         raise click.UsageError(msg)
     boson, table, detector = BOSONS[options["model"]], EfficiencyTable.read(options["table"]), load_detector(options["tag"])
     _warn_if_stale(KinematicMap.read(options["kinematic_map"]) if boson.from_map else table, detector)
-    counting = _counting(folder, options)
-    yields = signal_yield(
-        target_of(detector),
-        boson_efficiencies(boson, options["table"], options["kinematic_map"]),
-        _masses(options["n_masses"], options["mass_range"], table.mass_range),
-        counting.exposures,
-        _pile_up_loss(options["pile_up_loss"], table, published=folder is None),
-        g_ref=options["g_ref"],
-        mediator=boson.mediator,
-        all_invisible=True,
-        method=Method(options["method"]),
-        form_factor=FormFactor[options["form_factor"].upper()],
-    )
+    counting, masses = _counting(folder, options), _masses(options["n_masses"], options["mass_range"], table.mass_range)
+    with stage("cross-sections", len(masses), "points") as shown:
+        yields = signal_yield(
+            target_of(detector),
+            boson_efficiencies(boson, options["table"], options["kinematic_map"]),
+            masses,
+            counting.exposures,
+            _pile_up_loss(options["pile_up_loss"], table, published=folder is None),
+            g_ref=options["g_ref"],
+            mediator=boson.mediator,
+            all_invisible=True,
+            method=Method(options["method"]),
+            form_factor=FormFactor[options["form_factor"].upper()],
+            progress=shown.advance,
+        )
     result = BosonLimits(boson, search_limits(counting, yields, level=options["level"]), options["alpha_d"], options["ratio"])
-    output.mkdir(parents=True, exist_ok=True)
+    with writing(output):
+        output.mkdir(parents=True, exist_ok=True)
     files = [result.write(output)]
     if options["figures"]:
         from na64mu.report.boson_limits import write_boson_figure
@@ -214,9 +216,8 @@ def _boson(folder: Path | None, output: Path, options: dict[str, Any], *, as_jso
     else:
         from na64mu.report.boson_tables import render_boson_limits
 
-        console = Console()
-        render_boson_limits(result, console if console.is_terminal else Console(file=sys.stdout, width=130))
-    click.echo(f"wrote {output}/: {', '.join(path.name for path in files)}", err=True)
+        render_boson_limits(result, table_console())
+    note(f"wrote {output}/: {', '.join(path.name for path in files)}")
 
 
 def _hs3(limits: SearchLimits, output: Path, wanted: float) -> Path:
@@ -247,13 +248,12 @@ def _hepdata(limits: SearchLimits, output: Path, inspire: int) -> Path:
 
 def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimits, Any]:
     import numpy as np
-    from rich.console import Console
-    from rich.progress import Progress
 
     from na64mu.analysis.curves import relic_targets
     from na64mu.analysis.limits import DarkSector, search_limits
     from na64mu.analysis.yields import EfficiencyTable, signal_yield, target_of
     from na64mu.detector import load_detector
+    from na64mu.execution.progress import stage
     from na64mu.physics.cross_section import Method
     from na64mu.physics.nucleus import FormFactor
 
@@ -263,8 +263,7 @@ def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimit
     counting = _counting(folder, options)
     dark = DarkSector(options["g_chi"], options["ratio"])
     chi = np.geomspace(masses[0], masses[-1], 25) / dark.ratio
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("cross-sections", total=len(masses) + (3 * len(chi) if options["targets"] else 0))
+    with stage("cross-sections", len(masses) + (3 * len(chi) if options["targets"] else 0), "points") as shown:
         yields = signal_yield(
             target_of(detector),
             table,
@@ -274,11 +273,11 @@ def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimit
             g_ref=options["g_ref"],
             method=Method(options["method"]),
             form_factor=FormFactor[options["form_factor"].upper()],
-            progress=lambda: bar.advance(task),
+            progress=shown.advance,
         )
-        bar.update(task, description="limits and relic targets")
+        shown.say("limits and relic targets")
         limits = search_limits(counting, yields, dark=dark, level=options["level"])
-        targets = relic_targets(list(chi), dark.dark_coupling, dark.ratio, progress=lambda: bar.advance(task)) if options["targets"] else ()
+        targets = relic_targets(list(chi), dark.dark_coupling, dark.ratio, progress=shown.advance) if options["targets"] else ()
     return limits, targets
 
 

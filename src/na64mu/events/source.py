@@ -70,6 +70,9 @@ def _check_local(path: Path) -> None:
     if path.is_dir():
         msg = f"{path}: is a folder, a ROOT file is needed"
         raise InputError(msg)
+    if not path.is_file():
+        msg = f"{path}: is a fifo, a device or a socket, a ROOT file is needed"
+        raise InputError(msg)
     try:
         with path.open("rb") as stream:
             head = stream.read(4)

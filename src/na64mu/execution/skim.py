@@ -16,6 +16,7 @@ from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.writer import RawTreeWriter
 from na64mu.execution.paths import expand
 from na64mu.execution.source_file import read_numbers
+from na64mu.execution.targets import must_be_apart
 from na64mu.typing import BoolArray
 
 __all__ = ("selected", "skim")
@@ -62,7 +63,8 @@ def skim(
     paths = [path for names in datasets.values() for path in names]
     damage = [loss.reason for loss in losses if loss.is_damage]
     if damage or not paths:
-        raise InputError("\n".join(damage) or "no input was given: name ROOT files, folders or a fileset JSON")
+        raise InputError(*(damage or ["no input was given: name ROOT files, folders or a fileset JSON"]))
+    must_be_apart(output, paths)
     bits = sum(1 << TRIGGER_BITS[name] for name in keep)
     rows: list[dict[str, Any]] = []
     n_read = 0
@@ -117,6 +119,4 @@ def _no_duplicates(paths: Sequence[str], layout: Any) -> None:
 
     _, losses = find_duplicates([source(path) for path in paths])
     if losses:
-        raise InputError(
-            "\n".join(f"{loss.reason.removesuffix('; left out here')}: a skim cannot keep muons on target right" for loss in losses)
-        )
+        raise InputError(*(f"{loss.reason.removesuffix('; left out here')}: a skim cannot keep muons on target right" for loss in losses))

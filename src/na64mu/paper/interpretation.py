@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from na64mu.errors import InputError
+from na64mu.errors import InputError, writing
 from na64mu.paper.values import Value, write_values
 from na64mu.typing import FloatArray
 
@@ -58,7 +58,8 @@ def set_limits(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     shown = min(limits.models, key=lambda m: abs(m - 0.1))
     written.append(write_hs3(place / f"hs3_{1000 * shown:g}MeV.json", limits.models[shown], [0.0, 0.0]))
     for name, text in (("limits.tex", limits_latex(limits)), ("systematics.tex", systematics_latex(limits, shown))):
-        (place / name).write_text(text, encoding="utf-8")
+        with writing(place / name):
+            (place / name).write_text(text, encoding="utf-8")
         written.append(place / name)
     if parameters["archive"] and find_spec("hepdata_lib") is not None:
         written.append(_archive(place, limits))
@@ -174,7 +175,8 @@ def _with_own_backgrounds(place: Path, yields: SignalYield) -> tuple[dict[str, V
     source = "exposure and empty box of the Letter, our backgrounds"
     own = search_limits(Counting(yields.exposures, content["expected"], content["errors"], (0.0, 0.0), source), yields)
     folder = place / "own_backgrounds"
-    folder.mkdir(exist_ok=True)
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
     note = f"{total:.3g} background events"
     values = {key: Value(1e4 * at_mass(own, own.couplings(method)[:, 0], 0.100), note=note) for method, key in keys.items()}
     return values, write_tables(own, folder)
