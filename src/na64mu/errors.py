@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 __all__ = (
     "ArgumentError",
     "BackgroundError",
@@ -15,16 +20,29 @@ __all__ = (
     "InputError",
     "LayoutError",
     "Na64muError",
+    "OutputError",
     "SelectionError",
     "StatisticsError",
     "WorkerError",
+    "one_line",
+    "reason_of_os",
+    "writing",
 )
+
+#: Kinds of characters (Unicode) that a terminal obeys or that break a line: controls, formats, lone surrogates, line and paragraph ends.
+OBEYED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 class Na64muError(Exception):
-    """Base of every error that na64mu raises on purpose; the command line prints it and exits with `exit_code`."""
+    """Base of every error that na64mu raises on purpose; the command line prints it and exits with `exit_code`.
+
+    Each argument is one line of the message: a line end inside of one, from the name of a file, is never shown as one.
+    """
 
     exit_code: int = 1
+
+    def __str__(self) -> str:
+        return "\n".join(str(line) for line in self.args)
 
 
 class ArgumentError(Na64muError, ValueError):
@@ -63,6 +81,10 @@ class LayoutError(Na64muError):
     """A layout file that maps foreign branch names onto the raw tree is wrong."""
 
 
+class OutputError(Na64muError):
+    """A file or folder cannot be written."""
+
+
 class SelectionError(Na64muError):
     """A working point is missing, names an unknown cut, or has a wrong threshold."""
 
@@ -85,3 +107,65 @@ class StatisticsError(Na64muError):
 
 class WorkerError(Na64muError):
     """A worker of the cluster cannot run this version of the package."""
+
+
+def one_line(text: object) -> str:
+    r"""A text as it is shown: what a terminal would obey and what would begin a new line is written out.
+
+    Names of files, branches and titles come from other people: they must not colour, delete or forge lines.
+
+    Parameters
+    ----------
+    text : object
+        Of a message or of a cell of a table.
+
+    Returns
+    -------
+    str
+        Without control characters and line ends: an escape character is shown as ``\x1b``.
+    """
+    return "".join(_written_out(c) if unicodedata.category(c) in OBEYED else c for c in str(text))
+
+
+def _written_out(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is no text
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Around what writes a file: an error of the operating system becomes one sentence with the path.
+
+    Parameters
+    ----------
+    path : str or path
+        What is written; the error of a full disk does not know it.
+
+    Raises
+    ------
+    OutputError
+        Instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        msg = f"{os.fspath(path)}: cannot be written: {reason_of_os(error)}"
+        raise OutputError(msg) from error
+
+
+def reason_of_os(error: OSError) -> str:
+    """What the operating system says, in its own words, beginning small.
+
+    Parameters
+    ----------
+    error : OSError
+
+    Returns
+    -------
+    str
+        Such as "no space left on device".
+    """
+    words = error.strerror or str(error) or type(error).__name__
+    return words[:1].lower() + words[1:] if words[1:2].islower() else words

@@ -76,7 +76,7 @@ def validate(model: type[Model], content: dict[str, Any], where: str, error: typ
         for e in cause.errors():
             found = "" if e["type"] == "missing" or isinstance(e["input"], dict) else f", found {e['input']!r}"
             lines += [f"{where}: {key_of(e['loc'])}: {line}{found}" for line in e["msg"].removeprefix("Value error, ").splitlines()]
-        raise error("\n".join(lines)) from cause
+        raise error(*lines) from cause
 
 
 def content_hash(content: Any) -> str:

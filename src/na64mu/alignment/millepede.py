@@ -25,6 +25,7 @@ from na64mu.alignment.parameters import COMPONENTS
 from na64mu.alignment.residuals import SCALE
 from na64mu.alignment.sample import Sample
 from na64mu.detector import DetectorLike, load_detector
+from na64mu.errors import writing
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("label", "write_millepede")
@@ -56,9 +57,10 @@ def write_millepede(path: str | Path, aligned: list[AlignedSpectrometer], sample
     """
     target = Path(path)
     steering = target.with_suffix(".steer")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
     lines = ["Cfiles", target.name, "", "Parameter  ! label, start, presigma [mm or rad]"]
-    with target.open("wb") as file:
+    with writing(target), target.open("wb") as file:
         for spectrometer, parts in zip(aligned, samples, strict=True):
             start = parts[0].detector
             parameters = spectrometer.parameters
@@ -83,7 +85,8 @@ def write_millepede(path: str | Path, aligned: list[AlignedSpectrometer], sample
                             labels[used],
                         )
     lines += ["", "method inversion 5 0.01", "chiscut 30. 6.", "end"]
-    steering.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with writing(steering):
+        steering.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return target, steering
 
 

@@ -15,7 +15,7 @@ from na64mu.analysis.mip import fit_mip
 from na64mu.arguments import file_name
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.elements import Source
-from na64mu.errors import CalibrationError
+from na64mu.errors import CalibrationError, writing
 from na64mu.events.form import TRIGGER_BITS
 from na64mu.reconstruction.columns import COLUMNS
 from na64mu.selections.cuts import within
@@ -140,9 +140,11 @@ class Calibration(Shown, _Model):
         """
         content = self.model_dump(mode="json", exclude_none=True)
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        with writing(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
         lines = ["# MIP windows, made by `na64mu calibrate`: do not edit by hand, make it again.", *toml_lines(content)]
-        target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with writing(target):
+            target.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return target
 
 

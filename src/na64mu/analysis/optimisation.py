@@ -22,7 +22,7 @@ from na64mu.analysis.calibration import load_calibration
 from na64mu.analysis.mip import MipShape
 from na64mu.analysis.result import RunResult
 from na64mu.arguments import number
-from na64mu.errors import CalibrationError, InputError
+from na64mu.errors import CalibrationError, InputError, writing
 from na64mu.statistics.asymptotic import asymptotic_limits
 from na64mu.statistics.exact import exact_limits
 from na64mu.statistics.model import CountingModel, Systematic
@@ -140,16 +140,18 @@ class BoxScan:
     def write(self, folder: str | Path) -> list[Path]:
         """Write boxes.csv and boxes.json."""
         out = Path(folder)
-        out.mkdir(parents=True, exist_ok=True)
+        with writing(out):
+            out.mkdir(parents=True, exist_ok=True)
         rows = self.rows()
-        with (out / "boxes.csv").open("w", encoding="utf-8", newline="") as stream:
+        with writing(out / "boxes.csv"), (out / "boxes.csv").open("w", encoding="utf-8", newline="") as stream:
             stream.write(
                 f"# events for {self.n_mot:.6g} muons on target; coupling over that of p_out <= {self.published[0]:g}, E_CAL < {self.published[1]:g} GeV\n"
             )
             writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in rows)
-        (out / "boxes.json").write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
+        with writing(out / "boxes.json"):
+            (out / "boxes.json").write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
         return [out / "boxes.csv", out / "boxes.json"]
 
 

@@ -28,7 +28,7 @@ from na64mu.analysis.limits import METHODS, SearchLimits, search_limits
 from na64mu.analysis.yields.efficiency import CONFIGS, EfficiencyTable
 from na64mu.analysis.yields.kinematics import KinematicMap
 from na64mu.analysis.yields.signal import PileUpLoss, SignalYield
-from na64mu.errors import InputError
+from na64mu.errors import InputError, writing
 from na64mu.table import Shown, Table
 from na64mu.typing import FloatArray
 
@@ -218,9 +218,10 @@ class Recast(Shown):
     def write(self, folder: str | Path) -> list[Path]:
         """Write recast.csv and recast.json."""
         out = Path(folder)
-        out.mkdir(parents=True, exist_ok=True)
+        with writing(out):
+            out.mkdir(parents=True, exist_ok=True)
         rows = list(self.rows())
-        with (out / "recast.csv").open("w", encoding="utf-8", newline="") as stream:
+        with writing(out / "recast.csv"), (out / "recast.csv").open("w", encoding="utf-8", newline="") as stream:
             level = 100 * self.limits.scan.limits[0].level
             stream.write(f"# {level:g} % CL upper limits on {self.source}; {self.limits.counting.source}\n")
             stream.write(
@@ -229,7 +230,8 @@ class Recast(Shown):
             writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in rows)
-        (out / "recast.json").write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
+        with writing(out / "recast.json"):
+            (out / "recast.json").write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
         return [out / "recast.csv", out / "recast.json"]
 
 

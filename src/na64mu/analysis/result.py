@@ -15,7 +15,7 @@ from na64mu.analysis.exposure import Exposure
 from na64mu.analysis.losses import Loss
 from na64mu.analysis.provenance import Provenance
 from na64mu.arguments import file_name
-from na64mu.errors import InputError
+from na64mu.errors import InputError, writing
 from na64mu.selections.working_point import WorkingPoint
 from na64mu.table import Shown, Table
 
@@ -203,13 +203,15 @@ class RunResult(Shown):
         import uhi.io.json
 
         path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
+        with writing(path):
+            path.mkdir(parents=True, exist_ok=True)
         head = {"format_version": FORMAT_VERSION}
         contents = (head | self._cutflow_dict(), head | {"datasets": self.histograms}, head | self._summary_dict())
         for name, content in zip(FILES, contents, strict=True):
             part = path / f"{name}.part"
             indent = None if name == "histograms.json" else 1
-            part.write_text(json.dumps(content, default=uhi.io.json.default, indent=indent) + "\n", encoding="utf-8")
+            with writing(path / name):
+                part.write_text(json.dumps(content, default=uhi.io.json.default, indent=indent) + "\n", encoding="utf-8")
             part.replace(path / name)
         return path
 

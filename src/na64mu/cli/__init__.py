@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import errno
 import importlib
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from na64mu import __version__
+from na64mu.cli.ending import INTERRUPTED, TERMINATED, TerminatedError, goes_on, listen, own_backend
 from na64mu.cli.examples import EXAMPLES, FIRST_STEPS, epilog
+from na64mu.cli.files import check_files
 from na64mu.cli.hints import nearest, suggestion, with_hint
-from na64mu.errors import Na64muError
+from na64mu.cli.say import LogFormatter, any_encoding, note
+from na64mu.errors import Na64muError, OutputError, one_line, reason_of_os
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from click.shell_completion import CompletionItem
 
 __all__ = ("VERBS", "main")
@@ -47,6 +52,21 @@ VERBS = {
 }
 
 
+class VerbContext(click.Context):
+    """The context of one verb: the group learns from it what was asked for, to say how an interrupted verb goes on."""
+
+    KEY = "na64mu.verb"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.meta[self.KEY] = self.params
+
+    def invoke(self, *args: Any, **kwargs: Any) -> Any:
+        """Look at the named files, then do the work."""
+        check_files(self)
+        return super().invoke(*args, **kwargs)
+
+
 class VerbGroup(click.Group):
     """A click group that knows its verbs by name and imports the module of the one that is used."""
 
@@ -62,6 +82,7 @@ class VerbGroup(click.Group):
         if not isinstance(command, click.Command):
             msg = f"na64mu.cli.{cmd_name}.command is not a click command"
             raise TypeError(msg)
+        command.context_class = VerbContext
         command.epilog = epilog(EXAMPLES.get(cmd_name, ()), "Examples")
         return command
 
@@ -88,14 +109,47 @@ class VerbGroup(click.Group):
         try:
             return super().invoke(ctx)
         except click.BadParameter as error:
-            raise with_hint(error) from error
+            raise _printable(with_hint(error)) from error
+        except click.ClickException as error:
+            raise _printable(error) from error
         except Na64muError as error:
-            click.echo(f"Error: {error}{suggestion(str(error))}", err=True)
+            further = _further(ctx) if isinstance(error, OutputError) else ""
+            _say_error(f"{line}{suggestion(str(error)) if i == 0 else ''}" for i, line in enumerate([*error.args, *further]))
             ctx.exit(error.exit_code)
         except OSError as error:
             if error.errno in {None, errno.EPIPE}:
                 raise
-            raise click.ClickException(str(error)) from error
+            where = "" if error.filename is None else f"{error.filename}: "
+            _say_error([f"{where}{reason_of_os(error)}", *_further(ctx)])
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            _say_end(ctx, "interrupted")
+            ctx.exit(INTERRUPTED)
+        except TerminatedError:
+            _say_end(ctx, "ended, because another program asked for it (SIGTERM)")
+            ctx.exit(TERMINATED)
+
+
+def _printable(error: click.ClickException) -> click.ClickException:
+    vars(error)["message"] = one_line(error.message)
+    return error
+
+
+def _say_error(lines: Iterable[object]) -> None:
+    for i, line in enumerate(lines):
+        note(f"{'' if i else 'Error: '}{line}")
+
+
+def _further(ctx: click.Context) -> list[str]:
+    """How to go on, as no or one sentence."""
+    verb = ctx.invoked_subcommand
+    words = goes_on(verb, ctx.meta.get(VerbContext.KEY, {})) if verb in VERBS and VerbContext.KEY in ctx.meta else ""
+    return [words] if words else []
+
+
+def _say_end(ctx: click.Context, how: str) -> None:
+    further = _further(ctx)
+    note(f"{ctx.invoked_subcommand}: {how}. {further[0] if further else 'Nothing that was begun is kept.'}")
 
 
 def _unknown_verb(ctx: click.Context, name: str) -> NoReturn:
@@ -114,10 +168,17 @@ def _unknown_verb(ctx: click.Context, name: str) -> NoReturn:
 @click.version_option(__version__, package_name="na64mu")
 @click.option("-v", "--verbose", count=True, help="Log more to stderr: -v progress, -vv details.")
 @click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
-def main(verbose: int, quiet: bool) -> None:
+@click.pass_context
+def main(ctx: click.Context, verbose: int, quiet: bool) -> None:
     """Software for the NA64mu dark-sector search: ROOT trees in, cut-flow and (p_out, E_CAL) plane out."""
     import logging
 
+    any_encoding()
+    ctx.call_on_close(listen())
+    ctx.call_on_close(own_backend())
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of the user's settings, which are not used, and of its caches
     level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("na64mu").setLevel(level)

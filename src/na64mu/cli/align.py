@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from na64mu.cli.say import note, table_console
 
+if TYPE_CHECKING:
     from na64mu.alignment.sample import Sample
     from na64mu.detector import Detector
     from na64mu.detector.alignment import Alignment
@@ -63,25 +63,24 @@ def command(
     The file that is written stands wherever a detector description is asked for: na64mu run FILES --detector alignment.toml.
     The exit code is 3 if some input could not be read.
     """
-    from rich.console import Console
-
     from na64mu.alignment.millepede import write_millepede
     from na64mu.alignment.result import align_detector
     from na64mu.detector.alignment import AlignmentInput
+    from na64mu.execution.targets import must_be_apart
 
-    terminal = Console(stderr=True)
     bent, source, description = _open(files, detector, output.parent)
     filesets = [(bent, True)]
     if field_off:
         filesets.append((_open(field_off, detector or source, output.parent)[0], False))
-    samples, losses = _samples(filesets, description, chunksize, terminal)
+    must_be_apart(output, (f.path for fileset, _ in filesets for f in fileset.files))
+    samples, losses = _samples(filesets, description, chunksize)
     inputs = tuple(
         AlignmentInput(file=Path(f.path).name, uuid=f.uuid, entries=f.entries, field=field) for fs, field in filesets for f in fs.files
     )
     fixed = tuple(name for name in (part.strip() for part in fix.split(",")) if name)
 
     def progress(line: str) -> None:
-        click.echo(line, err=True)
+        note(line)
 
     run = align_detector(
         samples,
@@ -98,12 +97,12 @@ def command(
         click.echo(json.dumps(run.alignment.model_dump(mode="json"), indent=1))
     else:
         _print_tables(run.alignment)
-    click.echo(f"wrote {output}", err=True)
+    note(f"wrote {output}")
     if millepede is not None:
         binary, steering = write_millepede(millepede, run.spectrometers, run.samples)
-        click.echo(f"wrote {binary} and {steering}", err=True)
+        note(f"wrote {binary} and {steering}")
     for loss in losses:
-        click.echo(loss.reason, err=True)
+        note(loss.reason)
     if any(loss.is_damage for loss in losses):
         sys.exit(3)
 
@@ -116,7 +115,8 @@ def _open(files: tuple[str, ...], detector: str | None, folder: Path) -> tuple[F
 
     fileset = inspect_files(files, detector=detector)
     if not fileset.files:
-        raise InputError("\n".join(["no input can be read:", *(loss.reason for loss in fileset.losses)]))
+        msg = "no input can be read:"
+        raise InputError(msg, *(loss.reason for loss in fileset.losses))
     if len(fileset.detectors) != 1:
         msg = f"the files are of several detectors ({', '.join(fileset.detectors)}): align one at a time"
         raise CalibrationError(msg)
@@ -126,26 +126,23 @@ def _open(files: tuple[str, ...], detector: str | None, folder: Path) -> tuple[F
     return fileset, tag, description
 
 
-def _samples(
-    filesets: list[tuple[Fileset, bool]], description: Detector, chunksize: int, terminal: Console
-) -> tuple[list[list[Sample]], list[Any]]:
+def _samples(filesets: list[tuple[Fileset, bool]], description: Detector, chunksize: int) -> tuple[list[list[Sample]], list[Any]]:
     """Hits of MS1 and of MS2 with and without field, made with the t0 and drift velocities that the drift times show."""
     import numpy as np
-    from rich.progress import Progress
 
     from na64mu.alignment.sample import concatenated, read_samples
     from na64mu.alignment.straws import with_drift
     from na64mu.analysis.losses import Loss
     from na64mu.errors import InputError
     from na64mu.events.reader import read_batch
+    from na64mu.execution.progress import stage
 
     losses = [loss for fileset, _ in filesets for loss in fileset.losses]
     samples: list[list[Sample]] = [[], []]
     started = None
     for fileset, field in filesets:
         parts: list[list[Sample]] = [[], []]
-        with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
-            task = bar.add_task("hits", total=sum(f.entries for f in fileset.files))
+        with stage("hits of the trackers" if field else "hits without field", sum(f.entries for f in fileset.files), "events") as shown:
             for file in fileset.files:
                 for start in range(0, file.entries, chunksize):
                     stop = min(start + chunksize, file.entries)
@@ -154,6 +151,7 @@ def _samples(
                     except InputError as error:
                         reason = f"{file.path}: entries {start} to {stop - 1} are lost: {error}"
                         losses.append(Loss(file.dataset, file.path, "chunk", reason, start, stop))
+                        shown.advance(stop - start)
                         continue
                     if started is None:
                         straw = batch.collections["straw"]
@@ -163,30 +161,31 @@ def _samples(
                         started = with_drift(description, times)
                     for part, sample in zip(parts, read_samples(batch, started, field=field), strict=True):
                         part.append(sample)
-                    bar.advance(task, stop - start)
+                    shown.advance(stop - start)
         for part, own in zip(parts, samples, strict=True):
             if part:
                 own.append(concatenated(part))
     if not all(samples):
-        raise InputError("\n".join(["no event can be read:", *(loss.reason for loss in losses)]))
+        msg = "no event can be read:"
+        raise InputError(msg, *(loss.reason for loss in losses))
     return samples, losses
 
 
 def _print_tables(alignment: Alignment) -> None:
     from rich.box import SIMPLE
-    from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)
+    from na64mu.errors import one_line
+
+    console = table_console(140)
 
     def table(title: str, rows: Iterable[tuple[str, ...]], columns: tuple[str, ...]) -> None:
-        drawn = Table(title=title, box=SIMPLE)
+        drawn = Table(title=escape(one_line(title)), box=SIMPLE)
         for i, name in enumerate(columns):
             drawn.add_column(name, justify="right" if i else "left", no_wrap=True)
         for row in rows:
-            drawn.add_row(*row)
+            drawn.add_row(*(escape(one_line(cell)) for cell in row))
         console.print(drawn)
 
     tracks = ", ".join(f"{n} in {ms.upper()} (chi2/ndf {alignment.chi2_ndf[ms]:.3f})" for ms, n in alignment.n_tracks.items())

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from na64mu.cli.say import note, table_console
+
 __all__ = ("command",)
 
 
@@ -34,29 +36,34 @@ def command(
 ) -> None:
     """Fit the MIP peaks of beam muons (calibration trigger) in FILES and record the windows of cuts (iii) and (iv)."""
     from na64mu.execution.calibration import calibrate_files
+    from na64mu.execution.progress import stage
 
-    calibration, losses = calibrate_files(files, selection=selection, detector=detector, layout=layout, chunksize=chunksize)
+    with stage("reconstruct and fit"):
+        calibration, losses = calibrate_files(
+            files, selection=selection, detector=detector, layout=layout, chunksize=chunksize, output=output
+        )
     for loss in losses:
-        click.echo(loss.reason, err=True)
+        note(loss.reason)
     calibration.write(output)
     if as_json:
         click.echo(json.dumps(calibration.model_dump(mode="json"), indent=1))
     else:
         _print_table(calibration)
-        click.echo(f"wrote {output}", err=True)
+        note(f"wrote {output}")
     if any(loss.is_damage for loss in losses):
         sys.exit(3)
 
 
 def _print_table(calibration: object) -> None:
     from rich.box import SIMPLE
-    from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from na64mu.analysis.calibration import Calibration
+    from na64mu.errors import one_line
 
     assert isinstance(calibration, Calibration)
-    table = Table(title=f"MIP peaks of {calibration.detector}, {calibration.n_muons} muons", box=SIMPLE)
+    table = Table(title=escape(one_line(f"MIP peaks of {calibration.detector}, {calibration.n_muons} muons")), box=SIMPLE)
     for name in ("energy", "unit", "peak", "xi", "sigma", "chi2/ndf", "window", "muons inside"):
         table.add_column(name, justify="left" if name in ("energy", "unit") else "right", no_wrap=True)
     for name, peak in calibration.mip.items():
@@ -70,10 +77,7 @@ def _print_table(calibration: object) -> None:
             f"{'-inf' if peak.low is None else f'{peak.low:.4g}'} .. {peak.high:.4g}",
             f"{peak.fraction:.1%}",
         )
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)
-    console.print(table)
+    table_console(140).print(table)
 
 
 def _with_error(value: float | None, error: float | None) -> str:

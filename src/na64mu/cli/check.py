@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from na64mu.errors import one_line
+
 if TYPE_CHECKING:
     from na64mu.events.findings import CheckReport
 
@@ -33,13 +35,15 @@ def command(ctx: click.Context, files: tuple[str, ...], detector_files: tuple[st
     from na64mu.events.findings import CheckReport, Finding
     from na64mu.events.layout import load_layout
     from na64mu.execution.paths import inputs_of
+    from na64mu.execution.progress import stage
 
     own = [read_detector(detector_path(name)) for name in detector_files]
     foreign = None if layout is None else load_layout(layout)
     inputs = inputs_of(files, foreign)
     paths = [path for names in inputs.datasets.values() for path in names]
     trees = {path: spec.tree for path, spec in inputs.specs.items() if spec.tree}
-    reports = check_files(paths, {d.tag: d for d in own}, foreign, trees)
+    with stage(f"check {len(paths)} files"):
+        reports = check_files(paths, {d.tag: d for d in own}, foreign, trees)
     for loss in inputs.losses:
         finding = Finding("error" if loss.is_damage else "warning", "input", "", loss.reason.removeprefix(f"{loss.file}: "))
         reports.append(CheckReport(loss.file, 0, (), (), (finding,)))
@@ -53,6 +57,6 @@ def command(ctx: click.Context, files: tuple[str, ...], detector_files: tuple[st
 
 
 def _print(report: CheckReport) -> None:
-    click.echo(str(report))
+    click.echo(one_line(report))
     for finding in report.findings:
-        click.echo(f"  {finding}")
+        click.echo(f"  {one_line(finding)}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from na64mu.cli.say import table_console
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -30,8 +32,6 @@ def command(name: str | None, sources: bool, as_json: bool, gdml: Path | None, c
 
     TAG is a tag such as na64mu-2022, FILE a description of your own (TOML).
     """
-    from rich.console import Console
-
     from na64mu.detector import detector_path, known_detectors, load_detector
     from na64mu.detector.overview import UNITS
 
@@ -61,9 +61,7 @@ def command(name: str | None, sources: bool, as_json: bool, gdml: Path | None, c
     if as_json:
         click.echo(detector.model_dump_json(indent=1))
         return
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH_OF_A_FILE)
+    console = table_console(WIDTH_OF_A_FILE)
     console.print(_sources_table(detector) if sources else _elements_table(detector))
     console.print(UNITS, style="dim")
 

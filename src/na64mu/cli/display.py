@@ -6,10 +6,23 @@ from pathlib import Path
 
 import click
 
+from na64mu.cli.say import note
+
 __all__ = ("command",)
 
 #: Endings of the pictures that can be written.
 FORMS = (".png", ".pdf", ".svg")
+
+
+def _known_ending(ctx: click.Context, param: click.Parameter, value: Path) -> Path:  # noqa: ARG001 (click's signature)
+    from na64mu.errors import InputError
+    from na64mu.report.canvas import check_ending
+
+    try:
+        check_ending(value)
+    except InputError as error:
+        raise click.BadParameter(str(error)) from error
+    return value
 
 
 @click.command(name="display", short_help="Draw one event: hits, tracks and calorimeter cells.")
@@ -17,7 +30,15 @@ FORMS = (".png", ".pdf", ".svg")
 @click.option("--event", type=click.IntRange(min=0), default=0, show_default=True, help="Entry of the file, from 0.")
 @click.option("--detector", metavar="TAG|FILE", help="Detector description that stands for the tag in the file.")
 @click.option("--layout", metavar="NAME|FILE", help="Layout that maps a foreign tree onto the raw tree.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("event.png"), show_default=True, help="PNG, PDF or SVG.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_known_ending,
+    default=Path("event.png"),
+    show_default=True,
+    help="PNG, PDF, SVG, JPEG, WebP or TIFF, by the ending.",
+)
 def command(file: Path, event: int, detector: str | None, layout: str | None, output: Path) -> None:
     """Draw one event of FILE: the apparatus to scale with all tracks, residuals of the hits, and the cells of the calorimeters.
 
@@ -29,6 +50,7 @@ def command(file: Path, event: int, detector: str | None, layout: str | None, ou
     from na64mu.events.layout import load_layout
     from na64mu.events.reader import count_entries, read_batch, read_runs
     from na64mu.reconstruction.summary import reconstruct
+    from na64mu.report.attempts import for_files
     from na64mu.report.display import draw_event
     from na64mu.report.figures import save
     from na64mu.selections.working_point import load_working_point
@@ -50,6 +72,7 @@ def command(file: Path, event: int, detector: str | None, layout: str | None, ou
     if not visible_events(reconstruct(batch, description), load_working_point("prl2024").box).all():
         msg = f"{file}: entry {event} lies in the signal box, which is blinded in data; choose another entry"
         raise BlindedError(msg)
-    figure, _ = draw_event(batch, description)
-    save(figure, output)
-    click.echo(f"wrote {output}", err=True)
+    with for_files():
+        figure, _ = draw_event(batch, description)
+        save(figure, output)
+    note(f"wrote {output}")

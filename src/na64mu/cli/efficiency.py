@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+
+from na64mu.cli.say import note
 
 if TYPE_CHECKING:
     from na64mu.analysis.yields import EfficiencyTable
@@ -61,6 +62,7 @@ def command(
     from contextlib import nullcontext
 
     from na64mu.execution.executors import default_workers
+    from na64mu.execution.progress import stage
 
     began, wanted = time.perf_counter(), _numbers(masses)
     command_line = f"na64mu efficiency -n {n_events} --masses {','.join(f'{m:g}' for m in wanted)} {'--pile-up' if pile_up else '--no-pile-up'} --seed {seed} --selection {selection}"
@@ -69,7 +71,8 @@ def command(
         table = _table(made, tag, selection, command_line)
         written = [table.write(output)]
         if map_file is not None:
-            written.append(_map(made, tag, selection, table.provenance).write(map_file))
+            with stage("map of efficiencies"):
+                written.append(_map(made, tag, selection, table.provenance).write(map_file))
     loss, error = table.pile_up_loss()
     for config in (1, 2):
         for p in table.of(config):
@@ -79,7 +82,7 @@ def command(
             )
     if not math.isnan(loss):
         click.echo(f"loss to pile-up: {100 * loss:.1f} +- {100 * error:.1f} %")
-    click.echo(f"wrote {', '.join(map(str, written))} in {time.perf_counter() - began:.0f} s", err=True)
+    note(f"wrote {', '.join(map(str, written))} in {time.perf_counter() - began:.0f} s")
 
 
 def _numbers(text: str) -> list[float]:
@@ -125,13 +128,13 @@ def make_sample(sample: Sample, detector: Detector) -> None:
 
 
 def _samples(folder: Path, n_events: int, masses: list[float], pile_up: bool, seed: int, tag: str, workers: int) -> list[Sample]:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from na64mu.detector import load_detector
+    from na64mu.errors import writing
+    from na64mu.execution.progress import stage
 
     detector = load_detector(tag)
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     kinds = (False, True) if pile_up else (False,)
     order = [(mass, config, piled) for mass in masses for config in (1, 2) for piled in kinds]
     samples = [
@@ -147,9 +150,8 @@ def _samples(folder: Path, n_events: int, masses: list[float], pile_up: bool, se
         for run, (mass, config, piled) in enumerate(order, start=1)
     ]
     todo = [sample for sample in samples if not sample.path.exists()]
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("simulate", total=len(samples), completed=len(samples) - len(todo))
-        _make_all(todo, detector, workers, lambda: bar.advance(task))
+    with stage("simulate", len(samples), "samples", done=len(samples) - len(todo)) as shown:
+        _make_all(todo, detector, workers, shown.advance)
     return samples
 
 
@@ -167,12 +169,12 @@ def _make_all(todo: Sequence[Sample], detector: Detector, workers: int, done: Ca
         return
     from concurrent.futures import as_completed
 
-    import loky
+    from na64mu.children import pool
 
-    pool = loky.get_reusable_executor(max_workers=min(workers, len(rest) or 1))
-    for future in as_completed([pool.submit(make_sample, sample, detector) for sample in rest]):
-        future.result()
-        done()
+    with pool(min(workers, len(rest) or 1), keep=True) as processes:
+        for future in as_completed([processes.submit(make_sample, sample, detector) for sample in rest]):
+            future.result()
+            done()
 
 
 def _table(samples: Iterable[Sample], tag: str, selection: str, command_line: str) -> EfficiencyTable:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from na64mu.cli.hints import Renamed
+from na64mu.cli.say import note, table_console
+from na64mu.errors import writing
 
 if TYPE_CHECKING:
     from na64mu.analysis.limits import SearchLimits
@@ -146,36 +147,34 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
 
         hepdata_library()  # before minutes of work
     limits, targets = _computed(folder, options)
-    output.mkdir(parents=True, exist_ok=True)
+    with writing(output):
+        output.mkdir(parents=True, exist_ok=True)
     files = _zprime(limits, targets, output, options, as_json) if boson == "zprime" else _boson(limits, output, options, as_json)
-    click.echo(f"wrote {output}/: {', '.join(path.name for path in files)}", err=True)
+    note(f"wrote {output}/: {', '.join(path.name for path in files)}")
 
 
 def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimits, Any]:
     """The limits, and the relic targets of the figure of y."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from na64mu.analysis.limits import DarkSector
     from na64mu.analysis.result import RunResult
     from na64mu.analysis.search import counting_from, limits_of, targets_of
+    from na64mu.execution.progress import stage
 
     of_folder = (*OF_A_FOLDER, "backgrounds", "seed")
     counting = "letter" if folder is None else counting_from(RunResult.read(folder), **{name: options[name] for name in of_folder})
     same = ("pile_up_loss", "masses", "mass_range", "kinematic_map", "detector", "method", "form_factor", "g_ref", "level")
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("cross-sections", total=None)
+    with stage("cross-sections", unit="points") as shown:
         limits = limits_of(
             counting,
             efficiency=options["table"],
             boson=options["model"],
             dark=DarkSector(options["g_chi"], options["ratio"]),
-            progress=lambda: bar.advance(task),
+            progress=shown.advance,
             **{name: options[name] for name in same},
         )
-        bar.update(task, description="relic targets")
+        shown.say("relic targets")
         wanted = options["model"] == "zprime" and options["targets"]
-        return limits, targets_of(limits, progress=lambda: bar.advance(task)) if wanted else ()
+        return limits, targets_of(limits, progress=shown.advance) if wanted else ()
 
 
 def _zprime(limits: SearchLimits, targets: Any, output: Path, options: dict[str, Any], as_json: bool) -> list[Path]:
@@ -192,7 +191,7 @@ def _zprime(limits: SearchLimits, targets: Any, output: Path, options: dict[str,
     else:
         from na64mu.report.limit_tables import render_limits
 
-        render_limits(limits, _console())
+        render_limits(limits, table_console())
     return files
 
 
@@ -212,12 +211,5 @@ def _boson(limits: SearchLimits, output: Path, options: dict[str, Any], as_json:
     else:
         from na64mu.report.boson_tables import render_boson_limits
 
-        render_boson_limits(result, _console())
+        render_boson_limits(result, table_console())
     return files
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(file=sys.stdout, width=130)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import click
+
+from na64mu.cli.say import note, table_console
 
 __all__ = ("command",)
 
@@ -48,41 +49,41 @@ def command(
     of it. Prints the best box for each signal, writes boxes.csv, boxes.json and boxes.png.
     """
     import numpy as np
-    from rich.console import Console
 
     from na64mu.analysis.backgrounds.boxes import box_backgrounds
     from na64mu.analysis.optimisation import E_CUTS, P_CUTS, mip_energies, scan_boxes
     from na64mu.analysis.result import RunResult
     from na64mu.errors import BackgroundError
+    from na64mu.execution.progress import stage
     from na64mu.report.box_tables import render_boxes
 
     result = RunResult.read(folder)
-    backgrounds = box_backgrounds(
-        result,
-        np.array(P_CUTS),
-        np.array(E_CUTS),
-        seed=seed,
-        physics=physics,
-        calibration=calibration,
-        region_d=region_d,
-        hadrons=hadrons,
-        n_mot=n_mot,
-    )
-    if backgrounds.is_flat:
-        msg = (
-            f"no box is better than another: background (I) has {backgrounds.sources['momentum']}. "
-            "Run over more muons, and name the dataset of calibration triggers with --calibration"
+    with stage("scan of the signal box"):
+        backgrounds = box_backgrounds(
+            result,
+            np.array(P_CUTS),
+            np.array(E_CUTS),
+            seed=seed,
+            physics=physics,
+            calibration=calibration,
+            region_d=region_d,
+            hadrons=hadrons,
+            n_mot=n_mot,
         )
-        raise BackgroundError(msg)
-    scan = scan_boxes(result, backgrounds, signals=signals or None, mip=mip_energies(result, calibration), n_mot=n_mot, level=level)
+        if backgrounds.is_flat:
+            msg = (
+                f"no box is better than another: background (I) has {backgrounds.sources['momentum']}. "
+                "Run over more muons, and name the dataset of calibration triggers with --calibration"
+            )
+            raise BackgroundError(msg)
+        scan = scan_boxes(result, backgrounds, signals=signals or None, mip=mip_energies(result, calibration), n_mot=n_mot, level=level)
     files = scan.write(output)
     if figure:
         from na64mu.report.boxes import write_box_figure
 
-        files.append(write_box_figure(scan, output))
+        files += write_box_figure(scan, output)
     if as_json:
         click.echo(json.dumps(scan.to_dict(), indent=1))
     else:
-        console = Console()
-        render_boxes(scan, console if console.is_terminal else Console(file=sys.stdout, width=130))
-    click.echo(f"wrote {output}/: {', '.join(path.name for path in files)}", err=True)
+        render_boxes(scan, table_console())
+    note(f"wrote {output}/: {', '.join(path.name for path in files)}")

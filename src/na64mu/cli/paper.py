@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
+
+from na64mu.cli.say import note, table_console
 
 __all__ = ("command",)
 
@@ -36,22 +37,13 @@ def command(
     """
     from dataclasses import replace
 
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
+    from na64mu.execution.progress import stage
     from na64mu.paper import FULL, QUICK, make_paper
 
     scale = replace(QUICK if quick else FULL, seed=seed)
     if n_events is not None:
         scale = scale.scaled(n_events)
-    columns = (
-        TextColumn("{task.description:<28}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("paper", total=None)
+    with stage("paper", unit="steps") as shown:
         report = make_paper(
             output,
             scale,
@@ -59,10 +51,10 @@ def command(
             selection=selection,
             workers=workers,
             fresh=not resume,
-            progress=lambda words, done, n: bar.update(task, description=words, completed=done, total=n),
+            progress=shown.say,
         )
     _print_table(output)
-    click.echo(f"wrote {report}", err=True)
+    note(f"wrote {report}")
 
 
 def _print_table(output: Path) -> None:
@@ -70,7 +62,6 @@ def _print_table(output: Path) -> None:
     import csv
 
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -90,5 +81,4 @@ def _print_table(output: Path) -> None:
             numbers = [f"{sign}{float(row[name]):.4g}" if row[name] else "-" for sign, name in zip(upper, ("letter", "ours"), strict=True)]
             error = "" if float(row["ours_error"] or 0) == 0 else f"{float(row['ours_error']):.2g}"
             table.add_row(*(escape(text) for text in (row["quantity"], row["unit"], *numbers, error, row["verdict"])))
-    console = Console()
-    (console if console.is_terminal else Console(file=sys.stdout, width=130)).print(table)
+    table_console().print(table)

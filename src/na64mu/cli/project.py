@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import click
+
+from na64mu.cli.say import note, table_console
 
 __all__ = ("command",)
 
@@ -63,12 +64,12 @@ def command(
     Backgrounds are those of Table I per muon, times the factor of each improvement. Writes projection.csv, projection.json and projection.png.
     """
     import numpy as np
-    from rich.console import Console
 
     from na64mu.analysis.limits_files import TABLE_MASSES
     from na64mu.analysis.projection import SCENARIOS, Scenario, project
     from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, signal_yield, target_of
     from na64mu.detector import load_detector
+    from na64mu.execution.progress import stage
     from na64mu.physics.cross_section import Method
     from na64mu.report.projection import render_projection, write_projection_figure
     from na64mu.statistics.letter import N_MOT
@@ -82,14 +83,16 @@ def command(
         factors = {"momentum": momentum, "decays": decays, "hadrons": leakage}
         scenarios.append(Scenario("own", n_mot, factors, per_spill, window, f"given: background factors {factors}"))
     loss = PileUpLoss(0.0, 0.0, "set by each scenario")
-    yields = signal_yield(target_of(load_detector(tag)), efficiencies, masses, N_MOT, loss, method=Method(method))
-    projection = project(yields, scenarios)
+    with stage("cross-sections", len(masses), "points") as shown:
+        yields = signal_yield(
+            target_of(load_detector(tag)), efficiencies, masses, N_MOT, loss, method=Method(method), progress=shown.advance
+        )
+        projection = project(yields, scenarios)
     files = projection.write(output)
     if figure:
-        files.append(write_projection_figure(projection, output))
+        files += write_projection_figure(projection, output)
     if as_json:
         click.echo(json.dumps(projection.to_dict(), indent=1))
     else:
-        console = Console()
-        render_projection(projection, console if console.is_terminal else Console(file=sys.stdout, width=150))
-    click.echo(f"wrote {output}/: {', '.join(path.name for path in files)}", err=True)
+        render_projection(projection, table_console(150))
+    note(f"wrote {output}/: {', '.join(path.name for path in files)}")

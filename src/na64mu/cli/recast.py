@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from pathlib import Path
 
 import click
+
+from na64mu.cli.say import note, table_console
 
 __all__ = ("command",)
 
@@ -63,8 +64,6 @@ def command(
 
     x is the energy fraction of what is not seen, psi the angle of the recoil muon to the incoming one. Writes recast.csv and recast.json.
     """  # noqa: D301  # click wants the character \\b before lines that it must not wrap
-    from rich.console import Console
-
     from na64mu.analysis.counting import counting_of, letter_counting
     from na64mu.analysis.recast import UNCOVERED, read_user_table, recast
     from na64mu.analysis.result import RunResult
@@ -94,6 +93,5 @@ def command(
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=1))
     else:
-        console = Console()
-        render_recast(result, console if console.is_terminal else Console(file=sys.stdout, width=130))
-    click.echo(f"wrote {output}/: {', '.join(path.name for path in files)}", err=True)
+        render_recast(result, table_console())
+    note(f"wrote {output}/: {', '.join(path.name for path in files)}")

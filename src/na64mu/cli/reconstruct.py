@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from na64mu.cli.say import note
+
 __all__ = ("command",)
 
 
@@ -32,11 +34,13 @@ def command(
 
     In data, events of the signal box are withheld. The exit code is 3 if some input could not be read.
     """
+    from na64mu.execution.progress import stage
     from na64mu.execution.reconstruct import reconstruct_files
 
-    n_events, losses = reconstruct_files(files, output, selection=selection, detector=detector, layout=layout, chunksize=chunksize)
+    with stage("reconstruct"):
+        n_events, losses = reconstruct_files(files, output, selection=selection, detector=detector, layout=layout, chunksize=chunksize)
     for loss in losses:
-        click.echo(loss.reason, err=True)
-    click.echo(f"wrote {output}: {n_events} events", err=True)
+        note(loss.reason)
+    note(f"wrote {output}: {n_events} events")
     if any(loss.is_damage for loss in losses):
         ctx.exit(3)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from na64mu.cli.say import note, table_console
+
 __all__ = ("command",)
 
 
@@ -19,8 +21,6 @@ def command(folder: Path, tables: bool) -> None:
 
     result = RunResult.read(folder)
     if tables:
-        from rich.console import Console
-
-        render_terminal(result, Console())
+        render_terminal(result, table_console())
     for path in (*write_figures(result, folder), write_html(result, folder)):
-        click.echo(f"wrote {path}", err=True)
+        note(f"wrote {path}")

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from na64mu.cli.say import note, table_console
+
 __all__ = ("command",)
 
 
@@ -46,6 +48,7 @@ def command(files: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **
     Writes cutflow.json, histograms.json, summary.json, plane.png and report.html. The exit code is 3 if some input could not be
     read: every loss is listed, and lowers the muons on target.
     """
+    from na64mu.analysis.result import FILES
     from na64mu.execution.run import forget_checkpoint, run_search
     from na64mu.report import render_terminal, write_figures, write_html
 
@@ -56,14 +59,11 @@ def command(files: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **
     result = run_search(files, progress=not quiet, output=output, **options)
     result.write(output)
     forget_checkpoint(output)
-    write_figures(result, output)
-    write_html(result, output)
+    drawn = write_figures(result, output)
+    page = write_html(result, output)
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=1))
     elif not quiet:
-        from rich.console import Console
-
-        console = Console()
-        render_terminal(result, console if console.is_terminal else Console(file=sys.stdout, width=120))
-        click.echo(f"wrote {output}/: cutflow.json, histograms.json, summary.json, plane.png, report.html", err=True)
+        render_terminal(result, table_console(120))
+        note(f"wrote {output}/: {', '.join([*FILES, *(path.name for path in (*drawn, page))])}")
     sys.exit(result.exit_code)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Literal
 
@@ -75,12 +74,10 @@ def command(
     The file holds the calibration triggers S0 S1 !V1 too, every --prescale-th of them; 0 leaves the physics triggers alone. Its `runs` tree
     says how many muons on target it stands for.
     """  # noqa: D301  # click wants the character \\b before lines that it must not wrap
-    from rich.console import Console
-    from rich.progress import Progress
-
     from na64mu.deprecation import renamed
     from na64mu.detector import load_detector
     from na64mu.detector.conditions import load_conditions
+    from na64mu.execution.progress import stage
     from na64mu.simulation.geant4.processes import Geant4Settings
     from na64mu.simulation.produce import RENAMED, produce
 
@@ -90,9 +87,7 @@ def command(
     detector = load_detector(tag)
     if conditions is not None:
         detector = detector.operated(load_conditions(conditions))
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(f"simulate {process}", total=n_events)
+    with stage(f"simulate {process}", n_events, "events") as shown:
         row = produce(
             output,
             detector,
@@ -110,7 +105,7 @@ def command(
             engine=engine,
             geant4=Geant4Settings(workers=workers) if engine == "geant4" else None,
             workers=workers,
-            progress=lambda n: bar.advance(task, n),
+            progress=shown.advance,
         )
     click.echo(
         f"{output}: {row['n_written']} events written of {n_events} generated, {row['n_mot']} met S0*S1*!V1, "

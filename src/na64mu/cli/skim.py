@@ -7,6 +7,8 @@ from typing import Literal
 
 import click
 
+from na64mu.cli.say import note
+
 __all__ = ("command",)
 
 
@@ -25,7 +27,9 @@ def command(
     The muons on target stay those of the runs: --keep leaves out events of other triggers, not muons. A file that cannot be read
     completely stops the skim, because its muons on target could not be kept right.
     """
+    from na64mu.execution.progress import stage
     from na64mu.execution.skim import skim
 
-    n_read, n_written = skim(files, output, keep=keep, layout=layout, kind=kind, chunksize=chunksize)
-    click.echo(f"wrote {output}: {n_written} of {n_read} events", err=True)
+    with stage("skim"):
+        n_read, n_written = skim(files, output, keep=keep, layout=layout, kind=kind, chunksize=chunksize)
+    note(f"wrote {output}: {n_written} of {n_read} events")

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from na64mu.cli.say import note
+
 __all__ = ("command",)
 
 
@@ -52,5 +54,5 @@ def command(folder: Path, frozen: str, reason: str, output: Path, **options: Any
     for name, regions in result.regions.items():
         if "box" in regions:
             click.echo(f"{name}: {regions['box'].n} events in the box before the plane cut, {regions['box_after'].n} after it")
-    click.echo(f"wrote {output}/ and the record unblinding.json there and in {folder}/", err=True)
+    note(f"wrote {output}/ and the record unblinding.json there and in {folder}/")
     click.get_current_context().exit(result.exit_code)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from na64mu.errors import DetectorError
+from na64mu.errors import DetectorError, writing
 from na64mu.tomlmodel import read_toml, toml_lines, validate
 
 __all__ = ("Alignment", "AlignmentInput", "AlignmentMode", "DriftRelation", "ModuleCorrection", "PlanePerformance", "is_alignment")
@@ -153,12 +153,14 @@ class Alignment(_Model):
             The file.
         """
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        with writing(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
         lines = [
             "# Alignment, made by `na64mu align`: do not edit by hand, make it again.",
             *toml_lines(self.model_dump(mode="json", exclude_none=True)),
         ]
-        target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with writing(target):
+            target.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return target
 
 

@@ -72,7 +72,7 @@ def need_branches(keys: Mapping[str, str], trees: Sequence[Any], label: str, pat
             f"{layout.origin}: {key} names the branch {branch!r}, which tree {label!r} of {path} does not have; it has {available}"
         )
     if problems:
-        raise LayoutError("\n".join(problems))
+        raise LayoutError(*problems)
 
 
 def foreign_batch(columns: Mapping[str, Any], n: int, layout: Layout, start: int = 0) -> RawBatch:

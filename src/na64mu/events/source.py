@@ -98,7 +98,7 @@ def _check_local(path: Path) -> None:
         msg = f"{path}: is a folder, a ROOT file is needed"
         raise InputError(msg)
     if not path.is_file():
-        msg = f"{path}: is a pipe or a device, a ROOT file is needed"
+        msg = f"{path}: is a fifo, a device or a socket, a ROOT file is needed"
         raise InputError(msg)
     try:
         with path.open("rb") as stream:

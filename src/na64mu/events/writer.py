@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
@@ -17,7 +18,7 @@ import numpy as np
 import uproot
 
 from na64mu.arguments import file_name, one_of
-from na64mu.errors import InputError
+from na64mu.errors import InputError, writing
 from na64mu.events.batch import Jagged, RawBatch, concatenate
 from na64mu.events.checksums import NAME as CHECKSUMS
 from na64mu.events.checksums import Checksums, runs_checksum
@@ -82,7 +83,8 @@ class RawTreeWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._finished:
             return
-        self._file.close()
+        with suppress(OSError):  # a full disk has been said already
+            self._file.close()
         self._temporary.unlink(missing_ok=True)
         if kind is None:
             msg = f"{self.path}: not written, finish(runs) was not called"
@@ -117,7 +119,8 @@ class RawTreeWriter:
         self._pending.append(batch)
         self.n_events += len(batch)
         if sum(len(b) for b in self._pending) >= MIN_EVENTS:
-            self._flush()
+            with writing(self.path):
+                self._flush()
 
     def finish(self, runs: Sequence[Mapping[str, Any]]) -> None:
         """Write what is pending and the bookkeeping, and give the file its name.
@@ -134,14 +137,15 @@ class RawTreeWriter:
         """
         self._check_open()
         columns = _run_columns(runs, str(self.path))
-        if self._scalars is None:
-            self._create(list(SCALARS), list(COLLECTIONS))
-        self._flush()
-        self._write_runs(columns)
-        self._checksums.runs, self._checksums.n_runs = runs_checksum(_complete(runs)), len(runs)
-        self._file[CHECKSUMS] = self._checksums.to_json()
-        self._file.close()
-        self._temporary.replace(self.path)
+        with writing(self.path):
+            if self._scalars is None:
+                self._create(list(SCALARS), list(COLLECTIONS))
+            self._flush()
+            self._write_runs(columns)
+            self._checksums.runs, self._checksums.n_runs = runs_checksum(_complete(runs)), len(runs)
+            self._file[CHECKSUMS] = self._checksums.to_json()
+            self._file.close()
+            self._temporary.replace(self.path)
         self._finished = True
 
     def _check_open(self) -> None:

@@ -15,6 +15,7 @@ from na64mu.detector import DetectorLike
 from na64mu.errors import CalibrationError, InputError
 from na64mu.execution.fileset import inspect_files
 from na64mu.execution.summaries import collect
+from na64mu.execution.targets import must_be_apart
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def calibrate_files(
     detector: DetectorLike | None = None,
     layout: Layout | str | Path | None = None,
     chunksize: int = 100_000,
+    output: str | Path | None = None,
 ) -> tuple[Calibration, list[Loss]]:
     """Fit the MIP peaks of the beam muons in files of one detector.
 
@@ -45,6 +47,8 @@ def calibrate_files(
         Of a foreign tree.
     chunksize : int
         Events per chunk.
+    output : str or Path, optional
+        Where the calibration will be written: refused if it is one of the files.
 
     Returns
     -------
@@ -66,7 +70,10 @@ def calibrate_files(
     foreign = None if layout is None else load_layout(layout)
     fileset = inspect_files(files, detector=detector, layout=foreign)
     if not fileset.files:
-        raise InputError("\n".join(["no input can be read:", *(loss.reason for loss in fileset.losses)]))
+        msg = "no input can be read:"
+        raise InputError(msg, *(loss.reason for loss in fileset.losses))
+    if output is not None:
+        must_be_apart(output, (f.path for f in fileset.files))
     if len(fileset.detectors) != 1:
         msg = f"the files are of several detectors ({', '.join(fileset.detectors)}): calibrate one at a time"
         raise CalibrationError(msg)

@@ -18,7 +18,7 @@ from typing import Any
 from na64mu.analysis.cutflow import CutFlow
 from na64mu.analysis.losses import Loss
 from na64mu.analysis.result import Counts, Timing
-from na64mu.errors import CheckpointError
+from na64mu.errors import CheckpointError, writing
 
 __all__ = ("FOLDER", "Checkpoint", "decoded", "encoded")
 
@@ -121,9 +121,10 @@ class Checkpoint:
         import uhi.io.json
 
         content = {"format_version": FORMAT_VERSION, "identity": self.identity, "n": n, "gone": gone, "total": encoded(total)}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(self.path.parent):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_suffix(".part")
-        with part.open("w", encoding="utf-8") as stream:
+        with writing(self.path), part.open("w", encoding="utf-8") as stream:
             stream.write(json.dumps(content, default=uhi.io.json.default))
             stream.flush()
             os.fsync(stream.fileno())

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from na64mu import __version__
 from na64mu.analysis.provenance import source_hash
 from na64mu.arguments import one_of
+from na64mu.children import pool, without_script
 from na64mu.errors import WorkerError
 
 __all__ = ("EXECUTORS", "ExecutorName", "check_workers", "default_workers", "n_parallel", "open_executor", "quiet_coffea")
@@ -18,10 +19,10 @@ __all__ = ("EXECUTORS", "ExecutorName", "check_workers", "default_workers", "n_p
 ExecutorName = Literal["iterative", "futures", "dask"]
 EXECUTORS: tuple[ExecutorName, ...] = ("iterative", "futures", "dask")
 
-#: Bytes by which a local worker may grow before it is replaced: several chunks of the default size.
-LEAK = 4_000_000_000
 #: Seconds to wait for the first worker of a cluster.
 PATIENCE = 60
+#: What to do where processes cannot start because they begin with the script that starts them.
+NO_GUARD = ': if a script of your own starts them, put the call under `if __name__ == "__main__":`'
 
 
 def default_workers(executor: str) -> int:
@@ -60,11 +61,8 @@ def open_executor(name: ExecutorName | str, workers: int, scheduler: Any, memory
     if name == "iterative":
         yield processor.IterativeExecutor(retries=0)
     elif name == "futures":
-        import loky
-
-        # kept for the next run in this session; loky would take the size of a chunk for a leak and start workers anew all the time
-        pool = loky.get_reusable_executor(max_workers=workers, timeout=120, env={"LOKY_MAX_MEMORY_LEAK_SIZE": f"{LEAK:d}"})
-        yield processor.FuturesExecutor(pool=pool, workers=workers, retries=0)
+        with pool(workers, keep=True) as processes:  # for the next run in this session
+            yield processor.FuturesExecutor(pool=processes, workers=workers, retries=0)
     else:
         with ExitStack() as stack:
             client = _client(stack, workers, scheduler, memory)
@@ -105,11 +103,16 @@ def _client(stack: ExitStack, workers: int, scheduler: Any, memory: int | None) 
         # a worker that is too large fails in its chunk or is killed; one that is paused would be waited for without end
         stack.enter_context(dask.config.set({f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")}))
         limit: Any = "auto" if memory is None else memory
-        cluster = stack.enter_context(
-            LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address="localhost:0", silence_logs=logging.ERROR, memory_limit=limit
+        stack.enter_context(without_script())  # for as long as the cluster lives: it replaces workers that die
+        try:
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=workers, threads_per_worker=1, dashboard_address="localhost:0", silence_logs=logging.ERROR, memory_limit=limit
+                )
             )
-        )
+        except RuntimeError as error:
+            msg = f"the workers of the local Dask cluster do not start ({error}){NO_GUARD}"
+            raise WorkerError(msg) from error
         return stack.enter_context(Client(cluster))
     if not isinstance(scheduler, str):
         return scheduler

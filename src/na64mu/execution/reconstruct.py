@@ -18,13 +18,14 @@ from na64mu.analysis.losses import Loss
 from na64mu.analysis.provenance import merged_ranges
 from na64mu.arguments import file_name, file_names, whole
 from na64mu.detector import DetectorLike
-from na64mu.errors import InputError
+from na64mu.errors import InputError, writing
 from na64mu.execution.books import bookkeeping_losses, books_of
 from na64mu.execution.duplicates import origins_of
 from na64mu.execution.fileset import Fileset, inspect_files
 from na64mu.execution.source_file import SourceFile
 from na64mu.execution.summaries import summaries
 from na64mu.execution.summary_file import FORMAT_VERSION, TREE, column_checksums, sealed
+from na64mu.execution.targets import must_be_apart
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 from na64mu.typing import Summary
 
@@ -40,24 +41,29 @@ class RootSummaryWriter:
     def __init__(self, path: Path) -> None:
         import uproot
 
-        self._file = uproot.recreate(path, compression=uproot.ZSTD(5))
+        self._path = path
+        with writing(path):
+            self._file = uproot.recreate(path, compression=uproot.ZSTD(5))
         self._tree: Any = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._file.close()
+        with writing(self._path):
+            self._file.close()
 
     def extend(self, summary: Summary) -> None:
         """Write the events of one chunk."""
-        if self._tree is None:
-            self._tree = self._file.mktree(TREE, {name: column.dtype for name, column in summary.items()}, title="one row per event")
-        self._tree.extend(summary)
+        with writing(self._path):
+            if self._tree is None:
+                self._tree = self._file.mktree(TREE, {name: column.dtype for name, column in summary.items()}, title="one row per event")
+            self._tree.extend(summary)
 
     def finish(self, bookkeeping: Mapping[str, Any]) -> None:
         """Write the bookkeeping behind the last chunk."""
-        self._file["bookkeeping"] = sealed(bookkeeping)
+        with writing(self._path):
+            self._file["bookkeeping"] = sealed(bookkeeping)
 
 
 class ParquetSummaryWriter:
@@ -72,7 +78,8 @@ class ParquetSummaryWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._writer is not None:
-            self._writer.close()
+            with writing(self._path):
+                self._writer.close()
 
     def extend(self, summary: Summary) -> None:
         """Write the events of one chunk."""
@@ -80,9 +87,10 @@ class ParquetSummaryWriter:
         import pyarrow.parquet as pq  # type: ignore[import-untyped]  # comes without types
 
         table = pa.table(summary)
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd", write_page_checksum=True)
-        self._writer.write_table(table)
+        with writing(self._path):
+            if self._writer is None:
+                self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd", write_page_checksum=True)
+            self._writer.write_table(table)
 
     def finish(self, bookkeeping: Mapping[str, Any]) -> None:
         """Write the bookkeeping behind the last chunk."""
@@ -140,6 +148,7 @@ def reconstruct_files(
     working_point = load_working_point(selection)
     foreign = None if layout is None else load_layout(layout)
     fileset = inspect_files(files, detector=detector, layout=foreign)
+    must_be_apart(target, (name for f in fileset.files for name in (f.path, *f.friends)))
     losses = list(fileset.losses)
     read: Counter[tuple[str, str, int, int]] = Counter()
     ends = itertools.accumulate((f.entries for f in fileset.files), initial=0)
@@ -149,7 +158,8 @@ def reconstruct_files(
     n_events = 0
     checksums: list[Any] = []
     part = target.with_name(f".{target.stem}.part{target.suffix}")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with WRITERS[target.suffix](part) as writer:
             for file, summary in summaries(fileset, losses, chunksize=chunksize):
@@ -167,7 +177,8 @@ def reconstruct_files(
                 rows[key] = (first, n_events)
                 read.update((*key, r, c) for r, c in zip(summary["run"].tolist(), summary["config"].tolist(), strict=True))
             if not columns:
-                raise InputError("\n".join(["no event can be read:", *(loss.reason for loss in losses)]))
+                msg = "no event can be read:"
+                raise InputError(msg, *(loss.reason for loss in losses))
             writer.finish(_bookkeeping(fileset, read, rows, losses, working_point) | {"checksums": checksums})
         part.replace(target)
     finally:

@@ -245,10 +245,11 @@ def _must_be_unchanged(stamps: Mapping[str, tuple[int, int] | None]) -> None:
 def _stop_if_needed(losses: Iterable[Loss], *, strict: bool, nothing_left: bool) -> None:
     damage = [loss.reason for loss in losses if loss.is_damage]
     if nothing_left:
-        msg = "\n".join(["no input can be read:", *damage]) if damage else "no input was given: name ROOT files, folders or a fileset JSON"
-        raise InputError(msg)
+        raise InputError(
+            *(["no input can be read:", *damage] if damage else ["no input was given: name ROOT files, folders or a fileset JSON"])
+        )
     if strict and damage:
-        raise InputError("\n".join(damage))
+        raise InputError(*damage)
 
 
 def _exposure(

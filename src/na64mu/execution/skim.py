@@ -18,6 +18,7 @@ from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.writer import RawTreeWriter, Storage
 from na64mu.execution.paths import inputs_of
 from na64mu.execution.source_file import need_own_numbers, read_numbers
+from na64mu.execution.targets import must_be_apart
 from na64mu.typing import BoolArray
 
 __all__ = ("selected", "skim")
@@ -70,7 +71,8 @@ def skim(
         f"{path}: the fileset asks for steps of it, a skim reads whole files; leave them out" for path, s in inputs.specs.items() if s.steps
     ]
     if damage or not paths:
-        raise InputError("\n".join(damage) or "no input was given: name ROOT files, folders or a fileset JSON")
+        raise InputError(*(damage or ["no input was given: name ROOT files, folders or a fileset JSON"]))
+    must_be_apart(output, paths)
     bits = sum(1 << TRIGGER_BITS[name] for name in set(wanted))
     rows: list[dict[str, Any]] = []
     n_read = 0
@@ -130,6 +132,4 @@ def _no_duplicates(layouts: Mapping[str, Layout | None]) -> None:
 
     _, losses = find_duplicates([source(path, layout) for path, layout in layouts.items()])
     if losses:
-        raise InputError(
-            "\n".join(f"{loss.reason.removesuffix('; left out here')}: a skim cannot keep muons on target right" for loss in losses)
-        )
+        raise InputError(*(f"{loss.reason.removesuffix('; left out here')}: a skim cannot keep muons on target right" for loss in losses))

@@ -73,6 +73,6 @@ def collect(fileset: Fileset, losses: list[Loss], columns: tuple[str, ...], *, c
     """
     parts = [{name: s[name] for name in columns} for _, s in summaries(fileset, losses, chunksize=chunksize)]
     if not parts:
-        msg = "\n".join(["no event can be read:", *(loss.reason for loss in (*fileset.losses, *losses))])
-        raise InputError(msg)
+        msg = "no event can be read:"
+        raise InputError(msg, *(loss.reason for loss in (*fileset.losses, *losses)))
     return {name: np.concatenate([part[name] for part in parts]) for name in columns}

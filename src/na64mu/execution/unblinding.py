@@ -17,7 +17,7 @@ from typing import Any
 from na64mu import __version__
 from na64mu.analysis.provenance import file_hash, repository_state
 from na64mu.analysis.result import RunResult
-from na64mu.errors import BlindedError
+from na64mu.errors import BlindedError, writing
 from na64mu.execution.run import run_search
 
 __all__ = ("RECORD", "unblind")
@@ -144,5 +144,6 @@ def _record(folder: Path, output: Path, frozen: str, reason: str) -> None:
         path = place / RECORD
         records = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
         part = path.with_suffix(".part")
-        part.write_text(json.dumps([*records, record], indent=1) + "\n", encoding="utf-8")
+        with writing(path):
+            part.write_text(json.dumps([*records, record], indent=1) + "\n", encoding="utf-8")
         part.replace(path)

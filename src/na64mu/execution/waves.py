@@ -7,13 +7,13 @@ exception: chunks that were lost before an interruption are tried again when the
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Protocol
 
 from na64mu.errors import WorkerError
 from na64mu.execution.checkpoint import Checkpoint
+from na64mu.execution.progress import stage
 
 __all__ = ("Chunk", "ChunkKey", "key_of_chunk", "sum_in_order", "with_retries")
 
@@ -106,9 +106,6 @@ def sum_in_order(
     WorkerError
         If a worker died; with a checkpoint the message says how to continue.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
     at, total, gone_keys = (0, {}, []) if checkpoint is None else checkpoint.load()
 
     def run(wave: Sequence[Any]) -> Mapping[ChunkKey, dict[str, Any]]:
@@ -122,25 +119,16 @@ def sum_in_order(
 
     total, gone_keys = _lost_again(chunks[:at], run, total, gone_keys, LARGEST_WAVE * workers)
     size = workers
-    bar = Progress(
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} events, {task.fields[rate]:.0f} events/s"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not (show and sys.stderr.isatty()),
-    )
-    with bar:
-        task = bar.add_task("", total=sum(_length(c) for c in chunks), completed=sum(_length(c) for c in chunks[:at]), rate=0.0)
+    n_events = sum(_length(c) for c in chunks)
+    with stage("run", n_events, "events", done=sum(_length(c) for c in chunks[:at]), show=show) as shown:
         while at < len(chunks):
             wave, begin = chunks[at : at + size], time.perf_counter()
             total = _added(wave, run(wave), total, gone_keys)
             at += len(wave)
             if checkpoint is not None:
                 checkpoint.save(at, total, gone_keys)
-            events, seconds = sum(_length(c) for c in wave), time.perf_counter() - begin
-            bar.update(task, advance=events, rate=events / seconds)
-            if seconds < WAVE_SECONDS / 2:
+            shown.advance(sum(_length(c) for c in wave))
+            if time.perf_counter() - begin < WAVE_SECONDS / 2:
                 size = min(2 * size, LARGEST_WAVE * workers)
     keys = set(gone_keys)
     return total, [c for c in chunks if key_of_chunk(c) in keys]

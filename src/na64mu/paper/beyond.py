@@ -62,7 +62,7 @@ def scan_signal_box(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path
             *written,
             write_values(place, {key: Value(math.nan, note=f"(I): {found.sources['momentum']}") for key in ("p_out_cut", "e_cal_cut")}),
         ]
-    written.append(write_box_figure(scan, place))
+    written += write_box_figure(scan, place)
     p_out, e_cal, gain = scan.best()
     p_range, e_range = scan.plateau()
     note = f"expected limit on g {gain:.3g} times that of the published box; within 1 % of the best from {{:g}} to {{:g}}; (III): {found.sources.get('hadrons', '-')}"
@@ -96,5 +96,5 @@ def look_ahead(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
         written += [found.write(place), *write_boson_figure(found, place)]
     yields = signal_yield(target_of(detector), table, masses, N_MOT, PileUpLoss(0.0, 0.0, "set by each scenario"))
     projection = project(yields, list(SCENARIOS))
-    written += [*projection.write(place), write_projection_figure(projection, place)]
+    written += [*projection.write(place), *write_projection_figure(projection, place)]
     return written

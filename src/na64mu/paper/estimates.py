@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from na64mu.errors import BackgroundError
+from na64mu.errors import BackgroundError, writing
 from na64mu.paper.values import Value, write_values
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def estimate(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     from na64mu.analysis.result import RunResult
     from na64mu.paper.reduction import by_kind
     from na64mu.report.backgrounds import tail_figure, threshold_figure, yields_by_source
-    from na64mu.report.drawn import save_with_numbers
+    from na64mu.report.drawn import attempt_with_numbers
 
     result = by_kind(RunResult.read(place.parent / parameters["run"]))
     n_mot, seed = parameters["n_mot"], parameters["seed"]
@@ -47,9 +47,9 @@ def estimate(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     scan = [at_physics_rate(result, shape, e, "physics").scaled(n_mot) for e in threshold_scan(shape, SCAN, seed=seed, box_edge=edge)]
     tail = found.tail.scaled(n_mot)
     written = [
-        *save_with_numbers(*tail_figure(shape, tail), place / "momentum_tail"),
-        *save_with_numbers(*threshold_figure(scan), place / "threshold_scan"),
-        *save_with_numbers(*yields_by_source(found.table), place / "yields_by_source"),
+        *attempt_with_numbers(lambda: tail_figure(shape, tail), place / "momentum_tail"),
+        *attempt_with_numbers(lambda: threshold_figure(scan), place / "threshold_scan"),
+        *attempt_with_numbers(lambda: yields_by_source(found.table), place / "yields_by_source"),
     ]
     content = {
         "n_mot": n_mot,
@@ -68,7 +68,8 @@ def estimate(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
         ("table_1.tex", found.table.to_latex()),
         ("backgrounds.json", json.dumps(content, indent=1) + "\n"),
     ):
-        (place / name).write_text(text, encoding="utf-8")
+        with writing(place / name):
+            (place / name).write_text(text, encoding="utf-8")
         written.append(place / name)
     values = {f"background_{row.name}": _value(row.ours) for row in found.table.rows}
     limits = sum(row.ours.value for row in found.table.rows if row.ours.is_upper and row.name != "total")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from na64mu.errors import InputError
+from na64mu.errors import InputError, writing
 from na64mu.paper.values import Value, write_values
 from na64mu.typing import FloatArray
 
@@ -50,7 +50,8 @@ def set_limits(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     shown = min(limits.models, key=lambda m: abs(m - 0.1))
     written.append(write_hs3(place / f"hs3_{1000 * shown:g}MeV.json", limits.models[shown], observed_counts(limits)))
     for name, text in (("limits.tex", limits_latex(limits)), ("systematics.tex", systematics_latex(limits, shown))):
-        (place / name).write_text(text, encoding="utf-8")
+        with writing(place / name):
+            (place / name).write_text(text, encoding="utf-8")
         written.append(place / name)
     if parameters["archive"] and find_spec("hepdata_lib") is not None:
         written.append(_archive(place, limits))
@@ -168,7 +169,8 @@ def _with_own_backgrounds(place: Path, yields: SignalYield) -> tuple[dict[str, V
     counting = Counting(yields.exposures, content["expected"], content["errors"], (0.0, 0.0), source, bounds=content["bounds"])
     own = search_limits(counting, yields)
     folder = place / "own_backgrounds"
-    folder.mkdir(exist_ok=True)
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
     note = f"{total - limits:.3g} background events" + (
         f", and less than {limits:.3g} that are known as upper limits alone" if limits else ""
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from na64mu import __version__
 from na64mu.analysis.provenance import package_versions, repository_state
+from na64mu.errors import writing
 from na64mu.paper.comparison import Compared, Verdict, compare, write_csv
 from na64mu.paper.scale import Scale
 from na64mu.paper.text import FIGURES, Figure, remarks
@@ -77,13 +78,14 @@ def write_report(folder: Path, workflow: Workflow, scale: Scale, *, command: str
     title = "NA64mu 2022: the Letter made again from simulated events"
     path = folder / "report.html"
     part = path.with_suffix(".part")
-    part.write_text(
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}{OWN_STYLE}</style></head><body>\n<h1>{escape(title)}</h1>"
-        + "\n".join(parts)
-        + "\n</body></html>\n",
-        encoding="utf-8",
-    )
+    with writing(part):
+        part.write_text(
+            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+            f"<title>{escape(title)}</title><style>{STYLE}{OWN_STYLE}</style></head><body>\n<h1>{escape(title)}</h1>"
+            + "\n".join(parts)
+            + "\n</body></html>\n",
+            encoding="utf-8",
+        )
     part.replace(path)
     return path
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from na64mu.errors import InputError
+from na64mu.errors import InputError, writing
 from na64mu.paper.values import Value, write_values
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def _search(place: Path, parameters: Mapping[str, Any]) -> RunResult:
 
     fileset = {dataset: {"files": [f"../{name}" for name in names]} for dataset, names in parameters["datasets"].items()}
     listing = place / "fileset.json"
-    listing.write_text(json.dumps(fileset, indent=1) + "\n", encoding="utf-8")
+    with writing(listing):
+        listing.write_text(json.dumps(fileset, indent=1) + "\n", encoding="utf-8")
     result = run_search(
         str(listing),
         selection=parameters["selection"],
@@ -172,7 +174,8 @@ def measure_efficiency(place: Path, parameters: Mapping[str, Any]) -> Sequence[P
         e = p.efficiency
         rows.append(f"{p.mass:g},{p.config},{int(p.pile_up)},{p.n_mot},{p.n_trigger},{p.n_selected},{e.value:.6g},{e.low:.6g},{e.high:.6g}")
     listing = place / "efficiency.csv"
-    listing.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    with writing(listing):
+        listing.write_text("\n".join(rows) + "\n", encoding="utf-8")
     loss, error = table.pile_up_loss()
     n_masses = len({p.mass for p in points if p.pile_up})
     lost = Value(100 * loss, 100 * error, note=f"simulated signal of {n_masses} mass(es) with and without pile-up")
@@ -183,19 +186,20 @@ def draw_planes(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     """Fig. 3: the (p_out, E_CAL) plane of both trigger configurations, before and after cut (iv)."""
     from na64mu.analysis.result import RunResult
     from na64mu.report.configurations import plane_by_configuration
-    from na64mu.report.drawn import save_with_numbers
+    from na64mu.report.drawn import attempt_with_numbers
 
     result = RunResult.read(place.parent / parameters["run"])
     written: list[Path] = []
     for name, when in (("plane_before", "before"), ("plane_after", "after")):
         titles = {c: f"configuration {c}, {result.exposure.n_mot(f'physics_{c}'):.3g} muons on target" for c in (1, 2)}
-        figure, axes = plane_by_configuration(
+        draw = partial(
+            plane_by_configuration,
             {title: _coarse(result.histogram(name, f"physics_{c}")) for c, title in titles.items()},
             result.working_point,
             overlays={title: _coarse(result.histogram(name, f"nuclear_{c}")) for c, title in titles.items()},
             what=f"simulation, {when} cut (iv), signal box open",
         )
-        written += save_with_numbers(figure, axes, place / name)
+        written += attempt_with_numbers(draw, place / name)
     return written
 
 

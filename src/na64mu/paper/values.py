@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from na64mu.errors import CheckpointError
+from na64mu.errors import CheckpointError, writing
 
 __all__ = ("FILE", "Value", "read_values", "write_values")
 
@@ -46,7 +46,8 @@ def write_values(folder: Path, values: Mapping[str, Value]) -> Path:
     """Write values.json; a number that does not exist is null."""
     content = {key: asdict(v) | {"value": v.value if v.exists else None} for key, v in values.items()}
     path = folder / FILE
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    with writing(path):
+        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from na64mu.analysis.provenance import file_hash
+from na64mu.children import pool
 from na64mu.code_closure import closure_hash
-from na64mu.errors import CheckpointError
+from na64mu.errors import CheckpointError, writing
 from na64mu.tomlmodel import content_hash
 
 __all__ = ("Record", "Step", "Workflow")
@@ -100,7 +101,8 @@ class Workflow:
         self.fresh = fresh
         self.records: dict[str, Record] = {}
         self.repeated: list[str] = []
-        (folder / "steps").mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            (folder / "steps").mkdir(parents=True, exist_ok=True)
 
     def run(self, step: Step) -> Record:
         """Run a step in this process, if it is not finished."""
@@ -141,21 +143,20 @@ class Workflow:
                 if progress is not None:
                     progress(step)
             return
-        import loky
-
-        pool = loky.get_reusable_executor(max_workers=workers, timeout=120)
-        futures: dict[Future[tuple[dict[str, str], float, float]], tuple[Step, str]] = {
-            pool.submit(_timed, step.work, self.place_of(step), {**step.parameters, **step.how}): (step, inputs) for step, inputs in waiting
-        }
-        try:
-            for future in as_completed(futures):
-                step, inputs = futures[future]
-                self.records[step.name] = self._write(step, inputs, *future.result())
-                if progress is not None:
-                    progress(step)
-        finally:  # after an error or an interrupt, what has not begun is not begun
-            for future in futures:
-                future.cancel()
+        with pool(workers, keep=True) as processes:
+            futures: dict[Future[tuple[dict[str, str], float, float]], tuple[Step, str]] = {
+                processes.submit(_timed, step.work, self.place_of(step), {**step.parameters, **step.how}): (step, inputs)
+                for step, inputs in waiting
+            }
+            try:
+                for future in as_completed(futures):
+                    step, inputs = futures[future]
+                    self.records[step.name] = self._write(step, inputs, *future.result())
+                    if progress is not None:
+                        progress(step)
+            finally:  # after an error or an interrupt, what has not begun is not begun
+                for future in futures:
+                    future.cancel()
 
     def place_of(self, step: Step) -> Path:
         """Folder that a step writes to."""
@@ -202,8 +203,9 @@ class Workflow:
         record = Record(step.name, inputs, {(base / name).as_posix(): value for name, value in files.items()}, seconds, cpu_seconds)
         path = self._record_path(step.name)
         part = path.with_suffix(".part")
-        part.write_text(json.dumps(vars(record), indent=1) + "\n", encoding="utf-8")
-        part.replace(path)
+        with writing(path):
+            part.write_text(json.dumps(vars(record), indent=1) + "\n", encoding="utf-8")
+            part.replace(path)
         return record
 
     def _record_path(self, name: str) -> Path:
@@ -212,7 +214,8 @@ class Workflow:
 
 def _timed(work: Work, place: Path, parameters: Mapping[str, Any]) -> tuple[dict[str, str], float, float]:
     """Run a step's work; the hash of every file it wrote, wall and processor seconds."""
-    place.mkdir(parents=True, exist_ok=True)
+    with writing(place):
+        place.mkdir(parents=True, exist_ok=True)
     start, cpu = time.perf_counter(), time.process_time()
     written = work(place, parameters)
     files = {path.relative_to(place).as_posix(): file_hash(path) for path in sorted(set(written))}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from na64mu.errors import writing
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -47,14 +49,19 @@ def write_figures(result: RunResult, folder: str | Path) -> list[Path]:
     Returns
     -------
     list of Path
-        The files: plane.png.
+        The files: plane.png; none, and a warning, if it cannot be drawn.
     """
-    from na64mu.report.figures import plane_before_and_after, save
+    from na64mu.report.attempts import attempt
+
+    def draw() -> list[Path]:
+        from na64mu.report.figures import plane_before_and_after, save
+
+        return [save(plane_before_and_after(result)[0], path / "plane.png")]
 
     path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    figure, _ = plane_before_and_after(result)
-    return [save(figure, path / "plane.png")]
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return attempt("plane.png", draw, [])
 
 
 def write_html(result: RunResult, folder: str | Path) -> Path:
@@ -75,7 +82,9 @@ def write_html(result: RunResult, folder: str | Path) -> Path:
     from na64mu.report.html import page
 
     path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
     target = path / "report.html"
-    target.write_text(page(result), encoding="utf-8")
+    with writing(target):
+        target.write_text(page(result), encoding="utf-8")
     return target

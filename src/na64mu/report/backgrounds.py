@@ -9,14 +9,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 from scipy.stats import gamma
 
 from na64mu.analysis.backgrounds.fit import form_table, minimum
 from na64mu.analysis.backgrounds.forms import FORMS
 from na64mu.analysis.backgrounds.tail import CROSS_CHECKS, ENVELOPE
-from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, STYLE, VERMILLION, axes_of
+from na64mu.report.canvas import axes_of, own_style
+from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, VERMILLION
 from na64mu.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def tail_figure(sample: TailSample, estimate: TailEstimate, ax: Axes | None = No
     figure, axes
         Effective events per bin; nothing below the box edge is drawn, as nothing there is looked at.
     """
-    with mpl.rc_context(STYLE):
+    with own_style():
         figure, ax = axes_of(ax, (8.2, 6.6))
         first = sample.edge_near(estimate.box_edge)
         n = (len(sample.counts) - first) // MERGED * MERGED
@@ -162,7 +162,7 @@ def threshold_figure(estimates: Sequence[TailEstimate], ax: Axes | None = None) 
     figure, axes
         Nominal value with its bootstrap error and the envelope of the forms; thresholds with too few events show their upper limit.
     """
-    with mpl.rc_context(STYLE):
+    with own_style():
         figure, ax = axes_of(ax, (7.6, 5.2))
         fitted = [e for e in estimates if e.nominal is not None]
         u = np.array([e.threshold for e in fitted])
@@ -208,7 +208,7 @@ def yields_by_source(table: BackgroundTable, ax: Axes | None = None) -> tuple[Fi
     figure, axes
         Upper limits are arrows.
     """
-    with mpl.rc_context(STYLE):
+    with own_style():
         figure, ax = axes_of(ax, (8.2, 4.6))
         rows = list(reversed(table.rows))
         for shift, colour, marker, name in ((0.13, BLACK, "*", "published"), (-0.13, BLUE, "o", "this analysis (simulation)")):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import mplhep
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from na64mu.analysis.limits import METHODS
 from na64mu.physics.moment import LETTER, coupling_of, moment
-from na64mu.report.style import BLUE, GREY, STYLE, save
+from na64mu.report.attempts import attempt
+from na64mu.report.canvas import own_style, save, subplots
+from na64mu.report.style import BLUE, GREY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,9 +40,9 @@ def boson_figure(result: BosonLimits, ax: Axes | None = None) -> tuple[Figure, A
     -------
     figure, axes
     """
-    with mpl.rc_context(STYLE):
+    with own_style():
         if ax is None:
-            _, ax = plt.subplots(figsize=(7.6, 6.2), layout="constrained")
+            _, ax = subplots(size=(7.6, 6.2))
         boson, masses = result.boson, result.limits.masses
         column, which = (3, "expected") if result.limits.is_blinded else (0, "observed")
         for method, line in zip(METHODS, ((0, (5, 2)), "-"), strict=True):
@@ -82,7 +82,10 @@ def write_boson_figure(result: BosonLimits, folder: Path) -> list[Path]:
     list of Path
         The files.
     """
-    figure, _ = boson_figure(result)
     pdf = folder / f"limit_{result.boson.name}.pdf"
-    figure.savefig(pdf, metadata={"CreationDate": None})
-    return [pdf, save(figure, pdf.with_suffix(".png"))]
+
+    def draw() -> list[Path]:
+        figure, _ = boson_figure(result)
+        return [save(figure, pdf), save(figure, pdf.with_suffix(".png"))]
+
+    return attempt(pdf.stem, draw, [])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 
-from na64mu.report.style import BLACK, BLUE, MAP, ORANGE, STYLE, VERMILLION, save
+from na64mu.report.attempts import attempt
+from na64mu.report.canvas import own_style, save, subplots
+from na64mu.report.style import BLACK, BLUE, MAP, ORANGE, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,8 +33,8 @@ def box_figure(scan: BoxScan) -> Figure:
     -------
     Figure
     """
-    with mpl.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(13.0, 5.6), layout="constrained")
+    with own_style():
+        figure, (left, right) = subplots(1, 2, size=(13.0, 5.6))
         values = np.minimum(scan.relative(), HIGHEST)
         mesh = left.pcolormesh(scan.p_cuts, scan.e_cuts, values.T, cmap=f"{MAP}_r", shading="nearest", vmin=values.min(), vmax=HIGHEST)
         figure.colorbar(mesh, ax=left, label="limit on the coupling / published box", aspect=30)
@@ -62,6 +62,6 @@ def box_figure(scan: BoxScan) -> Figure:
     return figure
 
 
-def write_box_figure(scan: BoxScan, folder: Path) -> Path:
-    """Write boxes.png to a folder that exists."""
-    return save(box_figure(scan), folder / "boxes.png")
+def write_box_figure(scan: BoxScan, folder: Path) -> list[Path]:
+    """Write boxes.png to a folder that exists; no file, and a warning, if it cannot be drawn."""
+    return attempt("boxes.png", lambda: [save(box_figure(scan), folder / "boxes.png")], [])

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import hist
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import mplhep
 import numpy as np
 from matplotlib.ticker import NullFormatter
 
+from na64mu.report.canvas import own_style, subplots
 from na64mu.report.datasets import combined
-from na64mu.report.style import BLACK, BLUE, GREY, STYLE
+from na64mu.report.style import BLACK, BLUE, GREY
 from na64mu.statistics.homogeneity import Homogeneity, shape_chi2
 
 if TYPE_CHECKING:
@@ -76,11 +75,12 @@ def spectrum_with_ratio(
     area = float(expected.values().sum())
     scaled = expected * (float(seen.values().sum()) / area if area > 0 else 0.0)
     agreement = shape_agreement(result, column, data, simulation, stage)
-    with mpl.rc_context(STYLE):
-        figure, (top, bottom) = plt.subplots(
+    with own_style():
+        figure, (top, bottom) = subplots(
             2,
             1,
-            figsize=(6.0, 5.2),
+            size=(6.0, 5.2),
+            layout=None,
             sharex=True,
             gridspec_kw={"height_ratios": (3, 1), "hspace": 0.06, "left": 0.13, "right": 0.97, "bottom": 0.12, "top": 0.93},
         )

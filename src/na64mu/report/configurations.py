@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 
+from na64mu.report.canvas import own_style, subplots
 from na64mu.report.plane import colour_scale, plane
-from na64mu.report.style import GREY, LABEL_BOX, PURPLE, STYLE, colour_as_circles, events_text
+from na64mu.report.style import GREY, LABEL_BOX, PURPLE, colour_as_circles, events_text
 
 if TYPE_CHECKING:
     import hist
@@ -49,8 +48,8 @@ def plane_by_configuration(
     -------
     figure, list of axes
     """
-    with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(1, len(histograms), figsize=(6.9 * len(histograms), 5.9), layout="constrained", squeeze=False)
+    with own_style():
+        figure, axes = subplots(1, len(histograms), size=(6.9 * len(histograms), 5.9), squeeze=False)
         row = cast("list[Axes]", list(axes[0]))
         norm = colour_scale(np.concatenate([h.values().ravel() for h in histograms.values()]))
         for ax, (title, histogram) in zip(row, histograms.items(), strict=True):

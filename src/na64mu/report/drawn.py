@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,15 @@ import numpy as np
 from matplotlib.collections import FillBetweenPolyCollection, LineCollection, QuadMesh
 from matplotlib.container import ErrorbarContainer
 
-from na64mu.report.style import save
+from na64mu.errors import writing
+from na64mu.report.attempts import attempt
+from na64mu.report.canvas import save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ("drawn_rows", "save_with_numbers", "write_drawn")
+__all__ = ("attempt_with_numbers", "drawn_rows", "save_with_numbers", "write_drawn")
 
 Row = tuple[str, str, float, float, float | str, float | str]
 HEAD = ("series", "kind", "x", "y", "low", "high")
@@ -107,7 +109,7 @@ def write_drawn(path: Path, axes: Axes | list[Axes]) -> Path:
         The file. Of a map, the column "series" holds the content of a bin and x, y its centre.
     """
     panels = axes if isinstance(axes, list) else [axes]
-    with path.open("w", encoding="utf-8", newline="") as stream:
+    with writing(path), path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([*(["panel"] if len(panels) > 1 else []), *HEAD])
         for number, ax in enumerate(panels, 1):
@@ -116,6 +118,11 @@ def write_drawn(path: Path, axes: Axes | list[Axes]) -> Path:
                 words = [f"{v:.7g}" if isinstance(v, float) else v for v in row]
                 writer.writerow([*([title] if len(panels) > 1 else []), *words])
     return path
+
+
+def attempt_with_numbers(draw: Callable[[], tuple[Figure, Axes | list[Axes]]], path: Path) -> list[Path]:
+    """Draw a figure and write it as `save_with_numbers` does; if it cannot be drawn, that is a warning, and no file."""
+    return attempt(path.name, lambda: save_with_numbers(*draw(), path), [])
 
 
 def save_with_numbers(figure: Figure, axes: Axes | list[Axes], path: Path) -> list[Path]:
@@ -135,5 +142,4 @@ def save_with_numbers(figure: Figure, axes: Axes | list[Axes], path: Path) -> li
         The three files.
     """
     numbers = write_drawn(path.with_name(f"{path.name}_numbers.csv"), axes)
-    figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
-    return [path.with_suffix(".pdf"), save(figure, path.with_suffix(".png")), numbers]
+    return [save(figure, path.with_suffix(".pdf")), save(figure, path.with_suffix(".png")), numbers]

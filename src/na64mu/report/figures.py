@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from na64mu.report.canvas import save
 from na64mu.report.plane import plane, plane_before_and_after
 from na64mu.report.spectrum import spectrum
-from na64mu.report.style import save
 
 __all__ = ("plane", "plane_before_and_after", "save", "spectrum")

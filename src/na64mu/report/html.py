@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections.abc import Callable
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
-
-from na64mu.report.comparison import spectrum_with_ratio
+from na64mu.report.attempts import attempt
 from na64mu.report.datasets import counting_datasets, data_and_simulation
-from na64mu.report.figures import plane_before_and_after, spectrum
 from na64mu.report.numbers import count, muons
 from na64mu.report.tables import Cells, cutflow_cells, exposure_cells, input_cells, parameter_cells, region_cells, window_cells
 from na64mu.report.terminal import timing_line
@@ -138,10 +137,15 @@ def _troubles(result: RunResult) -> str:
 
 
 def _plane(result: RunResult) -> str:
-    figure, _ = plane_before_and_after(result)
     words = "The (p_out, E_CAL) plane before and after the last cut, with the regions A to D and the signal box"
     hidden = " The hatched box is blinded: in data, none of its events was filled anywhere." if any(result.blinded.values()) else ""
-    return f"{_heading(PLANE)}<div class='wide plane'>{_image(figure, words)}</div><p class='note'>{words}.{hidden}</p>{_table(region_cells(result))}"
+
+    def draw() -> Figure:
+        from na64mu.report.plane import plane_before_and_after
+
+        return plane_before_and_after(result)[0]
+
+    return f"{_heading(PLANE)}<div class='wide plane'>{_image(draw, words)}</div><p class='note'>{words}.{hidden}</p>{_table(region_cells(result))}"
 
 
 def _cutflows(result: RunResult) -> str:
@@ -154,12 +158,17 @@ def _exposure(result: RunResult) -> str:
 
 
 def _spectra(result: RunResult) -> str:
+
+    def draw(column: str) -> Figure:
+        from na64mu.report.spectrum import spectrum
+
+        return spectrum(result, column)[0]
+
     pictures = []
     for described in result.working_point.spectra:
-        figure, _ = spectrum(result, described.column)
         missing = sum(outside.get(described.column, 0) for outside in result.outside.values())
         note = f"<figcaption><p class='note'>{missing} events without this quantity</p></figcaption>" if missing else ""
-        pictures.append(f"<figure>{_image(figure, f'spectrum of {described.column}', dpi=80)}{note}</figure>")
+        pictures.append(f"<figure>{_image(partial(draw, described.column), f'spectrum of {described.column}', dpi=80)}{note}</figure>")
     text = "All events, and events that pass all other cuts; the shade covers what a cut rejects, arrows count events beyond the axis."
     if any(result.blinded[name] for name in counting_datasets(result)):
         bound = f"{result.working_point.box.p_out_max:g} GeV/c"
@@ -172,11 +181,16 @@ def _comparison(result: RunResult) -> str:
     data, simulation = data_and_simulation(result)
     if not (data and simulation):
         return ""
+
+    def draw(column: str) -> Figure:
+        from na64mu.report.comparison import spectrum_with_ratio
+
+        return spectrum_with_ratio(result, column, data, simulation)[0]
+
     pictures = []
     for described in result.working_point.spectra:
-        figure, _ = spectrum_with_ratio(result, described.column, data, simulation)
         words = f"{described.column} of data and simulation, and their ratio"
-        pictures.append(f"<figure>{_image(figure, words, dpi=80)}</figure>")
+        pictures.append(f"<figure>{_image(partial(draw, described.column), words, dpi=80)}</figure>")
     text = (
         f"Data ({', '.join(data)}) and simulation ({', '.join(simulation)}), scaled to the area of the data: events that pass all other cuts. "
         "The chi2 compares the shapes, with the errors of both."
@@ -225,9 +239,19 @@ def _word(column: int, cells: Cells) -> str:
     return " class='word'" if column in cells.left else ""
 
 
-def _image(figure: Figure, words: str, dpi: int = 110) -> str:
-    """A figure as an image inside the page; the figure is closed."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    plt.close(figure)
-    return f'<img alt="{escape(words)}" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+def _image(draw: Callable[[], Figure], words: str, dpi: int = 110) -> str:
+    """A figure as an image inside the page, or a sentence where it cannot be drawn."""
+
+    def image() -> str:
+        from na64mu.report.canvas import close, own_style
+
+        figure = draw()
+        buffer = io.BytesIO()
+        with own_style():
+            figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+        close(figure)
+        return f'<img alt="{escape(words)}" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+
+    return attempt(
+        f"{words!r} of the report", image, f'<div class="box warning"><b>Warning:</b> {escape(words)}: could not be drawn.</div>'
+    )

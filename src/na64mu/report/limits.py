@@ -5,12 +5,10 @@ Every function draws on the axes it is given, or on new ones, and returns (figur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import mplhep
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -18,8 +16,9 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from na64mu.analysis.curves import g_minus_2_line, letter_numbers, other_limits
 from na64mu.analysis.limits_files import published_point
 from na64mu.physics.effective_neutrinos import lightest_mass
-from na64mu.report.drawn import save_with_numbers
-from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, STYLE, VERMILLION, axes_of
+from na64mu.report.canvas import axes_of, own_style, subplots
+from na64mu.report.drawn import attempt_with_numbers
+from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,7 +98,7 @@ def limit_g(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]
     -------
     figure, axes
     """
-    with mpl.rc_context(STYLE):
+    with own_style():
         figure, ax = axes_of(ax, (7.6, 7.6))
         low, high = limits.masses[0], limits.masses[-1]
         fine = np.geomspace(low, high, 200)
@@ -179,7 +178,7 @@ def limit_y(limits: SearchLimits, targets: Sequence[Curve], ax: Axes | None = No
     -------
     figure, axes
     """
-    with mpl.rc_context(STYLE):
+    with own_style():
         figure, ax = axes_of(ax, SIZE)
         x = 1e3 * limits.m_chi
         values = {m: limits.y(m) for m in ("exact", "asymptotic")}
@@ -220,8 +219,8 @@ def bands_figure(limits: SearchLimits) -> tuple[Figure, list[Axes]]:
     figure, list of axes
         Asymptotic and exact. With few events the exact bands have no width below the median: no event is also what -2 standard deviations give.
     """
-    with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 2, figsize=(12.6, 5.6), layout="constrained", sharey=True)
+    with own_style():
+        figure, axes = subplots(1, 2, size=(12.6, 5.6), sharey=True)
         x = 1e3 * limits.masses
         for ax, method, title in zip(
             axes, ("asymptotic", "exact"), ("asymptotic CLs (as the Letter)", "exact CLs (our result)"), strict=True
@@ -257,7 +256,7 @@ def efficiency_figure(limits: SearchLimits, ax: Axes | None = None, table: Effic
     -------
     figure, axes
     """
-    with mpl.rc_context(STYLE):
+    with own_style():
         figure, ax = axes_of(ax, SIZE)
         kept = 1.0 - limits.yields.pile_up_loss.value
         x = 1e3 * limits.masses
@@ -303,7 +302,7 @@ def yields_figure(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure,
     -------
     figure, axes
     """
-    with mpl.rc_context(STYLE):
+    with own_style():
         figure, ax = axes_of(ax, SIZE)
         yields, x = limits.yields, 1e3 * limits.masses
         events = yields.events()
@@ -338,11 +337,11 @@ def write_limit_figures(limits: SearchLimits, targets: Sequence[Curve], folder: 
     list of Path
         The files.
     """
-    drawn: dict[str, tuple[Figure, Axes | list[Axes]]] = {
-        "limit_g": limit_g(limits),
-        "limit_y": limit_y(limits, targets),
-        "bands": bands_figure(limits),
-        "efficiency": efficiency_figure(limits, table=table),
-        "yields": yields_figure(limits),
+    drawn: dict[str, Callable[[], tuple[Figure, Axes | list[Axes]]]] = {
+        "limit_g": lambda: limit_g(limits),
+        "limit_y": lambda: limit_y(limits, targets),
+        "bands": lambda: bands_figure(limits),
+        "efficiency": lambda: efficiency_figure(limits, table=table),
+        "yields": lambda: yields_figure(limits),
     }
-    return [path for name, (figure, axes) in drawn.items() for path in save_with_numbers(figure, axes, folder / name)]
+    return [path for name, draw in drawn.items() for path in attempt_with_numbers(draw, folder / name)]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 
 from na64mu.analysis.mip import fit_mip
 from na64mu.reconstruction.columns import COLUMNS
-from na64mu.report.style import BLACK, BLUE, STYLE, VERMILLION
+from na64mu.report.canvas import own_style, subplots
+from na64mu.report.style import BLACK, BLUE, VERMILLION
 from na64mu.typing import Summary
 
 if TYPE_CHECKING:
@@ -57,8 +56,8 @@ def mip_peak(muons: Summary, name: str, rule: MipRule, *, ax: Axes | None = None
     in_range = np.diff(fit.shape.cdf(np.array(fit.fit_range)))[0]
     expected = fit.n_events / in_range * np.diff(fit.shape.cdf(edges))
     fitted = (centres > fit.fit_range[0]) & (centres < fit.fit_range[1])
-    with mpl.rc_context(STYLE):
-        ax = plt.subplots(figsize=(6.0, 4.2), layout="constrained")[1] if ax is None else ax
+    with own_style():
+        ax = subplots(size=(6.0, 4.2))[1] if ax is None else ax
         ax.errorbar(centres, counts, np.sqrt(counts), fmt=".", color=BLACK, ms=4, lw=0.8)
         ax.plot(centres, expected, ":", color=BLUE)
         label = f"{fit.mode:.3g} {unit}, $\\chi^2$/ndf {fit.chi2:.0f}/{fit.ndf}"

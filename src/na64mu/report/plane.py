@@ -9,16 +9,15 @@ import itertools
 from typing import TYPE_CHECKING, cast
 
 import hist
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.patches import Polygon, Rectangle
 from matplotlib.path import Path as MplPath
 
+from na64mu.report.canvas import own_style, plain, subplots
 from na64mu.report.datasets import combined, counting_datasets, exposure_text, kind_of_events, overlaid_datasets
 from na64mu.report.regions import area, outline
-from na64mu.report.style import GREY, LABEL_BOX, MAP, OVERLAYS, STYLE, VERMILLION, colour_as_circles, events_text
+from na64mu.report.style import GREY, LABEL_BOX, MAP, OVERLAYS, VERMILLION, colour_as_circles, events_text
 from na64mu.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -64,9 +63,9 @@ def plane(
     figure, axes
         With the colour mesh as the first of `axes.collections`.
     """
-    with mpl.rc_context(STYLE):
+    with own_style():
         own = ax is None
-        ax = plt.subplots(figsize=(7.8, 5.6), layout="constrained")[1] if ax is None else ax
+        ax = subplots(size=(7.8, 5.6))[1] if ax is None else ax
         values, x_edges, y_edges = histogram.values(), histogram.axes[0].edges, histogram.axes[1].edges
         shown = np.ma.masked_less_equal(values, 0.0)
         ax.pcolormesh(x_edges, y_edges, shown.T, norm=norm or colour_scale(values), cmap=MAP, rasterized=True)
@@ -171,8 +170,8 @@ def plane_before_and_after(result: RunResult, dataset: str | None = None) -> tup
         histograms[0], overlays[0] = _merged(histograms[0]), {label: _merged(h) for label, h in overlays[0].items()}
     blinded = any(result.blinded[name] for name in shown)
     cut = next(c.label for c in point.cuts if c.name == point.plane_cut)
-    with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 2, figsize=(13.6, 5.8), layout="constrained")
+    with own_style():
+        figure, axes = subplots(1, 2, size=(13.6, 5.8))
         norm = colour_scale(np.concatenate([h.values().ravel() for h in histograms]))
         for ax, histogram, overlay, when in zip(axes, histograms, overlays, ("before", "after"), strict=True):
             low_only = when == "after" and all(_lies_below(h, 2.0 * point.box.e_cal_max) for h in (histogram, *overlay.values()))
@@ -188,7 +187,7 @@ def plane_before_and_after(result: RunResult, dataset: str | None = None) -> tup
             r"$\mathbf{NA64}\mu$ " + kind_of_events(result, shown),
             exposure_text(result, shown),
             point.title,
-            "" if dataset is None else dataset,
+            "" if dataset is None else plain(dataset),
         ]
         figure.suptitle("   |   ".join(word for word in words if word), x=0.01, ha="left", fontsize=15)
     return figure, (axes[0], axes[1])
@@ -207,7 +206,14 @@ def _draw_overlay(ax: Axes, histogram: hist.Hist, name: str, colour: str) -> Non
     if filled.any():
         area_of = 45.0 * values[filled] / values.max()
         ax.scatter(
-            x[filled], y[filled], s=area_of, facecolors="none", edgecolors=colour, linewidths=1.0, zorder=2.5, label=f"{name}, any scale"
+            x[filled],
+            y[filled],
+            s=area_of,
+            facecolors="none",
+            edgecolors=colour,
+            linewidths=1.0,
+            zorder=2.5,
+            label=f"{plain(name)}, any scale",
         )
         colour_as_circles(ax.legend(loc="upper center", bbox_to_anchor=(0.72, 0.93), fontsize=11, markerscale=1.4, handletextpad=0.2))
 

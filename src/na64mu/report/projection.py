@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 from rich.text import Text
 
 from na64mu.analysis.curves import g_minus_2_line
 from na64mu.analysis.limits_files import TABLE_MASSES, at_mass
+from na64mu.report.attempts import attempt
 from na64mu.report.boson_tables import number, plain_table
+from na64mu.report.canvas import own_style, save, subplots
 from na64mu.report.numbers import muons
-from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, STYLE, VERMILLION, save
+from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,8 +60,8 @@ def projection_figure(projection: Projection) -> Figure:
     -------
     Figure
     """
-    with mpl.rc_context(STYLE):
-        figure, ax = plt.subplots(figsize=(7.8, 7.4), layout="constrained")
+    with own_style():
+        figure, ax = subplots(size=(7.8, 7.4))
         masses = projection.limits[0].masses
         fine = np.geomspace(masses[0], masses[-1], 200)
         ax.fill_between(
@@ -90,6 +90,6 @@ def projection_figure(projection: Projection) -> Figure:
     return figure
 
 
-def write_projection_figure(projection: Projection, folder: Path) -> Path:
-    """Write projection.png to a folder that exists."""
-    return save(projection_figure(projection), folder / "projection.png")
+def write_projection_figure(projection: Projection, folder: Path) -> list[Path]:
+    """Write projection.png to a folder that exists; no file, and a warning, if it cannot be drawn."""
+    return attempt("projection.png", lambda: [save(projection_figure(projection), folder / "projection.png")], [])

@@ -6,13 +6,13 @@ import itertools
 from typing import TYPE_CHECKING, cast
 
 import hist
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import mplhep
 from matplotlib.ticker import NullFormatter
 
+from na64mu.report.canvas import axes_of, own_style, plain
 from na64mu.report.datasets import combined, counting_datasets, overlaid_datasets, uncut_text
-from na64mu.report.style import BLACK, BLUE, GREY, LABEL_BOX, ORANGE, OVERLAYS, STYLE, VERMILLION, events_text
+from na64mu.report.legends import legend_above
+from na64mu.report.style import BLACK, BLUE, GREY, LABEL_BOX, ORANGE, OVERLAYS, VERMILLION, events_text
 from na64mu.report.thresholds import thresholds
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from na64mu.selections.working_point import Spectrum
 
 __all__ = ("spectrum",)
+
+SIZE = 6.0, 4.2  # inches, with one line of legend
+MARGINS = {"left": 0.78, "right": 0.18, "bottom": 0.59, "top": 0.24}  # inches around the axes; the legend comes on top
+FRAME = 3.1  # height of the axes, the same in all spectra
 
 
 def spectrum(result: RunResult, column: str, dataset: str | None = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
@@ -49,12 +53,9 @@ def spectrum(result: RunResult, column: str, dataset: str | None = None, ax: Axe
     weighted = overlaid_datasets(result) if dataset is None else ()
     shown = counting_datasets(result) if dataset is None else (dataset,)
     histogram = combined(result, column, shown)
-    with mpl.rc_context(STYLE):
-        ax = (
-            plt.subplots(figsize=(6.0, 4.2), gridspec_kw={"left": 0.13, "right": 0.97, "bottom": 0.14, "top": 0.88})[1]
-            if ax is None
-            else ax
-        )
+    with own_style():
+        own = ax is None
+        ax = axes_of(ax, SIZE, layout=None)[1]
         stages = (
             ("all", uncut_text(result, shown, r"$p_\mathrm{out}$"), BLUE, "step"),
             ("n_minus_1", "all other cuts passed", ORANGE, "fill"),
@@ -73,9 +74,24 @@ def spectrum(result: RunResult, column: str, dataset: str | None = None, ax: Axe
         ax.set(xlim=(described.low, described.high), ylim=(bottom, top), xlabel=described.label)
         ax.set_ylabel(_per_bin(described))
         _draw_thresholds(ax, result, column)
-        ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2, ncols=3, fontsize=10, columnspacing=1.0, handlelength=1.4)
+        height = legend_above(ax, SIZE[0] - MARGINS["left"])
+        if own:
+            _room_for_legend(cast("Figure", ax.figure), height)
         _mark_flow(ax, histogram[{0: hist.loc("all")}])
     return cast("Figure", ax.figure), ax
+
+
+def _room_for_legend(figure: Figure, legend: float) -> None:
+    """Make a figure as high as its frame and a legend of a height in inches need."""
+    width = SIZE[0]
+    height = MARGINS["bottom"] + FRAME + max(legend, MARGINS["top"]) + 0.06
+    figure.set_size_inches(width, height)
+    figure.subplots_adjust(
+        left=MARGINS["left"] / width,
+        right=1.0 - MARGINS["right"] / width,
+        bottom=MARGINS["bottom"] / height,
+        top=(MARGINS["bottom"] + FRAME) / height,
+    )
 
 
 def _draw_overlay(ax: Axes, signal: hist.Hist, events: hist.Hist, name: str, colour: str) -> None:
@@ -85,7 +101,7 @@ def _draw_overlay(ax: Axes, signal: hist.Hist, events: hist.Hist, name: str, col
     areas = [float(events[{0: hist.loc(stage)}].values().sum()) for stage in ("n_minus_1", "all")]
     if total > 0:
         scale = next((a for a in areas if a > 0), total) / total
-        mplhep.histplot(passing * scale, ax=ax, histtype="step", color=colour, label=f"{name}, scaled", yerr=False, flow="none")
+        mplhep.histplot(passing * scale, ax=ax, histtype="step", color=colour, label=f"{plain(name)}, scaled", yerr=False, flow="none")
 
 
 def _per_bin(described: Spectrum) -> str:

@@ -1,11 +1,9 @@
-"""How all figures look: colours that are told apart with any colour vision, one set of matplotlib settings, one way to write a file."""
+"""How all figures look: colours that are told apart with any colour vision, one set of matplotlib settings."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.collections import Collection
 from matplotlib.colors import to_hex
@@ -13,8 +11,6 @@ from matplotlib.colors import to_hex
 from na64mu.report.numbers import count
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from matplotlib.legend import Legend
 
 __all__ = (
@@ -28,10 +24,8 @@ __all__ = (
     "PURPLE",
     "STYLE",
     "VERMILLION",
-    "axes_of",
     "colour_as_circles",
     "events_text",
-    "save",
 )
 
 # Okabe and Ito's colours; the purple is darkened for thin lines.
@@ -60,14 +54,8 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "hatch.linewidth": 0.8,
     "figure.facecolor": "white",
+    "svg.hashsalt": "na64mu",  # the same figure gives the same bytes
 }
-
-
-def axes_of(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure, Axes]:
-    """The axes to draw on with their figure: those given, or new ones of a size in inches."""
-    if ax is None:
-        return plt.subplots(figsize=size, layout="constrained")
-    return cast("Figure", ax.figure), ax
 
 
 def colour_as_circles(legend: Legend) -> None:
@@ -80,25 +68,3 @@ def colour_as_circles(legend: Legend) -> None:
 def events_text(number: float) -> str:
     """A number of events, or a sum of weights, as text."""
     return count(round(number)) if number == round(number) else f"{number:.4g}"
-
-
-def save(figure: Figure, path: Path, dpi: int = 150) -> Path:
-    """Write a figure and close it; the same figure gives the same bytes.
-
-    Parameters
-    ----------
-    figure : Figure
-        What to write.
-    path : Path
-        PNG file.
-    dpi : int
-        Dots per inch.
-
-    Returns
-    -------
-    Path
-        The file.
-    """
-    figure.savefig(path, dpi=dpi, metadata={"Software": None})
-    plt.close(figure)
-    return path

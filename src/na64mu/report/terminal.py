@@ -7,20 +7,23 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.console import ConsoleRenderable, RenderHook
 from rich.markup import escape
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from na64mu.errors import one_line
 from na64mu.report.numbers import count
 from na64mu.report.tables import BLINDED, Cells, cutflow_cells, exposure_cells, region_cells
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from na64mu.analysis.result import RunResult
 
-__all__ = ("tables", "timing_line")
+__all__ = ("Written", "tables", "timing_line")
 
 MOST_LINES = 12
 ROOM_FOR_ALL = 112  # columns of a terminal that shows the whole cut-flow
@@ -51,9 +54,35 @@ def tables(result: RunResult, width: int) -> Iterator[RenderableType]:
     yield Text(timing_line(result), style="dim")
 
 
+class Written(RenderHook):
+    """Writes out control characters in whatever a console prints: names in tables come from files of other people."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """The same, to be printed safely."""
+        return [_Shown(renderable) for renderable in renderables]
+
+
+class _Shown:
+    def __init__(self, renderable: ConsoleRenderable) -> None:
+        self.renderable = renderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self.renderable, options):
+            text = segment.text
+            if segment.control or text.isprintable() or text == "\n":
+                yield segment
+            else:
+                lines = text.split("\n")  # a line end here is one of the layout: those of cells are written out before
+                yield Segment("\n".join(one_line(line) for line in lines), segment.style)
+
+
 def _table(cells: Cells, *, emphasise_last: bool = False) -> RenderableType:
     table = Table(
-        title=escape(cells.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, caption=escape(cells.note) or None
+        title=escape(one_line(cells.title)),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        caption=escape(one_line(cells.note)) or None,
     )
     table.caption_justify = "left"
     for i, heading in enumerate(cells.head):
@@ -62,14 +91,14 @@ def _table(cells: Cells, *, emphasise_last: bool = False) -> RenderableType:
         text = heading if words else textwrap.fill(heading, longest)
         table.add_column(escape(text), justify="left" if words else "right", no_wrap=not words, overflow="fold")
     for i, row in enumerate(cells.rows):
-        texts = [Text(cell, style="magenta" if cell == BLINDED else "") for cell in row]
+        texts = [Text(one_line(cell), style="magenta" if cell == BLINDED else "") for cell in row]
         table.add_row(*texts, style="bold" if emphasise_last and i == len(cells.rows) - 1 else "")
     return Padding(table, (0, 0, 1, 0))
 
 
 def _list(word: str, colour: str, sentences: list[str] | tuple[str, ...]) -> Iterator[Text]:
     for sentence in sentences[:MOST_LINES]:
-        yield Text.assemble((f"{word}: ", f"bold {colour}"), sentence)
+        yield Text.assemble((f"{word}: ", f"bold {colour}"), one_line(sentence))
     if len(sentences) > MOST_LINES:
         yield Text.assemble((f"{word}: ", f"bold {colour}"), f"and {len(sentences) - MOST_LINES} more, all in summary.json")
 

@@ -233,7 +233,7 @@ def produce(
     Na64muError
         If the mass is missing or cannot be produced.
     """
-    if isinstance(process, str) and process in RENAMED:
+    if process in RENAMED:
         warn_renamed(f"the process {process!r}", repr(RENAMED[process]))
         process = RENAMED[process]
     output, detector = Path(file_name(output, "output")), load_detector(detector)

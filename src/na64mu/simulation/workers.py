@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from na64mu.children import pool
 from na64mu.errors import Na64muError
 
 __all__ = ("in_order",)
@@ -45,10 +45,10 @@ def in_order(make: Callable[[int], T], n: int, workers: int) -> Iterator[T]:
         yield from map(make, range(n))
         return
     pending: deque[Future[T]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with pool(workers) as processes:
         try:
             for i in range(n):
-                pending.append(pool.submit(make, i))
+                pending.append(processes.submit(make, i))
                 if len(pending) >= AHEAD * workers:
                     yield pending.popleft().result()
             while pending:

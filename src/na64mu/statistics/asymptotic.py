@@ -115,7 +115,7 @@ def _limits(
             )
 
 
-@njit(cache=True, nogil=True)
+@general_kernel
 def _one_limit(
     first: float,
     is_observed: bool,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from na64mu import __version__
+from na64mu.errors import writing
 from na64mu.statistics.model import CountingModel
 from na64mu.statistics.workspace import POI, full_workspace
 
@@ -119,5 +120,6 @@ def write_hs3(path: str | Path, model: CountingModel, observed: Sequence[float])
         The file.
     """
     target = Path(path)
-    target.write_text(json.dumps(hs3_document(model, observed), indent=1) + "\n", encoding="utf-8")
+    with writing(target):
+        target.write_text(json.dumps(hs3_document(model, observed), indent=1) + "\n", encoding="utf-8")
     return target

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from na64mu.errors import StatisticsError
+from na64mu.errors import StatisticsError, writing
 from na64mu.statistics.model import SIGNAL, CountingModel
 
 __all__ = ("NO_RECORD", "PATCHSET", "WORKSPACE", "background_workspace", "full_workspace", "patch_name", "patchset", "write_workspace")
@@ -193,7 +193,9 @@ def write_workspace(
     workspace = pyhf.Workspace(background)  # checks the schema
     pyhf.PatchSet(patches).verify(workspace)
     path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
     for name, content in ((WORKSPACE, background), (PATCHSET, patches)):
-        (path / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        with writing(path / name):
+            (path / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path / WORKSPACE, path / PATCHSET

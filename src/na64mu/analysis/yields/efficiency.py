@@ -20,7 +20,7 @@ import numpy as np
 
 from na64mu.arguments import one_of
 from na64mu.binomial import Efficiency, clopper_pearson
-from na64mu.errors import InputError
+from na64mu.errors import InputError, writing
 from na64mu.typing import FloatArray
 
 __all__ = ("CONFIGS", "STANDARD", "EfficiencyPoint", "EfficiencyTable", "FlatEfficiency")
@@ -163,10 +163,12 @@ class EfficiencyTable:
     def write(self, path: str | Path) -> Path:
         """Write the table as JSON."""
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        with writing(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
         rows = ",\n".join("  " + json.dumps(asdict(p)) for p in sorted(self.points))
         head = json.dumps({"format_version": FORMAT_VERSION, "provenance": dict(self.provenance)}, indent=1)
-        target.write_text(f'{head[:-2]},\n "points": [\n{rows}\n ]\n}}\n', encoding="utf-8")
+        with writing(target):
+            target.write_text(f'{head[:-2]},\n "points": [\n{rows}\n ]\n}}\n', encoding="utf-8")
         return target
 
     @classmethod

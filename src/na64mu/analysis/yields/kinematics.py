@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from na64mu.arguments import choice, one_of
-from na64mu.errors import InputError
+from na64mu.errors import InputError, writing
 from na64mu.physics.cross_section import Method
 from na64mu.physics.mediator import Mediator
 from na64mu.physics.production import sample_kinematics, tabulate
@@ -112,7 +112,8 @@ class KinematicMap:
     def write(self, path: str | Path) -> Path:
         """Write the map as JSON."""
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        with writing(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
         content = {
             "format_version": FORMAT_VERSION,
             "provenance": dict(self.provenance),
@@ -122,7 +123,8 @@ class KinematicMap:
             "generated": np.round(self.generated, 1).tolist(),
             "selected": self.selected.tolist(),
         }
-        target.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        with writing(target):
+            target.write_text(json.dumps(content) + "\n", encoding="utf-8")
         return target
 
     @classmethod

@@ -71,6 +71,27 @@ def _triggered(detector: Detector, found: Deposits, prescale: int, rng: np.rando
     return int(on_target.sum()), written, measured[rows]
 
 
+class _Told:
+    """What was said of the progress: shots are counted, events are told, and they add up to all events whatever comes in between."""
+
+    def __init__(self, progress: Callable[[int], object], n_events: int, n_shots: int) -> None:
+        self.progress, self.n_events, self.n_shots = progress, n_events, n_shots
+        self.shots = self.events = 0
+
+    def __call__(self, shots: int) -> None:
+        self.shots += shots
+        self._tell(self.n_events * min(self.shots, self.n_shots) // max(1, self.n_shots))
+
+    def finish(self) -> None:
+        """Tell what is left: muons that are not sent, or do not reach their vertex."""
+        self._tell(self.n_events)
+
+    def _tell(self, events: int) -> None:
+        if events > self.events:
+            self.progress(events - self.events)
+            self.events = events
+
+
 def run_geant4(
     detector: Detector,
     config: int,
@@ -129,8 +150,7 @@ def run_geant4(
     scales = energy_scales(detector, settings)
     shots = beam_shots(detector, detector.beam.particle, n_events, seed)
     choice = None
-    per_shot = n_events / max(1, len(shots.numbers) * (1 if plans is None else 2))
-    tell = None if progress is None else lambda done: progress(round(done * per_shot))
+    told = None if progress is None else _Told(progress, n_events, len(shots.numbers) * (1 if plans is None else 2))
     if process == "hadron":
         species = np.random.default_rng([seed, 6]).choice(HADRONS[detector.beam.charge], size=n_events, p=detector.beam.hadron_species)
         shots = shots._replace(particles=species[shots.numbers])
@@ -138,11 +158,13 @@ def run_geant4(
         end = detector.ecal.z + detector.ecal.length
         choice = Choice(above, detector.ecal.z, end, float(TRUTH_PROCESS[NUCLEAR]) if process == "nuclear" else 0.0)
     if plans is not None:
-        found = shoot_with_vertex(detector, config, shots, plans[shots.numbers], seed, settings, tell)
+        found = shoot_with_vertex(detector, config, shots, plans[shots.numbers], seed, settings, told)
     else:
-        found = shoot(detector, config, shots, settings, choice, tell)
+        found = shoot(detector, config, shots, settings, choice, told)
     if process == "hadron":
         found.facts[:, F_PROCESS] = TRUTH_HADRON
+    if told is not None:
+        told.finish()
     n_mot, found, counters = _triggered(detector, found, prescale, np.random.default_rng([seed, 7]))
     ecal, vhcal, hcal = (scale * cells for scale, cells in zip(scales, (found.ecal, found.vhcal, found.hcal), strict=True))
     truth = Truth(found.facts, found.hits, found.hit_offsets, counters, found.veto, ecal, vhcal, hcal)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from na64mu.children import end_with
 from na64mu.detector import Detector
 from na64mu.errors import Na64muError
 from na64mu.simulation.geant4.processes import run_module
@@ -125,6 +126,8 @@ def main(task: dict[str, Any]) -> None:
 
     from na64mu.simulation.geant4.geometry import Geometry
     from na64mu.simulation.geant4.worker import version
+
+    end_with(task["parent"])
 
     parser, overlaps = g4.G4GDMLParser(), []
     if task["read"]:

@@ -127,7 +127,7 @@ def run_module(module: str, tasks: list[dict[str, Any]], environment: dict[str, 
         for i, task in enumerate(tasks):
             place = folder / str(i)
             place.mkdir(parents=True)
-            (place / "task.json").write_text(json.dumps(task))
+            (place / "task.json").write_text(json.dumps({**task, "parent": os.getpid()}))
             command = [sys.executable, "-m", f"na64mu.simulation.geant4.{module}", str(place / "task.json")]
             with (place / "stdout").open("wb") as out, (place / "stderr").open("wb") as err:
                 process = subprocess.Popen(command, env=os.environ | environment, stdout=out, stderr=err)

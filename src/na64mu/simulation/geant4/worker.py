@@ -16,6 +16,7 @@ from typing import Any
 import geant4_pybind as g4
 import numpy as np
 
+from na64mu.children import end_with
 from na64mu.detector import Detector
 from na64mu.simulation.geant4.actions import Collector, Gun, Staging, TakeOut
 from na64mu.simulation.geant4.geometry import Geometry
@@ -174,6 +175,7 @@ class _Report:
 
 def main(task: dict[str, Any]) -> None:
     """Do a task: see the head of this module."""
+    end_with(task["parent"])
     detector = Detector.model_validate_json(task["detector"])
     run = Run(detector, task, Choice(*task["choice"]) if task["choice"] else None)
     run.progress = _Report(Path(task["report"]))
