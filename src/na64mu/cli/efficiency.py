@@ -32,6 +32,11 @@ MASSES = "0.001,0.002,0.005,0.01,0.02,0.03,0.04,0.06,0.1,0.15,0.2,0.3,0.5,0.7,1,
 @click.option("--detector", "tag", default="na64mu-2022", show_default=True, help="Tag or TOML file of the set-up.")
 @click.option("--selection", default="prl2024", show_default=True, metavar="NAME|FILE", help="Working point.")
 @click.option(
+    "--calibration",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Windows of a MIP, as in your run; by default those that ship with the package.",
+)
+@click.option(
     "--samples",
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep the raw trees in this folder; those that are there already are not made again.",
@@ -51,6 +56,7 @@ def command(
     seed: int,
     tag: str,
     selection: str,
+    calibration: Path | None,
     samples: Path | None,
     workers: int | None,
     map_file: Path | None,
@@ -60,16 +66,21 @@ def command(
     import tempfile
     from contextlib import nullcontext
 
+    from na64mu.detector import load_detector
+    from na64mu.execution.configuration import load_calibrations
     from na64mu.execution.executors import default_workers
 
+    detector = load_detector(tag)
+    load_calibrations({detector.tag: detector}, calibration)  # a wrong file is said before minutes of work
     began, wanted = time.perf_counter(), _numbers(masses)
     command_line = f"na64mu efficiency -n {n_events} --masses {','.join(f'{m:g}' for m in wanted)} {'--pile-up' if pile_up else '--no-pile-up'} --seed {seed} --selection {selection}"
+    command_line += "" if calibration is None else f" --calibration {calibration.name}"
     with nullcontext(samples) if samples is not None else tempfile.TemporaryDirectory() as folder:
         made = _samples(Path(folder), n_events, wanted, pile_up, seed, tag, workers or default_workers("futures"))
-        table = _table(made, tag, selection, command_line)
+        table = _table(made, tag, selection, calibration, command_line)
         written = [table.write(output)]
         if map_file is not None:
-            written.append(_map(made, tag, selection, table.provenance).write(map_file))
+            written.append(_map(made, tag, selection, calibration, table.provenance).write(map_file))
     loss, error = table.pile_up_loss()
     for config in (1, 2):
         for p in table.of(config):
@@ -175,7 +186,7 @@ def _make_all(todo: Sequence[Sample], detector: Detector, workers: int, done: Ca
         done()
 
 
-def _table(samples: Iterable[Sample], tag: str, selection: str, command_line: str) -> EfficiencyTable:
+def _table(samples: Iterable[Sample], tag: str, selection: str, calibration: Path | None, command_line: str) -> EfficiencyTable:
     """Run the selection over all samples and count."""
     import datetime as dt
 
@@ -188,7 +199,8 @@ def _table(samples: Iterable[Sample], tag: str, selection: str, command_line: st
 
     detector = load_detector(tag)
     made = {sample.path.stem: sample for sample in samples}
-    result = run_search([s.path for s in made.values()], selection=selection, detector=None if tag == detector.tag else tag)
+    files, own = [s.path for s in made.values()], None if tag == detector.tag else tag
+    result = run_search(files, selection=selection, detector=own, calibration=calibration)
     if result.exit_code:
         msg = f"{next(loss.reason for loss in result.losses if loss.is_damage)}: delete the samples and simulate them again"
         raise InputError(msg)
@@ -212,13 +224,14 @@ def _table(samples: Iterable[Sample], tag: str, selection: str, command_line: st
         "commit_is_unchanged": clean,
         "detector": {"tag": detector.tag, "digest": detector.digest},
         "selection": {"name": result.working_point.name, "hash": result.working_point.hash},
+        "calibration": result.provenance.calibrations.get(detector.tag, ""),
         "packages": package_versions(),
         "made": dt.datetime.now(dt.UTC).date().isoformat(),
     }
     return EfficiencyTable(points, provenance)
 
 
-def _map(samples: Iterable[Sample], tag: str, selection: str, provenance: Any) -> KinematicMap:
+def _map(samples: Iterable[Sample], tag: str, selection: str, calibration: Path | None, provenance: Any) -> KinematicMap:
     """The samples without pile-up by (x, psi') of the vertex."""
     from na64mu.analysis.yields.kinematics import build_map
     from na64mu.detector import load_detector
@@ -226,7 +239,7 @@ def _map(samples: Iterable[Sample], tag: str, selection: str, provenance: Any) -
     from na64mu.selections.working_point import load_working_point
 
     detector, working_point = load_detector(tag), load_working_point(selection)
-    windows = load_calibrations({detector.tag: detector}, None)[detector.tag].windows
+    windows = load_calibrations({detector.tag: detector}, calibration)[detector.tag].windows
     cuts = working_point.bind(windows)
     found = [_in_box(sample, detector, working_point.box, cuts) for sample in samples if not sample.pile_up]
     what = "selected Z' events by (x, psi') of the vertex, all simulated masses together; see na64mu.analysis.yields.kinematics"

@@ -164,6 +164,7 @@ def measure_efficiency(place: Path, parameters: Mapping[str, Any]) -> Sequence[P
         "commit_is_unchanged": clean,
         "detector": {"tag": detector.tag, "digest": detector.digest},
         "selection": {"name": result.working_point.name, "hash": result.working_point.hash},
+        "calibration": result.provenance.calibrations.get(detector.tag, ""),
         "packages": package_versions(),
     }
     table = EfficiencyTable(points, provenance)
