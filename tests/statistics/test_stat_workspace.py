@@ -11,7 +11,7 @@ from na64mu.errors import StatisticsError
 from na64mu.statistics import CountingModel, Systematic, letter_model, upper_limits
 from na64mu.statistics.hs3 import hs3_document, write_hs3
 from na64mu.statistics.profile import Likelihood, negative_log_likelihood
-from na64mu.statistics.workspace import background_workspace, patch_name, patchset, write_workspace
+from na64mu.statistics.workspace import background_workspace, full_workspace, patch_name, patchset, write_workspace
 
 INSPIRE = 1234567
 MODELS = {0.01: letter_model((5.91, 4.09)), 0.1: letter_model((2.0, 1.5)), 1.0: letter_model((0.03, 0.02))}
@@ -49,6 +49,14 @@ def test_a_gaussian_systematic_becomes_a_histosys():
     model = CountingModel((1.0, 1.0), {"b": (2.0, 4.0)}, (Systematic("x", {"b": 0.25}, shape="gaussian"),))
     (modifier,) = background_workspace(model, (0, 0))["channels"][1]["samples"][0]["modifiers"]
     assert modifier == {"name": "x", "type": "histosys", "data": {"hi_data": [5.0], "lo_data": [3.0]}}
+
+
+def test_a_fit_may_try_as_many_signal_events_as_are_seen():
+    model = CountingModel((1.0, 1.0), {"b": (500.0, 400.0)})
+    for observed, events in (((0, 0), 2700.0), ((1000, 100), 6000.0)):
+        (settings,) = full_workspace(model, observed)["measurements"][0]["config"]["parameters"]
+        assert settings["bounds"] == [[0.0, events / 2.0]]
+    assert full_workspace(MODELS[0.1], (0, 0))["measurements"][0]["config"]["parameters"][0]["bounds"] == [[0.0, 100.0 / 3.5]]
 
 
 def test_patch_names():

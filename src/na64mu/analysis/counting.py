@@ -39,8 +39,8 @@ class Counting:
     methods : mapping of str to str
         Background -> how it was estimated, with its interval and cross-checks.
     bounds : mapping of str to float
-        Background -> upper limit, of those of which nothing else is known. They enter the model with no event: more background makes the observed limit
-        stronger, so this is the safe side for it, and the expected limits hold if there is indeed none. `SearchLimits.at_the_bounds` gives the other end.
+        Background -> upper limit, of those of which nothing else is known. They enter the model with no event: more background makes the exact
+        observed limit stronger or leaves it, so this is the safe side for it, and the expected limits hold if there is indeed none. `SearchLimits.at_the_bounds` gives the other end.
     origin : Origin
         Set-up, selection and calibration of the run; empty if it is no run of this software.
     """
