@@ -250,6 +250,7 @@ def test_own_counts_to_a_limit_in_three_lines():
         ({"mot": (1e10,), "efficiency": 0.1}, r"mot = \[10000000000.0\]: muons on target of the trigger configurations 1 and 2"),
         ({"mot": (1e10, -1.0), "efficiency": 0.1}, "muons on target of the trigger configurations 1 and 2 are wanted"),
         ({"mot": (1e10, 0), "counts": (0, 0.5), "efficiency": 0.1}, "whole numbers of events in the trigger configurations 1 and 2"),
+        ({"mot": (1e10, 0), "counts": (0, 3)}, "3 events in the signal box of trigger configuration 2, which has no muons on target"),
         ({"mot": (1e10, 0), "backgrounds": {"a": (1.0, -1.0)}}, r"background 'a': 1 \+- -1 events: finite numbers from 0 on"),
         ({"mot": (1e10, 0), "efficiency": 1.1}, r"efficiency 1\.1: a number above 0 and at most 1 is wanted"),
         ({"source": "letter", "boson": "higgs"}, "no boson 'higgs': known are zprime, scalar"),
