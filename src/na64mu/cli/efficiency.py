@@ -191,44 +191,26 @@ def _table(samples: Iterable[Sample], tag: str, selection: str, calibration: Pat
     import datetime as dt
 
     from na64mu import __version__
-    from na64mu.analysis.provenance import package_versions, repository_state
-    from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable
+    from na64mu.analysis.yields.measured import SignalSample, efficiency_of
     from na64mu.detector import load_detector
     from na64mu.errors import InputError
     from na64mu.execution.run import run_search
 
-    detector = load_detector(tag)
-    made = {sample.path.stem: sample for sample in samples}
+    detector, made = load_detector(tag), {sample.path.stem: sample for sample in samples}
     files, own = [s.path for s in made.values()], None if tag == detector.tag else tag
     result = run_search(files, selection=selection, detector=own, calibration=calibration)
     if result.exit_code:
         msg = f"{next(loss.reason for loss in result.losses if loss.is_damage)}: delete the samples and simulate them again"
         raise InputError(msg)
-    points = tuple(  # without a prescaled calibration trigger every written event is one of the physics trigger
-        EfficiencyPoint(
-            s.mass,
-            s.config,
-            s.pile_up,
-            round(result.exposure.n_mot(name)),
-            result.cutflows[name].steps[0].n,
-            result.regions[name]["box_after"].n,
-        )
-        for name, s in made.items()
+    return efficiency_of(
+        result,
+        {name: SignalSample(s.mass, s.config, s.pile_up) for name, s in made.items()},
+        detector,
+        what="selected Z' events over muons on target with one Z' each, simulated; see na64mu.analysis.yields.efficiency",
+        command=f"{command_line} --detector {detector.tag}",
+        version=__version__,
+        made=dt.datetime.now(dt.UTC).date().isoformat(),
     )
-    commit, clean = repository_state()
-    provenance = {
-        "what": "selected Z' events over muons on target with one Z' each, simulated; see na64mu.analysis.yields.efficiency",
-        "command": f"{command_line} --detector {detector.tag}",
-        "version": __version__,
-        "commit": commit,
-        "commit_is_unchanged": clean,
-        "detector": {"tag": detector.tag, "digest": detector.digest},
-        "selection": {"name": result.working_point.name, "hash": result.working_point.hash},
-        "calibration": result.provenance.calibrations.get(detector.tag, ""),
-        "packages": package_versions(),
-        "made": dt.datetime.now(dt.UTC).date().isoformat(),
-    }
-    return EfficiencyTable(points, provenance)
 
 
 def _map(samples: Iterable[Sample], tag: str, selection: str, calibration: Path | None, provenance: Any) -> KinematicMap:
