@@ -61,6 +61,13 @@ def test_pile_up_at_the_future_rate():
     assert exposure_with_background(1.0, dict.fromkeys(("momentum", "decays", "hadrons"), 0.0)) == math.inf
 
 
+def test_nothing_is_observed_in_the_future(projection):
+    for limits in projection.limits:
+        assert limits.is_blinded
+        assert all(one.observed is None and "observed" not in one.caution for one in limits.scan.limits)
+    assert "events expected are too few for the asymptotic form: its median expected limit" in projection.limits[0].scan.limits[0].caution
+
+
 def test_every_scenario_says_what_it_assumes(projection, tmp_path):
     from na64mu.report.projection import write_projection_figure
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from na64mu.analysis.counting import letter_counting
 from na64mu.analysis.limits import search_limits
 from na64mu.analysis.recast import read_user_table, recast
 from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, produced_per_muon, signal_yield, target_of
+from na64mu.analysis.yields.origin import Origin
 from na64mu.detector import load_detector
 from na64mu.errors import InputError
 from na64mu.physics.cross_section import Method
@@ -60,6 +62,17 @@ def test_our_own_events_give_our_own_limit(target, ours, tmp_path):
     assert [f.name for f in files] == ["recast.csv", "recast.json"]
     content = json.loads(files[1].read_text(encoding="utf-8"))
     assert content["limits"][0]["g_exact_observed"] == pytest.approx(found.couplings("exact")[0, 0])
+
+
+def test_counts_of_another_set_up_are_named(tmp_path, caplog):
+    counting = replace(letter_counting(), origin=Origin(detectors={"na64mu-2022": "another digest"}))
+    plain = read_user_table(write(tmp_path / "y.csv", "mass_GeV,per_mot", [(0.1, 1e-9)]))
+    recast(plain, counting, LOSS)
+    assert "simulated with another version of the detector description na64mu-2022 than the counts" in caplog.text
+    caplog.clear()
+    own = read_user_table(write(tmp_path / "o.csv", "mass_GeV,per_mot,efficiency_1,efficiency_2", [(0.1, 1e-9, 0.1, 0.1)]))
+    recast(own, counting, LOSS)
+    assert "another version of the detector description" not in caplog.text
 
 
 def test_own_efficiencies_and_another_power(tmp_path):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from dataclasses import replace
 
 import pyhf
 import pytest
 from click.testing import CliRunner
 
+import na64mu
 from na64mu.analysis.calibration import load_calibration
-from na64mu.analysis.search import limits_of, pile_up_loss_of
+from na64mu.analysis.result import RunResult
+from na64mu.analysis.search import counting_from, limits_of, pile_up_loss_of
 from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable
 from na64mu.analysis.yields.origin import Origin, disagreements
 from na64mu.cli import main
@@ -62,7 +65,7 @@ def test_published_numbers_to_limits(table, tmp_path):
     figures = {f"{name}{kind}" for name in drawn for kind in (".png", ".pdf", "_numbers.csv")}
     assert names == {"limits.csv", "yields.csv", "systematics.csv", "background_only.json", "patchset.json", "hs3_100MeV.json"} | figures
     hs3 = json.loads((tmp_path / "out" / "hs3_100MeV.json").read_text(encoding="utf-8"))
-    assert [d["name"] for d in hs3["distributions"]] == ["config_1", "config_2"]
+    assert [d["name"] for d in hs3["distributions"] if d["type"] == "histfactory_dist"] == ["config_1", "config_2"]
     with (tmp_path / "out" / "limits.csv").open(encoding="utf-8") as stream:
         table_rows = list(csv.DictReader(line for line in stream if not line.startswith("#")))
     assert float(table_rows[0]["g_exact_observed"]) == pytest.approx(rows[0.01]["g_exact_observed"], rel=1e-5)
@@ -174,7 +177,10 @@ def test_limits_of_an_output_folder(folder, table, tmp_path):
 
 def test_efficiency_from_simulation(tmp_path):
     path = tmp_path / "table.json"
+    own = load_calibration("na64mu-2022").model_copy(update={"n_muons": 1})
     arguments = [
+        "--calibration",
+        str(own.write(tmp_path / "own.toml")),
         "-n",
         "400",
         "--masses",
@@ -197,6 +203,7 @@ def test_efficiency_from_simulation(tmp_path):
     assert [(p.mass, p.config) for p in made.points] == [(0.1, 1), (0.1, 2), (1.0, 1), (1.0, 2)]
     assert all(100 < p.n_mot < 400 and 0 < p.n_selected <= p.n_trigger < p.n_mot for p in made.points)
     assert made.provenance["command"].startswith("na64mu efficiency -n 400 --masses 0.1,1 --no-pile-up --seed 3")
+    assert made.provenance["calibration"] == own.hash != load_calibration("na64mu-2022").hash
     # samples that are there are taken as they are; a broken one is named
     (tmp_path / "samples" / "zprime_100MeV_config2.root").write_bytes(b"no tree")
     done = CliRunner().invoke(main, ["-q", "efficiency", *arguments])
@@ -205,6 +212,70 @@ def test_efficiency_from_simulation(tmp_path):
     assert "delete the samples and simulate them again" in " ".join(done.output.split())
     with pytest.raises(InputError, match="the efficiency table has no samples with pile-up: give the loss of signal with --pile-up-loss"):
         pile_up_loss_of(made)
+
+
+def test_a_calibration_of_another_detector_is_refused_before_the_work(tmp_path):
+    other = load_calibration("g4raw-indep-1").write(tmp_path / "other.toml")
+    done = CliRunner().invoke(main, ["efficiency", "--calibration", str(other), "-o", str(tmp_path / "t.json")])
+    assert done.exit_code == 1
+    assert "the calibration is of detector 'g4raw-indep-1', the files are of na64mu-2022" in " ".join(done.output.split())
+
+
+def test_a_missing_library_is_named_before_the_work(table, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hepdata_lib", None)
+    monkeypatch.setattr("na64mu.analysis.search.limits_of", None)  # it would fail with another message
+    done = limits("--published", "--efficiency", table, "--hepdata", "-o", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "needs hepdata_lib: install it with `pip install na64mu[publish]`" in " ".join(done.output.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_own_counts_to_a_limit_in_three_lines():
+    limits = na64mu.limits_of(
+        counts=(0, 0), backgrounds={"tail": (0.05, 0.03)}, mot=(1.2e10, 8e9), efficiency=0.1, masses=[0.1], method="ww"
+    )
+    assert limits.events("exact")[0, 0] == pytest.approx(2.31, abs=0.01)
+    assert limits.couplings("exact")[0, 0] == pytest.approx(1e-4 * (2.309 / (2e10 * 7.68e-11 * 1.01 * 0.1)) ** 0.5, rel=0.01)
+    blind = na64mu.limits_of(backgrounds={"tail": 0.05}, mot=(1.2e10, 0), efficiency=0.1, masses=[0.1], method="ww", boson="scalar")
+    assert blind.is_blinded
+    assert next(iter(blind.models.values())).channels == ("config_1",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "give either a result, its output folder, counts of `counting_from`, or"),
+        ({"source": "letter", "mot": (1e10, 1e10)}, "give either a result"),
+        ({"source": "letter", "counts": (0, 0)}, "give either a result"),
+        ({"mot": (1e10,), "efficiency": 0.1}, r"mot = \[10000000000.0\]: muons on target of the trigger configurations 1 and 2"),
+        ({"mot": (1e10, -1.0), "efficiency": 0.1}, "muons on target of the trigger configurations 1 and 2 are wanted"),
+        ({"mot": (1e10, 0), "counts": (0, 0.5), "efficiency": 0.1}, "whole numbers of events in the trigger configurations 1 and 2"),
+        ({"mot": (1e10, 0), "counts": (0, 3)}, "3 events in the signal box of trigger configuration 2, which has no muons on target"),
+        ({"mot": (1e10, 0), "backgrounds": {"a": (1.0, -1.0)}}, r"background 'a': 1 \+- -1 events: finite numbers from 0 on"),
+        ({"mot": (1e10, 0), "efficiency": 1.1}, r"efficiency 1\.1: a number above 0 and at most 1 is wanted"),
+        ({"source": "letter", "boson": "higgs"}, "no boson 'higgs': known are zprime, scalar"),
+        ({"source": "letter", "masses": 1}, "1 masses from 0.001 to 5 GeV: at least two are wanted"),
+        ({"source": "letter", "mass_range": (1.0, 0.1)}, "the lowest mass above zero and below the highest"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        na64mu.limits_of(**arguments)
+
+
+def test_backgrounds_by_another_name_are_refused(folder):
+    with pytest.raises(InputError, match="no backgrounds 'letters': known are own, letter"):
+        counting_from(RunResult.read(folder), backgrounds="letters")
+    with pytest.raises(InputError, match="no dataset 'physic' in the output folder: there are"):
+        counting_from(RunResult.read(folder), physics=["physics", "physic"])
+
+
+def test_several_datasets_are_counted_together(folder):
+    result = RunResult.read(folder)
+    both = counting_from(result, physics=["physics", "calibration"], backgrounds="letter")
+    parts = [counting_from(result, physics=name, backgrounds="letter").exposures for name in ("physics", "calibration")]
+    assert both.exposures == tuple(map(sum, zip(*parts, strict=True)))
+    assert set(counting_from(result, physics=["physics", "calibration"]).bounds) == {"momentum"}
 
 
 @pytest.mark.parametrize("masses", ["0.1;1", "0,1"])

@@ -81,6 +81,27 @@ def test_blinded_limits_are_called_expected(limits):
     np.testing.assert_allclose(drawn["expected (exact CLs), 90 % CL"][1], blinded.couplings("exact")[:, 3])
 
 
+def test_a_method_that_gives_no_limit_is_drawn_empty_and_named(limits):
+    """More counts than the exact form follows: the other one is shown, and the reason."""
+    many = replace(letter_counting(), backgrounds={"momentum": 5e4}, errors={"momentum": 3e3}, observed=(3e4, 2e4))
+    found = search_limits(many, limits.yields)
+    _, ax = limit_g(found)
+    drawn = lines(ax)
+    assert np.isnan(drawn["observed (exact CLs), 90 % CL"][1]).all()
+    assert np.isfinite(drawn["observed (asymptotic CLs, as the Letter)"][1]).all()
+    stream = io.StringIO()
+    render_limits(found, Console(file=stream, width=400))
+    assert "caution: no exact limit: " in stream.getvalue()
+    assert "the exact limit is made for at most 20000; with so many events" in stream.getvalue()
+
+
+def test_a_bounded_background_is_said_on_the_terminal(limits):
+    bounded = search_limits(replace(letter_counting(), bounds={"leak": 146.0}), limits.yields)
+    stream = io.StringIO()
+    render_limits(bounded, Console(file=stream, width=400))
+    assert "leak: known as an upper limit alone, < 146 events (given); it enters with 0" in stream.getvalue()
+
+
 def test_efficiency_and_yields(limits):
     _, ax = efficiency_figure(limits)
     np.testing.assert_allclose(lines(ax)["configuration 2"][1], 100 * 0.15 * 0.87)

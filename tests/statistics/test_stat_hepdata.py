@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ import yaml
 from na64mu.analysis.backgrounds.table import PUBLISHED, BackgroundTable, Row
 from na64mu.analysis.cutflow import CutFlow
 from na64mu.errors import StatisticsError
-from na64mu.statistics import letter_model, limit_scan
-from na64mu.statistics.hepdata import ARCHIVE, Publication, write_hepdata
+from na64mu.statistics import CountingModel, Systematic, letter_model, limit_scan
+from na64mu.statistics.hepdata import ARCHIVE, DarkLimits, Publication, write_hepdata
 
 MODELS = {0.01: letter_model((5.91, 4.09)), 0.1: letter_model((2.0, 1.5))}
 
@@ -26,6 +27,8 @@ def publication(**changes) -> Publication:
         "inspire": 1234567,
         "efficiencies": {0.01: (0.02, 0.03), 0.1: (0.08, 0.09)},
         "backgrounds": BackgroundTable(tuple(Row(name, title, entry, entry) for name, (title, entry) in PUBLISHED.items()), 1.98e10),
+        "exposures": (1.17e10, 8.1e9),
+        "dark": DarkLimits(np.array([0.003, 0.03]), {m: np.full((2, 6), 1e-12) for m in ("asymptotic", "exact")}, "y"),
         "cutflow": CutFlow.from_masks({"a": np.array([True, True, False])}, np.ones(3), labels={"a": "cut a"}),
     }
     return Publication(**(content | changes))
@@ -47,7 +50,7 @@ def test_the_archive_holds_every_table_and_the_likelihood(archive):
     with tarfile.open(archive) as content:
         names = set(content.getnames())
     assert {"submission.yaml", "background_only.json", "patchset.json"} <= names
-    assert sum(name.endswith(".yaml") for name in names) == 9
+    assert sum(name.endswith(".yaml") for name in names) == 12
     head, _, _ = table(archive, "Signal yields")
     assert [r["type"] for r in head["additional_resources"] if r["location"].endswith(".json")] == ["HistFactory", "HistFactory"]
 
@@ -62,17 +65,49 @@ def test_tables_hold_our_numbers(archive):
     _, _, content = table(archive, "Limits on events asymptotic")
     assert [v["value"] for v in content["dependent_variables"][3]["values"]] == pytest.approx(scan.events("asymptotic")[:, 3], rel=1e-4)
     _, _, content = table(archive, "Systematics")
-    assert len(content["independent_variables"][0]["values"]) == 10
+    mass, source = ([v["value"] for v in variable["values"]] for variable in content["independent_variables"])
+    assert mass == [0.01] * 10 + [0.1] * 10
+    assert source[0] == source[10] == "muons_on_target (signal)"
+    _, _, content = table(archive, "Counts")
+    assert [v["value"] for v in content["dependent_variables"][0]["values"]] == [1.17e10, 8.1e9]
+    assert [v["value"] for v in content["dependent_variables"][1]["values"]] == [0.0, 0.0]
+    _, _, content = table(archive, "Limits on y exact")
+    assert [v["value"] for v in content["independent_variables"][0]["values"]] == [0.003, 0.03]
     _, _, content = table(archive, "Backgrounds")
     assert content["dependent_variables"][0]["values"][0] == {"value": 0.05, "errors": [{"label": "total", "symerror": 0.03}]}
     _, _, content = table(archive, "Cut flow")
     assert [v["value"] for v in content["dependent_variables"][0]["values"]] == [3, 2]
 
 
+def test_every_table_says_where_its_numbers_are(archive):
+    documents = list(yaml.safe_load_all((archive.parent / "tables" / "submission.yaml").read_text()))[1:]
+    places = {d["name"]: d["location"] for d in documents}
+    assert len(places) == 11
+    assert all(place.startswith("na64mu") for place in places.values())
+    assert places["Limits on coupling exact"] == "na64mu limits, limits.csv, columns g_exact; figures limit_g and bands"
+
+
+def test_a_search_without_background_has_no_likelihood_and_says_so(tmp_path):
+    models = {m: replace(model, backgrounds={}, systematics=model.systematics[:7]) for m, model in MODELS.items()}
+    scan = limit_scan(list(models), list(models.values()), (1, 0), g_ref=1e-4)
+    archive = write_hepdata(tmp_path, publication(scan=scan, models=models, observed=(1, 0)))
+    head, _, _ = table(archive, "Counts")
+    assert "No likelihood is attached: no background is expected" in head["comment"]
+
+
+def test_what_does_not_exist_is_a_word(tmp_path):
+    systematic = Systematic("large", {"signal": 0.4}, shape="gaussian")
+    models = {m: CountingModel(model.signal, model.backgrounds, (systematic,)) for m, model in MODELS.items()}
+    scan = limit_scan(list(models), list(models.values()), (0, 0), g_ref=1e-4)
+    archive = write_hepdata(tmp_path, publication(scan=scan, models=models))
+    _, _, content = table(archive, "Limits on coupling asymptotic")
+    assert [v["value"] for v in content["dependent_variables"][5]["values"]] == ["no limit", "no limit"]
+
+
 def test_optional_tables_may_be_absent(tmp_path):
-    archive = write_hepdata(tmp_path, publication(backgrounds=None, cutflow=None, efficiencies={}))
+    archive = write_hepdata(tmp_path, publication(backgrounds=None, cutflow=None, efficiencies={}, dark=None, exposures=()))
     with tarfile.open(archive) as content:
-        assert sum(name.endswith(".yaml") for name in content.getnames()) == 7
+        assert sum(name.endswith(".yaml") for name in content.getnames()) == 8
 
 
 def test_masses_of_limits_and_models_must_agree(tmp_path):

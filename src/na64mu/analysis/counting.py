@@ -39,10 +39,15 @@ class Counting:
     methods : mapping of str to str
         Background -> how it was estimated, with its interval and cross-checks.
     bounds : mapping of str to float
-        Background -> upper limit, of those of which nothing else is known. They enter the model with no event: more background makes the observed limit
-        stronger, so this is the safe side for it, and the expected limits hold if there is indeed none. `SearchLimits.at_the_bounds` gives the other end.
+        Background -> upper limit, of those of which nothing else is known. They enter the model with no event: more background makes the exact
+        observed limit stronger or leaves it, so this is the safe side for it, and the expected limits hold if there is indeed none. `SearchLimits.at_the_bounds` gives the other end.
     origin : Origin
         Set-up, selection and calibration of the run; empty if it is no run of this software.
+
+    Raises
+    ------
+    InputError
+        If a configuration has events and no muons on target.
     """
 
     exposures: tuple[float, ...]
@@ -54,6 +59,12 @@ class Counting:
     methods: Mapping[str, str] = field(default_factory=dict)
     bounds: Mapping[str, float] = field(default_factory=dict)
     origin: Origin = field(default_factory=Origin)
+
+    def __post_init__(self) -> None:
+        for config, (n_mot, n) in enumerate(zip(self.exposures, self.observed or (), strict=False), start=1):
+            if n > 0 and not n_mot > 0:
+                msg = f"{n:g} events in the signal box of trigger configuration {config}, which has no muons on target: give its exposure (tree 'runs' of the raw trees, or mot=)"
+                raise InputError(msg)
 
     @property
     def used(self) -> tuple[int, ...]:

@@ -128,7 +128,8 @@ class SearchLimits(Shown):
             for name, value in bounds.items()
         ]
         text = (
-            f"with 0 the observed limit is on the safe side, and the expected one holds if there is no such background: {events(here)} signal events (exact); "
+            f"with 0 the exact observed limit is on the safe side (the asymptotic one only with many events), and the expected one holds if there is no such "
+            f"background: {events(here)} signal events (exact); "
             f"with {sum(bounds.values()):.3g} events, all upper limits in full, {events(other)}"
         )
         return [*notes, text]

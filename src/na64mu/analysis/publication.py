@@ -6,10 +6,11 @@ import logging
 import math
 from pathlib import Path
 
-from na64mu.analysis.limits import SearchLimits
+from na64mu.analysis.backgrounds.table import PUBLISHED, BackgroundTable, Entry, Row
+from na64mu.analysis.limits import METHODS, SearchLimits
 from na64mu.analysis.limits_files import write_tables
 from na64mu.errors import InputError
-from na64mu.statistics.hepdata import Publication, write_hepdata
+from na64mu.statistics.hepdata import DarkLimits, Publication, write_hepdata
 from na64mu.statistics.hs3 import write_hs3
 from na64mu.statistics.workspace import NO_RECORD, write_workspace
 
@@ -107,4 +108,26 @@ def publication_of(limits: SearchLimits, inspire: int | None = None) -> Publicat
     )
     used = list(limits.counting.used)
     efficiencies = {float(m): e[used].tolist() for m, e in zip(limits.masses, limits.yields.total_efficiency, strict=True)}
-    return Publication(limits.scan, limits.models, counts, inspire or NO_RECORD, efficiencies)
+    y = f"y = (g g_chi)^2 (m_chi / M)^4 with g_chi = {limits.dark.dark_coupling:g}, M = {limits.dark.ratio:g} m_chi, {limits.dark.kind} dark matter"
+    return Publication(
+        limits.scan,
+        limits.models,
+        counts,
+        inspire or NO_RECORD,
+        efficiencies,
+        backgrounds=_background_table(limits),
+        exposures=[limits.counting.exposures[i] for i in used],
+        dark=DarkLimits(limits.m_chi, {method: limits.y(method) for method in METHODS}, y),
+    )
+
+
+def _background_table(limits: SearchLimits) -> BackgroundTable:
+    """The backgrounds of the counting beside those of Table I."""
+    counting = limits.counting
+    estimated = {name: Entry(events, counting.errors.get(name, 0.0)) for name, events in counting.backgrounds.items()}
+    ours = estimated | {name: Entry(events, is_upper=True) for name, events in counting.bounds.items()}
+    unknown = Entry(math.nan)
+    rows = [
+        Row(name, PUBLISHED.get(name, (name, unknown))[0], PUBLISHED.get(name, (name, unknown))[1], entry) for name, entry in ours.items()
+    ]
+    return BackgroundTable(tuple(rows), sum(counting.exposures))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,12 +28,15 @@ from na64mu.analysis.counting import Counting
 from na64mu.analysis.limits import METHODS, SearchLimits, search_limits
 from na64mu.analysis.yields.efficiency import CONFIGS, EfficiencyTable
 from na64mu.analysis.yields.kinematics import KinematicMap
+from na64mu.analysis.yields.origin import disagreements
 from na64mu.analysis.yields.signal import PileUpLoss, SignalYield
 from na64mu.errors import InputError, writing
 from na64mu.table import Shown, Table
 from na64mu.typing import FloatArray
 
 __all__ = ("Recast", "UserTable", "read_user_table", "recast")
+
+logger = logging.getLogger(__name__)
 
 EVENTS = ("mass_GeV", "x", "psi_rad", "per_mot")
 YIELDS = ("mass_GeV", "per_mot")
@@ -307,10 +311,14 @@ def recast(
     if not reference > 0 or not power > 0:
         msg = f"reference coupling {reference:g}, power {power:g}: both must be above zero"
         raise InputError(msg)
-    if table.has_events:
-        produced, values, errors, uncovered = _from_events(table, kinematic_map or KinematicMap.read())
+    source = (kinematic_map or KinematicMap.read()) if table.has_events else (efficiencies or EfficiencyTable.read())
+    if OWN_EFFICIENCIES[0] not in table.columns:
+        for sentence in disagreements(source.provenance, counting.origin):
+            logger.warning("%s", sentence)
+    if isinstance(source, KinematicMap):
+        produced, values, errors, uncovered = _from_events(table, source)
     else:
-        produced, values, errors, uncovered = _from_yields(table, efficiencies or EfficiencyTable.read())
+        produced, values, errors, uncovered = _from_yields(table, source)
     yields = SignalYield(
         masses=table.masses,
         g_ref=reference,

@@ -33,6 +33,11 @@ MASSES = "0.001,0.002,0.005,0.01,0.02,0.03,0.04,0.06,0.1,0.15,0.2,0.3,0.5,0.7,1,
 @click.option("--detector", "tag", default="na64mu-2022", show_default=True, help="Tag or TOML file of the set-up.")
 @click.option("--selection", default="prl2024", show_default=True, metavar="NAME|FILE", help="Working point.")
 @click.option(
+    "--calibration",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Windows of a MIP, as in your run; by default those that ship with the package.",
+)
+@click.option(
     "--samples",
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep the raw trees in this folder; those that are there already are not made again.",
@@ -52,6 +57,7 @@ def command(
     seed: int,
     tag: str,
     selection: str,
+    calibration: Path | None,
     samples: Path | None,
     workers: int | None,
     map_file: Path | None,
@@ -61,18 +67,23 @@ def command(
     import tempfile
     from contextlib import nullcontext
 
+    from na64mu.detector import load_detector
+    from na64mu.execution.configuration import load_calibrations
     from na64mu.execution.executors import default_workers
     from na64mu.execution.progress import stage
 
+    detector = load_detector(tag)
+    load_calibrations({detector.tag: detector}, calibration)  # a wrong file is said before minutes of work
     began, wanted = time.perf_counter(), _numbers(masses)
     command_line = f"na64mu efficiency -n {n_events} --masses {','.join(f'{m:g}' for m in wanted)} {'--pile-up' if pile_up else '--no-pile-up'} --seed {seed} --selection {selection}"
+    command_line += "" if calibration is None else f" --calibration {calibration.name}"
     with nullcontext(samples) if samples is not None else tempfile.TemporaryDirectory() as folder:
         made = _samples(Path(folder), n_events, wanted, pile_up, seed, tag, workers or default_workers("futures"))
-        table = _table(made, tag, selection, command_line)
+        table = _table(made, tag, selection, calibration, command_line)
         written = [table.write(output)]
         if map_file is not None:
             with stage("map of efficiencies"):
-                written.append(_map(made, tag, selection, table.provenance).write(map_file))
+                written.append(_map(made, tag, selection, calibration, table.provenance).write(map_file))
     loss, error = table.pile_up_loss()
     for config in (1, 2):
         for p in table.of(config):
@@ -177,50 +188,34 @@ def _make_all(todo: Sequence[Sample], detector: Detector, workers: int, done: Ca
             done()
 
 
-def _table(samples: Iterable[Sample], tag: str, selection: str, command_line: str) -> EfficiencyTable:
+def _table(samples: Iterable[Sample], tag: str, selection: str, calibration: Path | None, command_line: str) -> EfficiencyTable:
     """Run the selection over all samples and count."""
     import datetime as dt
 
     from na64mu import __version__
-    from na64mu.analysis.provenance import package_versions, repository_state
-    from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable
+    from na64mu.analysis.yields.measured import SignalSample, efficiency_of
     from na64mu.detector import load_detector
     from na64mu.errors import InputError
     from na64mu.execution.run import run_search
 
-    detector = load_detector(tag)
-    made = {sample.path.stem: sample for sample in samples}
-    result = run_search([s.path for s in made.values()], selection=selection, detector=None if tag == detector.tag else tag)
+    detector, made = load_detector(tag), {sample.path.stem: sample for sample in samples}
+    files, own = [s.path for s in made.values()], None if tag == detector.tag else tag
+    result = run_search(files, selection=selection, detector=own, calibration=calibration)
     if result.exit_code:
         msg = f"{next(loss.reason for loss in result.losses if loss.is_damage)}: delete the samples and simulate them again"
         raise InputError(msg)
-    points = tuple(  # without a prescaled calibration trigger every written event is one of the physics trigger
-        EfficiencyPoint(
-            s.mass,
-            s.config,
-            s.pile_up,
-            round(result.exposure.n_mot(name)),
-            result.cutflows[name].steps[0].n,
-            result.regions[name]["box_after"].n,
-        )
-        for name, s in made.items()
+    return efficiency_of(
+        result,
+        {name: SignalSample(s.mass, s.config, s.pile_up) for name, s in made.items()},
+        detector,
+        what="selected Z' events over muons on target with one Z' each, simulated; see na64mu.analysis.yields.efficiency",
+        command=f"{command_line} --detector {detector.tag}",
+        version=__version__,
+        made=dt.datetime.now(dt.UTC).date().isoformat(),
     )
-    commit, clean = repository_state()
-    provenance = {
-        "what": "selected Z' events over muons on target with one Z' each, simulated; see na64mu.analysis.yields.efficiency",
-        "command": f"{command_line} --detector {detector.tag}",
-        "version": __version__,
-        "commit": commit,
-        "commit_is_unchanged": clean,
-        "detector": {"tag": detector.tag, "digest": detector.digest},
-        "selection": {"name": result.working_point.name, "hash": result.working_point.hash},
-        "packages": package_versions(),
-        "made": dt.datetime.now(dt.UTC).date().isoformat(),
-    }
-    return EfficiencyTable(points, provenance)
 
 
-def _map(samples: Iterable[Sample], tag: str, selection: str, provenance: Any) -> KinematicMap:
+def _map(samples: Iterable[Sample], tag: str, selection: str, calibration: Path | None, provenance: Any) -> KinematicMap:
     """The samples without pile-up by (x, psi') of the vertex."""
     from na64mu.analysis.yields.kinematics import build_map
     from na64mu.detector import load_detector
@@ -228,7 +223,7 @@ def _map(samples: Iterable[Sample], tag: str, selection: str, provenance: Any) -
     from na64mu.selections.working_point import load_working_point
 
     detector, working_point = load_detector(tag), load_working_point(selection)
-    windows = load_calibrations({detector.tag: detector}, None)[detector.tag].windows
+    windows = load_calibrations({detector.tag: detector}, calibration)[detector.tag].windows
     cuts = working_point.bind(windows)
     found = [_in_box(sample, detector, working_point.box, cuts) for sample in samples if not sample.pile_up]
     what = "selected Z' events by (x, psi') of the vertex, all simulated masses together; see na64mu.analysis.yields.kinematics"

@@ -143,41 +143,21 @@ def _width(width: float, n: float, note: str) -> Value:
 
 def measure_efficiency(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     """Run the selection over the signal samples: efficiency.json, as `na64mu efficiency` writes it, and a CSV."""
-    from na64mu.analysis.provenance import package_versions, repository_state
-    from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable
+    from na64mu.analysis.yields.measured import SignalSample, efficiency_of
     from na64mu.detector import load_detector
 
-    result = _search(place, parameters)
-    points = tuple(
-        EfficiencyPoint(
-            s["mass"],
-            s["config"],
-            s["pile_up"],
-            round(result.exposure.n_mot(s["dataset"])),
-            result.cutflows[s["dataset"]].steps[0].n,
-            result.regions[s["dataset"]]["box_after"].n,
-        )
-        for s in parameters["samples"]
-    )
-    detector, (commit, clean) = load_detector(parameters["detector"]), repository_state()
-    provenance = {
-        "what": "selected Z' events over muons on target with one Z' each, simulated by `na64mu paper`",
-        "commit": commit,
-        "commit_is_unchanged": clean,
-        "detector": {"tag": detector.tag, "digest": detector.digest},
-        "selection": {"name": result.working_point.name, "hash": result.working_point.hash},
-        "packages": package_versions(),
-    }
-    table = EfficiencyTable(points, provenance)
+    samples = {s["dataset"]: SignalSample(s["mass"], s["config"], s["pile_up"]) for s in parameters["samples"]}
+    what = "selected Z' events over muons on target with one Z' each, simulated by `na64mu paper`"
+    table = efficiency_of(_search(place, parameters), samples, load_detector(parameters["detector"]), what=what)
     rows = ["mass_GeV,config,pile_up,n_mot,n_trigger,n_selected,efficiency,low_68,high_68"]
-    for p in sorted(points):
+    for p in sorted(table.points):
         e = p.efficiency
         rows.append(f"{p.mass:g},{p.config},{int(p.pile_up)},{p.n_mot},{p.n_trigger},{p.n_selected},{e.value:.6g},{e.low:.6g},{e.high:.6g}")
     listing = place / "efficiency.csv"
     with writing(listing):
         listing.write_text("\n".join(rows) + "\n", encoding="utf-8")
     loss, error = table.pile_up_loss()
-    n_masses = len({p.mass for p in points if p.pile_up})
+    n_masses = len({p.mass for p in table.points if p.pile_up})
     lost = Value(100 * loss, 100 * error, note=f"simulated signal of {n_masses} mass(es) with and without pile-up")
     return [table.write(place / "efficiency.json"), listing, write_values(place, {"pile_up_loss": lost})]
 

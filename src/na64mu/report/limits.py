@@ -65,7 +65,7 @@ def _draw_limit(limits: SearchLimits, x: np.ndarray, values: dict[str, np.ndarra
     exact, asymptotic = values["exact"], values["asymptotic"]
     for outer, (low, high), colour in ((2, (1, 5), BAND_2), (1, (2, 4), BAND_1)):
         if (
-            np.nanmax(exact[:, high] / exact[:, low]) > 1.0 + WIDTH
+            np.nanmax(exact[:, high] / exact[:, low], initial=0.0) > 1.0 + WIDTH
         ):  # with few events most of the bands have no width: 0 events is the median
             label = rf"expected (exact), $\pm{outer}\sigma$"
             ax.fill_between(x, exact[:, low], exact[:, high], color=colour, linewidth=0, zorder=2.0, label=label)

@@ -159,7 +159,7 @@ def summed_count(model: CountingModel, n_counts: int) -> SummedCount:
 
 def _check_size(n_nodes: int, n_counts: int) -> None:
     if n_nodes * n_counts > MAX_TERMS:
-        msg = f"{n_counts} counts to follow on {n_nodes} nodes of the nuisance parameters are too many for the exact limit: with so many events the asymptotic one is meant"
+        msg = f"{n_counts} counts to follow on {n_nodes} nodes of the nuisance parameters are too many for the exact limit: combine nuisance parameters, or take the asymptotic one"
         raise StatisticsError(msg)
 
 
@@ -265,7 +265,7 @@ def exact_limits(model: CountingModel, observed: FloatArray | None, level: float
     n_counts = 1 + max(n_observed, math.ceil(model.total_background + COUNT_RANGE * _spread(model) + 10.0))
     while True:
         if n_counts > MAX_COUNTS:
-            msg = f"{n_counts} counts to follow ({n_observed} observed, {model.total_background:.4g} expected): the exact limit is made for at most {MAX_COUNTS}, with so many events the asymptotic one is meant"
+            msg = f"{n_counts} counts to follow ({n_observed} observed, {model.total_background:.4g} expected): the exact limit is made for at most {MAX_COUNTS}; with so many events the asymptotic one differs by less than 1 per cent where no systematic is large"
             raise StatisticsError(msg)
         count = summed_count(model, n_counts)
         cumulative = np.cumsum(count.background if len(count.background) == 1 else (count.weights @ count.background)[None, :])

@@ -1,7 +1,9 @@
 """The likelihood in the HEP Statistics Serialization Standard (HS3), version 0.2: distributions, data, likelihood, domains and parameter points in one JSON.
 
 https://github.com/hep-statistics-serialization-standard. Each channel is a `histfactory_dist` with one bin. The interpolation of a `normsys` is left at the
-default, whose value at one standard deviation is (1 + r) and 1 / (1 + r).
+default, whose value at one standard deviation is (1 + r) and 1 / (1 + r). The constraint of a modifier is written in both ways that readers know: as the
+type word of version 0.2 (`parameter`, `constraint`), and as the names of parameters and of distributions that stand in the document (`parameters`,
+`constraints`), which the next version of the standard has instead and ROOT writes. A reader takes one of the two, so nothing counts twice.
 """
 
 from __future__ import annotations
@@ -31,7 +33,14 @@ def _modifier(modifier: dict[str, Any]) -> dict[str, Any]:
     data = modifier["data"]
     if kind == "histosys":
         data = {"hi": {"contents": data["hi_data"]}, "lo": {"contents": data["lo_data"]}}
-    return {"name": name, "type": kind, "parameter": f"alpha_{name}", "constraint": "Gauss", "data": data}
+    by_word = {"parameter": f"alpha_{name}", "constraint": "Gauss"}
+    by_name = {"parameters": [f"alpha_{name}"], "constraints": [_constraint(f"alpha_{name}")]}
+    return {"name": name, "type": kind, **by_word, **by_name, "data": data}
+
+
+def _constraint(parameter: str) -> str:
+    """Name of the distribution that holds a nuisance parameter."""
+    return f"{parameter}_constraint"
 
 
 def hs3_document(model: CountingModel, observed: Sequence[float]) -> dict[str, Any]:
@@ -75,7 +84,8 @@ def hs3_document(model: CountingModel, observed: Sequence[float]) -> dict[str, A
                 ],
             }
             for channel in spec["channels"]
-        ],
+        ]
+        + [{"name": _constraint(name), "type": "gaussian_dist", "x": name, "mean": 0.0, "sigma": 1.0} for name in nuisances],
         "data": [
             {"name": f"data_{row['name']}", "type": "binned", "contents": row["data"], "axes": [axes[row["name"]]]}
             for row in spec["observations"]

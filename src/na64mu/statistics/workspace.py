@@ -24,8 +24,8 @@ POI = "mu"
 WORKSPACE, PATCHSET = "background_only.json", "patchset.json"
 #: INSPIRE number of a publication that does not exist yet: the schema of the patch set wants seven digits.
 NO_RECORD = 9_999_999
-#: Largest number of signal events of all channels that a fit may try.
-LARGEST_SIGNAL = 100.0
+#: Largest number of signal events of all channels that a fit may try, at the least, and in terms of the events that are seen and expected.
+LARGEST_SIGNAL, TIMES_ALL = 100.0, 3.0
 
 
 def _modifiers(model: CountingModel, sample: str, channel: int) -> list[dict[str, Any]]:
@@ -49,8 +49,9 @@ def _sample(model: CountingModel, sample: str, channel: int) -> dict[str, Any]:
     return {"name": sample, "data": [model.expected(sample)[channel]], "modifiers": _modifiers(model, sample, channel)}
 
 
-def _poi_settings(model: CountingModel) -> dict[str, Any]:
-    return {"name": POI, "inits": [1.0 / model.total_signal], "bounds": [[0.0, LARGEST_SIGNAL / model.total_signal]]}
+def _poi_settings(model: CountingModel, observed: Sequence[float]) -> dict[str, Any]:
+    largest = max(LARGEST_SIGNAL, TIMES_ALL * (sum(observed) + model.total_background))
+    return {"name": POI, "inits": [1.0 / model.total_signal], "bounds": [[0.0, largest / model.total_signal]]}
 
 
 def _workspace(model: CountingModel, observed: Sequence[float], samples: Sequence[str], config: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def background_workspace(model: CountingModel, observed: Sequence[float]) -> dic
 
 def full_workspace(model: CountingModel, observed: Sequence[float]) -> dict[str, Any]:
     """Make the pyhf workspace with the signal, as it is after patching."""
-    return _workspace(model, observed, model.samples, {"poi": POI, "parameters": [_poi_settings(model)]})
+    return _workspace(model, observed, model.samples, {"poi": POI, "parameters": [_poi_settings(model, observed)]})
 
 
 def patch_name(mass: float) -> str:
@@ -139,19 +140,19 @@ def patchset(background: dict[str, Any], models: dict[float, CountingModel], *, 
             "description": "Signal of the NA64mu search for every mass at the coupling g_ref; the signal strength mu scales as (g / g_ref)^2",
         },
         "patches": [
-            {"metadata": {"name": name, "values": [mass, g_ref]}, "patch": _patch(model)}
+            {"metadata": {"name": name, "values": [mass, g_ref]}, "patch": _patch(model, observed)}
             for name, (mass, model) in zip(names, models.items(), strict=True)
         ],
     }
 
 
-def _patch(model: CountingModel) -> list[dict[str, Any]]:
+def _patch(model: CountingModel, observed: Sequence[float]) -> list[dict[str, Any]]:
     signals = [{"op": "add", "path": f"/channels/{c}/samples/0", "value": _sample(model, SIGNAL, c)} for c in range(len(model.channels))]
     config = "/measurements/0/config"
     return [
         *signals,
         {"op": "replace", "path": f"{config}/poi", "value": POI},
-        {"op": "add", "path": f"{config}/parameters/-", "value": _poi_settings(model)},
+        {"op": "add", "path": f"{config}/parameters/-", "value": _poi_settings(model, observed)},
     ]
 
 
