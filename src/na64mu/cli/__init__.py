@@ -25,6 +25,7 @@ __all__ = ("VERBS", "main")
 VERBS = {
     "simulate": "Make a raw tree: beam muons, hadrons or Z' events.",
     "check": "Read files against the raw-tree form; say what is wrong and where.",
+    "layout": "Write a first layout for a foreign tree.",
     "skim": "Rewrite raw trees to fast files; nothing is lost.",
     "reconstruct": "Turn raw trees into event summaries, one row per event.",
     "calibrate": "Fit MIP peaks of a calibration sample; record the thresholds.",
