@@ -31,6 +31,7 @@ VERBS = {
     "simulate": "Make a raw tree: beam muons, hadrons or Z' events.",
     "sample": "List or copy the small simulated sample of the package.",
     "check": "Read files against the raw-tree form; say what is wrong and where.",
+    "layout": "Write a first layout for a foreign tree.",
     "skim": "Rewrite raw trees to fast files; nothing is lost.",
     "reconstruct": "Turn raw trees into event summaries, one row per event.",
     "calibrate": "Fit MIP peaks of a calibration sample; record the thresholds.",

@@ -26,6 +26,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "na64mu check 'data/*.root' --json",
         "na64mu check theirs.root --layout na64-public-tree",
     ),
+    "layout": (
+        "na64mu layout theirs.root -o theirs.toml",
+        "na64mu layout theirs.root --tree daq/events",
+    ),
     "skim": (
         "na64mu skim run9101.root run9102.root -o fast.root",
         "na64mu skim 'data/*.root' --keep physics -o physics.root",
@@ -48,6 +52,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "na64mu run 'data/*.root' -o out/ --executor futures --workers 8",
         "na64mu run fileset.json -o out/ --executor dask --scheduler tcp://host:8786",
         "na64mu run 'data/*.root' -o narrow/ --selection narrow.toml --calibration calibration.toml",
+        "na64mu run 'data/*.root' -o out/ --user my_cuts.py --selection mine.toml",
         "na64mu run 'data/*.root' -o out/ --resume",
         "na64mu run theirs.root -o out/ --layout na64-public-tree --detector my.toml --calibration calibration.toml",
     ),

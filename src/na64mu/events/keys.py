@@ -1,13 +1,15 @@
-"""The keys of a ROOT file against its size: an object that claims more bytes than the file can give is damage, and is not allocated."""
+"""What a ROOT file claims against what it has: an object or basket that claims more bytes than its blocks give is damage, and is not allocated."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import uproot.compression
+
 from na64mu.errors import InputError
 
-__all__ = ("check_keys",)
+__all__ = ("check_keys", "must_fill")
 
 #: A compressed block: two letters, the method, and the sizes of three bytes each, compressed and not.
 HEADER = 9
@@ -58,3 +60,39 @@ def _unpacked(stream: Any, at: int, packed: int) -> int:
         at += HEADER + int.from_bytes(head[3:6], "little")
         total += int.from_bytes(head[6:9], "little")
     return total
+
+
+def must_fill(
+    *, chunk: Any, cursor: Any, context: Any, start: Any, compressed_bytes: int, uncompressed_bytes: int, num_blocks: int, **_: Any
+) -> None:
+    """Check, before anything is allocated, that compressed blocks unpack to what their key claims; uproot calls it before each block.
+
+    Parameters
+    ----------
+    chunk, cursor, context, start
+        Where uproot reads.
+    compressed_bytes, uncompressed_bytes : int
+        Of all blocks, as the key says.
+    num_blocks : int
+        Blocks that are unpacked already; the first call looks at all of them.
+
+    Raises
+    ------
+    ValueError
+        If they do not.
+    """
+    if num_blocks:
+        return
+    at, end, total = cursor.copy(), start.index + compressed_bytes, 0
+    while at.index + HEADER <= end:
+        head = at.bytes(chunk, HEADER, context).tobytes()
+        at.skip(int.from_bytes(head[3:6], "little"))
+        total += int.from_bytes(head[6:9], "little")
+        if total >= uncompressed_bytes:
+            break
+    if total != uncompressed_bytes:
+        msg = f"a key claims {uncompressed_bytes} bytes, its blocks have {total}"
+        raise ValueError(msg)
+
+
+uproot.compression.decompress.hook_before_block = must_fill

@@ -77,13 +77,14 @@ def skim(
     rows: list[dict[str, Any]] = []
     n_read = 0
     layouts = layouts_of(paths, foreign)
+    for path, own in layouts.items():
+        if own is not None:
+            need_own_numbers(own, count_entries(path, layout=own), path)
     _no_duplicates(layouts)
     with RawTreeWriter(output, kind) as writer:
         for path, layout_of_file in layouts.items():
             rows += [row for row in read_runs(path, layout=layout_of_file) if row not in rows]  # of one run in two files
             entries, before = count_entries(path, layout=layout_of_file), n_read
-            if layout_of_file is not None:
-                need_own_numbers(layout_of_file, entries, path)
             for start in range(0, entries, chunksize):
                 batch = read_batch(path, start, min(start + chunksize, entries), layout=layout_of_file)
                 if layout_of_file is not None and not layout_of_file.is_numbered:
