@@ -101,10 +101,13 @@ def test_a_figure_that_fails_is_a_warning(result, tmp_path, monkeypatch, caplog)
 
     monkeypatch.setattr("na64mu.report.plane.plane", failing)
     assert write_figures(result, tmp_path) == []
-    assert "the figure plane.png could not be drawn (RuntimeError: Failed to process string with tex); everything else is written" in caplog.text
+    assert (
+        "the figure plane.png could not be drawn (RuntimeError: Failed to process string with tex); everything else is written"
+        in caplog.text
+    )
     page = write_html(result, tmp_path).read_text(encoding="utf-8")
     assert "with the regions A to D and the signal box: could not be drawn.</div>" in page
-    assert page.count("<img alt=\"spectrum of") == len(result.working_point.spectra)
+    assert page.count('<img alt="spectrum of') == len(result.working_point.spectra)
 
 
 def test_a_full_disk_is_no_failure_of_drawing(tmp_path):
