@@ -167,5 +167,5 @@ def reason_of_os(error: OSError) -> str:
     str
         Such as "no space left on device".
     """
-    words = error.strerror or str(error) or type(error).__name__
+    words = os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
     return words[:1].lower() + words[1:] if words[1:2].islower() else words

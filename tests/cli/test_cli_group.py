@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from na64mu import __version__
 from na64mu.cli import VERBS, VerbGroup, main
-from na64mu.errors import InputError, Na64muError
+from na64mu.cli.ending import TerminatedError
+from na64mu.errors import InputError, Na64muError, OutputError
 
 HEAVY = ("numpy", "numba", "awkward", "coffea", "matplotlib", "pydantic", "uproot", "hist", "rich", "scipy")
 
@@ -96,14 +97,23 @@ class LostError(Na64muError):
     [
         (InputError("a.root: entry 3: NaN in ecal_energy"), 1, "Error: a.root: entry 3: NaN in ecal_energy\n"),
         (LostError("b.root: lost"), 3, "Error: b.root: lost\n"),
-        (PermissionError(errno.EACCES, "Permission denied", "out"), 1, "Error: [Errno 13] Permission denied: 'out'\n"),
-        (KeyboardInterrupt(), 1, "Aborted!\n"),
+        (PermissionError(errno.EACCES, "Permission denied", "out"), 1, "Error: out: permission denied\n"),
+        (OutputError("out/a: cannot be written: no space left on device"), 1, "Error: out/a: cannot be written: no space left on device\n"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "Error: no space left on device\n"),
+        (KeyboardInterrupt(), 130, "run: interrupted. Nothing that was begun is kept.\n"),
+        (TerminatedError(), 143, "run: ended, because another program asked for it (SIGTERM). Nothing that was begun is kept.\n"),
+        (
+            InputError("no input can be read:", "a\x1b[2Jb\nOK: good.root: bad"),
+            1,
+            "Error: no input can be read:\na\\x1b[2Jb\\nOK: good.root: bad\n",
+        ),
+        (click.UsageError("no \x1b[31m"), 2, None),
     ],
 )
 def test_an_error_becomes_a_sentence_and_its_exit_code(error, code, said):
     done = CliRunner().invoke(raising(error), ["run"])
     assert (done.exit_code, done.stdout) == (code, "")
-    assert done.stderr.lstrip() == said
+    assert done.stderr == said if said else "\x1b" not in done.stderr
 
 
 def test_a_fault_of_the_program_is_not_hidden():

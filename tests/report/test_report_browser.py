@@ -46,7 +46,7 @@ def test_the_report_in_a_browser(html, blinded_result, tmp_path, width):
         f"--window-size={width},900",
         "--dump-dom",
     ]
-    done = subprocess.run([str(BROWSER), *flags, path.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([str(BROWSER), *flags, path.as_uri()], capture_output=True, text=True, check=True)
     (probe,) = re.findall(r'data-probe="([^"]*)"', done.stdout)
     found = dict(re.findall(r"&quot;(\w+)&quot;:(-?\d+)", probe))
     assert int(found["images"]) == 1 + len(blinded_result.working_point.spectra)

@@ -210,9 +210,12 @@ class RunResult(Shown):
         for name, content in zip(FILES, contents, strict=True):
             part = path / f"{name}.part"
             indent = None if name == "histograms.json" else 1
-            with writing(path / name):
-                part.write_text(json.dumps(content, default=uhi.io.json.default, indent=indent) + "\n", encoding="utf-8")
-            part.replace(path / name)
+            try:
+                with writing(path / name):
+                    part.write_text(json.dumps(content, default=uhi.io.json.default, indent=indent) + "\n", encoding="utf-8")
+                    part.replace(path / name)
+            finally:
+                part.unlink(missing_ok=True)
         return path
 
     @classmethod

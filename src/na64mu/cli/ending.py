@@ -90,7 +90,7 @@ def _run(parameters: VerbParameters) -> str:
 
     folder = Path(parameters["output"])
     if not any((folder / FOLDER).glob("*.json")):
-        return ""
+        return "No chunk is finished yet; the same command, with or without --resume, begins again."
     return f"Finished chunks are kept in {folder}: the same command with --resume goes on from there."
 
 

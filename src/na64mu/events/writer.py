@@ -18,7 +18,7 @@ import numpy as np
 import uproot
 
 from na64mu.arguments import file_name, one_of
-from na64mu.errors import InputError, writing
+from na64mu.errors import InputError, writing, OutputError
 from na64mu.events.batch import Jagged, RawBatch, concatenate
 from na64mu.events.checksums import NAME as CHECKSUMS
 from na64mu.events.checksums import Checksums, runs_checksum
@@ -74,10 +74,11 @@ class RawTreeWriter:
 
     def __enter__(self) -> Self:
         try:
-            self._file = uproot.recreate(self._temporary, compression=uproot.ZSTD(LEVEL))
-        except OSError as error:
-            msg = f"{self.path}: cannot be written ({error.strerror})"
-            raise InputError(msg) from error
+            with writing(self.path):
+                self._file = uproot.recreate(self._temporary, compression=uproot.ZSTD(LEVEL))
+        except OutputError:
+            self._temporary.unlink(missing_ok=True)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from na64mu.analysis.cutflow import CutFlow
 from na64mu.analysis.losses import Loss
 from na64mu.analysis.result import Counts, Timing
-from na64mu.errors import CheckpointError, writing
+from na64mu.errors import CheckpointError, OutputError, writing
 
 __all__ = ("FOLDER", "Checkpoint", "decoded", "encoded")
 
@@ -124,10 +124,14 @@ class Checkpoint:
         with writing(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_suffix(".part")
-        with writing(self.path), part.open("w", encoding="utf-8") as stream:
-            stream.write(json.dumps(content, default=uhi.io.json.default))
-            stream.flush()
-            os.fsync(stream.fileno())
+        try:
+            with writing(self.path), part.open("w", encoding="utf-8") as stream:
+                stream.write(json.dumps(content, default=uhi.io.json.default))
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OutputError:  # what is there already stays, and needs the room
+            part.unlink(missing_ok=True)
+            raise
         part.replace(self.path)
 
     def remove(self) -> None:

@@ -38,11 +38,11 @@ __all__ = ("ParquetSummaryWriter", "RootSummaryWriter", "reconstruct_files")
 class RootSummaryWriter:
     """Writes a TTree `summary` with one flat branch per column, and the bookkeeping as a JSON string `bookkeeping`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, target: Path) -> None:
         import uproot
 
-        self._path = path
-        with writing(path):
+        self._path = target
+        with writing(target):
             self._file = uproot.recreate(path, compression=uproot.ZSTD(5))
         self._tree: Any = None
 
@@ -69,8 +69,8 @@ class RootSummaryWriter:
 class ParquetSummaryWriter:
     """Writes a Parquet file with one column per quantity, and the bookkeeping as JSON in its metadata under `na64mu`."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, target: Path) -> None:
+        self._path, self._target = path, target
         self._writer: Any = None
 
     def __enter__(self) -> Self:
@@ -78,7 +78,7 @@ class ParquetSummaryWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._writer is not None:
-            with writing(self._path):
+            with writing(self._target):
                 self._writer.close()
 
     def extend(self, summary: Summary) -> None:
@@ -87,7 +87,7 @@ class ParquetSummaryWriter:
         import pyarrow.parquet as pq  # type: ignore[import-untyped]  # comes without types
 
         table = pa.table(summary)
-        with writing(self._path):
+        with writing(self._target):
             if self._writer is None:
                 self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd", write_page_checksum=True)
             self._writer.write_table(table)
@@ -161,7 +161,7 @@ def reconstruct_files(
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with WRITERS[target.suffix](part) as writer:
+        with WRITERS[target.suffix](part, target) as writer:
             for file, summary in summaries(fileset, losses, chunksize=chunksize):
                 columns = columns or tuple(summary)
                 if file.layout is not None and not file.layout.is_numbered:  # entries of several files go on counting

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ("spectrum",)
 
 SIZE = 6.0, 4.2  # inches, with one line of legend
-MARGINS = {"left": 0.78, "right": 0.18, "bottom": 0.59, "top": 0.24}  # inches around the axes; the legend comes on top
+MARGINS = {"left": 0.78, "right": 0.18, "bottom": 0.59, "top": 0.42}  # inches around the axes; "top" is a legend of two lines
 FRAME = 3.1  # height of the axes, the same in all spectra
 
 

@@ -85,7 +85,7 @@ def _table(cells: Cells, *, emphasise_last: bool = False) -> RenderableType:
         caption=escape(one_line(cells.note)) or None,
     )
     table.caption_justify = "left"
-    for i, heading in enumerate(cells.head):
+    for i, heading in enumerate(map(one_line, cells.head)):
         words = i in cells.left
         longest = max([len(row[i]) for row in cells.rows] + [len(word) for word in heading.split()], default=1)
         text = heading if words else textwrap.fill(heading, longest)
