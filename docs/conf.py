@@ -25,6 +25,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphin
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
+smartquotes = False  # two hyphens begin an option
 
 suppress_warnings = ["ref.python"]  # a short name that two classes share gets no link
 
@@ -42,23 +43,49 @@ napoleon_use_rtype = False
 API = Path(__file__).parent / "reference" / "api"
 
 
+def first_line(name: str) -> str:
+    """What the docstring of a module begins with."""
+    return next(iter((importlib.import_module(name).__doc__ or "").strip().splitlines()), "")
+
+
 def write_reference(package: str) -> list[str]:
-    """Write the page of a package, its modules one after the other, and those of the packages in it; return their names."""
+    """Write the page of a package, its modules one after the other behind a list of them, and those of the packages in it; return their names."""
     folder = importlib.import_module(package)
     modules = sorted(pkgutil.iter_modules(folder.__path__), key=lambda m: m.name)
-    lines = [package, "=" * len(package), ""]
-    for name in [package, *(f"{package}.{m.name}" for m in modules if not m.ispkg and not m.name.startswith("__"))]:
-        title = [] if name == package else [name, "-" * len(name), ""]
-        members = ["   :no-members:"] if name == package else []  # a package shows its modules' members where they are defined
-        lines += [*title, f".. automodule:: {name}", *members, ""]
-    (API / f"{package}.rst").write_text("\n".join(lines), encoding="utf-8")
+    names = [f"{package}.{m.name}" for m in modules if not m.ispkg and not m.name.startswith("__")]
+    lines = [
+        package,
+        "=" * len(package),
+        "",
+        f".. automodule:: {package}",
+        "   :no-members:",
+        "",
+    ]  # members are shown where they are defined
+    for name in names:
+        lines += [f"- :ref:`{name} <{name}>`: {plain(first_line(name))}"]
     inner = [write_reference(f"{package}.{m.name}") for m in modules if m.ispkg]
+    lines += [f"- :doc:`{page} <{page}>`: {plain(first_line(page))}" for pages in inner for page in pages[:1]]
+    for name in names:
+        lines += ["", f".. _{name}:", "", name, "-" * len(name), "", f".. automodule:: {name}", ""]
+    (API / f"{package}.rst").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return [package, *(page for pages in inner for page in pages)]
 
 
+def plain(text: str) -> str:
+    """A line of a docstring as text of a page: nothing in it is markup."""
+    return re.sub(r"([*|`_\\])", r"\\\1", text)
+
+
+def write_summary(pages: list[str]) -> None:
+    """Write the table of packages that the page of the library shows."""
+    rows = [f"| {{doc}}`{page} <api/{page}>` | {plain(first_line(page))} |" for page in pages]
+    (API / "summary.inc").write_text("\n".join(["| package | what it is |", "|---|---|", *rows]) + "\n", encoding="utf-8")
+
+
 API.mkdir(exist_ok=True)
-for stage in (m.name for m in pkgutil.iter_modules(na64mu.__path__) if m.ispkg and m.name != "cli"):
-    write_reference(f"na64mu.{stage}")
+write_summary(
+    [page for m in pkgutil.iter_modules(na64mu.__path__) if m.ispkg and m.name != "cli" for page in write_reference(f"na64mu.{m.name}")]
+)
 
 
 def plain_text(*arguments: object) -> None:

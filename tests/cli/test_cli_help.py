@@ -60,6 +60,7 @@ def parsed(command: str) -> tuple[str, dict[str, object]]:
         if word.endswith("/"):
             Path(word).mkdir(exist_ok=True)
         elif Path(word).suffix in {".root", ".toml", ".csv", ".json"} and "*" not in word:
+            Path(word).parent.mkdir(exist_ok=True)
             Path(word).touch()
     return words[1], verb.make_context(words[1], words[2:]).params
 
@@ -70,6 +71,19 @@ def test_an_example_parses(command, tmp_path, monkeypatch):
     verb, parameters = parsed(command)
     assert verb in command.split()
     assert parameters
+
+
+@pytest.mark.parametrize("verb", WRITTEN)
+def test_every_default_is_accepted_by_its_option(verb):
+    """A default is what a user could have typed: converted again it gives the same."""
+    command = main.get_command(click.Context(main), verb)
+    context = click.Context(command, info_name=verb)
+    for parameter in command.params:
+        default = parameter.get_default(context)
+        if default is None or parameter.nargs == -1 or getattr(parameter, "multiple", False) or "UNSET" in repr(default):
+            continue
+        typed = str(default) if not isinstance(default, bool) else default
+        assert parameter.type_cast_value(context, typed) == parameter.type_cast_value(context, default), (verb, parameter.name)
 
 
 def test_an_example_with_a_wrong_option_would_be_seen(tmp_path, monkeypatch):

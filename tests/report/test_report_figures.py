@@ -69,7 +69,7 @@ def test_plane_names_axes_regions_and_box(result):
     assert (box_of(before).get_x(), box_of(before).get_height(), box_of(before).get_hatch()) == (0.0, 12.0, None)
     assert after.get_ylim() == (0.0, 24.0)
     title = figure.get_suptitle()
-    assert r"$\mathbf{NA64}\mu$ data   |" in title
+    assert r"$\mathbf{NA64}\mu$ data, unofficial   |" in title
     assert r"1.97 $\times$ 10$^{7}$ muons on target" in title
     assert figure.axes[2].get_ylabel() == "events / bin"
     widths = [f"{(a.high - a.low) / a.bins:g}" for a in (result.working_point.plane_p_out, result.working_point.plane_e_cal)]

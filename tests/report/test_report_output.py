@@ -12,6 +12,7 @@ from rich.console import Console
 
 from na64mu.analysis.losses import Loss
 from na64mu.report import render_terminal, write_figures, write_html
+from na64mu.report.html import page as html_page
 from na64mu.report.numbers import count
 from na64mu.report.tables import cutflow_cells, exposure_cells, region_cells
 from na64mu.report.terminal import timing_line
@@ -26,7 +27,7 @@ def rendered(result, width: int, *, terminal: bool = True) -> str:
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
 def test_every_count_of_the_cutflow_is_on_the_terminal(blinded_result, width):
     text = rendered(blinded_result, width)
-    for cutflow in (*blinded_result.cutflows.values(), blinded_result.total):
+    for cutflow in blinded_result.cutflows.values():
         for step in cutflow.steps:
             assert f" {count(step.n)} " in text
     assert "\u2026" not in text
@@ -40,8 +41,8 @@ def test_a_file_gets_the_whole_table(result):
 
 
 def test_cutflow_cells_against_the_cutflow(result):
-    physics, signal, together = cutflow_cells(result)
-    assert [t.title for t in (physics, signal, together)] == ["Cut-flow: physics", "Cut-flow: signal", "Cut-flow: all datasets"]
+    physics, signal = cutflow_cells(result)
+    assert [t.title for t in (physics, signal)] == ["Cut-flow: physics", "Cut-flow: signal"]
     flow = result.cutflows["physics"]
     assert [row[1] for row in physics.rows] == [count(n) for n in flow.counts]
     cut = physics.rows[2]
@@ -50,12 +51,44 @@ def test_cutflow_cells_against_the_cutflow(result):
     assert float(cut[3].split()[0]) == pytest.approx(100 * flow.steps[2].n / flow.steps[0].n, abs=0.006)
     assert cut[4] == count(flow.steps[2].n_minus_1)
     assert float(cut[5].split()[0]) == pytest.approx(100 * flow.steps[0].n_minus_1 / flow.steps[2].n_minus_1, abs=0.006)
-    assert "Clopper-Pearson" in together.note
+    assert "Clopper-Pearson" in signal.note
     assert physics.note == ""
 
 
+def test_simulated_signal_is_never_added_to_other_events(result):
+    """Weighted simulation, and data with simulation, stand in no sum and no headline."""
+    other = replace(result.exposure, runs=(*result.exposure.runs, replace(result.exposure.runs[0], dataset="more", run=77)))
+    both = replace(
+        result,
+        exposure=other,
+        **{
+            name: getattr(result, name) | {"more": getattr(result, name)["physics"]}
+            for name in ("cutflows", "histograms", "outside", "regions", "blinded")
+        },
+    )
+    titles = [cells.title for cells in cutflow_cells(both)]
+    assert titles == ["Cut-flow: physics", "Cut-flow: signal", "Cut-flow: more", "Cut-flow: physics, more together"]
+    together = cutflow_cells(both)[-1]
+    assert [row[1] for row in together.rows] == [count(2 * n) for n in result.cutflows["physics"].counts]
+    text = html_page(both)
+    head = text[: text.index("<nav>")]
+    for name in ("physics", "more"):
+        assert (
+            f"<b>{count(result.cutflows[name if name == 'physics' else 'physics'].counts[-1])}</b><span>pass all cuts: {name}</span>"
+            in head
+        )
+    assert "signal</span>" not in head
+
+
+def test_the_footnote_names_the_cut_that_blinded_events_fail(blinded_result):
+    point = blinded_result.working_point
+    label = next(cut.label for cut in point.cuts if cut.name == point.blind_at)
+    assert f"count as failing the cut '{label}'" in cutflow_cells(blinded_result)[-1].note
+    assert label == "(i) p_in in 160 +- 20 GeV/c"
+
+
 def test_weights_get_their_own_columns(result):
-    physics, signal, _ = cutflow_cells(result)
+    physics, signal = cutflow_cells(result)
     assert "sum of weights" not in physics.head
     assert signal.head[-2:] == ("sum of weights", "weighted [%]")
     n = result.cutflows["signal"].counts
@@ -157,7 +190,7 @@ def test_html_is_one_file_without_network(blinded_result, tmp_path):
         "blinded",
         "Clopper-Pearson",
         "24 events without this quantity",
-        *[count(n) for n in blinded_result.total.counts],
+        *[count(n) for flow in blinded_result.cutflows.values() for n in flow.counts],
     ):
         assert expected in words
 

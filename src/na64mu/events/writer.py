@@ -18,7 +18,7 @@ import numpy as np
 import uproot
 
 from na64mu.arguments import file_name, one_of
-from na64mu.errors import InputError, writing, OutputError
+from na64mu.errors import InputError, OutputError, writing
 from na64mu.events.batch import Jagged, RawBatch, concatenate
 from na64mu.events.checksums import NAME as CHECKSUMS
 from na64mu.events.checksums import Checksums, runs_checksum

@@ -13,7 +13,7 @@ from na64mu.analysis.limits import METHODS
 from na64mu.physics.moment import LETTER, coupling_of, moment
 from na64mu.report.attempts import attempt
 from na64mu.report.canvas import own_style, save, subplots
-from na64mu.report.style import BLUE, GREY
+from na64mu.report.style import BLUE, GREY, UNOFFICIAL, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,7 @@ def boson_figure(result: BosonLimits, ax: Axes | None = None) -> tuple[Figure, A
         ax.set_xlabel("mass [MeV]")
         ax.set_ylabel(LABELS[boson.symbol])
         ax.legend(fontsize=11, loc="upper left", title=boson.title, title_fontsize=12, alignment="left")
-        mplhep.label.exp_text(r"NA64$\mu$", "simulated signal", loc=0, ax=ax, fontsize=15)
+        mplhep.label.exp_text(r"NA64$\mu$", f"simulated signal, {UNOFFICIAL}", loc=0, ax=ax, fontsize=15)
     return cast("Figure", ax.figure), ax
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from na64mu.report.canvas import own_style, subplots
 from na64mu.report.plane import colour_scale, plane
-from na64mu.report.style import GREY, LABEL_BOX, PURPLE, colour_as_circles, events_text
+from na64mu.report.style import GREY, LABEL_BOX, PURPLE, UNOFFICIAL, colour_as_circles, events_text
 
 if TYPE_CHECKING:
     import hist
@@ -62,7 +62,7 @@ def plane_by_configuration(
         first = next(iter(histograms.values()))
         widths = [float(axis.widths[0]) for axis in first.axes]
         bar.set_label(rf"events / ({widths[0]:g} GeV/$c$ $\times$ {widths[1]:g} GeV)")
-        figure.suptitle(rf"$\mathbf{{NA64}}\mu$ {what}", x=0.01, ha="left", fontsize=15)
+        figure.suptitle(rf"$\mathbf{{NA64}}\mu$ {what}, {UNOFFICIAL}", x=0.01, ha="left", fontsize=15)
     return figure, row
 
 

@@ -18,7 +18,7 @@ from na64mu.analysis.limits_files import published_point
 from na64mu.physics.effective_neutrinos import lightest_mass
 from na64mu.report.canvas import axes_of, own_style, subplots
 from na64mu.report.drawn import attempt_with_numbers
-from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, VERMILLION
+from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, UNOFFICIAL, VERMILLION, axes_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,7 @@ NAMES = {"pseudo-dirac": "pseudo-Dirac", "majorana": "Majorana", "scalar": "comp
 
 
 def _name(limits: SearchLimits, ax: Axes) -> None:
-    mplhep.label.exp_text(r"NA64$\mu$", "simulated signal", loc=0, ax=ax, fontsize=15)
+    mplhep.label.exp_text(r"NA64$\mu$", f"simulated signal, {UNOFFICIAL}", loc=0, ax=ax, fontsize=15)
     mantissa, exponent = f"{sum(limits.counting.exposures):.2e}".split("e")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if ax.get_xlim()[1] > 20.0 * ax.get_xlim()[0]:

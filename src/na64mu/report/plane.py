@@ -17,7 +17,7 @@ from matplotlib.path import Path as MplPath
 from na64mu.report.canvas import own_style, plain, subplots
 from na64mu.report.datasets import combined, counting_datasets, exposure_text, kind_of_events, overlaid_datasets
 from na64mu.report.regions import area, outline
-from na64mu.report.style import GREY, LABEL_BOX, MAP, OVERLAYS, VERMILLION, colour_as_circles, events_text
+from na64mu.report.style import GREY, LABEL_BOX, MAP, OVERLAYS, UNOFFICIAL, VERMILLION, colour_as_circles, events_text
 from na64mu.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def plane_before_and_after(result: RunResult, dataset: str | None = None) -> tup
                 _draw_overlay(ax, weights, label, colour)
         _colour_bar(histograms[0], list(axes))
         words = [
-            r"$\mathbf{NA64}\mu$ " + kind_of_events(result, shown),
+            rf"$\mathbf{{NA64}}\mu$ {kind_of_events(result, shown)}, {UNOFFICIAL}",
             exposure_text(result, shown),
             point.title,
             "" if dataset is None else plain(dataset),

@@ -23,6 +23,7 @@ __all__ = (
     "OVERLAYS",
     "PURPLE",
     "STYLE",
+    "UNOFFICIAL",
     "VERMILLION",
     "colour_as_circles",
     "events_text",
@@ -34,6 +35,9 @@ GREY, BLACK = "#5f5f5f", "#000000"
 OVERLAYS = (PURPLE, "#00755a", BLACK)  # datasets drawn over the events, in turn
 MAP = "viridis"
 LABEL_BOX = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+
+#: Said on every figure beside the name of the experiment: this is no product of the Collaboration.
+UNOFFICIAL = "unofficial"
 
 STYLE: dict[Any, Any] = {
     "font.size": 13,
