@@ -220,8 +220,8 @@ def test_hits_that_do_not_fit_together_are_refused(columns, sentence):
 
 
 def test_hits_of_another_spectrometer_are_refused():
-    with pytest.raises(ArgumentError, match=r"^offsets of hits must have n_events x 6 \+ 1 numbers for the planes of small; found 25$"):
-        reconstruct_tracks(Hits(np.arange(25), np.zeros(24), np.ones(24), np.arange(24)), replace(MS, planes=MS.planes[:5] + MS.planes[7:]))
+    with pytest.raises(ArgumentError, match=r"^offsets of hits must have n_events x 7 \+ 1 numbers for the planes of small; found 25$"):
+        reconstruct_tracks(Hits(np.arange(25), np.zeros(24), np.ones(24), np.arange(24)), replace(MS, planes=MS.planes[:7]))
     with pytest.raises(ArgumentError, match=r"^hits must be Hits of na64mu.tracking.hits; found ndarray$"):
         reconstruct_tracks(U, MS)
     entry = EntryPoint(0.0, np.zeros(2), np.zeros(2))
