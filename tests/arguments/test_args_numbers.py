@@ -65,7 +65,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "mass NaN": (lambda: sections.cross_section(160.0, NAN, 1.0, *PB), r"mass \[GeV\] must be a finite number; found nan"),
     "energy 0": (lambda: sections.x_range(0.0, 0.1, 207.2), r"energy \[GeV\] must be a number above 0; found 0"),
     "no nucleus": (lambda: sections.cross_section(160.0, 0.1, 1.0, 0.0, 1.0), "there is no nucleus of Z = 0 and A = 1"),
-    "x_min 1": (lambda: sections.cross_section(160.0, 0.1, 1.0, *PB, x_min=1.0), "x_min must be a number at least 0 and below 1; found 1"),
+    "x_min above 1": (
+        lambda: sections.cross_section(160.0, 0.1, 1.0, *PB, x_min=1.5),
+        "x_min must be a number at least 0 and at most 1; found 1.5",
+    ),
     "x 1": (lambda: sections.dsigma_dx(np.array([1.0]), 160.0, 0.1, 1.0, *PB), "x must be a number above 0 and below 1; found 1"),
     "range of x": (lambda: sections.x_nodes(0.5, 0.2), "high must be a number above 0.5 and below 1; found 0.2"),
     "coupling NaN": (lambda: production.tabulate(160.0, 0.1, NAN, *PB), "coupling must be a finite number; found nan"),
