@@ -147,7 +147,7 @@ def test_a_removal_that_makes_no_sense(fields):
             {"planes": (replace(MS.planes[0], z=np.nan), *MS.planes[1:])},
             r"small: z of the planes \[mm\] must be a finite number; found nan",
         ),
-        ({"bend_view": 2}, r"small: the field bends in view 0 \(x\) or 1 \(y\), not 2"),
+        ({"bend_view": 2}, r"small: the field bends in view 0 \(x\), 1 \(y\) or -1 \(none\), not 2"),
         ({"air_x0": 0.0}, "small: air_x0 must be above 0 mm; found 0.0"),
         ({"boxes": np.array([[700.0, 1200.0, 1.2]])}, r"small: boxes must have the shape \(n_boxes, 4\)"),
         ({"boxes": np.array([[1200.0, 700.0, 0.0, 1.2]])}, "small: a field box must end behind its entrance; found 1200 to 700 mm"),
