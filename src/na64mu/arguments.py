@@ -124,6 +124,7 @@ def numbers(
     least: float = -INFINITY,
     below: float = INFINITY,
     most: float = INFINITY,
+    gaps: bool = False,
     error: type[Na64muError] = ArgumentError,
 ) -> FloatArray:
     """Finite numbers within limits, checked in one pass.
@@ -138,6 +139,8 @@ def numbers(
         Limits that are not allowed themselves.
     least, most : float
         Limits that are allowed themselves.
+    gaps : bool
+        Whether NaN is allowed where there is no number, as in a limit that is blinded.
     error : type
         Exception to raise.
 
@@ -159,6 +162,8 @@ def numbers(
         raise error(_outside(name, above, least, below, most, _short(value)))
     array = given.astype(np.float64, copy=False)
     good = np.isfinite(array) & (array > above) & (array >= least) & (array < below) & (array <= most)
+    if gaps:
+        good |= np.isnan(array)
     if not good.all():
         raise error(_outside(name, above, least, below, most, f"{array[~good].flat[0]:g}"))
     return array

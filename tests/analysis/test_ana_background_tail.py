@@ -233,7 +233,7 @@ def test_the_sample_is_taken_from_an_output_folder():
     ("histogram", "trigger", "message"),
     [
         (None, "physics", r"no histogram 'momentum_tail' of trigger 'physics' .* make it again with `na64mu run`"),
-        (filled(1.0), "random", "no histogram 'momentum_tail' of trigger 'random'"),
+        (filled(1.0), "random", "there is no trigger 'random': known are calibration, physics"),
         (filled(1.0), "calibration", "no MIP-tagged muon of the calibration trigger above 120 GeV/c in any dataset"),
     ],
 )

@@ -196,7 +196,7 @@ def test_errors(tmp_path: Path) -> None:
         produce(tmp_path / "x.root", DETECTOR, "zprime", 10, 1, 1)
     with pytest.raises(Na64muError, match="cannot be produced"):
         produce(tmp_path / "x.root", DETECTOR, "zprime", 10, 1, 1, mass=500.0)
-    with pytest.raises(Na64muError, match="configuration is 1 or 2, not 3"):
+    with pytest.raises(Na64muError, match="there is no config 3: known are 1, 2"):
         produce(tmp_path / "x.root", DETECTOR, "beam", 10, 3, 1)
     with pytest.raises(Na64muError, match="n_events must be a whole number from 1"):
         produce(tmp_path / "x.root", DETECTOR, "beam", 0, 1, 1)

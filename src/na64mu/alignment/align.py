@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -148,7 +148,7 @@ def _summed(
 def align_spectrometer(
     samples: list[Sample],
     *,
-    fixed: tuple[str, ...] = (),
+    fixed: Iterable[str] | str = (),
     survey_shift: float = 1.0,
     survey_rotation: float = 5e-3,
     passes: tuple[Pass, ...] = PASSES,
@@ -160,7 +160,7 @@ def align_spectrometer(
     ----------
     samples : list of Sample
         Hits of the same spectrometer, with and without field.
-    fixed : tuple of str
+    fixed : str or iterable of str
         Modules that stay where they are.
     survey_shift, survey_rotation : float
         How well the description is believed [mm, rad]: the modules may be off by a few of these.

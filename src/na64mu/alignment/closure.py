@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from na64mu.alignment.align import AlignedSpectrometer, chunks
 from na64mu.alignment.finding import find_tracks
-from na64mu.alignment.parameters import FreeParameters, moved
+from na64mu.alignment.parameters import FreeParameters, fixed_modules, moved
 from na64mu.alignment.sample import Sample
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.tracking.spectrometer import spectrometer
@@ -46,7 +47,7 @@ class Closure:
 
 
 def displaced(
-    detector: DetectorLike, rng: np.random.Generator, shift: float = 1.0, rotation: float = 5e-3, fixed: tuple[str, ...] = ()
+    detector: DetectorLike, rng: np.random.Generator, shift: float = 1.0, rotation: float = 5e-3, fixed: Iterable[str] | str = ()
 ) -> Detector:
     """A description with every module of MS1 and MS2 moved at random.
 
@@ -58,7 +59,7 @@ def displaced(
         Random numbers.
     shift, rotation : float
         Largest displacement along x and y [mm] and rotation [rad], evenly distributed.
-    fixed : tuple of str
+    fixed : str or iterable of str
         Modules that stay.
 
     Returns
@@ -67,6 +68,7 @@ def displaced(
         The wrong description.
     """
     detector = load_detector(detector)
+    fixed = fixed_modules(fixed, detector)
     for number in (1, 2):
         parameters = FreeParameters.of(spectrometer(detector, number), detector, fixed, shift, rotation)
         detector = moved(detector, parameters, rng.uniform(-1.0, 1.0, len(parameters)) * parameters.survey)

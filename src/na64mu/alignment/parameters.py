@@ -6,6 +6,7 @@ A slab station measures y only, so it has no dx.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,12 +14,29 @@ import numpy as np
 
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.elements import BmsStation, Tracker
+from na64mu.errors import CalibrationError
 from na64mu.tracking.spectrometer import Spectrometer, bending_integral
 from na64mu.typing import FloatArray, IntArray
 
-__all__ = ("COMPONENTS", "FreeParameters", "Mode", "moved")
+__all__ = ("COMPONENTS", "FreeParameters", "Mode", "fixed_modules", "moved")
 
 COMPONENTS = ("dx", "dy", "drotation")
+
+
+def fixed_modules(fixed: Iterable[str] | str, detector: Detector) -> tuple[str, ...]:
+    """Names of modules that are fixed: one name is one module.
+
+    Raises
+    ------
+    CalibrationError
+        If the description has no such module.
+    """
+    names = (fixed,) if isinstance(fixed, str) else tuple(fixed)
+    unknown = sorted(str(name) for name in names if name not in detector.trackers)
+    if unknown:
+        msg = f"there is no module {unknown[0]!r} to fix: detector {detector.tag!r} has {', '.join(detector.trackers)}"
+        raise CalibrationError(msg)
+    return names
 
 
 @dataclass(frozen=True)
@@ -53,7 +71,7 @@ class FreeParameters:
 
     @classmethod
     def of(
-        cls, spectrometer: Spectrometer, detector: Detector, fixed: tuple[str, ...], survey_shift: float, survey_rotation: float
+        cls, spectrometer: Spectrometer, detector: DetectorLike, fixed: Iterable[str] | str, survey_shift: float, survey_rotation: float
     ) -> FreeParameters:
         """All parameters of a spectrometer except those of the fixed modules.
 
@@ -61,9 +79,9 @@ class FreeParameters:
         ----------
         spectrometer : Spectrometer
             MS1 or MS2.
-        detector : Detector
+        detector : Detector, str or Path
             Its description.
-        fixed : tuple of str
+        fixed : str or iterable of str
             Modules that stay where the description has them.
         survey_shift, survey_rotation : float
             How well the description is believed [mm, rad].
@@ -72,7 +90,14 @@ class FreeParameters:
         -------
         FreeParameters
             In the order of the beam.
+
+        Raises
+        ------
+        CalibrationError
+            If the description has no such module.
         """
+        detector = load_detector(detector)
+        fixed = fixed_modules(fixed, detector)
         modules = tuple(dict.fromkeys(p.station for p in spectrometer.planes))
         free = []
         for i, name in enumerate(modules):

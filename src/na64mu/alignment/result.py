@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from na64mu import __version__
 from na64mu.alignment.align import AlignedSpectrometer, align_spectrometer
+from na64mu.alignment.parameters import fixed_modules
 from na64mu.alignment.performance import measure_planes
 from na64mu.alignment.sample import Sample, rounded
 from na64mu.alignment.straws import measure_drift
-from na64mu.detector import Detector
+from na64mu.detector import DetectorLike, load_detector
 from na64mu.detector.alignment import Alignment, AlignmentInput, AlignmentMode, ModuleCorrection
-from na64mu.errors import CalibrationError
 
 __all__ = ("AlignmentRun", "align_detector")
 
@@ -52,10 +52,10 @@ def _modes(aligned: AlignedSpectrometer, name: str) -> list[AlignmentMode]:
 
 def align_detector(
     samples: list[list[Sample]],
-    description: Detector,
+    description: DetectorLike,
     source: str,
     *,
-    fixed: tuple[str, ...] = (),
+    fixed: Iterable[str] | str = (),
     survey_shift: float = 1.0,
     survey_rotation: float = 5e-3,
     inputs: tuple[AlignmentInput, ...] = (),
@@ -67,11 +67,11 @@ def align_detector(
     ----------
     samples : list of list of Sample
         For every spectrometer its samples, with and without field.
-    description : Detector
+    description : Detector, str or Path
         What the corrections are for; the samples may have been made with other drift relations.
     source : str
         How the description is found again: its tag, or the name of its file.
-    fixed : tuple of str
+    fixed : str or iterable of str
         Modules that stay where they are.
     survey_shift, survey_rotation : float
         How well the description is believed [mm, rad].
@@ -90,10 +90,8 @@ def align_detector(
     CalibrationError
         If a fixed module does not exist, or there are too few tracks.
     """
-    unknown = sorted(set(fixed) - set(description.trackers))
-    if unknown:
-        msg = f"there is no module {unknown[0]!r} to fix: detector {description.tag!r} has {', '.join(description.trackers)}"
-        raise CalibrationError(msg)
+    description = load_detector(description)
+    fixed = fixed_modules(fixed, description)
     aligned, planes, straws = [], [], []
     for parts in samples:
         result = align_spectrometer(parts, fixed=fixed, survey_shift=survey_shift, survey_rotation=survey_rotation, progress=progress)

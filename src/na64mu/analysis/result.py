@@ -219,8 +219,8 @@ class RunResult(Shown):
         return path
 
     @classmethod
-    def read(cls, folder: RunResult | str | Path) -> RunResult:
-        """Read an output folder back; a result comes back as it is.
+    def read(cls, folder: Any) -> RunResult:
+        """Read an output folder (str or Path) back; a result, and what stands for one, comes back as it is.
 
         Raises
         ------
@@ -230,8 +230,9 @@ class RunResult(Shown):
         import hist
         import uhi.io.json
 
-        if isinstance(folder, RunResult):
-            return folder
+        if any(hasattr(folder, name) for name in ("exposure", "histogram", "working_point")):
+            result: RunResult = folder
+            return result
         path = Path(file_name(folder, "result", InputError, "a RunResult, or its output folder, is wanted"))
         cutflow, histograms, summary = (_read_json(path / name, uhi.io.json.object_hook) for name in FILES)
         try:

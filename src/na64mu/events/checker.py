@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from na64mu.detector import Detector, known_detectors, load_detector
+from na64mu.arguments import file_name, file_names
+from na64mu.detector import Detector, DetectorLike, known_detectors, load_detector
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.checksums import Checksums, read_checksums
 from na64mu.events.findings import CheckReport, Collector, Finding
 from na64mu.events.fitting import layouts_of
 from na64mu.events.form import OPTIONAL_TRUTH, TREE, TRIGGER_BITS, TRUTH, branches, collections_of, nearest_branches, twice
-from na64mu.events.layout import Layout
+from na64mu.events.layout import Layout, load_layout
 from na64mu.events.limits import ChannelLimits, channel_limits
 from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.source import find_tree, open_file, read_columns, sentence_for
@@ -36,7 +37,9 @@ KEY: np.dtype = np.dtype([("run", np.uint32), ("event", np.uint64), ("entry", np
 KNOWN_BITS = sum(1 << bit for bit in TRIGGER_BITS.values())
 
 
-def check_file(path: str | Path, detectors: Mapping[str, Detector] | None = None, layout: Layout | None = None) -> CheckReport:
+def check_file(
+    path: str | Path, detectors: Mapping[str, DetectorLike] | None = None, layout: Layout | str | Path | None = None
+) -> CheckReport:
     """Check one file.
 
     Parameters
@@ -44,8 +47,8 @@ def check_file(path: str | Path, detectors: Mapping[str, Detector] | None = None
     path : str or Path
         File to check.
     detectors : mapping, optional
-        Tag -> description of detectors beside those that ship with the package.
-    layout : Layout, optional
+        Tag -> description (or its file) of detectors beside those that ship with the package.
+    layout : Layout, str or Path, optional
         How a foreign tree maps onto the raw tree.
 
     Returns
@@ -53,20 +56,20 @@ def check_file(path: str | Path, detectors: Mapping[str, Detector] | None = None
     CheckReport
         Without findings if everything is fine; nothing is raised for a bad file.
     """
-    return check_files([path], detectors, layout)[0]
+    return check_files([file_name(path, "path")], detectors, layout)[0]
 
 
 def check_files(
-    paths: Sequence[str | Path],
-    detectors: Mapping[str, Detector] | None = None,
-    layout: Layout | None = None,
+    paths: Iterable[str | Path] | str | Path,
+    detectors: Mapping[str, DetectorLike] | None = None,
+    layout: Layout | str | Path | None = None,
     trees: Mapping[str, str] | None = None,
 ) -> list[CheckReport]:
     """Check several files, and that no (run, event) stands in two of them.
 
     Parameters
     ----------
-    paths : sequence of str or Path
+    paths : str, Path or iterable of them
         Files to check.
     detectors, layout
         As for check_file; raw trees among foreign ones are checked without the layout.
@@ -78,11 +81,13 @@ def check_files(
     list[CheckReport]
         One per file, in order.
     """
-    layouts = layouts_of([str(path) for path in paths], layout)
-    scans = [_scan(str(path), dict(detectors or {}), layouts[str(path)], (trees or {}).get(str(path), "")) for path in paths]
+    paths, own = file_names(paths, "paths"), {tag: load_detector(detector) for tag, detector in (detectors or {}).items()}
+    foreign = None if layout is None else load_layout(layout)
+    layouts = layouts_of([str(path) for path in paths], foreign)
+    scans = [_scan(str(path), own, layouts[str(path)], (trees or {}).get(str(path), "")) for path in paths]
     for scan in scans:
-        if layout is not None and layouts[scan.path] is None:
-            finding = Finding("warning", "layout", "", f"has the raw-tree form and is read as it is, without {layout.origin}")
+        if foreign is not None and layouts[scan.path] is None:
+            finding = Finding("warning", "layout", "", f"has the raw-tree form and is read as it is, without {foreign.origin}")
             scan.report = replace(scan.report, findings=(*scan.report.findings, finding))
     for i, duplicates in _duplicates_across([scan.keys if _is_numbered(layouts[scan.path]) else scan.keys[:0] for scan in scans]).items():
         for j, (first, count, run, event) in duplicates.items():

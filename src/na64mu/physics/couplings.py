@@ -30,9 +30,9 @@ def mixing(coupling: FloatArray | float) -> FloatArray:
     Raises
     ------
     ArgumentError
-        If a number makes no sense.
+        If a number makes no sense; NaN, for no limit, stays NaN.
     """
-    return numbers(coupling, "coupling") / ELECTRON_CHARGE
+    return numbers(coupling, "coupling", gaps=True) / ELECTRON_CHARGE
 
 
 def coupling_from_mixing(epsilon: FloatArray | float) -> FloatArray:
@@ -51,9 +51,9 @@ def coupling_from_mixing(epsilon: FloatArray | float) -> FloatArray:
     Raises
     ------
     ArgumentError
-        If a number makes no sense.
+        If a number makes no sense; NaN, for no limit, stays NaN.
     """
-    return numbers(epsilon, "epsilon") * ELECTRON_CHARGE
+    return numbers(epsilon, "epsilon", gaps=True) * ELECTRON_CHARGE
 
 
 def y_parameter(
@@ -79,10 +79,10 @@ def y_parameter(
     Raises
     ------
     ArgumentError
-        If a number makes no sense.
+        If a number makes no sense; NaN, for no limit, stays NaN.
     """
     ratio = numbers(m_chi, "m_chi", least=0.0) / numbers(mass, "mass", above=0.0)
-    return (numbers(coupling, "coupling") * numbers(dark_coupling, "dark_coupling")) ** 2 * ratio**4
+    return (numbers(coupling, "coupling", gaps=True) * numbers(dark_coupling, "dark_coupling")) ** 2 * ratio**4
 
 
 def coupling_from_y(
@@ -107,7 +107,7 @@ def coupling_from_y(
     Raises
     ------
     ArgumentError
-        If a number makes no sense.
+        If a number makes no sense; NaN, for no limit, stays NaN.
     """
     ratio = numbers(mass, "mass", above=0.0) / numbers(m_chi, "m_chi", above=0.0)
-    return np.sqrt(numbers(y, "y", least=0.0)) * ratio**2 / numbers(dark_coupling, "dark_coupling", above=0.0)
+    return np.sqrt(numbers(y, "y", least=0.0, gaps=True)) * ratio**2 / numbers(dark_coupling, "dark_coupling", above=0.0)

@@ -216,7 +216,7 @@ def cross_section(
     """
     mediator, method, form_factor = choice(mediator, Mediator, "mediator"), choice(method, Method, "method"), _responses(form_factor)
     check_nucleus(z, a)
-    x_min = number(x_min, "x_min", least=0.0, below=1.0)
+    x_min = number(x_min, "x_min", least=0.0, most=1.0)
     given = (numbers(v, name) for v, name in ((energy, "energy [GeV]"), (mass, "mass [GeV]"), (coupling, "coupling")))
     energies, masses, couplings = np.broadcast_arrays(*given)
     out = np.zeros(energies.shape)

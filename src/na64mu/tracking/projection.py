@@ -65,7 +65,7 @@ def _scatterers(spectrometer: Spectrometer, n_air: int = 40) -> tuple[FloatArray
     """Positions [mm] and squared angles at 1 GeV/c of all scatterers, the air cut into slices."""
     z = list(spectrometer.z)
     thickness = [p.x_over_x0 for p in spectrometer.planes]
-    start = max(z[0], spectrometer.vacuum_until)
+    start = min(max(z[0], spectrometer.vacuum_until), z[-1])  # no air where the vacuum reaches beyond the last plane
     slices = np.linspace(start, z[-1], n_air + 1)
     z += list(0.5 * (slices[1:] + slices[:-1]))
     thickness += [(slices[1] - slices[0]) / spectrometer.air_x0] * n_air

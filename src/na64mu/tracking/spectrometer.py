@@ -90,7 +90,7 @@ class Spectrometer:
     name : str
         "ms1" or "ms2".
     bend_view : int
-        View in which the field bends: 0 (x) or 1 (y).
+        View in which the field bends: 0 (x) or 1 (y), -1 for none.
     planes : tuple of Plane
         All planes of both views in order of z.
     boxes : FloatArray
@@ -171,8 +171,8 @@ def _check(spectrometer: Spectrometer) -> None:
     if not planes:
         msg = f"{name}: a spectrometer needs planes, there are none"
         raise DetectorError(msg)
-    if spectrometer.bend_view not in (0, 1):
-        msg = f"{name}: the field bends in view 0 (x) or 1 (y), not {spectrometer.bend_view!r}"
+    if spectrometer.bend_view not in (-1, 0, 1):
+        msg = f"{name}: the field bends in view 0 (x), 1 (y) or -1 (none), not {spectrometer.bend_view!r}"
         raise DetectorError(msg)
     for p in planes:
         if p.view not in (0, 1):

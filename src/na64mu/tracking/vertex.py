@@ -140,7 +140,8 @@ def scatterers(detector: DetectorLike, z_in: float, z_out: float) -> FloatArray:
     ecal = detector.ecal
     slabs.append((ecal.z, ecal.z + ecal.length, ecal_radiation_lengths(ecal)))
     for start, end in ((max(z_in, detector.medium.vacuum_until), ecal.z), (ecal.z + ecal.length, z_out)):
-        slabs.append((start, end, (end - start) / detector.medium.air_x0))
+        if start < end:  # else there is vacuum
+            slabs.append((start, end, (end - start) / detector.medium.air_x0))
     return np.array(slabs)
 
 
