@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from na64mu import __version__
 from na64mu.analysis.provenance import source_hash
+from na64mu.compiled.folder import kernel_folder
 from na64mu.errors import WorkerError
 
 __all__ = ("EXECUTORS", "ExecutorName", "check_workers", "default_workers", "n_parallel", "open_executor", "quiet_coffea")
@@ -55,6 +56,7 @@ def open_executor(name: ExecutorName, workers: int, scheduler: Any, memory: int 
     """
     from coffea import processor
 
+    kernel_folder()  # chosen before any worker starts: they share a temporary one
     if name == "iterative":
         yield processor.IterativeExecutor(retries=0)
     elif name == "futures":

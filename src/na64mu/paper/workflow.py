@@ -19,6 +19,7 @@ from typing import Any
 
 import na64mu
 from na64mu.analysis.provenance import SOURCES, file_hash
+from na64mu.compiled.folder import kernel_folder
 from na64mu.errors import CheckpointError
 from na64mu.tomlmodel import content_hash
 
@@ -174,6 +175,7 @@ class Workflow:
             return
         import loky
 
+        kernel_folder()  # chosen before any worker starts: they share a temporary one
         pool = loky.get_reusable_executor(max_workers=workers, timeout=120)
         futures: dict[Future[tuple[dict[str, str], float, float]], tuple[Step, str]] = {
             pool.submit(_timed, step.work, self.place_of(step), {**step.parameters, **step.how}): (step, inputs) for step, inputs in waiting

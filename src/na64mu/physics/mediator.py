@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-
 from na64mu.compiled.kernel import general_kernel
 from na64mu.physics.constants import MUON_MASS
 

@@ -7,9 +7,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from na64mu.compiled.kernel import kernel
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged
-from na64mu.compiled.kernel import kernel
 from na64mu.reconstruction.strips import raw_columns
 from na64mu.typing import AnyArray, BoolArray, FloatArray
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from na64mu.compiled.kernel import inlined_kernel, kernel
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.compiled.kernel import inlined_kernel, kernel
 from na64mu.reconstruction.channels import TIME_WINDOW, channel_map
 from na64mu.reconstruction.strips import Clusters, raw_columns
 from na64mu.tracking.hits import Hits

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.detector import Detector
-from na64mu.events.batch import Jagged, RawBatch
 from na64mu.compiled.intrinsics import trailing_zeros
 from na64mu.compiled.kernel import inlined_kernel, kernel
+from na64mu.detector import Detector
+from na64mu.events.batch import Jagged, RawBatch
 from na64mu.reconstruction.channels import TIME_WINDOW
 from na64mu.reconstruction.hits import drift_time
 from na64mu.reconstruction.strips import Clusters, raw_columns

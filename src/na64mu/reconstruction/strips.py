@@ -16,10 +16,10 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from na64mu.detector import Detector
-from na64mu.events.batch import Jagged
 from na64mu.compiled.intrinsics import trailing_zeros
 from na64mu.compiled.kernel import inlined_kernel, kernel
+from na64mu.detector import Detector
+from na64mu.events.batch import Jagged
 from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray, WordArray
 
 __all__ = ("Clusters", "StripMap", "find_clusters", "gem_clusters", "gem_map", "micromegas_clusters", "micromegas_map", "raw_columns")

@@ -12,9 +12,9 @@ import math
 
 import numpy as np
 
-from na64mu.detector import Detector
 from na64mu.compiled.kernel import inlined_kernel, inner_kernel, kernel
 from na64mu.compiled.reference import by_reference
+from na64mu.detector import Detector
 from na64mu.simulation.beam import carry_back, sample_beam
 from na64mu.simulation.decays import PION_TO_MUON, decay
 from na64mu.simulation.flight import in_aperture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from na64mu.compiled.kernel import step_formula
 from na64mu.tracking.field import FieldRegion
 from na64mu.tracking.kalman import Track, carry

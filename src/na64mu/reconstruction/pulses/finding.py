@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from na64mu.detector.pulse import PulseShape, amplitude
 from na64mu.compiled.kernel import kernel
+from na64mu.detector.pulse import PulseShape, amplitude
 from na64mu.reconstruction.pulses.least_squares import decompose, fit, normal_equations, return_to, solve
 from na64mu.reconstruction.pulses.model import MOST_PULSES, Digitizer, Pulses, new_scratch
 from na64mu.typing import AnyArray

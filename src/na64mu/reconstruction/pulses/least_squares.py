@@ -6,8 +6,8 @@ left out: a saturated pulse is measured on its flanks.
 
 from __future__ import annotations
 
-from na64mu.detector.pulse import edge
 from na64mu.compiled.kernel import kernel
+from na64mu.detector.pulse import edge
 
 __all__ = ("decompose", "fit", "normal_equations", "return_to", "solve")
 
