@@ -26,9 +26,48 @@ def test_a_missing_part_is_named_with_its_remedy(monkeypatch):
     assert findings["distributed"] == ("distributed", None, "missing, runs on a Dask cluster: pip install 'na64mu[dask]'")
 
 
-def test_a_cache_that_cannot_be_written_is_bad(monkeypatch, tmp_path):
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "absent"))
-    assert doctor._numba_cache().good is False
+def test_the_folder_of_compiled_kernels_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("NA64MU_CACHE", str(tmp_path / "kernels"))
+    assert doctor._compiled_kernels()[0] == ("compiled kernels", True, f"kept in {(tmp_path / 'kernels').resolve()}")
+
+
+def test_a_named_folder_that_cannot_be_used_is_bad(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NA64MU_CACHE", str(tmp_path / "file"))
+    reasons = [f for f in doctor._compiled_kernels() if f.good is False]
+    assert [f.found for f in reasons] == [
+        f"NA64MU_CACHE={tmp_path / 'file'} is not used for compiled kernels: it cannot be written (File exists)"
+    ]
+
+
+def test_kernels_that_are_not_kept_are_bad(monkeypatch, tmp_path):
+    from na64mu.compiled import folder
+
+    monkeypatch.setattr(folder, "choose", lambda: folder.KernelFolder(tmp_path, persists=False))
+    (finding,) = doctor._compiled_kernels()
+    assert finding.good is False
+    assert "every start compiles" in finding.found
+    monkeypatch.setattr(folder, "choose", lambda: folder.KernelFolder(None, persists=False))
+    assert "in memory only" in doctor._compiled_kernels()[0].found
+
+
+def test_a_numba_that_was_not_tried_is_said_and_is_not_bad(monkeypatch):
+    from na64mu.compiled import internals
+
+    monkeypatch.setattr(internals, "untried", lambda: "numba 9.9.0 was not tried")
+    findings = doctor._kernel()
+    assert [f.good for f in findings] == [True, None]
+    assert findings[1].found == "numba 9.9.0 was not tried"
+
+
+def test_a_numba_that_lacks_something_is_one_sentence(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "numba.core.caching", None)
+    monkeypatch.delitem(sys.modules, "na64mu.compiled.internals")
+    (finding,) = doctor._kernel()
+    assert finding.good is False
+    assert "which kernels need: install a version that was tried" in finding.found
 
 
 def test_a_bad_finding_makes_the_exit_code_1(monkeypatch):

@@ -54,6 +54,7 @@ def test_nothing_in_the_library_is_left_for_later():
 
 def test_the_stages_import_in_one_direction_only():
     allowed = {
+        "compiled": set(),
         "detector": set(),
         "events": {"detector"},
         "tracking": {"detector"},
@@ -69,8 +70,26 @@ def test_the_stages_import_in_one_direction_only():
         for path in (ROOT / "src" / "na64mu" / stage).rglob("*.py"):
             used = set(re.findall(r"from na64mu\.(\w+)", path.read_text(encoding="utf-8"))) - {stage}
             assert (
-                used - {"arguments", "binomial", "children", "errors", "kernel", "reference", "table", "tomlmodel", "typing"} <= upstream
+                used
+                - {"arguments", "binomial", "children", "code_closure", "compiled", "deprecation", "errors", "table", "tomlmodel", "typing"}
+                <= upstream
             ), path
+
+
+def test_only_the_folder_of_compiled_code_touches_numba():
+    decorator = re.compile(
+        r"\b(njit|vectorize|guvectorize|cfunc|jit_module|overload|intrinsic)\b\s*[(,]|\bnumba\.core\b|^\s*from numba\b", re.MULTILINE
+    )
+    compiled = ROOT / "src" / "na64mu" / "compiled"
+    found = {}
+    for folder in ("src", "processors", "selections"):
+        for path in (p for p in (ROOT / folder).rglob("*.py") if compiled not in p.parents):
+            code = re.sub(r'"""(?:.|\n)*?"""', "", path.read_text(encoding="utf-8"))
+            if hit := decorator.search(code):
+                found[path.relative_to(ROOT)] = hit.group()
+    assert not found, "take the decorators of na64mu.compiled.kernel"
+    assert decorator.search("@numba.njit(cache=True)"), "the search finds what it looks for"
+    assert decorator.search("from numba import njit")
 
 
 def test_readme_commands_exist():

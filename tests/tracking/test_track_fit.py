@@ -284,36 +284,35 @@ def test_two_processes_may_compile_at_once_and_others_load_what_they_wrote(cache
         out, errors = process.communicate()
         assert process.returncode == 0, errors
         assert out.strip() in {"0", "1"}
-    assert len(list(cache.glob("*.py"))) == 1, "no half-written file is left"
-    out, errors = in_other_process(cache, SHOW).communicate()
+    assert not list(cache.glob(".part-*")), "no half-written file is left"
+    out, errors = in_other_process(cache, SHOW).communicate(timeout=300)
     assert out.strip() == "1", f"loaded, not compiled again; {errors}"
 
 
 @pytest.fixture(scope="module")
-def repaired(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, Path, str]:
-    """Source, output of a process that met a damaged copy of it, the file, errors."""
-    file = next(iter(cache.glob("*.py")))
-    source = file.read_text(encoding="utf-8")
+def repaired(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str, str]:
+    """A compiled fit, a copy that was cut when a process met it, the process's instructions and errors."""
+    (file,) = cache.glob("*fit_block-*.kernel")
     damaged = tmp_path_factory.mktemp("damaged") / file.name
-    damaged.write_text(source[: len(source) // 2], encoding="utf-8")
+    damaged.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     code = f"print('\\n'.join(kernel({TINY}, 'smooth').compiled.fit_block.inspect_asm().values()))"
-    out, errors = in_other_process(damaged.parent, code).communicate()
-    return source, out, damaged, errors
+    out, errors = in_other_process(damaged.parent, code).communicate(timeout=300)
+    return file, damaged, out, errors
 
 
-def test_damaged_kernel_file_is_written_again(repaired: tuple[str, str, Path, str]) -> None:
-    source, out, damaged, errors = repaired
+def test_damaged_kernel_file_is_written_again(repaired: tuple[Path, Path, str, str]) -> None:
+    file, damaged, out, errors = repaired
     assert out, errors
-    assert damaged.read_text(encoding="utf-8") == source
+    assert damaged.stat().st_size > 0.9 * file.stat().st_size
 
 
 @pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="looks for instructions of x86-64")
-def test_fit_is_vectorised(repaired: tuple[str, str, Path, str]) -> None:
+def test_fit_is_vectorised(repaired: tuple[Path, Path, str, str]) -> None:
     import llvmlite.binding as llvm
 
     if not llvm.get_host_cpu_features().get("avx2", False):
         pytest.skip("the processor has no AVX2")
-    _, assembly, _, errors = repaired
+    _, _, assembly, errors = repaired
     packed = re.findall(r"\bv(?:fn?m(?:add|sub)\d*|mul|add|sub|div|sqrt)pd\b.*[yz]mm", assembly)
     scalar = re.findall(r"\bv?(?:fn?m(?:add|sub)\d*|mul|add|sub|div|sqrt)sd\b.*", assembly)
     assert len(packed) > 200, errors

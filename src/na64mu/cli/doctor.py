@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +39,7 @@ def command(as_json: bool) -> None:
     import json
     import sys
 
-    findings = [*_versions(), _cores(), _numba_cache(), *_optional_parts(), _kernel(), *_shipped_data(), *_sample()]
+    findings = [*_versions(), _cores(), *_compiled_kernels(), *_optional_parts(), *_kernel(), *_shipped_data(), *_sample()]
     if as_json:
         click.echo(json.dumps([f._asdict() for f in findings], indent=1))
     else:
@@ -70,19 +69,21 @@ def _cores() -> Finding:
     return Finding("cores", None, f"{usable} usable of {os.cpu_count()}")
 
 
-def _numba_cache() -> Finding:
-    """Where compiled kernels are kept: beside the source, or in the folder that numba falls back to."""
-    import na64mu
+def _compiled_kernels() -> list[Finding]:
+    """Where compiled kernels are kept, whether they are found again, and why folders that come first are not used."""
+    from na64mu.compiled.folder import NAMED, choose
 
-    named = os.environ.get("NUMBA_CACHE_DIR")
-    folder = Path(named) if named else Path(na64mu.__file__).parent
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return Finding("numba cache", True, f"kept in {folder}" + ("" if named else " (in __pycache__ beside the source)"))
-    except OSError:
-        if named:
-            return Finding("numba cache", False, f"NUMBA_CACHE_DIR={named} cannot be written: every start compiles for about a minute")
-        return Finding("numba cache", None, "the package cannot be written to, numba keeps its cache in the user's cache folder")
+    folder = choose()
+    if folder.path is None:
+        found = "kept in memory only, no folder can be used: every start compiles for about a minute; set NA64MU_CACHE"
+    elif not folder.persists:
+        found = f"kept in {folder.path} until this process ends: every start compiles for about a minute; set NA64MU_CACHE"
+    else:
+        found = f"kept in {folder.path}"
+    read = [Finding("", None, f"those in {place} are read too") for place in folder.also_read]
+    # a folder that the user named and that is not used is a fault; another one is passed over
+    reasons = [Finding("", False if reason.startswith(NAMED) else None, reason) for reason in folder.problems]
+    return [Finding("compiled kernels", folder.persists, found), *read, *reasons]
 
 
 def _optional_parts() -> list[Finding]:
@@ -93,16 +94,26 @@ def _optional_parts() -> list[Finding]:
     return findings
 
 
-def _kernel() -> Finding:
-    """Whether numba compiles and runs on this machine."""
+def _kernel() -> list[Finding]:
+    """Whether numba compiles and runs on this machine, and whether this version of it was tried."""
     import numba
     from llvmlite.binding import get_host_cpu_name
 
+    from na64mu.errors import CompilerError
+
     try:
-        answer = numba.njit(lambda x: x + 1)(41)
+        from na64mu.compiled.internals import untried
+        from na64mu.compiled.kernel import step_formula
+
+        answer = step_formula(lambda x: x + 1)(41)
+    except CompilerError as error:
+        return [Finding("numba", False, str(error))]
     except Exception as error:  # noqa: BLE001  # whatever goes wrong is the finding
-        return Finding("numba", False, f"cannot compile: {error}")
-    return Finding("numba", answer == 42, f"compiles for {get_host_cpu_name()}")
+        return [Finding("numba", False, f"cannot compile: {error}")]
+    if numba.config.DISABLE_JIT:
+        return [Finding("numba", None, "NUMBA_DISABLE_JIT is set: kernels are plain Python, right and hundreds of times slower")]
+    new = [Finding("", None, sentence)] if (sentence := untried()) is not None else []
+    return [Finding("numba", answer == 42, f"compiles for {get_host_cpu_name()}"), *new]
 
 
 def _shipped_data() -> list[Finding]:

@@ -146,14 +146,15 @@ def _read(path: Path) -> bytes | None:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file as a whole or not at all; several processes may do so at once."""
-    part = tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False)
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    part = Path(name)
     try:
-        with part:
-            part.write(content)
-        Path(part.name).chmod(path.parent.stat().st_mode & 0o644)  # those who may look into the folder may read
-        Path(part.name).replace(path)
+        with os.fdopen(number, "wb") as file:
+            file.write(content)
+        part.chmod(path.parent.stat().st_mode & 0o644)  # those who may look into the folder may read
+        part.replace(path)
     except OSError:
-        Path(part.name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 

@@ -53,7 +53,7 @@ def unsafe(folder: Path) -> str | None:
     Parameters
     ----------
     folder : Path
-        An existing folder, without symbolic links (resolved).
+        Without symbolic links (resolved); it, and some above it, need not exist yet.
 
     Returns
     -------
@@ -61,34 +61,43 @@ def unsafe(folder: Path) -> str | None:
         It, or one above it, belongs to another user or can be changed by others. A folder above may be one like the temporary
         folder, where everybody can write and nobody can remove what belongs to another.
     """
-    trusted = {0, os.getuid()} if hasattr(os, "getuid") else None
+    if not hasattr(os, "getuid"):
+        return None
     for place in (folder, *folder.parents):
         try:
             status = place.stat()
+        except FileNotFoundError:
+            continue
         except OSError as error:
             return f"{place} cannot be looked at ({error.strerror})"
-        if trusted is None:
-            return None
-        if status.st_uid not in trusted:
+        if status.st_uid not in {0, os.getuid()}:
             return f"{place} belongs to another user (uid {status.st_uid})"
-        shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        if shared and not (place != folder and status.st_mode & stat.S_ISVTX):
+        kept_apart = place != folder and status.st_mode & stat.S_ISVTX
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not kept_apart:
             return f"{place} can be written by others (mode {stat.S_IMODE(status.st_mode):04o})"
     return None
 
 
 def _made(folder: Path, mode: int = 0o700) -> str | None:
-    """Make a folder with the folders above it, or write why it cannot be used."""
-    existing = next(place for place in (folder, *folder.parents) if place.exists())
-    if (reason := unsafe(existing.resolve())) is not None and (existing == folder or "another user" in reason or "others" in reason):
+    """Make a folder, with those above it; returns why it cannot be used, or None."""
+    if (reason := unsafe(folder)) is not None:
         return reason
     try:
-        for place in reversed([p for p in (folder, *folder.parents) if existing in p.parents]):
-            place.mkdir(mode=mode, exist_ok=True)
+        for place in (*reversed(folder.parents), folder):
+            if not place.is_dir():
+                place.mkdir(mode=mode, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         return f"it cannot be written ({error.strerror or error})"
-    return unsafe(folder.resolve())
+    return unsafe(folder)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a folder can be seen there."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _package_folder() -> Path:
@@ -103,7 +112,7 @@ def _candidates() -> list[tuple[str, Path]]:
     cache, home = Path(os.environ.get("XDG_CACHE_HOME", "")), Path(os.environ.get("HOME", ""))
     if cache.is_absolute():
         found.append(("the user's cache folder", cache / "na64mu" / "kernels"))
-    elif home.is_absolute() and home.is_dir() and home != Path(home.root):
+    elif home.is_absolute() and _is_folder(home) and home != Path(home.root):
         found.append(("the user's cache folder", home / ".cache" / "na64mu" / "kernels"))
     return found
 
@@ -116,12 +125,13 @@ def choose() -> KernelFolder:
     KernelFolder
         The first that can be used; a temporary one is made if there is none.
     """
-    problems = []
-    for name, folder in _candidates():
+    problems: list[str] = []
+    for name, named in _candidates():
+        folder = named.resolve()
         # what is compiled in the folder of a package may be read by all who use the package
-        reason = _made(Path(os.path.abspath(folder)), 0o755 if folder == _package_folder() else 0o700)
+        reason = _made(folder, 0o755 if folder == _package_folder() else 0o700)
         if reason is None:
-            return KernelFolder(folder.resolve(), persists=True, also_read=_shipped(folder), problems=tuple(problems))
+            return KernelFolder(folder, persists=True, also_read=_shipped(folder), problems=tuple(problems))
         problems.append(f"{name} is not used for compiled kernels: {reason}")
     return KernelFolder(_temporary(), persists=False, also_read=_shipped(None), problems=tuple(problems))
 
@@ -129,14 +139,14 @@ def choose() -> KernelFolder:
 def _shipped(taken: Path | None) -> tuple[Path, ...]:
     """The folder of the package where it cannot be written: an image or a shared installation may hold it, filled."""
     folder = _package_folder()
-    there = folder != taken and folder.is_dir() and unsafe(folder) is None
+    there = folder != taken and _is_folder(folder) and unsafe(folder) is None
     return (folder,) if there else ()
 
 
 def _temporary() -> Path | None:
     """The folder of the process that started this one, or a new one for this process and those that it starts."""
     inherited = os.environ.get(OF_THIS_RUN)
-    if inherited and Path(inherited).is_dir() and unsafe(Path(inherited).resolve()) is None and os.access(inherited, os.W_OK):
+    if inherited and _is_folder(Path(inherited)) and unsafe(Path(inherited).resolve()) is None and os.access(inherited, os.W_OK):
         return Path(inherited).resolve()
     try:
         folder = Path(tempfile.mkdtemp(prefix="na64mu-kernels-")).resolve()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 
@@ -29,13 +29,14 @@ __all__ = (
     "vector_kernel",
 )
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+#: A compiled function has no types for Python: many kernels have no annotations, and take arrays of several types.
+Decorator = Callable[[Callable[..., Any]], Any]
 
 #: Rounding may differ between the vectorised and the scalar form of a formula; not-a-number stays what it is.
 FASTMATH = frozenset({"contract", "nsz", "arcp"})
 
 
-def _form(signature: str | None = None, *, kept: bool = True, **options: Any) -> Callable[[Function], Function]:
+def _form(signature: str | None = None, *, kept: bool = True, **options: Any) -> Decorator:
     """A decorator that compiles with some options of numba.
 
     Parameters
@@ -53,7 +54,7 @@ def _form(signature: str | None = None, *, kept: bool = True, **options: Any) ->
         The decorator.
     """
 
-    def decorate(function: Function) -> Function:
+    def decorate(function: Callable[..., Any]) -> Any:
         if config.DISABLE_JIT:
             return plain(function)
         compiled: Any = numba.njit(**options)(function)
@@ -62,8 +63,7 @@ def _form(signature: str | None = None, *, kept: bool = True, **options: Any) ->
         if signature is not None:
             compiled.compile(signature)
             compiled.disable_compile()
-        kernel: Function = compiled
-        return kernel
+        return compiled
 
     return decorate
 
@@ -95,7 +95,7 @@ formula = _form(kept=False, forceinline=True, error_model="numpy", fastmath=set(
 step_formula = _form(kept=False, nogil=True, error_model="numpy")
 
 
-def typed_kernel(signature: str | None) -> Callable[[Function], Function]:
+def typed_kernel(signature: str | None) -> Decorator:
     """The form of a function that is compiled at once, for one kind of arguments: they are converted, not compiled for anew.
 
     Parameters
@@ -111,7 +111,7 @@ def typed_kernel(signature: str | None) -> Callable[[Function], Function]:
     return _form(signature, nogil=True)
 
 
-def vector_kernel(signature: str | None) -> Callable[[Function], Function]:
+def vector_kernel(signature: str | None) -> Decorator:
     """The form of a loop over tracks that calls formulas: the compiler turns it into vector instructions.
 
     Parameters

@@ -22,6 +22,10 @@ _FOR_TYPES = re.compile(r"^if (?:typing\.)?TYPE_CHECKING:[^\n]*\n(?:[ \t]+[^\n]*
 _COMMENT = re.compile(r"#[^\n]*")
 
 
+#: Modules that decide where and whether something compiled is kept, and not what is compiled.
+_NO_PART = frozenset(f"na64mu.compiled.{name}" for name in ("cache", "contents", "folder", "plain", "sources", "written"))
+
+
 class _Source(NamedTuple):
     """A module: hash of its text, and the modules that it may import, by name."""
 
@@ -52,7 +56,7 @@ def closure(modules: Iterable[str]) -> frozenset[str]:
         if source is None:
             continue
         found.add(name)
-        for other in source.imports - seen:
+        for other in source.imports - seen - _NO_PART:
             if other.partition(".")[0] in own or _beside(name, other):
                 seen.add(other)
                 ahead.append(other)

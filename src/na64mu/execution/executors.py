@@ -12,6 +12,7 @@ from na64mu import __version__
 from na64mu.analysis.provenance import source_hash
 from na64mu.arguments import one_of
 from na64mu.children import pool, without_script
+from na64mu.compiled.folder import kernel_folder
 from na64mu.errors import WorkerError
 
 __all__ = ("EXECUTORS", "ExecutorName", "check_workers", "default_workers", "n_parallel", "open_executor", "quiet_coffea")
@@ -58,6 +59,7 @@ def open_executor(name: ExecutorName | str, workers: int, scheduler: Any, memory
     from coffea import processor
 
     name = one_of(name, EXECUTORS, "executor", WorkerError)
+    kernel_folder()  # chosen before any worker starts: they share a temporary one
     if name == "iterative":
         yield processor.IterativeExecutor(retries=0)
     elif name == "futures":

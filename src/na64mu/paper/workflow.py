@@ -18,6 +18,7 @@ from typing import Any
 from na64mu.analysis.provenance import file_hash
 from na64mu.children import pool
 from na64mu.code_closure import closure_hash
+from na64mu.compiled.folder import kernel_folder
 from na64mu.errors import CheckpointError, writing
 from na64mu.tomlmodel import content_hash
 
@@ -143,6 +144,7 @@ class Workflow:
                 if progress is not None:
                     progress(step)
             return
+        kernel_folder()  # chosen before any worker starts: they share a temporary one
         with pool(workers, keep=True) as processes:
             futures: dict[Future[tuple[dict[str, str], float, float]], tuple[Step, str]] = {
                 processes.submit(_timed, step.work, self.place_of(step), {**step.parameters, **step.how}): (step, inputs)

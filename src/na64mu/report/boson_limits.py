@@ -13,7 +13,7 @@ from na64mu.analysis.limits import METHODS
 from na64mu.physics.moment import LETTER, coupling_of, moment
 from na64mu.report.attempts import attempt
 from na64mu.report.canvas import own_style, save, subplots
-from na64mu.report.style import BLUE, GREY, UNOFFICIAL, save
+from na64mu.report.style import BLUE, GREY, UNOFFICIAL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,7 +18,7 @@ from na64mu.analysis.limits_files import published_point
 from na64mu.physics.effective_neutrinos import lightest_mass
 from na64mu.report.canvas import axes_of, own_style, subplots
 from na64mu.report.drawn import attempt_with_numbers
-from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, UNOFFICIAL, VERMILLION, axes_of
+from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, UNOFFICIAL, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

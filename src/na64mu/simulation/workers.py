@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from na64mu.children import pool
+from na64mu.compiled.folder import kernel_folder
 from na64mu.errors import Na64muError
 
 __all__ = ("in_order",)
@@ -44,6 +45,7 @@ def in_order(make: Callable[[int], T], n: int, workers: int) -> Iterator[T]:
     if workers <= 1:
         yield from map(make, range(n))
         return
+    kernel_folder()  # chosen before any worker starts: they share a temporary one
     pending: deque[Future[T]] = deque()
     with pool(workers) as processes:
         try:
