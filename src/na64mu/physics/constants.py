@@ -7,6 +7,7 @@ import math
 __all__ = (
     "ALPHA",
     "ATOMIC_MASS",
+    "CURVATURE",
     "ELECTRON_CHARGE",
     "ELECTRON_MASS",
     "MUON_MASS",
@@ -14,6 +15,7 @@ __all__ = (
     "PLANCK_MASS",
     "PROTON_MASS",
     "PROTON_MOMENT",
+    "SPEED_OF_LIGHT",
     "TAU_MASS",
 )
 
@@ -27,3 +29,5 @@ PROTON_MOMENT = 2.7928473  # in nuclear magnetons
 ATOMIC_MASS = 0.93149410  # unified atomic mass unit [GeV]
 PLANCK_MASS = 1.220890e19  # (hbar c / G)^(1/2), not reduced [GeV]
 PB_PER_GEV2 = 0.3893794e9  # (hbar c)^2 [pb GeV^2]
+SPEED_OF_LIGHT = 0.299792458  # [m/ns]; also the change of momentum of a unit charge [GeV/c] per T m
+CURVATURE = 0.299792458e-3  # 1/R [1/mm] of a unit charge = CURVATURE B [T] / p [GeV/c]

@@ -9,6 +9,7 @@ import numpy as np
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.events.batch import RawBatch, as_batch
 from na64mu.events.form import TRUTH
+from na64mu.physics.materials import IRON, LEAD
 from na64mu.reconstruction.columns import COLUMNS
 from na64mu.reconstruction.energies import calorimeter_energy, counter_energy, pointed_cell_energy, veto_energy
 from na64mu.reconstruction.event_summary import EventSummary
@@ -19,13 +20,11 @@ from na64mu.reconstruction.strips import Clusters, gem_clusters, micromegas_clus
 from na64mu.tracking.extrapolation import Crossing, cross_plane
 from na64mu.tracking.spectrometer import highland_angle, spectrometer
 from na64mu.tracking.tracks import EntryPoint, Tracks, reconstruct_tracks
-from na64mu.tracking.vertex import LEAD_X0
 from na64mu.typing import AnyArray
 
 __all__ = ("find_tracks", "middle_of_ecal", "reconstruct")
 
 PIECE = 4096  # events that are reconstructed at a time
-IRON_X0 = 17.57  # mm, radiation length of iron (Particle Data Group)
 
 
 def _track_columns(number: int, tracks: Tracks) -> dict[str, AnyArray]:
@@ -70,7 +69,7 @@ def _downstream_columns(tracks: Tracks, last_z: float, detector: Detector) -> tu
     }
     # inside HCAL1 the muon walks off by scattering in its iron: its middle is where most of the cell is still to come
     hcal = detector.hcal
-    iron = hcal.layers * hcal.absorber / IRON_X0
+    iron = hcal.layers * hcal.absorber / IRON.x0
     angle2 = float(highland_angle(0.5 * iron, 0.5 * iron)) ** 2
     walk = np.sqrt(angle2 / 3.0) * np.abs(tracks.lead.downstream[:, 4]) * 0.5 * hcal.length
     middle = crossing(hcal.front[0] + 0.5 * hcal.length)
@@ -150,7 +149,7 @@ def middle_of_ecal(ms1: Tracks, detector: DetectorLike) -> EntryPoint:
     crossing = _masked(cross_plane(ms1.lead.downstream, ms1.lead.downstream_covariance, z - spectrometer(detector, 1).z[-1]), ms1)
     tx, ty = np.where(ms1.lead.good, ms1.lead.downstream[:, 2:4].T, np.nan)
     half = 0.5 * detector.ecal.length
-    x0 = sum(detector.ecal.layers) * detector.ecal.lead / LEAD_X0
+    x0 = sum(detector.ecal.layers) * detector.ecal.lead / LEAD.x0
     walk = float(highland_angle(0.5 * x0, 0.5 * x0)) * half / np.sqrt(3.0)
     return EntryPoint(z, crossing.x, crossing.y, tx, ty, half, walk)
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from na64mu.compiled.kernel import allocating_kernel, general_kernel
-from na64mu.simulation.transport import MUON_MASS
+from na64mu.physics.constants import MUON_MASS
 from na64mu.typing import FloatArray
 
 __all__ = ("CHANNELS", "KAON_MASS", "KAON_TO_MUON", "KAON_TO_PION", "PION_MASS", "PION_TO_MUON", "decay", "decay_length", "two_body")

@@ -11,11 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.detector import Detector
+from na64mu.physics.materials import SCINTILLATOR
 from na64mu.simulation.transport import scattering
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = (
-    "AIR_Z", "COMPOSITE_Z", "DRIFT", "ECAL", "FIELD", "HCAL", "PLANE", "SCINTILLATOR_X0", "VHCAL", "Line", "Surfaces", "build_line", "build_surfaces",
+    "AIR_Z", "COMPOSITE_Z", "DRIFT", "ECAL", "FIELD", "HCAL", "PLANE", "VHCAL", "Line", "Surfaces", "build_line", "build_surfaces",
 )  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -23,8 +24,6 @@ log = logging.getLogger(__name__)
 #: Kinds of step.
 DRIFT, FIELD, PLANE, ECAL, VHCAL, HCAL = range(6)
 
-#: Radiation length of polystyrene scintillator [mm] (PDG: 43.79 g/cm2, 1.06 g/cm3).
-SCINTILLATOR_X0 = 413.1
 
 LEAD_IN = 500.0
 
@@ -117,10 +116,10 @@ def build_surfaces(detector: Detector) -> Surfaces:
     first_counter = len(z)
     for counter in sorted(detector.counters, key=lambda c: c.id):
         z.append(counter.z)
-        thickness.append(counter.thickness / SCINTILLATOR_X0 if counter.shape == "disc" else 0.0)
+        thickness.append(counter.thickness / SCINTILLATOR.x0 if counter.shape == "disc" else 0.0)
     veto = len(z)
     z.append(detector.veto.z)
-    thickness.append(detector.veto.thickness / SCINTILLATOR_X0)
+    thickness.append(detector.veto.thickness / SCINTILLATOR.x0)
     return Surfaces(np.array(z), np.array(thickness), first_mm, first_gem, first_straw, first_counter, veto)
 
 

@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.compiled.kernel import kernel
+from na64mu.physics.constants import MUON_MASS
 from na64mu.physics.energy_loss import PROCESSES, restricted_ionisation, spectrum, upper_limit
 from na64mu.physics.materials import Layer
 from na64mu.simulation.stream import Stream
-from na64mu.simulation.transport import MUON_MASS
 from na64mu.typing import FloatArray
 
 __all__ = ("CUT", "LossTables", "build_losses", "fluctuated", "mean_loss", "rate", "sample_loss", "sample_process", "share_above")

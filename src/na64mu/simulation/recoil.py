@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 from na64mu.compiled.kernel import kernel
-from na64mu.physics.constants import ELECTRON_MASS
+from na64mu.physics.constants import ELECTRON_MASS, MUON_MASS
 from na64mu.physics.energy_loss import DELTA, NUCLEAR
 from na64mu.simulation.stream import Stream
-from na64mu.simulation.transport import MUON_MASS
 from na64mu.typing import FloatArray
 
 __all__ = ("deflect", "recoil_angle")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 from na64mu.compiled.kernel import inner_kernel
-from na64mu.physics.constants import ELECTRON_MASS
+from na64mu.physics.constants import ELECTRON_MASS, MUON_MASS
 from na64mu.simulation.flight import ELECTRON_LOSS, LOWEST_DELTA, MASS_PER_X0, SOFT, fly
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.stream import Stream
-from na64mu.simulation.transport import MUON_MASS
 from na64mu.typing import FloatArray
 
 __all__ = ("DELTA_STRENGTH", "delta_rays")

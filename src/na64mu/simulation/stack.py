@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from na64mu.compiled.kernel import inner_kernel
+from na64mu.physics.constants import MUON_MASS
 from na64mu.physics.energy_loss import BREMSSTRAHLUNG, DELTA, NUCLEAR
 from na64mu.simulation.hadrons import SOFTEST_HADRON, nuclear_shower
 from na64mu.simulation.leakage import DEEPEST, electromagnetic_shower, leak_electrons
@@ -18,7 +19,7 @@ from na64mu.simulation.showers import Calorimeter, deposit_point
 from na64mu.simulation.spray import delta_direction, spray_delta_rays
 from na64mu.simulation.straggling import straggled
 from na64mu.simulation.stream import Stream
-from na64mu.simulation.transport import MUON_MASS, drift, inverse_p_beta, scatter, scattering
+from na64mu.simulation.transport import drift, inverse_p_beta, scatter, scattering
 from na64mu.simulation.truth import F_MASS, F_PROCESS, F_PSI, F_TRANSFER, F_VERTEX, F_XFRAC
 from na64mu.typing import FloatArray
 

@@ -8,15 +8,12 @@ from __future__ import annotations
 import math
 
 from na64mu.compiled.kernel import kernel, small_kernel
+from na64mu.physics.constants import CURVATURE, MUON_MASS
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
 
-__all__ = ("CURVATURE", "circle", "drift", "highland_sigma", "inverse_p_beta", "scatter", "scattering")
+__all__ = ("circle", "drift", "highland_sigma", "inverse_p_beta", "scatter", "scattering")
 
-#: Curvature of a unit charge: 1/R [1/mm] = CURVATURE B [T] / p [GeV/c].
-CURVATURE = 0.299792458e-3
-
-MUON_MASS = 0.1056583755
 
 #: chi_c^2 = SINGLE / ln(183 Z^-1/3) (x / X0) / (p beta)^2 [GeV^2]: pi m_e^2 / alpha, from Moliere's chi_c and Rossi's 1 / X0.
 SINGLE = math.pi * 0.51099895e-3**2 * 137.035999

@@ -19,13 +19,14 @@ from na64mu.arguments import numbers, one_of
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.elements import BmsStation, Gem, Micromegas, Straw
 from na64mu.errors import DetectorError
+from na64mu.physics.constants import SPEED_OF_LIGHT
 from na64mu.tracking.field import FieldRegion, field_regions
 from na64mu.typing import FloatArray
 
 __all__ = ("C_FIELD", "LOSS_PER_X0", "Plane", "Spectrometer", "bending_integral", "check_spectrometer", "highland_angle", "spectrometer")
 
-#: Curvature of unit charge: dp = C_FIELD [GeV/c per T m] x field x path (c = 0.299792458 m/ns).
-C_FIELD = 0.299792458
+#: Curvature of unit charge: dp = C_FIELD [GeV/c per T m] x field x path.
+C_FIELD = SPEED_OF_LIGHT
 
 #: Mean energy loss of a 160 GeV/c muon per radiation length [GeV]: air, 2.4 MeV cm2/g (Groom, Mokhov, Striganov, At. Data
 #: Nucl. Data Tables 78 (2001) 183, ionisation) times 36.6 g/cm2. Inferred for the planes, whose materials are of light elements too.

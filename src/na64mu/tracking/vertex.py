@@ -14,17 +14,14 @@ from na64mu.arguments import number
 from na64mu.detector import DetectorLike, load_detector
 from na64mu.detector.elements import Ecal
 from na64mu.errors import ArgumentError
+from na64mu.physics.materials import LEAD, SCINTILLATOR
 from na64mu.tracking.checks import real_array
 from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.spectrometer import highland_angle, spectrometer
 from na64mu.typing import AnyArray, FloatArray
 
-__all__ = ("LEAD_X0", "Junction", "TrackEnd", "ecal_radiation_lengths", "join", "join_fits", "scatterers")
+__all__ = ("Junction", "TrackEnd", "ecal_radiation_lengths", "join", "join_fits", "scatterers")
 
-#: Radiation lengths [mm] (Particle Data Group, atomic and nuclear properties): lead 6.37 g/cm2 / 11.35 g/cm3; polystyrene
-#: 43.79 g/cm2 / 1.06 g/cm3.
-LEAD_X0 = 5.612
-POLYSTYRENE_X0 = 413.1
 
 ITERATIONS = 8  # of the vertex: the errors depend on its depth; three change nothing any more at 40 mrad
 
@@ -109,7 +106,7 @@ def ecal_radiation_lengths(ecal: Ecal) -> float:
     float
         40.6 for 150 layers of 1.5 mm each; the paper between them (0.04, 0.1 %) is left out.
     """
-    return sum(ecal.layers) * (ecal.lead / LEAD_X0 + ecal.scintillator / POLYSTYRENE_X0)
+    return sum(ecal.layers) * (ecal.lead / LEAD.x0 + ecal.scintillator / SCINTILLATOR.x0)
 
 
 def scatterers(detector: DetectorLike, z_in: float, z_out: float) -> FloatArray:
@@ -136,7 +133,7 @@ def scatterers(detector: DetectorLike, z_in: float, z_out: float) -> FloatArray:
     z_in = number(z_in, "z_in, the last plane of MS1 [mm]", most=detector.ecal.z)
     z_out = number(z_out, "z_out, the first plane of MS2 [mm]", least=detector.ecal.z + detector.ecal.length)
     plates = [(c.z, c.thickness) for c in detector.counters if c.shape == "disc"] + [(detector.veto.z, detector.veto.thickness)]
-    slabs = [(z - 0.5 * t, z + 0.5 * t, t / POLYSTYRENE_X0) for z, t in plates if z_in < z < z_out]
+    slabs = [(z - 0.5 * t, z + 0.5 * t, t / SCINTILLATOR.x0) for z, t in plates if z_in < z < z_out]
     ecal = detector.ecal
     slabs.append((ecal.z, ecal.z + ecal.length, ecal_radiation_lengths(ecal)))
     for start, end in ((max(z_in, detector.medium.vacuum_until), ecal.z), (ecal.z + ecal.length, z_out)):

@@ -13,6 +13,7 @@ from na64mu.analysis.result import Counts
 from na64mu.arguments import number
 from na64mu.binomial import clopper_pearson
 from na64mu.errors import BackgroundError
+from na64mu.physics.constants import MUON_MASS
 
 __all__ = (
     "HADRON_CONTAMINATION",
@@ -28,7 +29,6 @@ __all__ = (
 
 #: Hadrons per muon of the beam, published (PRL 132, 211803, quoting N. Doble et al., NIM A 343 (1994) 351).
 HADRON_CONTAMINATION = 5e-5
-MUON_MASS = 0.1056583755
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any
 import geant4_pybind as g4
 
 from na64mu.detector import Detector
-from na64mu.simulation.line import ECAL, FIELD, HCAL, LEAD_IN, PLANE, SCINTILLATOR_X0, VHCAL, build_line, build_surfaces
+from na64mu.physics.materials import SCINTILLATOR
+from na64mu.simulation.line import ECAL, FIELD, HCAL, LEAD_IN, PLANE, VHCAL, build_line, build_surfaces
 
 __all__ = ("Geometry",)
 
@@ -119,7 +120,7 @@ class Geometry(g4.G4VUserDetectorConstruction):
 
     def _plane(self, surface: int, z: float) -> None:
         d, s = self.detector, self.surfaces
-        thickness = max(THINNEST, float(s.x_over_x0[surface]) * SCINTILLATOR_X0)
+        thickness = max(THINNEST, float(s.x_over_x0[surface]) * SCINTILLATOR.x0)
         if surface >= s.veto:
             solid, centre = self._box("veto", (*d.veto.half, 0.5 * d.veto.thickness)), (0.0, 0.0)
             thickness = d.veto.thickness
