@@ -266,3 +266,26 @@ def test_a_layout_says_everything_that_is_wrong_with_it(tmp_path):
         assert part in text
     assert "runs[0].seed is missing" in text
     assert "only scalars.event can be the number of the entry" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("n_mot = 1000000", "n_mot = nan", "field 'n_mot' of tree 'runs' is nan, uint64 is needed"),
+        ("n_mot = 1000000", "n_mot = -5", "field 'n_mot' of tree 'runs' is -5, uint64 is needed"),
+        ("sum_weights = 0.0", "sum_weights = inf", "field 'sum_weights' of tree 'runs' is inf, float64 is needed"),
+    ],
+)
+def test_bookkeeping_that_is_no_number_is_a_sentence(nested, tmp_path, old, new, message):
+    nested_layout(tmp_path)
+    text = (tmp_path / "nested.toml").read_text()
+    assert old in text
+    (tmp_path / "bad.toml").write_text(text.replace(old, new))
+    report = check_file(nested, layout=load_layout(tmp_path / "bad.toml"))
+    assert message in "".join(f.message for f in report.findings)
+
+
+def test_a_file_of_nothing_but_brackets_is_a_sentence(tmp_path):
+    (tmp_path / "deep.toml").write_text("x = " + 5000 * "[" + 5000 * "]")
+    with pytest.raises(LayoutError, match="its tables or lists are nested too deeply"):
+        load_layout(tmp_path / "deep.toml")

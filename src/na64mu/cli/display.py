@@ -49,6 +49,7 @@ def command(file: Path, event: int, detector: str | None, layout: str | None, ou
     from na64mu.errors import BlindedError, InputError
     from na64mu.events.layout import load_layout
     from na64mu.events.reader import count_entries, read_batch, read_runs
+    from na64mu.execution.source_file import installed_detector
     from na64mu.reconstruction.summary import reconstruct
     from na64mu.report.attempts import for_files
     from na64mu.report.display import draw_event
@@ -68,7 +69,7 @@ def command(file: Path, event: int, detector: str | None, layout: str | None, ou
     if detector is None and tag is None:
         msg = f"{file}: no detector description is named for run {batch.scalars['run'][0]}; give one with --detector"
         raise InputError(msg)
-    description = load_detector(detector or str(tag))
+    description = installed_detector(str(tag), str(file)) if detector is None else load_detector(detector)
     if not visible_events(reconstruct(batch, description), load_working_point("prl2024").box).all():
         msg = f"{file}: entry {event} lies in the signal box, which is blinded in data; choose another entry"
         raise BlindedError(msg)

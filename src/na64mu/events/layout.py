@@ -67,6 +67,9 @@ __all__ = ("Column", "Friend", "Layout", "Part", "Trees", "load_layout")
 LAYOUT_FOLDER = Path(__file__).parent.parent / "data" / "layouts"
 
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -79,7 +82,7 @@ class Column(_Model):
     constant: float | int | str | None = None
     entry: Literal[True] | None = None
     bits: dict[str, str] | None = None
-    scale: float | None = None  # multiplies a branch or matrix
+    scale: Finite | None = None  # multiplies a branch or matrix
 
     @model_validator(mode="before")
     @classmethod
@@ -116,8 +119,8 @@ class Part(_Model):
     axes: tuple[str, ...] = ()
     first: tuple[Annotated[int, Field(ge=0)], ...] = ()
     value: str = "energy"
-    scale: float = 1.0
-    threshold: float = 0.0
+    scale: Finite = 1.0
+    threshold: Finite = 0.0
 
     @model_validator(mode="before")
     @classmethod

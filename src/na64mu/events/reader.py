@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -245,9 +246,9 @@ def _run_value(name: str, value: Any, path: str | Path) -> int | float | str:
     if kind is str and isinstance(value, str | bytes):
         return value.decode(errors="replace") if isinstance(value, bytes) else value
     if isinstance(kind, np.dtype) and isinstance(value, int | float):
-        if kind.kind == "f":
+        if kind.kind == "f" and math.isfinite(value):
             return float(value)
-        if value == int(value):
+        if kind.kind != "f" and math.isfinite(value) and value == int(value) and 0 <= value <= np.iinfo(kind).max:
             return int(value)
     msg = f"{path}: field {name!r} of tree 'runs' is {value!r}, {'a string' if kind is str else kind} is needed"
     raise InputError(msg)

@@ -1,4 +1,7 @@
-"""Cuts that a user registered reach the workers: the processor travels with them, by value, and needs nothing of the user's on a worker."""
+"""Cuts that a user registered reach the workers: the processor travels with them, by value, and needs nothing of the user's on a worker.
+
+The bytes are made by the driver of a run and go to its own workers, as coffea and dask send functions; they are never written or read as a file.
+"""
 
 from __future__ import annotations
 
