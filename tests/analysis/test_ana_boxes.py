@@ -90,6 +90,13 @@ def test_efficiency_grows_and_backgrounds_grow_with_the_box():
     assert scan.relative()[scan.at(p, e)] == value
 
 
+def test_a_tail_without_events_ranks_no_box():
+    empty = Result()
+    empty.histograms["physics"]["momentum_tail"] = spectrum(40_000, 0)
+    assert box_backgrounds(empty, np.array(P), np.array(E), seed=1, physics="physics").is_flat
+    assert not box_backgrounds(Result(), np.array(P), np.array(E), seed=1, physics="physics").is_flat
+
+
 def test_without_background_the_widest_box_is_best():
     scan = scan_of(Result())
     free = scan.relative() * 0 + np.array([[np.sqrt(0.1)]])

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable
 from na64mu.cli import main
+from na64mu.data import sample_files
+from na64mu.execution import run_search
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +74,17 @@ def test_dark_photon(table, tmp_path):
     done = na64mu("limits", *arguments, "--hepdata")
     assert done.exit_code == 2
     assert "--hepdata is for the Z'" in done.output
+
+
+def test_optimise_names_no_box_where_none_is_better(tmp_path):
+    """The shipped sample has no event in the tail of p_out: background (I) is the same upper limit in every box."""
+    run_search(sample_files("physics_*") + sample_files("zprime_*"), progress=False).write(tmp_path / "out")
+    done = na64mu("optimise", tmp_path / "out", "--physics", "physics", "-o", tmp_path / "boxes")
+    assert done.exit_code == 1, done.output
+    said = " ".join(done.stderr.split())
+    assert "no box is better than another: background (I) has 0 events in the tail, too few for a fit" in said
+    assert "name the dataset of calibration triggers with --calibration" in said
+    assert not (tmp_path / "boxes").exists()
 
 
 def test_optimise_wants_an_output_folder(tmp_path):

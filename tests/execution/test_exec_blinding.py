@@ -244,6 +244,18 @@ def test_the_right_hash_opens_the_box_and_is_recorded(blind, tmp_path):
         assert record["time"]
 
 
+def test_the_first_twelve_digits_of_the_hash_stand_for_it_and_fewer_do_not(blind, tmp_path):
+    whole = hash_of(blind)
+    for digits in (whole[:11], whole[:11] + "g", whole + "0", ""):
+        done = na64mu("unblind", blind, "--hash", digits, "--reason", "r", "-o", tmp_path / "open")
+        assert done.exit_code == 1
+        assert f"was made with the configuration {whole}, not {digits}" in done.output
+    done = na64mu("unblind", blind, "--hash", whole[:12], "--reason", "r", "-o", tmp_path / "open")
+    assert done.exit_code == 0, done.output
+    (record,) = json.loads((blind / "unblinding.json").read_text())
+    assert record["configuration_hash"] == whole
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
