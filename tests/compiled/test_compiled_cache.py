@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -15,6 +16,8 @@ from kernels_examples import TinyPackage
 from na64mu.compiled import cache
 from na64mu.compiled.cache import DAY, KEPT, remove_old
 from na64mu.compiled.folder import KernelFolder
+from na64mu.compiled.kernel import general_kernel, kernel
+from na64mu.simulation.stream import Stream
 
 
 def test_processes_load_what_others_have_compiled_and_see_an_edited_helper(tiny):
@@ -153,8 +156,6 @@ def test_each_kind_of_arguments_has_a_file(tmp_path, monkeypatch):
 
 
 def _two_signatures(folder: Path | None, monkeypatch: pytest.MonkeyPatch) -> tuple[int, float]:
-    from na64mu.compiled.kernel import general_kernel
-
     monkeypatch.setattr(cache, "kernel_folder", lambda: KernelFolder(folder, persists=True))
     add = general_kernel(_add)
     return add(1, 2), add(1.0, 2.5)
@@ -165,8 +166,6 @@ def _add(a: float, b: float) -> float:
 
 
 def test_a_folder_that_is_only_read_is_used(tmp_path, monkeypatch):
-    from na64mu.compiled.kernel import general_kernel
-
     _two_signatures(tmp_path / "shipped" if (tmp_path / "shipped").mkdir() is None else None, monkeypatch)
     (tmp_path / "own").mkdir()
     monkeypatch.setattr(cache, "kernel_folder", lambda: KernelFolder(tmp_path / "own", persists=True, also_read=(tmp_path / "shipped",)))
@@ -174,6 +173,24 @@ def test_a_folder_that_is_only_read_is_used(tmp_path, monkeypatch):
     assert add(1, 2) == 3
     assert sum(add.stats.cache_hits.values()) == 1
     assert list((tmp_path / "own").iterdir()) == []
+
+
+class _Pair(NamedTuple):
+    rng: Stream
+    scale: float
+
+
+def _draw(pair: _Pair, rng: Stream) -> float:
+    return pair.scale * rng.random()
+
+
+def test_kernels_of_streams_and_named_tuples_are_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "kernel_folder", lambda: KernelFolder(tmp_path, persists=True))
+    expected = Stream(1).random()
+    for hits in (0, 1):
+        draw = kernel(_draw)
+        assert draw(_Pair(Stream(2), 1.0), Stream(1)) == expected
+        assert sum(draw.stats.cache_hits.values()) == hits
 
 
 def test_what_nobody_has_used_for_long_is_removed(tmp_path):

@@ -10,7 +10,7 @@ from numba.extending import overload_method as _overload_method
 
 from na64mu.compiled.internals import cgutils
 
-__all__ = ("ObjectType", "method_of", "state_type")
+__all__ = ("ObjectType", "method_of", "register_state")
 
 
 class ObjectType(types.Type):
@@ -21,22 +21,18 @@ class ObjectType(types.Type):
         super().__init__(name=f"{owner.__module__}.{owner.__qualname__}")
 
 
-def state_type(owner: type, attribute: str) -> type[ObjectType]:
+def register_state(kind_of_owner: type[ObjectType], owner: type, attribute: str) -> None:
     """Let kernels take objects of a class, of which they see the state.
 
     Parameters
     ----------
+    kind_of_owner : type
+        A subclass of ObjectType for this class alone, at the top of a module: compiled kernels refer to it by its name.
     owner : type
         A class with an array of 64-bit words without sign, that lives as long as the object.
     attribute : str
         Name of the array.
-
-    Returns
-    -------
-    type
-        Of the class, for `method_of`.
     """
-    kind_of_owner = type(f"{owner.__name__}Type", (ObjectType,), {"__module__": owner.__module__})
     only = kind_of_owner(owner)
     words = types.Array(types.uint64, 1, "C")
 
@@ -59,8 +55,6 @@ def state_type(owner: type, attribute: str) -> type[ObjectType]:
         setattr(made, attribute, cgutils.create_struct_proxy(words)(c.context, c.builder, value=array.value).data)
         c.pyapi.decref(state)  # the object keeps it
         return NativeValue(made._getvalue(), is_error=array.is_error)
-
-    return kind_of_owner
 
 
 def method_of(kind: type[ObjectType], name: str) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from na64mu.compiled.kernel import inner_kernel, kernel, small_kernel
-from na64mu.compiled.state import method_of, state_type
+from na64mu.compiled.state import ObjectType, method_of, register_state
 from na64mu.typing import FloatArray
 
 __all__ = ("Stream", "ziggurat")
@@ -189,8 +189,11 @@ class Stream:
         return int(_poisson(self.state, mean))
 
 
-#: One word: kernels hand it over at every draw.
-_StreamType = state_type(Stream, "state")
+class _StreamType(ObjectType):
+    """Of a Stream in kernels, which hand it over as one word at every draw."""
+
+
+register_state(_StreamType, Stream, "state")
 
 
 # The two functions of an overload must have the same signature for numba, annotations too: they have none.
