@@ -18,10 +18,10 @@ from na64mu.reconstruction.summary import reconstruct
 from na64mu.simulation.beam import beam_spot, carry_back, sample_beam
 from na64mu.simulation.digits import digitise
 from na64mu.simulation.events import simulate_events
-from na64mu.simulation.overlay import mean_pile_up
+from na64mu.simulation.muon_in_calorimeter import BEAM
+from na64mu.simulation.pileup import mean_pile_up
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.setup import build_setup
-from na64mu.simulation.stack import BEAM
 from na64mu.simulation.transport import drift
 from na64mu.simulation.truth import FACTS
 from na64mu.typing import FloatArray

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from na64mu.analysis.backgrounds.decays import KAON, expected_decays, fraction_below
-from na64mu.analysis.calibration import load_calibration
+from na64mu.calibration.windows import load_calibration
 from na64mu.detector import Detector, load_detector
 from na64mu.events.reader import read_batch
 from na64mu.reconstruction.summary import reconstruct

@@ -28,9 +28,10 @@ from na64mu.events.checker import check_file
 from na64mu.events.checksums import NAME
 from na64mu.events.reader import read_batch, read_runs
 from na64mu.events.writer import RawTreeWriter
-from na64mu.execution import raw_chunks, run_search
+from na64mu.execution import run_search
 from na64mu.execution.reconstruct import reconstruct_files
 from na64mu.execution.skim import selected
+from na64mu.inputs import raw_chunks
 from na64mu.reconstruction import summary as reconstruction
 
 DEFAULT = Path(__file__).parents[1] / "data" / "sample" / "calibration_1.root"

@@ -19,11 +19,11 @@ from rich.table import Table
 from scipy.stats import chi2, kstest
 from telescope import TELESCOPE_HIT, Sample, gls_sigma, make, moved, real, seeds, telescope
 
-from na64mu.tracking.engine import kernel
+from na64mu.tracking.compiled_fit import kernel
 from na64mu.tracking.fit import fit_measurements
 from na64mu.tracking.fitted import FittedTracks
+from na64mu.tracking.navigation import route
 from na64mu.tracking.outliers import Removal, fit_without_outliers, remove_outliers
-from na64mu.tracking.route import route
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import FloatArray
 

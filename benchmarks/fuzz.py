@@ -67,8 +67,8 @@ def _raw(path: Path) -> Any:
 
 def _summary(path: Path) -> Any:
     from na64mu.errors import InputError
-    from na64mu.execution.summary_chunks import chunks_of, needed_columns, read_chunk
-    from na64mu.execution.summary_fileset import inspect_summaries
+    from na64mu.inputs.summary_chunks import chunks_of, needed_columns, read_chunk
+    from na64mu.inputs.summary_fileset import inspect_summaries
     from na64mu.selections.working_point import load_working_point
 
     point = load_working_point("prl2024")
@@ -100,13 +100,13 @@ def _toml(load: str) -> Reader:
 
 
 def _fileset(path: Path) -> None:
-    from na64mu.execution.paths import expand
+    from na64mu.inputs.paths import expand
 
     expand([path])
 
 
 def _folder(path: Path) -> None:
-    from na64mu.analysis.result import RunResult
+    from na64mu.results.run import RunResult
 
     folder = path.parent / "out"
     kept = (folder / path.name).read_bytes()
@@ -129,7 +129,7 @@ TARGETS: dict[str, Reader] = {
     "histograms.json": _folder,
     "summary.json": _folder,
     "selection.toml": _toml("na64mu.selections.working_point.load_working_point"),
-    "calibration.toml": _toml("na64mu.analysis.calibration.load_calibration"),
+    "calibration.toml": _toml("na64mu.calibration.windows.load_calibration"),
     "detector.toml": _toml("na64mu.detector.read_detector"),
     "layout.toml": _toml("na64mu.events.layout.load_layout"),
 }

@@ -24,11 +24,11 @@ from na64mu.simulation.events import simulate_events
 from na64mu.simulation.geant4.backend import run_geant4
 from na64mu.simulation.geant4.processes import Geant4Settings, shoot
 from na64mu.simulation.geant4.shots import Choice, aimed
+from na64mu.simulation.geometry import HCAL, VHCAL
 from na64mu.simulation.hadrons import follow_hadron
-from na64mu.simulation.line import HCAL, VHCAL
+from na64mu.simulation.muon_in_calorimeter import BEAM, cross_stack
 from na64mu.simulation.setup import build_setup, new_scratch
 from na64mu.simulation.showers import deposit_electromagnetic
-from na64mu.simulation.stack import BEAM, cross_stack
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.truth import FACTS
 from na64mu.typing import FloatArray

@@ -13,8 +13,8 @@ import sys
 
 from na64mu.analysis.backgrounds import abcd_estimate, regions_of
 from na64mu.analysis.backgrounds.leakage import estimate_leakage, leakage_closure
-from na64mu.analysis.result import RunResult
 from na64mu.errors import BackgroundError
+from na64mu.results.run import RunResult
 
 EXPOSURE = 1.98e10
 

@@ -1,7 +1,7 @@
 """Memory of one worker: `python benchmarks/memory.py FILE [FILE...]`, raw trees of some 10 000 events with small clusters, or `--events N`.
 
 Without a file, one is made of the shipped sample. Prints the largest resident size of a process that runs on it, for several chunk sizes,
-and what it means in bytes for every byte of the unpacked columns of a chunk: the numbers BASE and FACTOR of `na64mu.execution.memory`.
+and what it means in bytes for every byte of the unpacked columns of a chunk: the numbers BASE and FACTOR of `na64mu.inputs.memory`.
 Then the same run with `--memory`, for several limits: chunk size, largest resident size, events that were lost.
 """
 

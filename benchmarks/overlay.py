@@ -8,9 +8,9 @@ import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.events.form import COLLECTIONS, SCALARS
+from na64mu.events.schema_v1 import COLLECTIONS, SCALARS
 from na64mu.simulation.digits import digitise
-from na64mu.simulation.line import build_surfaces
+from na64mu.simulation.geometry import build_surfaces
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.strips import SAMPLE_RATIOS
 from na64mu.simulation.truth import FACTS, Truth

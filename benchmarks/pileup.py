@@ -17,7 +17,7 @@ from results import write_result
 from rich.console import Console
 from rich.table import Table
 
-from na64mu.analysis.calibration import load_calibration
+from na64mu.calibration.windows import load_calibration
 from na64mu.detector import Detector, load_detector
 from na64mu.events.batch import RawBatch
 from na64mu.reconstruction.stations import station_hits
@@ -26,10 +26,10 @@ from na64mu.reconstruction.summary import reconstruct
 from na64mu.selections.cuts import within
 from na64mu.simulation.digits import digitise
 from na64mu.simulation.events import simulate_events
-from na64mu.simulation.overlay import WINDOW, lay_over
+from na64mu.simulation.muon_in_calorimeter import BEAM
+from na64mu.simulation.pileup import WINDOW, lay_over
 from na64mu.simulation.readout import Readout, build_readout
 from na64mu.simulation.setup import Setup, build_setup
-from na64mu.simulation.stack import BEAM
 from na64mu.simulation.truth import PileUp, Truth, no_pile_up
 from na64mu.typing import BoolArray, FloatArray, Summary
 

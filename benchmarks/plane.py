@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from na64mu.analysis.calibration import load_calibration
+from na64mu.calibration.windows import load_calibration
 from na64mu.detector import load_detector
 from na64mu.events.reader import read_batch, read_runs
 from na64mu.reconstruction.summary import reconstruct

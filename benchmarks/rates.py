@@ -21,10 +21,10 @@ from na64mu.events.reader import read_batch
 from na64mu.simulation.contamination import decay_plans, hadron_plans
 from na64mu.simulation.events import simulate_events
 from na64mu.simulation.geant4.backend import run_geant4
-from na64mu.simulation.overlay import COINCIDENCE, Fired, accidental_triggers, fired
+from na64mu.simulation.muon_in_calorimeter import BEAM, DECAY, HADRON, HARD_LOSS, PILE_UP
+from na64mu.simulation.pileup import COINCIDENCE, Fired, accidental_triggers, fired
 from na64mu.simulation.setup import build_setup
 from na64mu.simulation.signal import hard_loss_plans
-from na64mu.simulation.stack import BEAM, DECAY, HADRON, HARD_LOSS, PILE_UP
 from na64mu.simulation.truth import FACTS, Truth
 from na64mu.typing import BoolArray, FloatArray
 

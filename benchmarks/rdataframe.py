@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from na64mu.analysis.calibration import load_calibration
+from na64mu.calibration.windows import load_calibration
 from na64mu.execution import run_search
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 
@@ -77,7 +77,7 @@ def expressions(point: WorkingPoint, windows: dict[str, tuple[float, float]]) ->
     for cut in point.cuts:
         t: Any = cut.thresholds
         if cut.name == "trigger":
-            from na64mu.events.form import TRIGGER_BITS
+            from na64mu.events.schema_v1 import TRIGGER_BITS
 
             cuts[cut.name] = f"(trigger & {sum(1 << TRIGGER_BITS[b] for b in t.bits)}u) != 0"
         elif cut.name == "momentum_in_window":

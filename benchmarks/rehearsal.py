@@ -32,14 +32,14 @@ from rich.table import Table
 
 from na64mu.events.batch import RawBatch
 from na64mu.events.checksums import NAME, read_checksums, runs_checksum
-from na64mu.events.form import RUNS, branches
 from na64mu.events.reader import read_batch, read_runs
-from na64mu.events.source import find_tree, open_file, read_columns
+from na64mu.events.root_io import find_tree, open_file, read_columns
+from na64mu.events.schema_v1 import RUNS, branches
 from na64mu.events.writer import LEVEL, RawTreeWriter
 from na64mu.execution import run_search
 from na64mu.execution.reconstruct import WRITERS, reconstruct_files
-from na64mu.execution.summary_chunks import needed_columns
-from na64mu.execution.summary_file import column_checksums, read_rows
+from na64mu.inputs.summary_chunks import needed_columns
+from na64mu.inputs.summary_file import column_checksums, read_rows
 from na64mu.selections.working_point import load_working_point
 
 PER_FILE = 50_000

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from na64mu import __version__
-from na64mu.analysis.provenance import repository_state
+from na64mu.results.provenance import repository_state
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
 

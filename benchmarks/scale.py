@@ -22,16 +22,16 @@ from rich.console import Console
 from rich.table import Table
 
 from na64mu.events.batch import RawBatch
-from na64mu.events.form import branches
 from na64mu.events.reader import count_entries, read_batch, read_runs
-from na64mu.events.source import find_tree, open_file, read_columns
+from na64mu.events.root_io import find_tree, open_file, read_columns
+from na64mu.events.schema_v1 import branches
 from na64mu.events.writer import RawTreeWriter
 from na64mu.execution import run_search
-from na64mu.execution.fileset import inspect_files
 from na64mu.execution.reconstruct import WRITERS, reconstruct_files
 from na64mu.execution.skim import selected
-from na64mu.execution.summary_chunks import needed_columns
-from na64mu.execution.summary_file import column_checksums, read_rows
+from na64mu.inputs.raw_fileset import inspect_files
+from na64mu.inputs.summary_chunks import needed_columns
+from na64mu.inputs.summary_file import column_checksums, read_rows
 from na64mu.selections.working_point import load_working_point
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "physics_1.root"

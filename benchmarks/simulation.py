@@ -26,11 +26,11 @@ from na64mu.reconstruction.summary import reconstruct
 from na64mu.simulation.calorimeters import INTERACTION_LENGTH
 from na64mu.simulation.events import simulate_events
 from na64mu.simulation.losses import build_losses, mean_loss
-from na64mu.simulation.overlay import mean_pile_up
+from na64mu.simulation.muon_in_calorimeter import BEAM, HARD_LOSS
+from na64mu.simulation.pileup import mean_pile_up
 from na64mu.simulation.produce import produce
 from na64mu.simulation.setup import build_setup
 from na64mu.simulation.signal import hard_loss_plans
-from na64mu.simulation.stack import BEAM, HARD_LOSS
 from na64mu.simulation.truth import FACTS, Truth
 from na64mu.typing import FloatArray
 

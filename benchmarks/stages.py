@@ -21,7 +21,7 @@ from rich.table import Table
 from na64mu.events import reader
 from na64mu.events.checksums import Checksums
 from na64mu.execution import run
-from na64mu.execution.raw_chunks import RawRunner
+from na64mu.inputs.raw_chunks import RawRunner
 from na64mu.processors.search import SearchProcessor
 from na64mu.reconstruction import summary
 from na64mu.tracking import tracks

@@ -17,7 +17,7 @@ from pileup import rules
 from rich.console import Console
 from rich.table import Table
 
-from na64mu.analysis.calibration import load_calibration
+from na64mu.calibration.windows import load_calibration
 from na64mu.detector import Detector, load_detector
 from na64mu.detector.planes import plane_sizes
 from na64mu.detector.pulse import PulseShape, pulse_shape
@@ -28,10 +28,10 @@ from na64mu.reconstruction.pulses.model import Pulses
 from na64mu.reconstruction.summary import reconstruct
 from na64mu.simulation.digits import digitise
 from na64mu.simulation.events import simulate_events
-from na64mu.simulation.overlay import MERGE, pile_up
+from na64mu.simulation.muon_in_calorimeter import BEAM
+from na64mu.simulation.pileup import MERGE, pile_up
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.setup import build_setup
-from na64mu.simulation.stack import BEAM
 from na64mu.simulation.waveforms import Electronics, sample_events
 from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray
 

@@ -12,16 +12,16 @@ import hist
 import numpy as np
 from coffea.processor import ProcessorABC
 
-from na64mu.analysis.blinding import is_data, uncut_events, visible_events
-from na64mu.analysis.cutflow import CutFlow
-from na64mu.analysis.result import Counts, Timing
 from na64mu.detector import Detector
 from na64mu.events.batch import RawBatch
-from na64mu.events.nano import read_events
-from na64mu.processors.clock import Clock
+from na64mu.events.nanoevents import read_events
 from na64mu.processors.tail import TAIL, TAIL_BELOW_E_CAL, momentum_tail
 from na64mu.reconstruction import summary as reconstruction
 from na64mu.reconstruction.columns import column
+from na64mu.results.blinding import is_data, uncut_events, visible_events
+from na64mu.results.clock import Clock
+from na64mu.results.cutflow import CutFlow
+from na64mu.results.run import Counts, Timing
 from na64mu.selections.cuts import in_box, in_region
 from na64mu.selections.working_point import WorkingPoint
 from na64mu.typing import BoolArray, FloatArray, Summary

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from na64mu.errors import SelectionError
-from na64mu.events.form import TRIGGER_BITS
+from na64mu.events.schema_v1 import TRIGGER_BITS
 from na64mu.reconstruction.columns import TRACKER_STATIONS
 from na64mu.typing import AnyArray, BoolArray, Summary
 

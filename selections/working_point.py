@@ -10,13 +10,13 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, model_validator
 
-from na64mu.arguments import file_name
+from na64mu.common.arguments import file_name
+from na64mu.common.table import Shown, Table
+from na64mu.common.toml_model import content_hash, read_toml, validate
 from na64mu.detector.elements import Source
 from na64mu.errors import SelectionError
 from na64mu.reconstruction.columns import known_columns, with_derived
 from na64mu.selections.cuts import CUTS, Box, Region, Thresholds
-from na64mu.table import Shown, Table
-from na64mu.tomlmodel import content_hash, read_toml, validate
 from na64mu.typing import BoolArray, Summary
 
 __all__ = ("Axis", "BoundCut", "Cut", "MipRule", "Spectrum", "WorkingPoint", "known_working_points", "load_working_point")

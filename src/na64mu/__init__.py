@@ -8,18 +8,18 @@ from __future__ import annotations
 TYPE_CHECKING = False  # of `typing`, whose import would take as long as all the rest
 if TYPE_CHECKING:
     from na64mu.analysis.backgrounds import estimate_backgrounds as estimate_backgrounds
-    from na64mu.analysis.calibration import load_calibration as load_calibration
-    from na64mu.analysis.result import RunResult as RunResult
     from na64mu.analysis.search import limits_of as limits_of
+    from na64mu.calibration.windows import load_calibration as load_calibration
     from na64mu.data import sample_files as sample_files
     from na64mu.detector import load_detector as load_detector
-    from na64mu.events.nano import open_events as open_events
+    from na64mu.events.nanoevents import open_events as open_events
     from na64mu.events.reader import read_runs as read_runs
     from na64mu.execution import run_search as run_search
     from na64mu.reconstruction.event_summary import EventSummary as EventSummary
     from na64mu.reconstruction.spectrometers import spectrometer_tracks as spectrometer_tracks
     from na64mu.reconstruction.summary import reconstruct as reconstruct
     from na64mu.report.display import display_event as display_event
+    from na64mu.results.run import RunResult as RunResult
     from na64mu.selections import load_working_point as load_working_point
     from na64mu.simulation.produce import produce as produce
 
@@ -28,14 +28,14 @@ __version__ = "0.2.0"
 #: Name -> module that has it.
 _PLACES = {
     "EventSummary": "na64mu.reconstruction.event_summary",
-    "RunResult": "na64mu.analysis.result",
+    "RunResult": "na64mu.results.run",
     "display_event": "na64mu.report.display",
     "estimate_backgrounds": "na64mu.analysis.backgrounds",
     "limits_of": "na64mu.analysis.search",
-    "load_calibration": "na64mu.analysis.calibration",
+    "load_calibration": "na64mu.calibration.windows",
     "load_detector": "na64mu.detector",
     "load_working_point": "na64mu.selections",
-    "open_events": "na64mu.events.nano",
+    "open_events": "na64mu.events.nanoevents",
     "produce": "na64mu.simulation.produce",
     "read_runs": "na64mu.events.reader",
     "reconstruct": "na64mu.reconstruction.summary",
@@ -48,7 +48,7 @@ __all__ = ("__version__", *_PLACES)  # noqa: PLE0604  # all are strings
 
 
 # Modules that moved in this release are found by their old names too, with a warning.
-from na64mu import deprecation as _deprecation  # noqa: E402
+from na64mu.common import deprecation as _deprecation
 
 _deprecation.install_old_modules()
 

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from na64mu.cli import main
+from na64mu.common.toml_model import toml_lines
 from na64mu.detector import load_detector, read_detector
 from na64mu.detector.alignment import Alignment
-from na64mu.tomlmodel import toml_lines
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 FILES = [str(SAMPLE / f"calibration_{i}.root") for i in (1, 2)]
@@ -94,7 +94,7 @@ def test_a_missing_file_is_said(folder: Path) -> None:
 
 
 def test_several_detectors_are_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from na64mu.execution import fileset
+    from na64mu.inputs import raw_fileset as fileset
 
     inspect = fileset.inspect_files
     other = load_detector("g4raw-indep-1")

@@ -9,7 +9,7 @@ from alignment_examples import true_detector
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged
 from na64mu.reconstruction.hits import drift_time
-from na64mu.simulation.line import build_surfaces
+from na64mu.simulation.geometry import build_surfaces
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.trackers import _to_module
 

@@ -97,7 +97,7 @@ def test_an_unknown_module_is_named() -> None:
     ],
 )
 def test_wrong_content_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    from na64mu.tomlmodel import toml_lines
+    from na64mu.common.toml_model import toml_lines
 
     path = tmp_path / "a.toml"
     path.write_text("\n".join(toml_lines(alignment().model_dump(mode="json", exclude_none=True) | changes)), encoding="utf-8")

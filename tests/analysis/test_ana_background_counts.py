@@ -17,8 +17,8 @@ from na64mu.analysis.backgrounds.regions import Regions, closure_test, regions_o
 from na64mu.analysis.backgrounds.sample import TailSample
 from na64mu.analysis.backgrounds.table import background_table
 from na64mu.analysis.backgrounds.tail import estimate_tail
-from na64mu.analysis.result import Counts
 from na64mu.errors import BackgroundError
+from na64mu.results.run import Counts
 from na64mu.statistics import letter_model, upper_limits
 
 

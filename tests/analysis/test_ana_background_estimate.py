@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from na64mu.analysis.backgrounds import background_table, estimate_backgrounds, estimate_leakage
-from na64mu.analysis.exposure import Exposure, RunExposure
-from na64mu.analysis.result import Counts
 from na64mu.errors import BackgroundError
 from na64mu.paper.estimates import BESIDE, _hadrons
+from na64mu.results.exposure import Exposure, RunExposure
+from na64mu.results.run import Counts
 from na64mu.selections import load_working_point
 
 WEIGHT = 1e-9

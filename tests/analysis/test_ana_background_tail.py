@@ -203,7 +203,7 @@ class Result:
 
     @property
     def exposure(self):
-        from na64mu.analysis.exposure import Exposure, RunExposure
+        from na64mu.results.exposure import Exposure, RunExposure
 
         return Exposure((RunExposure("mc", 1, 1, 1000, 900.0, 1000, 1000.0, 900.0, 0.0, 90, 10),))
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from na64mu.analysis.backgrounds.boxes import box_backgrounds
-from na64mu.analysis.exposure import Exposure, RunExposure
 from na64mu.analysis.optimisation import expected_events, mip_energies, scan_boxes, signal_datasets
 from na64mu.errors import BackgroundError, InputError
+from na64mu.results.exposure import Exposure, RunExposure
 from na64mu.selections.working_point import load_working_point
 
 P, E = (60.0, 80.0, 100.0), (8.0, 12.0, 20.0)

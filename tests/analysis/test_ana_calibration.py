@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import landau
 
-from na64mu.analysis import calibration as module
-from na64mu.analysis.calibration import Calibration, CalibrationInput, calibrate, good_muons, known_calibrations, load_calibration
-from na64mu.analysis.mip import LANDAU_MODE, LANDAU_SCALE
+from na64mu.calibration import windows as module
+from na64mu.calibration.mip import LANDAU_MODE, LANDAU_SCALE
+from na64mu.calibration.windows import Calibration, CalibrationInput, calibrate, good_muons, known_calibrations, load_calibration
 from na64mu.detector import load_detector
 from na64mu.errors import CalibrationError
 from na64mu.selections import load_working_point

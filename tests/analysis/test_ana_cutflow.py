@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from na64mu.analysis.cutflow import CutFlow
 from na64mu.errors import CutFlowMismatchError
+from na64mu.results.cutflow import CutFlow
 
 CUTS = ("a", "b", "c")
 

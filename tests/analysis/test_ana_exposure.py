@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from na64mu.analysis.exposure import Exposure, FileBook, reconcile
+from na64mu.results.exposure import Exposure, FileBook, reconcile
 
 
 def row(run: int, config: int = 1, n_mot: int = 1000, **more: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import landau, norm
 
-from na64mu.analysis.mip import LANDAU_MODE, LANDAU_SCALE, MipShape, fit_mip, half_sample_mode
+from na64mu.calibration.mip import LANDAU_MODE, LANDAU_SCALE, MipShape, fit_mip, half_sample_mode
 from na64mu.errors import CalibrationError
 
 RANGE = {"fit_low": 0.5, "fit_high": 1.6, "min_events": 200}

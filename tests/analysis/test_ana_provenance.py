@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import na64mu
-from na64mu.analysis.provenance import InputFile, Provenance, merged_ranges, package_versions, repository_state
+from na64mu.results.provenance import InputFile, Provenance, merged_ranges, package_versions, repository_state
 
 pairs = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=8)
 

@@ -10,8 +10,8 @@ import na64mu
 
 ROOT = Path(na64mu.__file__).parent
 ENUMERATIONS = {"Enum", "IntEnum", "StrEnum"}
-#: The command line has its own choices; arguments.py is what converts.
-LEFT_OUT = {"cli", "arguments.py"}
+#: The command line has its own choices; common/arguments.py is what converts.
+LEFT_OUT = {"cli", "common/arguments.py"}
 
 
 class Choice(NamedTuple):

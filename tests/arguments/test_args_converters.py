@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pytest
 
-from na64mu.arguments import choice, file_name, file_names, number, numbers, one_of, whole
+from na64mu.common.arguments import choice, file_name, file_names, number, numbers, one_of, whole
 from na64mu.errors import ArgumentError, DetectorError, InputError
 
 

@@ -13,7 +13,6 @@ from na64mu.analysis.backgrounds.abcd import coverage, upper_limit
 from na64mu.analysis.backgrounds.decays import PION, expected_decays, fraction_below, muon_energy_range
 from na64mu.analysis.optimisation import expected_events
 from na64mu.analysis.projection import exposure_with_background, pile_up_loss
-from na64mu.binomial import clopper_pearson
 from na64mu.errors import Na64muError
 from na64mu.physics import (
     annihilation,
@@ -33,6 +32,7 @@ from na64mu.physics import (
 from na64mu.physics import cross_section as sections
 from na64mu.physics import moment as moments
 from na64mu.physics.materials import IRON
+from na64mu.statistics.binomial import clopper_pearson
 
 NAN = float("nan")
 X = np.array([0.5])

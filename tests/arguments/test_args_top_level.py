@@ -65,7 +65,7 @@ def test_a_pattern_and_a_folder_are_opened(tmp_path):
 
 
 def test_files_of_several_kinds_are_not_mixed(tmp_path, monkeypatch):
-    from na64mu.events import nano
+    from na64mu.events import nanoevents as nano
 
     opened = {"a.root": open_events(TWO[0])[["run", "event"]], "b.root": open_events(TWO[1])[["run"]]}
     monkeypatch.setattr(nano, "_open", lambda path, _: opened[path])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
-from na64mu.binomial import ONE_SIGMA, clopper_pearson
+from na64mu.statistics.binomial import ONE_SIGMA, clopper_pearson
 
 
 def test_clopper_pearson_against_its_definition_and_textbook_values() -> None:

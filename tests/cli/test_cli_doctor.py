@@ -78,7 +78,7 @@ def test_a_bad_finding_makes_the_exit_code_1(monkeypatch):
 
 
 def test_a_calibration_of_another_description_is_bad(monkeypatch):
-    from na64mu.analysis import calibration as module
+    from na64mu.calibration import windows as module
     from na64mu.detector import known_detectors
 
     own = module.load_calibration("na64mu-2022")

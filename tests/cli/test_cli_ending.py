@@ -59,7 +59,7 @@ def test_a_signal_becomes_a_sentence_and_an_exit_code(number, code, how, tmp_pat
 
 WORKERS = """
 import os, sys, time
-from na64mu.children import pool
+from na64mu.common.processes import pool
 from na64mu.cli.ending import listen
 listen()
 def busy(path):
@@ -103,7 +103,7 @@ def test_a_script_without_a_guard_runs_once(tmp_path):
     script = tmp_path / "noguard.py"
     script.write_text(
         "import multiprocessing, os, sys\n"
-        "from na64mu.children import without_script\n"
+        "from na64mu.common.processes import without_script\n"
         "print('the script', flush=True)\n"
         "with without_script():\n"
         "    worker = multiprocessing.get_context('spawn').Process(target=os.getpid)\n"

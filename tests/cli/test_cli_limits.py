@@ -12,14 +12,14 @@ import pytest
 from click.testing import CliRunner
 
 import na64mu
-from na64mu.analysis.calibration import load_calibration
-from na64mu.analysis.result import RunResult
 from na64mu.analysis.search import counting_from, limits_of, pile_up_loss_of
 from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable
 from na64mu.analysis.yields.origin import Origin, disagreements
+from na64mu.calibration.windows import load_calibration
 from na64mu.cli import main
 from na64mu.detector import load_detector
 from na64mu.errors import InputError
+from na64mu.results.run import RunResult
 
 
 @pytest.fixture(scope="module")

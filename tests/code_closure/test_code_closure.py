@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from na64mu.code_closure import ROOT, closure_hash, code_closure
+from na64mu.common.code_closure import ROOT, closure_hash, code_closure
 from na64mu.paper.chain import analysis_steps
 from na64mu.paper.reduction import run_main_job
 from na64mu.paper.samples import simulate
@@ -43,9 +43,9 @@ def test_a_copy_of_the_sources_has_the_same_hash(copy):
 @pytest.mark.parametrize(
     "file",
     [
-        "analysis/blinding.py", "analysis/cutflow.py", "analysis/exposure.py", "analysis/result.py", "analysis/losses.py",
-        "binomial.py", "kernel.py", "tomlmodel.py", "processors/search.py", "selections/cuts.py", "selections/prl2024.toml",
-        "tracking/kalman.py", "reconstruction/strips.py", "execution/waves.py", "data/detector/na64mu-2022.toml", "__init__.py",
+        "results/blinding.py", "results/cutflow.py", "results/exposure.py", "results/run.py", "results/losses.py",
+        "statistics/binomial.py", "kernel.py", "common/toml_model.py", "processors/search.py", "selections/cuts.py", "selections/prl2024.toml",
+        "tracking/kalman.py", "reconstruction/strips.py", "execution/batches.py", "data/detector/na64mu-2022.toml", "__init__.py",
     ],
 )  # fmt: skip
 def test_what_the_main_job_runs_makes_it_stale(copy, file):
@@ -121,4 +121,4 @@ def test_imports_of_every_form_are_followed(tmp_path):
 def test_a_function_outside_the_package_is_found_with_what_it_imports():
     found = code_closure(test_a_function_outside_the_package_is_found_with_what_it_imports)
     assert Path(__file__) in found
-    assert ROOT / "code_closure.py" in found
+    assert ROOT / "common/code_closure.py" in found

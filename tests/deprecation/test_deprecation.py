@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from na64mu import __version__, deprecation
+from na64mu import __version__
+from na64mu.common import deprecation
 
 
 @pytest.fixture

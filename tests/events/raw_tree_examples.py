@@ -11,8 +11,8 @@ import uproot
 
 from na64mu.detector import load_detector
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.events.form import ALL_COLLECTIONS, COLLECTIONS, RUNS, TRUTH, WAVEFORMS, waveform_of
-from na64mu.events.limits import channel_limits
+from na64mu.events.channel_ranges import channel_limits
+from na64mu.events.schema_v1 import ALL_COLLECTIONS, COLLECTIONS, RUNS, TRUTH, WAVEFORMS, waveform_of
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "samples"
 

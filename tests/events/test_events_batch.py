@@ -7,8 +7,8 @@ from raw_tree_examples import assert_same, make_batch
 
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch, as_type, concatenate
-from na64mu.events.form import COLLECTIONS, branches, missing_branches, nearest_branches
-from na64mu.events.nano import to_events
+from na64mu.events.nanoevents import to_events
+from na64mu.events.schema_v1 import COLLECTIONS, branches, missing_branches, nearest_branches
 
 
 def test_jagged_counts_and_event_index():

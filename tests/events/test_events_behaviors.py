@@ -7,8 +7,8 @@ from raw_tree_examples import make_batch
 
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.behaviors import RECORD_NAMES
-from na64mu.events.form import ALL_COLLECTIONS, COLLECTIONS, SAMPLES, WAVEFORMS
-from na64mu.events.nano import to_events
+from na64mu.events.nanoevents import to_events
+from na64mu.events.schema_v1 import ALL_COLLECTIONS, COLLECTIONS, SAMPLES, WAVEFORMS
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from na64mu.events.branches import Branch, branches_of, find_branch, near_names,
 from na64mu.events.checker import check_file
 from na64mu.events.layout import load_layout
 from na64mu.events.reader import read_batch
+from na64mu.events.root_io import find_tree, open_file
 from na64mu.events.skeleton import skeleton
-from na64mu.events.source import find_tree, open_file
 
 FIELD = Path(__file__).parents[3] / "shared" / "field"
 RUNS = """

@@ -12,7 +12,7 @@ from na64mu.events.batch import concatenate
 from na64mu.events.checker import check_file
 from na64mu.events.checksums import NAME, Checksums, read_checksums
 from na64mu.events.reader import read_batch, read_runs
-from na64mu.events.source import open_file
+from na64mu.events.root_io import open_file
 from na64mu.events.writer import RawTreeWriter
 
 

@@ -13,11 +13,11 @@ from raw_tree_examples import RUN_ROW, assert_same, columns_of, make_batch
 from na64mu.errors import InputError, LayoutError
 from na64mu.events.batch import RawBatch
 from na64mu.events.checker import check_file
-from na64mu.events.form import COLLECTIONS, SCALARS
 from na64mu.events.layout import load_layout
 from na64mu.events.reader import count_entries, read_batch
 from na64mu.events.schema import schema_for
-from na64mu.execution.source_file import read_numbers
+from na64mu.events.schema_v1 import COLLECTIONS, SCALARS
+from na64mu.inputs.raw_file import read_numbers
 
 N = 50
 HITS = ("mm", "gem", "straw", "bms")

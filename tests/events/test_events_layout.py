@@ -14,11 +14,11 @@ from raw_tree_examples import RUN_ROW, assert_same, columns_of, make_batch, writ
 from na64mu.errors import InputError, LayoutError
 from na64mu.events.batch import RawBatch
 from na64mu.events.checker import check_file
-from na64mu.events.form import COLLECTIONS, SCALARS, TRUTH
 from na64mu.events.layout import Layout, load_layout
-from na64mu.events.nano import open_events, to_events
+from na64mu.events.nanoevents import open_events, to_events
 from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.schema import RawTreeSchema, schema_for
+from na64mu.events.schema_v1 import COLLECTIONS, SCALARS, TRUTH
 
 N = 60
 

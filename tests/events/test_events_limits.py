@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from na64mu.detector import known_detectors, load_detector
-from na64mu.events.form import ALL_COLLECTIONS, SAMPLES
-from na64mu.events.limits import ChannelLimits, channel_limits
+from na64mu.events.channel_ranges import ChannelLimits, channel_limits
+from na64mu.events.schema_v1 import ALL_COLLECTIONS, SAMPLES
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from raw_tree_examples import RUN_ROW, SAMPLES, assert_same, columns_of, damage,
 
 from na64mu.errors import InputError
 from na64mu.events.batch import RawBatch
-from na64mu.events.form import COLLECTIONS, SCALARS, TRUTH
-from na64mu.events.nano import open_events, to_events
+from na64mu.events.nanoevents import open_events, to_events
 from na64mu.events.reader import count_entries, read_batch, read_runs
-from na64mu.events.source import read_columns
+from na64mu.events.root_io import read_columns
+from na64mu.events.schema_v1 import COLLECTIONS, SCALARS, TRUTH
 from na64mu.events.writer import RawTreeWriter
 
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the independent Geant4 samples are not beside this checkout")

@@ -9,7 +9,7 @@ import pytest
 import uproot
 
 from na64mu.events.batch import RawBatch
-from na64mu.events.nano import open_events
+from na64mu.events.nanoevents import open_events
 from na64mu.events.reader import read_batch, read_runs
 
 FOLDER = Path(__file__).parent / "root_files"

@@ -9,9 +9,9 @@ from raw_tree_examples import RUN_ROW, assert_same, columns_of, damage, make_bat
 
 from na64mu.errors import InputError
 from na64mu.events.batch import RawBatch
-from na64mu.events.form import TREE
-from na64mu.events.nano import open_events, read_events
+from na64mu.events.nanoevents import open_events, read_events
 from na64mu.events.schema import RawTreeSchema
+from na64mu.events.schema_v1 import TREE
 from na64mu.events.writer import RawTreeWriter
 
 

@@ -9,9 +9,9 @@ from raw_tree_examples import RUN_ROW, assert_same, columns_of, damage, make_bat
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch, concatenate
 from na64mu.events.checker import check_file
-from na64mu.events.form import COLLECTIONS, SAMPLES, WAVEFORMS, branches, collections_of, missing_branches, waveform_of
-from na64mu.events.nano import open_events
+from na64mu.events.nanoevents import open_events
 from na64mu.events.reader import read_batch
+from na64mu.events.schema_v1 import COLLECTIONS, SAMPLES, WAVEFORMS, branches, collections_of, missing_branches, waveform_of
 from na64mu.events.writer import RawTreeWriter
 
 N = 40

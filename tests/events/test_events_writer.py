@@ -9,9 +9,9 @@ from raw_tree_examples import RUN_ROW, assert_same, make_batch
 
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch, concatenate
-from na64mu.events.form import COLLECTIONS, SCALARS, TRUTH
-from na64mu.events.nano import open_events
+from na64mu.events.nanoevents import open_events
 from na64mu.events.reader import read_batch, read_runs
+from na64mu.events.schema_v1 import COLLECTIONS, SCALARS, TRUTH
 from na64mu.events.writer import LEVEL, MIN_EVENTS, RawTreeWriter
 
 KINDS = pytest.mark.parametrize("kind", ["ttree", "rntuple"])

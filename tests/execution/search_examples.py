@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.events.form import COLLECTIONS, SCALARS, TRUTH
+from na64mu.events.schema_v1 import COLLECTIONS, SCALARS, TRUTH
 from na64mu.events.writer import RawTreeWriter
 from na64mu.reconstruction.columns import COLUMNS, TRACKER_STATIONS
 

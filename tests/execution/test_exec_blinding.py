@@ -14,11 +14,11 @@ from search_examples import FakeReconstruction, hide, plant, summary_table, writ
 
 from na64mu.analysis.counting import counting_of
 from na64mu.analysis.limits import search_limits
-from na64mu.analysis.result import RunResult
 from na64mu.analysis.yields import PileUpLoss, SignalYield
 from na64mu.cli import main
 from na64mu.execution import run_search
 from na64mu.execution.reconstruct import reconstruct_files
+from na64mu.results.run import RunResult
 from na64mu.statistics.workspace import full_workspace
 
 #: Values that no other event has; none of their digits may appear anywhere.

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from search_examples import FakeReconstruction, hide, plant, raw_batch, runs_row, write_file
 
-from na64mu.analysis.result import RunResult
 from na64mu.errors import CheckpointError, InputError, SelectionError, WorkerError
 from na64mu.events.writer import RawTreeWriter
-from na64mu.execution import waves
+from na64mu.execution import batches as waves
+from na64mu.execution.batches import key_of_chunk, with_retries
 from na64mu.execution.checkpoint import Checkpoint
 from na64mu.execution.run import forget_checkpoint, run_search
-from na64mu.execution.waves import key_of_chunk, with_retries
+from na64mu.results.run import RunResult
 
 
 class Killed(BaseException):
@@ -174,7 +174,7 @@ def test_a_process_that_is_killed_goes_on(tmp_path, repository):
     if not sample:
         pytest.skip("data/sample has no files")
     script = (
-        "import os, signal, sys, na64mu.execution.waves as w, na64mu.execution.run as r; w.LARGEST_WAVE = 1; "
+        "import os, signal, sys, na64mu.execution.batches as w, na64mu.execution.run as r; w.LARGEST_WAVE = 1; "
         "r.source_hash = lambda: 'these sources'; from na64mu.cli import main; "  # an edit meanwhile is another test
     )
     # it is killed by itself when its second wave is kept: a clock would kill it before the first or after the last one on another machine

@@ -10,7 +10,7 @@ import uproot
 from click.testing import CliRunner, Result
 from search_examples import DETECTOR, FakeReconstruction, plant, write_file
 
-from na64mu.analysis.calibration import load_calibration
+from na64mu.calibration.windows import load_calibration
 from na64mu.cli import main
 from na64mu.reconstruction.columns import COLUMNS
 

@@ -13,9 +13,9 @@ from search_examples import FakeReconstruction, write_file
 from na64mu.errors import InputError, Na64muError
 from na64mu.events.checker import check_files
 from na64mu.events.reader import read_batch
-from na64mu.events.source import open_file
+from na64mu.events.root_io import open_file
 from na64mu.execution import run_search
-from na64mu.execution.fileset import inspect_files
+from na64mu.inputs.raw_fileset import inspect_files
 
 WORDS = (b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f" + 7 * b"\xff", 8 * b"\0", 8 * b"\xff")
 
@@ -67,7 +67,7 @@ def test_a_length_of_two_gigabytes_is_not_allocated(tmp_path, repository):
 
 
 def test_a_header_that_nobody_expects_costs_its_file(fake: FakeReconstruction, tmp_path, monkeypatch):
-    from na64mu.execution import source_file
+    from na64mu.inputs import raw_file as source_file
 
     def broken(tree):
         msg = f"list index out of range in {tree.name}"
@@ -89,7 +89,7 @@ def test_a_pipe_is_no_file(tmp_path):
 
 
 def test_a_tree_with_more_entries_than_its_branches_is_damaged(tmp_path):
-    from na64mu.events import source
+    from na64mu.events import root_io as source
 
     class Branch:
         name, num_entries, entry_offsets = "run", 5, [0, 5]

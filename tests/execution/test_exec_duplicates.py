@@ -16,7 +16,7 @@ from na64mu.errors import InputError
 from na64mu.events.batch import RawBatch, concatenate
 from na64mu.events.writer import RawTreeWriter
 from na64mu.execution import run_search
-from na64mu.execution.duplicates import EventSource, find_duplicates
+from na64mu.inputs.duplicates import EventSource, find_duplicates
 
 
 def search(files: object, **options: Any) -> Any:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import na64mu
-from na64mu.analysis.result import RunResult
 from na64mu.errors import WorkerError
 from na64mu.execution import run_search
 from na64mu.execution.executors import check_workers, default_workers, n_parallel, open_executor, quiet_coffea
+from na64mu.results.run import RunResult
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 from search_examples import DETECTOR, runs_row, write_file
 
 from na64mu.errors import DetectorError, InputError
-from na64mu.execution.fileset import inspect_files
-from na64mu.execution.paths import dataset_name, expand
+from na64mu.inputs.paths import dataset_name, expand
+from na64mu.inputs.raw_fileset import inspect_files
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from search_examples import FakeReconstruction, runs_row, write_file
 
 from na64mu.cli import main
 from na64mu.errors import BlindedError, CheckpointError, InputError, LayoutError
-from na64mu.events.form import COLLECTIONS
 from na64mu.events.layout import load_layout
 from na64mu.events.reader import read_batch
+from na64mu.events.schema_v1 import COLLECTIONS
 from na64mu.execution import run_search
 from na64mu.execution.skim import skim
 from na64mu.execution.unblinding import unblind

@@ -14,9 +14,9 @@ from na64mu.cli import main
 from na64mu.errors import DetectorError, InputError
 from na64mu.events.writer import RawTreeWriter
 from na64mu.execution import run_search
-from na64mu.execution.fileset import inspect_files
-from na64mu.execution.paths import inputs_of
 from na64mu.execution.reconstruct import reconstruct_files
+from na64mu.inputs.paths import inputs_of
+from na64mu.inputs.raw_fileset import inspect_files
 
 
 def signal(path: Path, mass: float, *, run: int = 1, g_ref: float = 1e-4, process: int = 20) -> Path:

@@ -9,9 +9,9 @@ from search_examples import DETECTOR, FakeReconstruction, runs_row, write_file
 
 from na64mu.errors import InputError, LayoutError
 from na64mu.events.checker import check_files
-from na64mu.events.form import COLLECTIONS
 from na64mu.events.layout import load_layout
 from na64mu.events.reader import read_batch, read_runs
+from na64mu.events.schema_v1 import COLLECTIONS
 from na64mu.execution import run_search
 from na64mu.execution.reconstruct import reconstruct_files
 from na64mu.execution.skim import skim

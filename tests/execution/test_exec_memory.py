@@ -17,10 +17,11 @@ from search_examples import FakeReconstruction, write_file
 
 from na64mu.cli import main
 from na64mu.errors import InputError, WorkerError
-from na64mu.execution import memory, run_search
+from na64mu.execution import run_search
 from na64mu.execution.executors import open_executor
-from na64mu.execution.guard import guarded, worker_errors
-from na64mu.execution.memory import BASE, at_most, chunksize_within, size_of, text_of
+from na64mu.inputs import memory
+from na64mu.inputs.chunk_errors import guarded, worker_errors
+from na64mu.inputs.memory import BASE, at_most, chunksize_within, size_of, text_of
 
 needs_linux = pytest.mark.skipif(memory._sizes() is None, reason="the system does not tell how large a process is")
 CHUNK = SimpleNamespace(dataset="d", filename="f.root", entrystart=10, entrystop=20)

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from search_examples import DETECTOR, FakeReconstruction, hide, plant, raw_batch, runs_row, summary_table, write_file
 
-from na64mu.analysis.result import RunResult
 from na64mu.errors import CalibrationError, DetectorError, InputError, SelectionError, WorkerError
 from na64mu.events.writer import RawTreeWriter
-from na64mu.execution import raw_chunks, run_search
+from na64mu.execution import run_search
+from na64mu.inputs import raw_chunks
+from na64mu.results.run import RunResult
 
 
 def search(files: object, **options: object) -> RunResult:

@@ -13,8 +13,8 @@ from search_examples import raw_batch, runs_row, write_file
 from na64mu.cli import main
 from na64mu.errors import InputError
 from na64mu.events.batch import concatenate
-from na64mu.events.form import COLLECTIONS
 from na64mu.events.reader import read_batch, read_runs
+from na64mu.events.schema_v1 import COLLECTIONS
 from na64mu.events.writer import RawTreeWriter
 from na64mu.execution import run_search
 from na64mu.execution.skim import skim

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from search_examples import DETECTOR, FakeReconstruction, write_file
 
-from na64mu.analysis.calibration import load_calibration
+from na64mu.calibration.windows import load_calibration
 from na64mu.cli import main
 from na64mu.detector import load_detector
 from na64mu.detector.alignment import Alignment, ModuleCorrection

@@ -16,8 +16,8 @@ from na64mu.errors import BlindedError, InputError
 from na64mu.execution import run_search
 from na64mu.execution.reconstruct import reconstruct_files
 from na64mu.execution.run import run_search as search_with
-from na64mu.execution.summary_chunks import needed_columns
-from na64mu.execution.summary_file import read_rows, sealed
+from na64mu.inputs.summary_chunks import needed_columns
+from na64mu.inputs.summary_file import read_rows, sealed
 from na64mu.selections.working_point import load_working_point
 
 ENDINGS = pytest.mark.parametrize("ending", ["root", "parquet"])
@@ -180,7 +180,7 @@ def test_numbers_that_were_not_written_are_a_lost_chunk(simulation, tmp_path, en
             columns["p_out"][20 - start] += 1e-9
         return columns
 
-    monkeypatch.setattr("na64mu.execution.summary_chunks.read_rows", flipped)
+    monkeypatch.setattr("na64mu.inputs.summary_chunks.read_rows", flipped)
     result = search(tmp_path / "out" / f"s.{ending}", chunksize=100)
     (loss,) = (x for x in result.losses if x.is_damage)
     assert "column 'p_out' has other numbers in rows 0 to 99 than were written" in loss.reason

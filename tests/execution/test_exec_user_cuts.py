@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 from search_examples import FakeReconstruction, write_file
 
-from na64mu.analysis.result import RunResult
 from na64mu.cli import main
 from na64mu.errors import SelectionError, WorkerError
 from na64mu.execution import run_search
 from na64mu.execution.carried import Carried, carried, must_arrive
+from na64mu.results.run import RunResult
 from na64mu.selections import CUTS, CutDefinition, Thresholds, load_user_file, register_cut
 from na64mu.selections.cuts import source_digest, user_cuts
 

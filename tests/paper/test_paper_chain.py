@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from na64mu.analysis.joined import joined
-from na64mu.code_closure import code_closure
+from na64mu.common.code_closure import code_closure
 from na64mu.execution.run import run_search
 from na64mu.paper.chain import analysis_steps, make_paper
 from na64mu.paper.reduction import _in_the_box, _rate

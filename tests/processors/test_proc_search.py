@@ -9,13 +9,13 @@ from coffea.nanoevents import NanoEventsFactory
 
 from na64mu.detector import load_detector
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.events.form import COLLECTIONS
 from na64mu.events.schema import RawTreeSchema
+from na64mu.events.schema_v1 import COLLECTIONS
 from na64mu.events.writer import RawTreeWriter
 from na64mu.processors import SearchProcessor
-from na64mu.processors.clock import Clock
 from na64mu.processors.search import event_weights, run_counts
 from na64mu.reconstruction.columns import COLUMNS, column
+from na64mu.results.clock import Clock
 from na64mu.selections import load_working_point
 
 TAG = "na64mu-2022"

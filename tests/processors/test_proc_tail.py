@@ -6,8 +6,8 @@ from test_proc_search import POINT, TAG, WINDOWS, summary_of
 
 from na64mu.detector import load_detector
 from na64mu.processors import SearchProcessor
-from na64mu.processors.clock import Clock
 from na64mu.processors.tail import P_IN, momentum_tail
+from na64mu.results.clock import Clock
 
 
 def fill(**columns):

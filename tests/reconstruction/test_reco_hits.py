@@ -7,7 +7,7 @@ import pytest
 
 from na64mu.detector import Detector, load_detector
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.events.form import COLLECTIONS, SCALARS
+from na64mu.events.schema_v1 import COLLECTIONS, SCALARS
 from na64mu.reconstruction.channels import channel_map
 from na64mu.reconstruction.hits import SHARED_ERROR, is_drift_time, spectrometer_hits
 from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters

@@ -10,7 +10,7 @@ import pytest
 from na64mu.detector import Detector, load_detector
 from na64mu.detector.conditions import default_conditions
 from na64mu.events.batch import Jagged
-from na64mu.events.form import COLLECTIONS
+from na64mu.events.schema_v1 import COLLECTIONS
 from na64mu.reconstruction.channels import channel_map
 from na64mu.reconstruction.stations import in_time_slabs, in_time_wires
 from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters

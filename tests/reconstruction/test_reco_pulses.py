@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from na64mu.detector import load_detector
 from na64mu.detector.pulse import amplitude
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.events.form import COLLECTIONS, SAMPLES, SCALARS, WAVEFORMS, waveform_of
+from na64mu.events.schema_v1 import COLLECTIONS, SAMPLES, SCALARS, WAVEFORMS, waveform_of
 from na64mu.reconstruction.pulses.digits import constrained_time, digitizer, with_digits
 from na64mu.reconstruction.pulses.finding import find_pulses, half_height_time
 from na64mu.reconstruction.summary import reconstruct

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from na64mu.detector import Detector, load_detector
 from na64mu.events.batch import Jagged
-from na64mu.events.form import COLLECTIONS
+from na64mu.events.schema_v1 import COLLECTIONS
 from na64mu.reconstruction.strips import Clusters, gem_clusters, micromegas_clusters
 
 

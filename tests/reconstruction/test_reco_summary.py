@@ -9,7 +9,7 @@ import pytest
 
 from na64mu.detector import load_detector
 from na64mu.events.batch import RawBatch
-from na64mu.events.nano import open_events
+from na64mu.events.nanoevents import open_events
 from na64mu.events.reader import read_batch
 from na64mu.reconstruction.columns import COLUMNS
 from na64mu.reconstruction.summary import reconstruct

@@ -10,13 +10,13 @@ import pytest
 
 from na64mu.analysis.backgrounds import TailSample
 from na64mu.analysis.counting import letter_counting
-from na64mu.analysis.cutflow import CutFlow
-from na64mu.analysis.exposure import Exposure, RunExposure
 from na64mu.analysis.limits import search_limits
-from na64mu.analysis.losses import Loss
-from na64mu.analysis.provenance import InputFile, Provenance
-from na64mu.analysis.result import Counts, RunResult, Timing
 from na64mu.analysis.yields import PileUpLoss, SignalYield
+from na64mu.results.cutflow import CutFlow
+from na64mu.results.exposure import Exposure, RunExposure
+from na64mu.results.losses import Loss
+from na64mu.results.provenance import InputFile, Provenance
+from na64mu.results.run import Counts, RunResult, Timing
 from na64mu.selections.cuts import in_box, in_region
 from na64mu.selections.working_point import load_working_point
 

@@ -9,10 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from na64mu.analysis.exposure import RunExposure
 from na64mu.report.comparison import shape_agreement, spectrum_with_ratio
 from na64mu.report.datasets import counting_datasets, data_and_simulation
 from na64mu.report.html import page
+from na64mu.results.exposure import RunExposure
 from na64mu.statistics.homogeneity import shape_chi2
 
 

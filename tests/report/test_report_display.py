@@ -9,17 +9,17 @@ import pytest
 from click.testing import CliRunner
 from matplotlib.figure import Figure
 
-from na64mu.analysis.blinding import in_box
 from na64mu.cli import main
 from na64mu.detector import load_detector
 from na64mu.errors import BlindedError
 from na64mu.events.batch import RawBatch
-from na64mu.events.nano import open_events
+from na64mu.events.nanoevents import open_events
 from na64mu.events.reader import read_batch
 from na64mu.reconstruction.event import event_tracks, trajectory
 from na64mu.reconstruction.summary import reconstruct
 from na64mu.report.apparatus import draw_cells, draw_line, event_cells
 from na64mu.report.display import display_event, draw_event
+from na64mu.results.blinding import in_box
 from na64mu.selections.working_point import load_working_point
 from na64mu.tracking.spectrometer import spectrometer
 

@@ -17,12 +17,12 @@ import pytest
 from matplotlib.testing.compare import compare_images
 
 from na64mu.analysis.backgrounds import estimate_tail
-from na64mu.analysis.exposure import RunExposure
 from na64mu.report.backgrounds import tail_figure
 from na64mu.report.canvas import save
 from na64mu.report.comparison import spectrum_with_ratio
 from na64mu.report.figures import plane_before_and_after, spectrum
 from na64mu.report.limits import bands_figure, efficiency_figure, limit_g, yields_figure
+from na64mu.results.exposure import RunExposure
 
 PICTURES = Path(__file__).parent / "pictures"
 MADE_WITH = (3, 11)  # matplotlib: others set text a little differently

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import landau
 
-from na64mu.analysis.mip import LANDAU_MODE, LANDAU_SCALE, fit_mip
+from na64mu.calibration.mip import LANDAU_MODE, LANDAU_SCALE, fit_mip
 from na64mu.errors import CalibrationError
 from na64mu.report.mip import mip_peak
 from na64mu.selections import load_working_point

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from na64mu.analysis.cutflow import CutFlow, Step
-from na64mu.binomial import Efficiency, clopper_pearson
 from na64mu.report.numbers import count, efficiency, is_weighted, muons, significant, weighted_fraction
+from na64mu.results.cutflow import CutFlow, Step
+from na64mu.statistics.binomial import Efficiency, clopper_pearson
 
 
 @pytest.mark.parametrize(("n", "text"), [(0, "0"), (999, "999"), (1234567, "1 234 567")])

@@ -10,12 +10,12 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from na64mu.analysis.losses import Loss
 from na64mu.report import render_terminal, write_figures, write_html
 from na64mu.report.html import page as html_page
 from na64mu.report.numbers import count
 from na64mu.report.tables import cutflow_cells, exposure_cells, region_cells
 from na64mu.report.terminal import timing_line
+from na64mu.results.losses import Loss
 
 
 def rendered(result, width: int, *, terminal: bool = True) -> str:

@@ -13,9 +13,9 @@ from na64mu.detector.conditions import default_conditions
 from na64mu.events.batch import Jagged
 from na64mu.simulation.channels import channel_state
 from na64mu.simulation.digits import digitise
-from na64mu.simulation.line import build_surfaces
+from na64mu.simulation.geometry import build_surfaces
 from na64mu.simulation.readout import build_readout
-from na64mu.simulation.wires import chord_efficiency
+from na64mu.simulation.straw_digits import chord_efficiency
 
 SURFACES = build_surfaces(DETECTOR)
 

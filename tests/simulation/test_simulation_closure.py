@@ -8,9 +8,9 @@ import pytest
 from na64mu.detector import load_detector
 from na64mu.physics.energy_loss import NUCLEAR
 from na64mu.simulation.events import simulate_events
+from na64mu.simulation.muon_in_calorimeter import BEAM, HARD_LOSS
 from na64mu.simulation.setup import build_setup
 from na64mu.simulation.signal import hard_loss_plans
-from na64mu.simulation.stack import BEAM, HARD_LOSS
 from na64mu.simulation.truth import FACTS, Truth
 
 DETECTOR = load_detector("na64mu-2022")

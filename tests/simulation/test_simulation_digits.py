@@ -5,9 +5,9 @@ import pytest
 
 from na64mu.detector import load_detector
 from na64mu.events.batch import Jagged
-from na64mu.events.form import COLLECTIONS
+from na64mu.events.schema_v1 import COLLECTIONS
 from na64mu.simulation.digits import digitise
-from na64mu.simulation.line import build_surfaces
+from na64mu.simulation.geometry import build_surfaces
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.strips import SAMPLE_RATIOS, moyal
 from na64mu.simulation.truth import FACTS, Truth

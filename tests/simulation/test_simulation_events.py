@@ -7,9 +7,9 @@ from na64mu.detector import load_detector
 from na64mu.simulation import events as module
 from na64mu.simulation.contamination import decay_plans
 from na64mu.simulation.events import PHYSICS, simulate_events
+from na64mu.simulation.muon_in_calorimeter import BEAM, DECAY, HARD_LOSS, ZPRIME
 from na64mu.simulation.setup import build_setup
 from na64mu.simulation.signal import hard_loss_plans, zprime_plans
-from na64mu.simulation.stack import BEAM, DECAY, HARD_LOSS, ZPRIME
 from na64mu.simulation.truth import FACTS, Truth
 
 DETECTOR = load_detector("na64mu-2022")

@@ -7,8 +7,8 @@ import pytest
 from numba import njit
 
 from na64mu.detector import load_detector
+from na64mu.simulation.geometry import ECAL, HCAL, VHCAL
 from na64mu.simulation.hadrons import follow_hadron, nuclear_shower
-from na64mu.simulation.line import ECAL, HCAL, VHCAL
 from na64mu.simulation.setup import build_setup, new_scratch
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.truth import FACTS

@@ -11,10 +11,10 @@ from na64mu.detector import load_detector
 from na64mu.events.batch import RawBatch
 from na64mu.events.reader import read_batch, read_runs
 from na64mu.simulation.events import simulate_events
-from na64mu.simulation.overlay import COINCIDENCE, MERGE, WINDOW, Fired, accidental_triggers, fired, lay_over, mean_pile_up
+from na64mu.simulation.muon_in_calorimeter import BEAM, PILE_UP
+from na64mu.simulation.pileup import COINCIDENCE, MERGE, WINDOW, Fired, accidental_triggers, fired, lay_over, mean_pile_up
 from na64mu.simulation.produce import produce
 from na64mu.simulation.setup import build_setup
-from na64mu.simulation.stack import BEAM, PILE_UP
 from na64mu.simulation.strips import SAMPLE_RATIOS, sample_pulse
 
 DETECTOR = load_detector("na64mu-2022")

@@ -8,9 +8,9 @@ from numba import njit
 
 from na64mu.detector import load_detector
 from na64mu.physics.materials import IRON
-from na64mu.simulation.plates import ABSORBER, AIR, PLASTIC, build_plates, material_at, plate_values
+from na64mu.simulation.sampling_layers import ABSORBER, AIR, PLASTIC, build_plates, material_at, plate_values
 from na64mu.simulation.setup import build_setup, new_scratch
-from na64mu.simulation.spray import reaches, spray, spray_delta_rays
+from na64mu.simulation.soft_secondaries import reaches, spray, spray_delta_rays
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.truth import FACTS
 

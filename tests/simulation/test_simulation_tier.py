@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from na64mu.cli import main
 from na64mu.detector import load_detector
-from na64mu.events.form import WAVEFORMS
-from na64mu.events.nano import open_events
+from na64mu.events.nanoevents import open_events
 from na64mu.events.reader import read_batch, read_runs
+from na64mu.events.schema_v1 import WAVEFORMS
 from na64mu.reconstruction.summary import reconstruct
 
 DETECTOR = load_detector("na64mu-2022")

@@ -11,7 +11,7 @@ from na64mu.detector import load_detector
 from na64mu.physics.constants import CURVATURE
 from na64mu.physics.energy_loss import BREMSSTRAHLUNG, DELTA, NUCLEAR
 from na64mu.simulation.beam import beam_spot, carry_back, sample_beam
-from na64mu.simulation.line import DRIFT, FIELD, PLANE, build_line, build_surfaces
+from na64mu.simulation.geometry import DRIFT, FIELD, PLANE, build_line, build_surfaces
 from na64mu.simulation.recoil import deflect, recoil_angle
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import circle, highland_sigma, inverse_p_beta, scatter, scattering

@@ -8,10 +8,10 @@ from test_simulation_digits import N, known_truth
 
 from na64mu.detector import Detector, load_detector
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.events.form import SAMPLES, SCALARS, WAVEFORMS
+from na64mu.events.schema_v1 import SAMPLES, SCALARS, WAVEFORMS
 from na64mu.reconstruction.pulses.digits import with_digits
 from na64mu.simulation.digits import digitise
-from na64mu.simulation.line import build_surfaces
+from na64mu.simulation.geometry import build_surfaces
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.truth import PileUp
 from na64mu.simulation.waveforms import Electronics

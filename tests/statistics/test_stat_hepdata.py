@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from na64mu.analysis.backgrounds.table import PUBLISHED, BackgroundTable, Row
-from na64mu.analysis.cutflow import CutFlow
+from na64mu.analysis.hepdata import ARCHIVE, DarkLimits, Publication, write_hepdata
 from na64mu.errors import StatisticsError
+from na64mu.results.cutflow import CutFlow
 from na64mu.statistics import CountingModel, Systematic, letter_model, limit_scan
-from na64mu.statistics.hepdata import ARCHIVE, DarkLimits, Publication, write_hepdata
 
 MODELS = {0.01: letter_model((5.91, 4.09)), 0.1: letter_model((2.0, 1.5))}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from na64mu.table import HTML_LIMIT, LONGEST, MOST_ROWS, Shown, Table
+from na64mu.common.table import HTML_LIMIT, LONGEST, MOST_ROWS, Shown, Table
 
 
 def test_text_sets_numbers_to_the_right_and_words_to_the_left():

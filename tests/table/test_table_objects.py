@@ -10,18 +10,18 @@ import pytest
 
 import na64mu
 from na64mu.analysis.backgrounds import regions_of
-from na64mu.analysis.comparison import compare
 from na64mu.analysis.counting import letter_counting
-from na64mu.analysis.cutflow import CutFlow
-from na64mu.analysis.exposure import Exposure, RunExposure
 from na64mu.analysis.limits import search_limits
 from na64mu.analysis.recast import read_user_table, recast
-from na64mu.analysis.result import Counts, RegionCounts
 from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, SignalYield
+from na64mu.common.table import HTML_LIMIT
 from na64mu.errors import CutFlowMismatchError
-from na64mu.events.nano import open_events
+from na64mu.events.nanoevents import open_events
 from na64mu.reconstruction.event_summary import EventSummary, momentum_vector
-from na64mu.table import HTML_LIMIT
+from na64mu.results.comparison import compare
+from na64mu.results.cutflow import CutFlow
+from na64mu.results.exposure import Exposure, RunExposure
+from na64mu.results.run import Counts, RegionCounts
 
 
 @pytest.fixture(scope="module")

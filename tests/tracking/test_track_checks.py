@@ -15,9 +15,9 @@ from na64mu.tracking.checks import checked_measurements
 from na64mu.tracking.extrapolation import cross_plane
 from na64mu.tracking.fit import first_look, fit_kernel, fit_measurements, fit_tracks, loose_prior, read_tracks
 from na64mu.tracking.hits import Hits
+from na64mu.tracking.navigation import route
 from na64mu.tracking.outliers import Removal, fit_without_outliers, remove_outliers
 from na64mu.tracking.projection import projection, track_model
-from na64mu.tracking.route import route
 from na64mu.tracking.spectrometer import Plane, Spectrometer, bending_integral, check_spectrometer, highland_angle, spectrometer
 from na64mu.tracking.tracks import EntryPoint, reconstruct_tracks
 from na64mu.tracking.vertex import TrackEnd, join, scatterers

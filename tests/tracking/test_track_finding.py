@@ -9,8 +9,8 @@ import pytest
 from test_track_tracks import crossings, detector, hits_of, start
 
 from na64mu.detector import Detector
-from na64mu.tracking.chance import CHANCE, accidentals, log_binomial
 from na64mu.tracking.clones import insert, remove_clones, shared_fraction
+from na64mu.tracking.fake_rate import CHANCE, accidentals, log_binomial
 from na64mu.tracking.finding import MAX_TRACKS, find_candidates
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.joining import join, modules_of

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from na64mu.tracking import kalman
-from na64mu.tracking.engine import kernel
+from na64mu.tracking.compiled_fit import kernel
 from na64mu.tracking.fit import fit_measurements
 from na64mu.tracking.fitted import FittedTracks, unpacked_covariance
-from na64mu.tracking.route import Cross, Drift, Lose, Measure, Scatter, Step, route
+from na64mu.tracking.navigation import Cross, Drift, Lose, Measure, Scatter, Step, route
 from na64mu.tracking.spectrometer import Plane, Spectrometer
 from na64mu.tracking.transport import crossed
 from na64mu.typing import FloatArray
@@ -26,7 +26,9 @@ from na64mu.typing import FloatArray
 PRIOR = np.array([5.0, 5.0, 0.01, 0.01, 0.02])
 #: A kernel is compiled in these tests in some seconds: one plane in each view and one box.
 TINY = "Route(2, (Measure(0, (1.0, 0.0)), Cross(500.0, 0, 1e-4), Scatter(1e-6, 500.0), Measure(1, (0.0, 1.0))))"
-IMPORTS = "from na64mu.tracking.engine import kernel\nfrom na64mu.tracking.route import Cross, Drift, Lose, Measure, Route, Scatter\n"
+IMPORTS = (
+    "from na64mu.tracking.compiled_fit import kernel\nfrom na64mu.tracking.navigation import Cross, Drift, Lose, Measure, Route, Scatter\n"
+)
 
 
 def plane(z: float, view: int, rotation: float = 0.0) -> Plane:

@@ -12,10 +12,10 @@ import numpy as np
 from na64mu.alignment.align import AlignedSpectrometer, chunks
 from na64mu.alignment.residuals import TrackHits
 from na64mu.alignment.sample import Sample, nearest_wire, rounded
-from na64mu.binomial import clopper_pearson
 from na64mu.detector import Detector
 from na64mu.detector.alignment import PlanePerformance
 from na64mu.detector.elements import BmsStation, Straw
+from na64mu.statistics.binomial import clopper_pearson
 from na64mu.tracking.spectrometer import Plane
 from na64mu.typing import BoolArray, FloatArray, IntArray
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from na64mu.analysis.backgrounds.estimate import Backgrounds
-from na64mu.analysis.result import RunResult
 from na64mu.analysis.yields.origin import Origin
 from na64mu.analysis.yields.signal import SignalYield
 from na64mu.errors import InputError
+from na64mu.results.run import RunResult
 from na64mu.statistics.letter import BACKGROUND_ERRORS, BACKGROUNDS, N_MOT, background_systematics, share_by_exposure
 from na64mu.statistics.model import CountingModel
 

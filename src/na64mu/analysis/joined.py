@@ -8,8 +8,8 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from na64mu.analysis.result import RunResult
 from na64mu.errors import InputError
+from na64mu.results.run import RunResult
 
 __all__ = ("joined",)
 

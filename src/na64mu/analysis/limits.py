@@ -13,13 +13,13 @@ import numpy as np
 
 from na64mu.analysis.counting import Counting
 from na64mu.analysis.yields.signal import SignalYield
-from na64mu.arguments import choice
+from na64mu.common.arguments import choice
+from na64mu.common.table import Shown, Table
 from na64mu.errors import InputError
 from na64mu.physics.couplings import y_parameter
 from na64mu.physics.widths import DarkMatter, invisible_fraction
 from na64mu.statistics.limits import Limits, LimitScan, both_limits, limit_scan
 from na64mu.statistics.model import CountingModel
-from na64mu.table import Shown, Table
 from na64mu.typing import FloatArray
 
 __all__ = ("METHODS", "DarkSector", "SearchLimits", "search_limits")

@@ -18,7 +18,7 @@ from na64mu.analysis.limits import METHODS, SearchLimits
 from na64mu.analysis.yields.efficiency import FlatEfficiency
 from na64mu.analysis.yields.kinematics import KinematicMap
 from na64mu.analysis.yields.signal import Efficiencies
-from na64mu.arguments import choice
+from na64mu.common.arguments import choice
 from na64mu.errors import writing
 from na64mu.physics.couplings import mixing
 from na64mu.physics.mediator import Mediator

@@ -18,11 +18,11 @@ import numpy as np
 
 from na64mu.analysis.backgrounds.boxes import BoxBackgrounds
 from na64mu.analysis.backgrounds.table import PUBLISHED_EXPOSURE
-from na64mu.analysis.calibration import load_calibration
-from na64mu.analysis.mip import MipShape
-from na64mu.analysis.result import RunResult
-from na64mu.arguments import number
+from na64mu.calibration.mip import MipShape
+from na64mu.calibration.windows import load_calibration
+from na64mu.common.arguments import number
 from na64mu.errors import CalibrationError, InputError, writing
+from na64mu.results.run import RunResult
 from na64mu.statistics.asymptotic import asymptotic_limits
 from na64mu.statistics.exact import exact_limits
 from na64mu.statistics.model import CountingModel, Systematic

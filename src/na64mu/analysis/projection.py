@@ -19,7 +19,7 @@ import numpy as np
 from na64mu.analysis.counting import Counting
 from na64mu.analysis.limits import METHODS, DarkSector, SearchLimits, search_limits
 from na64mu.analysis.yields.signal import PileUpLoss, SignalYield
-from na64mu.arguments import number, one_of
+from na64mu.common.arguments import number, one_of
 from na64mu.errors import InputError, writing
 from na64mu.statistics.letter import BACKGROUND_ERRORS, BACKGROUNDS, N_MOT
 

@@ -7,10 +7,10 @@ import math
 from pathlib import Path
 
 from na64mu.analysis.backgrounds.table import PUBLISHED, BackgroundTable, Entry, Row
+from na64mu.analysis.hepdata import DarkLimits, Publication, write_hepdata
 from na64mu.analysis.limits import METHODS, SearchLimits
 from na64mu.analysis.limits_files import write_tables
 from na64mu.errors import InputError
-from na64mu.statistics.hepdata import DarkLimits, Publication, write_hepdata
 from na64mu.statistics.hs3 import write_hs3
 from na64mu.statistics.workspace import NO_RECORD, write_workspace
 

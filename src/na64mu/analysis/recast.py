@@ -30,8 +30,8 @@ from na64mu.analysis.yields.efficiency import CONFIGS, EfficiencyTable
 from na64mu.analysis.yields.kinematics import KinematicMap
 from na64mu.analysis.yields.origin import disagreements
 from na64mu.analysis.yields.signal import PileUpLoss, SignalYield
+from na64mu.common.table import Shown, Table
 from na64mu.errors import InputError, writing
-from na64mu.table import Shown, Table
 from na64mu.typing import FloatArray
 
 __all__ = ("Recast", "UserTable", "read_user_table", "recast")

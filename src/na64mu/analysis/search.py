@@ -20,7 +20,6 @@ from na64mu.analysis.curves import Curve, letter_numbers, relic_targets
 from na64mu.analysis.joined import joined
 from na64mu.analysis.limits import DarkSector, SearchLimits, search_limits
 from na64mu.analysis.limits_models import BOSONS, boson_efficiencies
-from na64mu.analysis.result import RunResult
 from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, signal_yield, target_of
 from na64mu.analysis.yields.efficiency import STANDARD, FlatEfficiency
 from na64mu.analysis.yields.origin import Origin, disagreements
@@ -28,6 +27,7 @@ from na64mu.detector import Detector, load_detector
 from na64mu.errors import InputError
 from na64mu.physics.cross_section import Method
 from na64mu.physics.nucleus import FormFactor
+from na64mu.results.run import RunResult
 
 __all__ = ("MARKED", "counting_from", "letter_loss", "limits_of", "pile_up_loss_of", "scan_masses", "targets_of")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from na64mu.alignment.sample import Sample
     from na64mu.detector import Detector
     from na64mu.detector.alignment import Alignment
-    from na64mu.execution.fileset import Fileset
+    from na64mu.inputs.raw_fileset import Fileset
 
 __all__ = ("command",)
 
@@ -111,7 +111,7 @@ def _open(files: tuple[str, ...], detector: str | None, folder: Path) -> tuple[F
     """Files of one detector, how its description is called (a tag, or a path seen from `folder`), and the description."""
     from na64mu.detector import detector_path
     from na64mu.errors import CalibrationError, InputError
-    from na64mu.execution.fileset import inspect_files
+    from na64mu.inputs.raw_fileset import inspect_files
 
     fileset = inspect_files(files, detector=detector)
     if not fileset.files:
@@ -132,10 +132,10 @@ def _samples(filesets: list[tuple[Fileset, bool]], description: Detector, chunks
 
     from na64mu.alignment.sample import concatenated, read_samples
     from na64mu.alignment.straws import with_drift
-    from na64mu.analysis.losses import Loss
     from na64mu.errors import InputError
     from na64mu.events.reader import read_batch
     from na64mu.execution.progress import stage
+    from na64mu.results.losses import Loss
 
     losses = [loss for fileset, _ in filesets for loss in fileset.losses]
     samples: list[list[Sample]] = [[], []]

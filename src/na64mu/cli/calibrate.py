@@ -59,7 +59,7 @@ def _print_table(calibration: object) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from na64mu.analysis.calibration import Calibration
+    from na64mu.calibration.windows import Calibration
     from na64mu.errors import one_line
 
     assert isinstance(calibration, Calibration)

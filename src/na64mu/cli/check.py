@@ -34,8 +34,8 @@ def command(ctx: click.Context, files: tuple[str, ...], detector_files: tuple[st
     from na64mu.events.checker import check_files
     from na64mu.events.findings import CheckReport, Finding
     from na64mu.events.layout import load_layout
-    from na64mu.execution.paths import inputs_of
     from na64mu.execution.progress import stage
+    from na64mu.inputs.paths import inputs_of
 
     own = [read_detector(detector_path(name)) for name in detector_files]
     foreign = None if layout is None else load_layout(layout)

@@ -44,16 +44,16 @@ def command(file: Path, event: int, detector: str | None, layout: str | None, ou
 
     In data an event of the signal box is not drawn before the box is opened.
     """
-    from na64mu.analysis.blinding import visible_events
     from na64mu.detector import load_detector
     from na64mu.errors import BlindedError, InputError
     from na64mu.events.layout import load_layout
     from na64mu.events.reader import count_entries, read_batch, read_runs
-    from na64mu.execution.source_file import installed_detector
+    from na64mu.inputs.raw_file import installed_detector
     from na64mu.reconstruction.summary import reconstruct
     from na64mu.report.attempts import for_files
     from na64mu.report.display import draw_event
     from na64mu.report.figures import save
+    from na64mu.results.blinding import visible_events
     from na64mu.selections.working_point import load_working_point
 
     if output.suffix.lower() not in FORMS:

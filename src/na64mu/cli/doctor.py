@@ -51,7 +51,7 @@ def command(as_json: bool) -> None:
 
 def _versions() -> list[Finding]:
     from na64mu import __version__
-    from na64mu.analysis.provenance import package_versions, repository_state
+    from na64mu.results.provenance import package_versions, repository_state
 
     commit, clean = repository_state()
     state = "installed" if clean is None else f"commit {commit[:10]}, {'clean' if clean else 'with changes'}"
@@ -118,7 +118,7 @@ def _kernel() -> list[Finding]:
 
 def _shipped_data() -> list[Finding]:
     """Whether every detector description can be read and has a calibration that was made for it."""
-    from na64mu.analysis.calibration import load_calibration
+    from na64mu.calibration.windows import load_calibration
     from na64mu.detector import known_detectors, load_detector
     from na64mu.errors import Na64muError
 

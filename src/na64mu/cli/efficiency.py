@@ -180,7 +180,7 @@ def _make_all(todo: Sequence[Sample], detector: Detector, workers: int, done: Ca
         return
     from concurrent.futures import as_completed
 
-    from na64mu.children import pool
+    from na64mu.common.processes import pool
 
     with pool(min(workers, len(rest) or 1), keep=True) as processes:
         for future in as_completed([processes.submit(make_sample, sample, detector) for sample in rest]):

@@ -143,7 +143,7 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
         if is_wrong:
             raise click.UsageError(msg)
     if options["hepdata"]:
-        from na64mu.statistics.hepdata import hepdata_library
+        from na64mu.analysis.hepdata import hepdata_library
 
         hepdata_library()  # before minutes of work
     limits, targets = _computed(folder, options)
@@ -156,9 +156,9 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
 def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimits, Any]:
     """The limits, and the relic targets of the figure of y."""
     from na64mu.analysis.limits import DarkSector
-    from na64mu.analysis.result import RunResult
     from na64mu.analysis.search import counting_from, limits_of, targets_of
     from na64mu.execution.progress import stage
+    from na64mu.results.run import RunResult
 
     of_folder = (*OF_A_FOLDER, "backgrounds", "seed")
     counting = "letter" if folder is None else counting_from(RunResult.read(folder), **{name: options[name] for name in of_folder})

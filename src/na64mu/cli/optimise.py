@@ -52,10 +52,10 @@ def command(
 
     from na64mu.analysis.backgrounds.boxes import box_backgrounds
     from na64mu.analysis.optimisation import E_CUTS, P_CUTS, mip_energies, scan_boxes
-    from na64mu.analysis.result import RunResult
     from na64mu.errors import BackgroundError
     from na64mu.execution.progress import stage
     from na64mu.report.box_tables import render_boxes
+    from na64mu.results.run import RunResult
 
     result = RunResult.read(folder)
     with stage("scan of the signal box"):

@@ -66,10 +66,10 @@ def command(
     """  # noqa: D301  # click wants the character \\b before lines that it must not wrap
     from na64mu.analysis.counting import counting_of, letter_counting
     from na64mu.analysis.recast import UNCOVERED, read_user_table, recast
-    from na64mu.analysis.result import RunResult
     from na64mu.analysis.search import letter_loss
     from na64mu.analysis.yields import EfficiencyTable, KinematicMap, PileUpLoss
     from na64mu.report.boson_tables import render_recast
+    from na64mu.results.run import RunResult
 
     user = read_user_table(table)
     counting = letter_counting() if folder is None else counting_of(RunResult.read(folder), None)

@@ -16,8 +16,8 @@ __all__ = ("command",)
 @click.option("--tables", is_flag=True, help="Print the tables too.")
 def command(folder: Path, tables: bool) -> None:
     """Make plane.png and report.html of FOLDER again, an output folder of `na64mu run`."""
-    from na64mu.analysis.result import RunResult
     from na64mu.report import render_terminal, write_figures, write_html
+    from na64mu.results.run import RunResult
 
     result = RunResult.read(folder)
     if tables:

@@ -48,9 +48,9 @@ def command(files: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **
     Writes cutflow.json, histograms.json, summary.json, plane.png and report.html. The exit code is 3 if some input could not be
     read: every loss is listed, and lowers the muons on target.
     """
-    from na64mu.analysis.result import FILES
     from na64mu.execution.run import forget_checkpoint, run_search
     from na64mu.report import render_terminal, write_figures, write_html
+    from na64mu.results.run import FILES
 
     if options["scheduler"] is not None and options["executor"] != "dask":
         msg = "--scheduler needs --executor dask"

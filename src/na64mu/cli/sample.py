@@ -17,9 +17,9 @@ def command(folder: Path | None) -> None:
 
     Files that FOLDER has already are left alone; one of the same name and other content stops the command.
     """
-    from na64mu.analysis.provenance import file_hash
     from na64mu.data import sample_files
     from na64mu.errors import InputError
+    from na64mu.results.provenance import file_hash
 
     files = sample_files()
     if not files:

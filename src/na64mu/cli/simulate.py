@@ -74,7 +74,7 @@ def command(
     The file holds the calibration triggers S0 S1 !V1 too, every --prescale-th of them; 0 leaves the physics triggers alone. Its `runs` tree
     says how many muons on target it stands for.
     """  # noqa: D301  # click wants the character \\b before lines that it must not wrap
-    from na64mu.deprecation import renamed
+    from na64mu.common.deprecation import renamed
     from na64mu.detector import load_detector
     from na64mu.detector.conditions import load_conditions
     from na64mu.execution.progress import stage

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from na64mu.common.toml_model import read_toml, toml_lines, validate
 from na64mu.errors import DetectorError, writing
-from na64mu.tomlmodel import read_toml, toml_lines, validate
 
 __all__ = ("Alignment", "AlignmentInput", "AlignmentMode", "DriftRelation", "ModuleCorrection", "PlanePerformance", "is_alignment")
 

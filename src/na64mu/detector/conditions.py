@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from na64mu.arguments import file_name
+from na64mu.common.arguments import file_name
+from na64mu.common.toml_model import content_hash, read_toml, validate
 from na64mu.detector.elements.element import Count, Element, Fraction, NonNegative, Positive
 from na64mu.detector.pulse import PulseShape, pulse_shape
 from na64mu.errors import DetectorError
-from na64mu.tomlmodel import content_hash, read_toml, validate
 
 __all__ = (
     "SAMPLES",

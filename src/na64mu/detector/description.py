@@ -10,7 +10,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from na64mu.arguments import file_name, one_of
+from na64mu.common.arguments import file_name, one_of
+from na64mu.common.table import Shown, Table
+from na64mu.common.toml_model import content_hash, read_toml, validate
 from na64mu.detector.alignment import Alignment, ModuleCorrection, is_alignment
 from na64mu.detector.conditions import Conditions, default_conditions, is_conditions, load_conditions, read_conditions
 from na64mu.detector.elements import (
@@ -33,8 +35,6 @@ from na64mu.detector.elements import (
 from na64mu.detector.overview import UNITS, overview
 from na64mu.detector.planes import plane_sizes
 from na64mu.errors import DetectorError
-from na64mu.table import Shown, Table
-from na64mu.tomlmodel import content_hash, read_toml, validate
 
 __all__ = ("Detector", "DetectorLike", "detector_path", "known_detectors", "load_detector", "read_detector")
 

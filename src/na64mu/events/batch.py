@@ -11,7 +11,7 @@ import awkward as ak
 import numpy as np
 
 from na64mu.errors import InputError
-from na64mu.events.form import ALL_COLLECTIONS, COLLECTIONS, SCALARS, TRUTH, collections_of
+from na64mu.events.schema_v1 import ALL_COLLECTIONS, COLLECTIONS, SCALARS, TRUTH, collections_of
 from na64mu.typing import AnyArray, IntArray
 
 __all__ = ("Jagged", "RawBatch", "as_type", "concatenate", "jagged")

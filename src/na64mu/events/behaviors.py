@@ -11,11 +11,11 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-from na64mu.arguments import one_of
+from na64mu.common.arguments import one_of
+from na64mu.common.table import Table
 from na64mu.errors import InputError
 from na64mu.events.coffea_names import NanoCollection, NanoEvents, base_behavior
-from na64mu.events.form import SAMPLES, TRIGGER_BITS, WAVEFORMS
-from na64mu.table import Table
+from na64mu.events.schema_v1 import SAMPLES, TRIGGER_BITS, WAVEFORMS
 
 __all__ = ("RECORD_NAMES", "behavior")
 

@@ -15,18 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from na64mu.arguments import file_name, file_names
+from na64mu.common.arguments import file_name, file_names
 from na64mu.detector import Detector, DetectorLike, known_detectors, load_detector
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch
+from na64mu.events.channel_ranges import ChannelLimits, channel_limits
 from na64mu.events.checksums import Checksums, read_checksums
 from na64mu.events.findings import CheckReport, Collector, Finding
 from na64mu.events.fitting import layouts_of
-from na64mu.events.form import OPTIONAL_TRUTH, TREE, TRIGGER_BITS, TRUTH, branches, collections_of, nearest_branches, twice
 from na64mu.events.layout import Layout, load_layout
-from na64mu.events.limits import ChannelLimits, channel_limits
 from na64mu.events.reader import count_entries, read_batch, read_runs
-from na64mu.events.source import find_tree, open_file, read_columns, sentence_for
+from na64mu.events.root_io import find_tree, open_file, read_columns, sentence_for
+from na64mu.events.schema_v1 import OPTIONAL_TRUTH, TREE, TRIGGER_BITS, TRUTH, branches, collections_of, nearest_branches, twice
 from na64mu.events.structure import sound_batch
 from na64mu.typing import AnyArray, IntArray
 

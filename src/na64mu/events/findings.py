@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from na64mu.arguments import one_of
+from na64mu.common.arguments import one_of
 from na64mu.typing import AnyArray
 
 __all__ = ("FIRST_ENTRIES", "CheckReport", "Collector", "Finding", "Severity")

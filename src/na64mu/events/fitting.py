@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from na64mu.errors import InputError, LayoutError
-from na64mu.events.form import TREE, missing_branches
 from na64mu.events.friends import event_trees
 from na64mu.events.layout import Layout
-from na64mu.events.source import find_tree, open_file, sentence_for
+from na64mu.events.root_io import find_tree, open_file, sentence_for
+from na64mu.events.schema_v1 import TREE, missing_branches
 
 __all__ = ("layout_of", "layouts_of")
 

@@ -11,8 +11,8 @@ import numpy as np
 from na64mu.errors import InputError, LayoutError
 from na64mu.events.batch import Jagged, RawBatch, as_type
 from na64mu.events.branches import branches_of, find_branch, near_names
-from na64mu.events.form import COLLECTIONS, SCALARS, TRIGGER_BITS, TRUTH
 from na64mu.events.layout import Column, Layout, Part
+from na64mu.events.schema_v1 import COLLECTIONS, SCALARS, TRIGGER_BITS, TRUTH
 from na64mu.typing import AnyArray, IntArray
 
 __all__ = ("event_branches", "foreign_batch", "need_branches", "run_branches")

@@ -20,7 +20,7 @@ from na64mu.errors import InputError
 from na64mu.events.branches import Branch, branches_of, find_branch
 from na64mu.events.foreign import event_branches, need_branches
 from na64mu.events.layout import Layout
-from na64mu.events.source import find_tree, open_file, read_columns
+from na64mu.events.root_io import find_tree, open_file, read_columns
 
 __all__ = ("EventTree", "event_trees", "read_event_columns")
 

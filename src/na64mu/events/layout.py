@@ -57,10 +57,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from na64mu.arguments import file_name
+from na64mu.common.arguments import file_name
+from na64mu.common.toml_model import read_toml, validate
 from na64mu.errors import LayoutError
-from na64mu.events.form import COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRIGGER_BITS, TRUTH
-from na64mu.tomlmodel import read_toml, validate
+from na64mu.events.schema_v1 import COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRIGGER_BITS, TRUTH
 
 __all__ = ("Column", "Friend", "Layout", "Part", "Trees", "load_layout")
 

@@ -10,15 +10,25 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-from na64mu.arguments import file_name, file_names
+from na64mu.common.arguments import file_name, file_names
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch, as_type
 from na64mu.events.checksums import read_checksums, runs_checksum
 from na64mu.events.foreign import event_branches, foreign_batch, need_branches, run_branches
-from na64mu.events.form import ALL_COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRUTH, branches, collections_of, missing_branches
 from na64mu.events.friends import event_trees, read_event_columns
 from na64mu.events.layout import Column, Layout, load_layout
-from na64mu.events.source import find_tree, open_file, read_columns
+from na64mu.events.root_io import find_tree, open_file, read_columns
+from na64mu.events.schema_v1 import (
+    ALL_COLLECTIONS,
+    OPTIONAL_RUN_FIELDS,
+    RUNS,
+    SCALARS,
+    TREE,
+    TRUTH,
+    branches,
+    collections_of,
+    missing_branches,
+)
 
 __all__ = ("batch_of", "count_entries", "read_batch", "read_runs", "runs_of", "split_column")
 
@@ -182,7 +192,7 @@ def read_runs(path: str | Path | Iterable[str | Path], *, layout: Layout | str |
     Returns
     -------
     list of dict
-        One per (run, config): every field of na64mu.events.form.RUNS as int, float or str, optional ones defaulted.
+        One per (run, config): every field of na64mu.events.schema_v1.RUNS as int, float or str, optional ones defaulted.
 
     Raises
     ------

@@ -21,7 +21,7 @@ from na64mu.errors import InputError
 from na64mu.events.behaviors import RECORD_NAMES, behavior
 from na64mu.events.coffea_names import BaseSchema, counts_to_offsets, register_form_step, zip_forms
 from na64mu.events.foreign_event import ForeignEvent
-from na64mu.events.form import ALL_COLLECTIONS, SCALARS, TRUTH, collections_of, missing_branches
+from na64mu.events.schema_v1 import ALL_COLLECTIONS, SCALARS, TRUTH, collections_of, missing_branches
 
 if TYPE_CHECKING:
     from na64mu.events.layout import Layout

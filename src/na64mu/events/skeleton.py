@@ -10,8 +10,8 @@ from typing import Any
 
 from na64mu.errors import InputError
 from na64mu.events.branches import branches_of
-from na64mu.events.form import COLLECTIONS, SCALARS, TREE, missing_branches
-from na64mu.events.source import find_tree, open_file, read_columns, sentence_for
+from na64mu.events.root_io import find_tree, open_file, read_columns, sentence_for
+from na64mu.events.schema_v1 import COLLECTIONS, SCALARS, TREE, missing_branches
 
 __all__ = ("skeleton",)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.findings import Collector
-from na64mu.events.form import ALL_COLLECTIONS, SCALARS, TRUTH, collections_of
+from na64mu.events.schema_v1 import ALL_COLLECTIONS, SCALARS, TRUTH, collections_of
 from na64mu.typing import AnyArray, IntArray
 
 __all__ = ("sound_batch",)

@@ -17,12 +17,22 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from na64mu.arguments import file_name, one_of
+from na64mu.common.arguments import file_name, one_of
 from na64mu.errors import InputError, OutputError, writing
 from na64mu.events.batch import Jagged, RawBatch, concatenate
 from na64mu.events.checksums import NAME as CHECKSUMS
 from na64mu.events.checksums import Checksums, runs_checksum
-from na64mu.events.form import ALL_COLLECTIONS, COLLECTIONS, OPTIONAL_RUN_FIELDS, OPTIONAL_TRUTH, RUNS, SCALARS, TREE, TRUTH, collections_of
+from na64mu.events.schema_v1 import (
+    ALL_COLLECTIONS,
+    COLLECTIONS,
+    OPTIONAL_RUN_FIELDS,
+    OPTIONAL_TRUTH,
+    RUNS,
+    SCALARS,
+    TREE,
+    TRUTH,
+    collections_of,
+)
 
 __all__ = ("LEVEL", "MIN_EVENTS", "RawTreeWriter", "Storage")
 
@@ -97,7 +107,7 @@ class RawTreeWriter:
         Parameters
         ----------
         batch : RawBatch
-            All scalars and collections with the exact types of na64mu.events.form; truth completely or not at all,
+            All scalars and collections with the exact types of na64mu.events.schema_v1; truth completely or not at all,
             and the same in every batch.
 
         Raises
@@ -129,7 +139,7 @@ class RawTreeWriter:
         Parameters
         ----------
         runs : sequence of mappings
-            One per (run, config) with the fields of na64mu.events.form.RUNS; optional ones are defaulted.
+            One per (run, config) with the fields of na64mu.events.schema_v1.RUNS; optional ones are defaulted.
 
         Raises
         ------

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from na64mu import __version__
-from na64mu.analysis.calibration import CALIBRATION_COLUMNS, Calibration, CalibrationInput, calibrate
-from na64mu.analysis.losses import Loss
-from na64mu.arguments import file_names, whole
+from na64mu.calibration.windows import CALIBRATION_COLUMNS, Calibration, CalibrationInput, calibrate
+from na64mu.common.arguments import file_names, whole
 from na64mu.detector import DetectorLike
 from na64mu.errors import CalibrationError, InputError
-from na64mu.execution.fileset import inspect_files
 from na64mu.execution.summaries import collect
 from na64mu.execution.targets import must_be_apart
+from na64mu.inputs.raw_fileset import inspect_files
+from na64mu.results.losses import Loss
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 
 if TYPE_CHECKING:

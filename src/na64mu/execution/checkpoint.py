@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from na64mu.analysis.cutflow import CutFlow
-from na64mu.analysis.losses import Loss
-from na64mu.analysis.result import Counts, Timing
 from na64mu.errors import CheckpointError, OutputError, writing
+from na64mu.results.cutflow import CutFlow
+from na64mu.results.losses import Loss
+from na64mu.results.run import Counts, Timing
 
 __all__ = ("FOLDER", "Checkpoint", "decoded", "encoded")
 

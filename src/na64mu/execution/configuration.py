@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from na64mu.analysis.calibration import Calibration, load_calibration
-from na64mu.analysis.losses import Loss
+from na64mu.calibration.windows import Calibration, load_calibration
+from na64mu.common.toml_model import content_hash
 from na64mu.detector import Detector
 from na64mu.errors import BlindedError, CalibrationError
+from na64mu.results.losses import Loss
 from na64mu.selections.cuts import source_digest, user_cuts
 from na64mu.selections.working_point import WorkingPoint
-from na64mu.tomlmodel import content_hash
 
 if TYPE_CHECKING:
     from na64mu.events.layout import Layout

@@ -9,11 +9,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
 from na64mu import __version__
-from na64mu.analysis.provenance import source_hash
-from na64mu.arguments import one_of
-from na64mu.children import pool, without_script
+from na64mu.common.arguments import one_of
+from na64mu.common.processes import pool, without_script
 from na64mu.compiled.folder import kernel_folder
 from na64mu.errors import WorkerError
+from na64mu.results.provenance import source_hash
 
 __all__ = ("EXECUTORS", "ExecutorName", "check_workers", "default_workers", "n_parallel", "open_executor", "quiet_coffea")
 
@@ -144,7 +144,7 @@ def check_workers(client: Any) -> None:
 
         try:
             version = importlib.import_module("na64mu").__version__
-            return f"{version} ({importlib.import_module('na64mu.analysis.provenance').source_hash()[:12]})"
+            return f"{version} ({importlib.import_module('na64mu.results.provenance').source_hash()[:12]})"
         except Exception as error:  # noqa: BLE001  # whatever it is, the user wants to read it
             return f"{type(error).__name__}: {error}"
 

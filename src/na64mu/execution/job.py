@@ -7,20 +7,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from na64mu.analysis.losses import Loss
-from na64mu.arguments import one_of
+from na64mu.common.arguments import one_of
+from na64mu.common.toml_model import content_hash
 from na64mu.errors import WorkerError
+from na64mu.execution.batches import key_of_chunk, sum_in_order, with_retries
 from na64mu.execution.carried import must_arrive
 from na64mu.execution.checkpoint import Checkpoint
 from na64mu.execution.executors import EXECUTORS, ExecutorName, n_parallel, open_executor, quiet_coffea
-from na64mu.execution.fileset import Fileset
-from na64mu.execution.guard import worker_errors
-from na64mu.execution.ranges import Ranges, reconciled
-from na64mu.execution.raw_chunks import RawRunner, raw_chunks
-from na64mu.execution.summary_chunks import SummaryRunner, chunks_of
-from na64mu.execution.summary_fileset import SummaryFileset
-from na64mu.execution.waves import key_of_chunk, sum_in_order, with_retries
-from na64mu.tomlmodel import content_hash
+from na64mu.inputs.chunk_errors import worker_errors
+from na64mu.inputs.entry_ranges import Ranges, reconciled
+from na64mu.inputs.raw_chunks import RawRunner, raw_chunks
+from na64mu.inputs.raw_fileset import Fileset
+from na64mu.inputs.summary_chunks import SummaryRunner, chunks_of
+from na64mu.inputs.summary_fileset import SummaryFileset
+from na64mu.results.losses import Loss
 
 __all__ = ("Job", "process_fileset", "process_summaries")
 

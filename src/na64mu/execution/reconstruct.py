@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from na64mu import __version__
-from na64mu.analysis.blinding import visible_events
-from na64mu.analysis.exposure import reconcile
-from na64mu.analysis.losses import Loss
-from na64mu.analysis.provenance import merged_ranges
-from na64mu.arguments import file_name, file_names, whole
+from na64mu.common.arguments import file_name, file_names, whole
 from na64mu.detector import DetectorLike
 from na64mu.errors import InputError, writing
-from na64mu.execution.books import bookkeeping_losses, books_of
-from na64mu.execution.duplicates import origins_of
-from na64mu.execution.fileset import Fileset, inspect_files
-from na64mu.execution.source_file import SourceFile
 from na64mu.execution.summaries import summaries
-from na64mu.execution.summary_file import FORMAT_VERSION, TREE, column_checksums, sealed
 from na64mu.execution.targets import must_be_apart
+from na64mu.inputs.bookkeeping import bookkeeping_losses, books_of
+from na64mu.inputs.duplicates import origins_of
+from na64mu.inputs.raw_file import SourceFile
+from na64mu.inputs.raw_fileset import Fileset, inspect_files
+from na64mu.inputs.summary_file import FORMAT_VERSION, TREE, column_checksums, sealed
+from na64mu.results.blinding import visible_events
+from na64mu.results.exposure import reconcile
+from na64mu.results.losses import Loss
+from na64mu.results.provenance import merged_ranges
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 from na64mu.typing import Summary
 

@@ -12,25 +12,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from na64mu.analysis.calibration import Calibration
-from na64mu.analysis.exposure import Exposure, reconcile, reconcile_summaries
-from na64mu.analysis.losses import Loss
-from na64mu.analysis.provenance import InputFile, Provenance, file_hash, package_versions, repository_state, source_hash
-from na64mu.analysis.result import RunResult
-from na64mu.arguments import file_name, file_names, one_of, whole
+from na64mu.calibration.windows import Calibration
+from na64mu.common.arguments import file_name, file_names, one_of, whole
 from na64mu.detector import DetectorLike
 from na64mu.errors import InputError, WorkerError
-from na64mu.execution.books import bookkeeping_losses, books_of
 from na64mu.execution.carried import carried
 from na64mu.execution.checkpoint import Checkpoint
 from na64mu.execution.configuration import Configuration, load_calibrations
 from na64mu.execution.executors import EXECUTORS, ExecutorName, default_workers
-from na64mu.execution.fileset import Fileset, inspect_files
 from na64mu.execution.job import Job, process_fileset, process_summaries
-from na64mu.execution.memory import chunksize_within, size_of
-from na64mu.execution.ranges import Ranges
-from na64mu.execution.summary_chunks import needed_columns
-from na64mu.execution.summary_fileset import SummaryFileset, are_summaries, inspect_summaries
+from na64mu.inputs.bookkeeping import bookkeeping_losses, books_of
+from na64mu.inputs.entry_ranges import Ranges
+from na64mu.inputs.memory import chunksize_within, size_of
+from na64mu.inputs.raw_fileset import Fileset, inspect_files
+from na64mu.inputs.summary_chunks import needed_columns
+from na64mu.inputs.summary_fileset import SummaryFileset, are_summaries, inspect_summaries
+from na64mu.results.exposure import Exposure, reconcile, reconcile_summaries
+from na64mu.results.losses import Loss
+from na64mu.results.provenance import InputFile, Provenance, file_hash, package_versions, repository_state, source_hash
+from na64mu.results.run import RunResult
 from na64mu.selections.user import load_user_file
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 

@@ -8,17 +8,17 @@ from typing import Any, get_args
 
 import numpy as np
 
-from na64mu.arguments import file_name, one_of, whole
+from na64mu.common.arguments import file_name, one_of, whole
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.fitting import layouts_of
-from na64mu.events.form import TRIGGER_BITS
 from na64mu.events.layout import Layout, load_layout
 from na64mu.events.reader import count_entries, read_batch, read_runs
+from na64mu.events.schema_v1 import TRIGGER_BITS
 from na64mu.events.writer import RawTreeWriter, Storage
-from na64mu.execution.paths import inputs_of
-from na64mu.execution.source_file import need_own_numbers, read_numbers
 from na64mu.execution.targets import must_be_apart
+from na64mu.inputs.paths import inputs_of
+from na64mu.inputs.raw_file import need_own_numbers, read_numbers
 from na64mu.typing import BoolArray
 
 __all__ = ("selected", "skim")
@@ -119,8 +119,8 @@ def selected(batch: RawBatch, mask: BoolArray) -> RawBatch:
 
 
 def _no_duplicates(layouts: Mapping[str, Layout | None]) -> None:
-    from na64mu.events.form import TREE
-    from na64mu.execution.duplicates import EventSource, find_duplicates
+    from na64mu.events.schema_v1 import TREE
+    from na64mu.inputs.duplicates import EventSource, find_duplicates
 
     def source(path: str, layout: Layout | None) -> EventSource:
         tree = TREE if layout is None else layout.trees.events

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from na64mu.analysis.losses import Loss
 from na64mu.errors import InputError
-from na64mu.execution.fileset import Fileset
-from na64mu.execution.source_file import SourceFile
+from na64mu.inputs.raw_file import SourceFile
+from na64mu.inputs.raw_fileset import Fileset
+from na64mu.results.losses import Loss
 from na64mu.typing import Summary
 
 __all__ = ("collect", "summaries")

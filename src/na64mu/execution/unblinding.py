@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from na64mu import __version__
-from na64mu.analysis.provenance import file_hash, repository_state
-from na64mu.analysis.result import RunResult
 from na64mu.errors import BlindedError, writing
 from na64mu.execution.run import run_search
+from na64mu.results.provenance import file_hash, repository_state
+from na64mu.results.run import RunResult
 
 __all__ = ("RECORD", "unblind")
 

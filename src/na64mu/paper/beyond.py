@@ -28,9 +28,9 @@ def scan_signal_box(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path
 
     from na64mu.analysis.backgrounds.boxes import box_backgrounds
     from na64mu.analysis.optimisation import E_CUTS, P_CUTS, mip_energies, scan_boxes
-    from na64mu.analysis.result import RunResult
     from na64mu.paper.reduction import by_kind
     from na64mu.report.boxes import write_box_figure
+    from na64mu.results.run import RunResult
 
     result = by_kind(RunResult.read(place.parent / parameters["run"]))
     n_mot = parameters["n_mot"]

@@ -18,10 +18,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from na64mu.analysis.curves import letter_numbers
-from na64mu.arguments import choice
+from na64mu.common.arguments import choice
+from na64mu.common.toml_model import read_toml, validate
 from na64mu.errors import InputError, writing
 from na64mu.paper.values import Value
-from na64mu.tomlmodel import read_toml, validate
 
 __all__ = ("Compared", "Published", "Verdict", "compare", "published_rows", "write_csv")
 

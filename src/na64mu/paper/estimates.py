@@ -15,7 +15,7 @@ from na64mu.paper.values import Value, write_values
 if TYPE_CHECKING:
     from na64mu.analysis.backgrounds import Backgrounds
     from na64mu.analysis.backgrounds.table import Entry
-    from na64mu.analysis.result import RunResult
+    from na64mu.results.run import RunResult
 
 __all__ = ("estimate",)
 
@@ -30,10 +30,10 @@ def estimate(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     """Estimate the backgrounds: table_1.csv, .tex, backgrounds.json, and the figures of tail, thresholds and yields by source."""
     from na64mu.analysis.backgrounds import estimate_backgrounds, tail_sample, threshold_scan
     from na64mu.analysis.backgrounds.estimate import at_physics_rate
-    from na64mu.analysis.result import RunResult
     from na64mu.paper.reduction import by_kind
     from na64mu.report.backgrounds import tail_figure, threshold_figure, yields_by_source
     from na64mu.report.drawn import attempt_with_numbers
+    from na64mu.results.run import RunResult
 
     result = by_kind(RunResult.read(place.parent / parameters["run"]))
     n_mot, seed = parameters["n_mot"], parameters["seed"]

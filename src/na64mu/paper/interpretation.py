@@ -139,10 +139,10 @@ def _with_statistics(limits: SearchLimits, value: float, mass: float, scale: flo
 def _archive(place: Path, limits: SearchLimits) -> Path:
     """The HEPData submission: limits, yields, systematics, cut-flow of the simulated physics triggers, our Table I, likelihood."""
     from na64mu.analysis.backgrounds.table import PUBLISHED, BackgroundTable, Entry, Row
+    from na64mu.analysis.hepdata import write_hepdata
     from na64mu.analysis.publication import publication_of
-    from na64mu.analysis.result import RunResult
     from na64mu.paper.reduction import by_kind
-    from na64mu.statistics.hepdata import write_hepdata
+    from na64mu.results.run import RunResult
 
     content = json.loads((place.parent / "backgrounds" / "backgrounds.json").read_text(encoding="utf-8"))
     entries = {name: Entry(**row | {"value": math.nan if row["value"] is None else row["value"]}) for name, row in content["rows"].items()}

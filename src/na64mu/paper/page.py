@@ -13,7 +13,6 @@ from itertools import groupby
 from pathlib import Path
 
 from na64mu import __version__
-from na64mu.analysis.provenance import package_versions, repository_state
 from na64mu.errors import writing
 from na64mu.paper.comparison import Compared, Verdict, compare, write_csv
 from na64mu.paper.scale import Scale
@@ -22,6 +21,7 @@ from na64mu.paper.values import Value, read_values
 from na64mu.paper.workflow import Record, Workflow
 from na64mu.report.html import STYLE
 from na64mu.report.numbers import count
+from na64mu.results.provenance import package_versions, repository_state
 
 __all__ = ("write_report",)
 

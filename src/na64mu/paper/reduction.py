@@ -15,7 +15,7 @@ from na64mu.errors import InputError, writing
 from na64mu.paper.values import Value, write_values
 
 if TYPE_CHECKING:
-    from na64mu.analysis.result import RunResult
+    from na64mu.results.run import RunResult
 
 __all__ = ("by_kind", "calibrate", "draw_planes", "measure_efficiency", "run_main_job")
 
@@ -164,9 +164,9 @@ def measure_efficiency(place: Path, parameters: Mapping[str, Any]) -> Sequence[P
 
 def draw_planes(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     """Fig. 3: the (p_out, E_CAL) plane of both trigger configurations, before and after cut (iv)."""
-    from na64mu.analysis.result import RunResult
     from na64mu.report.configurations import plane_by_configuration
     from na64mu.report.drawn import attempt_with_numbers
+    from na64mu.results.run import RunResult
 
     result = RunResult.read(place.parent / parameters["run"])
     written: list[Path] = []

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from na64mu.analysis.provenance import file_hash
-from na64mu.children import pool
-from na64mu.code_closure import closure_hash
+from na64mu.common.code_closure import closure_hash
+from na64mu.common.processes import pool
+from na64mu.common.toml_model import content_hash
 from na64mu.compiled.folder import kernel_folder
 from na64mu.errors import CheckpointError, writing
-from na64mu.tomlmodel import content_hash
+from na64mu.results.provenance import file_hash
 
 __all__ = ("Record", "Step", "Workflow")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import k1e, kve
 
-from na64mu.arguments import choice, number, numbers
+from na64mu.common.arguments import choice, number, numbers
 from na64mu.errors import ArgumentError
 from na64mu.physics.constants import MUON_MASS, TAU_MASS
 from na64mu.physics.widths import DarkMatter, dark_width, neutrino_width, total_width, visible_width

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from na64mu.arguments import numbers
+from na64mu.common.arguments import numbers
 from na64mu.physics.constants import ELECTRON_CHARGE
 from na64mu.typing import FloatArray
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from na64mu.arguments import choice, number, numbers
+from na64mu.common.arguments import choice, number, numbers
 from na64mu.errors import ArgumentError
 from na64mu.physics import tree_level, weizsaecker
 from na64mu.physics.constants import MUON_MASS

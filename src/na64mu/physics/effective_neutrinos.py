@@ -12,7 +12,7 @@ import math
 import numpy as np
 from scipy.optimize import brentq
 
-from na64mu.arguments import number, numbers
+from na64mu.common.arguments import number, numbers
 from na64mu.errors import ArgumentError
 from na64mu.typing import FloatArray
 

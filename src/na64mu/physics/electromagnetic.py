@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from na64mu.arguments import number
+from na64mu.common.arguments import number
 from na64mu.compiled.kernel import kernel
 from na64mu.physics.constants import ELECTRON_MASS
 from na64mu.physics.energy_loss import AVOGADRO, RE, density_effect

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from na64mu.arguments import number, numbers, one_of
+from na64mu.common.arguments import number, numbers, one_of
 from na64mu.physics.constants import ALPHA, ELECTRON_MASS, MUON_MASS, PROTON_MASS
 from na64mu.physics.materials import Substance
 from na64mu.typing import FloatArray

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.arguments import choice, number, numbers
+from na64mu.common.arguments import choice, number, numbers
 from na64mu.errors import ArgumentError
 from na64mu.physics.constants import MUON_MASS
 from na64mu.physics.mediator import Mediator

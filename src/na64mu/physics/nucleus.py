@@ -12,7 +12,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from na64mu.arguments import choice, number, numbers
+from na64mu.common.arguments import choice, number, numbers
 from na64mu.compiled.kernel import general_kernel
 from na64mu.errors import ArgumentError
 from na64mu.physics.constants import ATOMIC_MASS, ELECTRON_MASS, PROTON_MASS, PROTON_MOMENT

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from na64mu.arguments import numbers
+from na64mu.common.arguments import numbers
 from na64mu.physics.constants import PLANCK_MASS
 from na64mu.typing import FloatArray
 

@@ -15,7 +15,7 @@ from scipy.interpolate import CubicSpline
 from scipy.optimize import root_scalar
 from scipy.special import kve
 
-from na64mu.arguments import choice, number, numbers, whole
+from na64mu.common.arguments import choice, number, numbers, whole
 from na64mu.compiled.kernel import general_kernel
 from na64mu.errors import ArgumentError
 from na64mu.physics.annihilation import Model

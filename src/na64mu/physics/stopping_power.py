@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from na64mu.arguments import number, one_of
+from na64mu.common.arguments import number, one_of
 from na64mu.physics.constants import MUON_MASS
 from na64mu.physics.energy_loss import BREMSSTRAHLUNG, NUCLEAR, NUCLEAR_THRESHOLD, PAIR, restricted_ionisation, spectrum, upper_limit
 from na64mu.physics.materials import Substance

@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from na64mu.arguments import choice, number, numbers
+from na64mu.common.arguments import choice, number, numbers
 from na64mu.compiled.kernel import general_kernel
 from na64mu.physics.constants import ALPHA, MUON_MASS, PB_PER_GEV2
 from na64mu.physics.mediator import Mediator, exact

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from na64mu.arguments import choice, number, numbers, whole
+from na64mu.common.arguments import choice, number, numbers, whole
 from na64mu.physics.constants import MUON_MASS, TAU_MASS
 from na64mu.physics.mediator import Mediator
 from na64mu.typing import FloatArray

@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.arguments import one_of
+from na64mu.common.arguments import one_of
+from na64mu.common.table import Shown, Table
 from na64mu.detector import DetectorLike, load_detector
 from na64mu.errors import ArgumentError
 from na64mu.events.batch import RawBatch
 from na64mu.reconstruction.hits import spectrometer_hits
 from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
 from na64mu.reconstruction.summary import middle_of_ecal
-from na64mu.table import Shown, Table
 from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.nystrom import cross_map

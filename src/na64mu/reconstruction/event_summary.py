@@ -7,9 +7,9 @@ from typing import Any, Self, overload
 
 import numpy as np
 
+from na64mu.common.table import Shown, Table
 from na64mu.errors import ColumnError
 from na64mu.reconstruction.columns import COLUMNS, DERIVED
-from na64mu.table import Shown, Table
 from na64mu.typing import AnyArray, FloatArray
 
 __all__ = ("EventSummary", "momentum_vector")

@@ -8,7 +8,7 @@ import numpy as np
 
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.events.batch import RawBatch, as_batch
-from na64mu.events.form import TRUTH
+from na64mu.events.schema_v1 import TRUTH
 from na64mu.physics.materials import IRON, LEAD
 from na64mu.reconstruction.columns import COLUMNS
 from na64mu.reconstruction.energies import calorimeter_energy, counter_energy, pointed_cell_energy, veto_energy

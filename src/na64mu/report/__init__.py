@@ -10,7 +10,7 @@ from na64mu.errors import writing
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from na64mu.analysis.result import RunResult
+    from na64mu.results.run import RunResult
 
 __all__ = ("render_terminal", "write_figures", "write_html")
 

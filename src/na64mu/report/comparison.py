@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from na64mu.analysis.result import RunResult
+    from na64mu.results.run import RunResult
 
 __all__ = ("shape_agreement", "spectrum_with_ratio")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from na64mu.report.numbers import muons
 
 if TYPE_CHECKING:
-    from na64mu.analysis.result import RunResult
+    from na64mu.results.run import RunResult
 
 __all__ = ("combined", "counting_datasets", "data_and_simulation", "exposure_text", "kind_of_events", "overlaid_datasets", "uncut_text")
 
@@ -82,7 +82,7 @@ def exposure_text(result: RunResult, datasets: tuple[str, ...]) -> str:
 
 
 def uncut_text(result: RunResult, datasets: tuple[str, ...], p_out: str = "p_out") -> str:
-    """Which events stand in a spectrum before any cut: while data are blinded, none with p_out of the box (`na64mu.analysis.blinding`).
+    """Which events stand in a spectrum before any cut: while data are blinded, none with p_out of the box (`na64mu.results.blinding`).
 
     Parameters
     ----------

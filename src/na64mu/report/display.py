@@ -14,7 +14,6 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import patheffects
 
-from na64mu.analysis.blinding import visible_events
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.errors import BlindedError, InputError
 from na64mu.events.batch import RawBatch, as_batch
@@ -24,6 +23,7 @@ from na64mu.reconstruction.summary import reconstruct
 from na64mu.report.apparatus import ENERGY_MAP, ENERGY_SCALE, Cells, draw_cells, draw_line, draw_names, event_cells
 from na64mu.report.canvas import OwnFigure, own_style
 from na64mu.report.style import BLUE, GREY, ORANGE, PURPLE, VERMILLION
+from na64mu.results.blinding import visible_events
 from na64mu.selections.working_point import load_working_point
 from na64mu.tracking.vertex import Junction
 from na64mu.typing import FloatArray, Summary

@@ -19,7 +19,7 @@ from na64mu.report.terminal import timing_line
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from na64mu.analysis.result import RunResult
+    from na64mu.results.run import RunResult
 
 __all__ = ("page",)
 

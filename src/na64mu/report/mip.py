@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from na64mu.analysis.mip import fit_mip
+from na64mu.calibration.mip import fit_mip
 from na64mu.reconstruction.columns import COLUMNS
 from na64mu.report.canvas import own_style, subplots
 from na64mu.report.style import BLACK, BLUE, VERMILLION

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from na64mu.analysis.cutflow import CutFlow, Step
-    from na64mu.binomial import Efficiency
+    from na64mu.results.cutflow import CutFlow, Step
+    from na64mu.statistics.binomial import Efficiency
 
 __all__ = ("count", "efficiency", "is_weighted", "muons", "significant", "weighted_fraction")
 

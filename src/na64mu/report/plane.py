@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from na64mu.analysis.result import RunResult
+    from na64mu.results.run import RunResult
     from na64mu.selections.working_point import WorkingPoint
 
 __all__ = ("colour_scale", "plane", "plane_before_and_after")

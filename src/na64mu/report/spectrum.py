@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from na64mu.analysis.result import RunResult
+    from na64mu.results.run import RunResult
     from na64mu.selections.working_point import Spectrum
 
 __all__ = ("spectrum",)

@@ -13,9 +13,9 @@ from na64mu.report.datasets import counting_datasets
 from na64mu.report.numbers import count, efficiency, is_weighted, muons, significant, weighted_fraction
 
 if TYPE_CHECKING:
-    from na64mu.analysis.cutflow import CutFlow
-    from na64mu.analysis.exposure import RunExposure
-    from na64mu.analysis.result import RunResult
+    from na64mu.results.cutflow import CutFlow
+    from na64mu.results.exposure import RunExposure
+    from na64mu.results.run import RunResult
 
 __all__ = ("Cells", "cutflow_cells", "exposure_cells", "input_cells", "parameter_cells", "region_cells", "window_cells")
 

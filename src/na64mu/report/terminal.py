@@ -21,7 +21,7 @@ from na64mu.report.tables import BLINDED, Cells, cutflow_cells, exposure_cells, 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from na64mu.analysis.result import RunResult
+    from na64mu.results.run import RunResult
 
 __all__ = ("Written", "tables", "timing_line")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from na64mu.selections.cuts import HitsAndCell, MipWindows, MomentumWindow, TrackNumbers
 
 if TYPE_CHECKING:
-    from na64mu.analysis.result import RunResult
+    from na64mu.results.run import RunResult
     from na64mu.selections.working_point import Cut
 
 __all__ = ("Threshold", "thresholds")

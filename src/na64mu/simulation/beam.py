@@ -12,7 +12,7 @@ import numpy as np
 
 from na64mu.compiled.kernel import kernel
 from na64mu.detector import Detector
-from na64mu.simulation.line import DRIFT, FIELD, Line
+from na64mu.simulation.geometry import DRIFT, FIELD, Line
 from na64mu.simulation.transport import circle, drift
 from na64mu.typing import FloatArray
 

@@ -19,7 +19,7 @@ from na64mu.detector.elements import Ecal, Hcal, Vhcal
 from na64mu.physics.energy_loss import restricted_ionisation
 from na64mu.physics.materials import COPPER, IRON, LEAD, SCINTILLATOR, Layer, Substance
 from na64mu.simulation.losses import CUT, LossTables, build_losses, rate
-from na64mu.simulation.plates import build_plates
+from na64mu.simulation.sampling_layers import build_plates
 from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic
 from na64mu.simulation.straggling import Knocks, knock_exponent
 from na64mu.simulation.stream import Stream

@@ -10,8 +10,8 @@ import numpy as np
 
 from na64mu.compiled.kernel import general_kernel, kernel
 from na64mu.compiled.reference import by_reference
+from na64mu.simulation.parameter_rows import room
 from na64mu.simulation.readout import Readout
-from na64mu.simulation.rows import room
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.truth import PileUp
 from na64mu.typing import FloatArray, IntArray

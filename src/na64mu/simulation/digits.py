@@ -2,7 +2,7 @@
 
 Inputs are the truth of the written events (crossings in mm, counter energies in MeV, calorimeter energies in GeV) and the
 particles piled up on them, which come early or late: their digits carry the time, their APV pulses are sampled off peak;
-outputs are collections with the fields of na64mu.events.form, counters and calorimeters as energy and time or as waveforms.
+outputs are collections with the fields of na64mu.events.schema_v1, counters and calorimeters as energy and time or as waveforms.
 
 Trackers, energies and waveforms draw from generators of their own: trackers and energies of an event are the same in both tiers.
 """
@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from na64mu.events.batch import Jagged
-from na64mu.events.form import COLLECTIONS
+from na64mu.events.schema_v1 import COLLECTIONS
 from na64mu.simulation.deposits import energy_rows
-from na64mu.simulation.line import Surfaces
+from na64mu.simulation.geometry import Surfaces
 from na64mu.simulation.readout import Readout
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.trackers import tracker_rows

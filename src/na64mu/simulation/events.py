@@ -18,14 +18,24 @@ from na64mu.detector import Detector
 from na64mu.simulation.beam import carry_back, sample_beam
 from na64mu.simulation.decays import PION_TO_MUON, decay
 from na64mu.simulation.flight import in_aperture
+from na64mu.simulation.geometry import AIR_Z, COMPOSITE_Z, DRIFT, ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.hadrons import follow_hadron, nuclear_shower
 from na64mu.simulation.leakage import electromagnetic_shower, step_behind
-from na64mu.simulation.line import AIR_Z, COMPOSITE_Z, DRIFT, ECAL, FIELD, HCAL, PLANE, VHCAL
+from na64mu.simulation.muon_in_calorimeter import (
+    DECAY,
+    HADRON,
+    HARD_LOSS,
+    PILE_UP,
+    TRUTH_HADRON,
+    TRUTH_KAON,
+    TRUTH_PION,
+    ZPRIME,
+    cross_stack,
+)
 from na64mu.simulation.recording import record
 from na64mu.simulation.secondaries import delta_rays
 from na64mu.simulation.setup import MOST_HITS, Scratch, Setup, new_scratch
 from na64mu.simulation.showers import Calorimeter
-from na64mu.simulation.stack import DECAY, HADRON, HARD_LOSS, PILE_UP, TRUTH_HADRON, TRUTH_KAON, TRUTH_PION, ZPRIME, cross_stack
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import circle, drift, inverse_p_beta, scatter
 from na64mu.simulation.truth import F_INDEX, F_P_IN, F_P_OUT, F_PROCESS, F_PX, F_TRANSFER, F_TRIGGER, F_VERTEX, F_X_S4, FACTS, Truth

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from na64mu.compiled.kernel import inner_kernel
-from na64mu.simulation.line import ECAL, FIELD, HCAL, PLANE, VHCAL
+from na64mu.simulation.geometry import ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.recording import record
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic, deposit_point

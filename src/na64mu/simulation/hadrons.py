@@ -18,8 +18,8 @@ import math
 
 from na64mu.compiled.kernel import inner_kernel
 from na64mu.physics.constants import MUON_MASS
+from na64mu.simulation.geometry import ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.leakage import electromagnetic_shower
-from na64mu.simulation.line import ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.losses import rate
 from na64mu.simulation.recording import record
 from na64mu.simulation.setup import Scratch, Setup

@@ -10,10 +10,10 @@ import math
 from na64mu.compiled.kernel import inner_kernel
 from na64mu.simulation.cascade import SOFTEST, leaving_particles
 from na64mu.simulation.flight import HARD, LOWEST_DELTA, SOFT, fly
-from na64mu.simulation.line import HCAL
+from na64mu.simulation.geometry import HCAL
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic
-from na64mu.simulation.spray import reaches, spray
+from na64mu.simulation.soft_secondaries import reaches, spray
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
 

@@ -22,12 +22,12 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from na64mu.arguments import file_name, number, one_of, whole
-from na64mu.deprecation import warn_renamed
+from na64mu.common.arguments import file_name, number, one_of, whole
+from na64mu.common.deprecation import warn_renamed
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.errors import Na64muError
 from na64mu.events.batch import RawBatch
-from na64mu.events.form import SCALARS, TRUTH
+from na64mu.events.schema_v1 import SCALARS, TRUTH
 from na64mu.events.writer import RawTreeWriter, Storage
 from na64mu.physics.energy_loss import NUCLEAR
 from na64mu.simulation.contamination import decay_plans, hadron_plans
@@ -35,11 +35,11 @@ from na64mu.simulation.digits import digitise
 from na64mu.simulation.events import CALIBRATION, simulate_events
 from na64mu.simulation.geant4.backend import run_geant4
 from na64mu.simulation.geant4.processes import Geant4Settings
-from na64mu.simulation.overlay import MERGE, pile_up
+from na64mu.simulation.muon_in_calorimeter import BEAM, DECAY, HADRON, HARD_LOSS, ZPRIME
+from na64mu.simulation.pileup import MERGE, pile_up
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.setup import Setup, build_setup
 from na64mu.simulation.signal import SIGNALS, hard_loss_plans, zprime_plans
-from na64mu.simulation.stack import BEAM, DECAY, HADRON, HARD_LOSS, ZPRIME
 from na64mu.simulation.truth import FACTS, PileUp, Truth, no_pile_up
 from na64mu.simulation.waveforms import Electronics
 from na64mu.simulation.workers import in_order

@@ -11,7 +11,7 @@ from na64mu.detector import Detector
 from na64mu.simulation.beam import BeamSpot, beam_spot
 from na64mu.simulation.calorimeters import build_calorimeters
 from na64mu.simulation.cascade import MOST_PARTICLES
-from na64mu.simulation.line import Line, Surfaces, build_line, build_surfaces
+from na64mu.simulation.geometry import Line, Surfaces, build_line, build_surfaces
 from na64mu.simulation.showers import Calorimeter
 from na64mu.typing import FloatArray, IntArray
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from na64mu.compiled.kernel import kernel
 from na64mu.simulation.losses import LossTables
-from na64mu.simulation.plates import Plates
 from na64mu.simulation.profiles import TAIL, TAIL_SPREAD, gamma_cdf, lateral_integral, longitudinal, mean_depth, radial
+from na64mu.simulation.sampling_layers import Plates
 from na64mu.simulation.straggling import Knocks
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray

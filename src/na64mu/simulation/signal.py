@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from na64mu.arguments import choice
+from na64mu.common.arguments import choice
 from na64mu.detector import Detector
 from na64mu.errors import Na64muError
 from na64mu.physics.materials import LEAD

@@ -6,13 +6,13 @@ import numpy as np
 
 from na64mu.compiled.kernel import general_kernel, inner_kernel, kernel
 from na64mu.compiled.reference import by_reference
-from na64mu.simulation.line import Surfaces
+from na64mu.simulation.geometry import Surfaces
+from na64mu.simulation.parameter_rows import room
 from na64mu.simulation.readout import Readout
-from na64mu.simulation.rows import room
+from na64mu.simulation.straw_digits import noise_slabs, noise_wires, read_slab, read_wires
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.strips import Strips, read_strips, sample_pulse, share_charge
 from na64mu.simulation.truth import PileUp
-from na64mu.simulation.wires import noise_slabs, noise_wires, read_slab, read_wires
 from na64mu.typing import Float32Array, FloatArray, IntArray
 
 __all__ = ("tracker_rows",)

@@ -18,7 +18,7 @@ from na64mu.detector import Detector
 from na64mu.detector.conditions import SAMPLES, Msadc
 from na64mu.detector.pulse import PulseShape, amplitude
 from na64mu.events.batch import Jagged
-from na64mu.events.form import WAVEFORMS, waveform_of
+from na64mu.events.schema_v1 import WAVEFORMS, waveform_of
 from na64mu.simulation.readout import Readout
 from na64mu.typing import AnyArray, FloatArray, IntArray
 
@@ -225,7 +225,7 @@ def sampled_collections(
     Returns
     -------
     dict of str to Jagged
-        Collections of na64mu.events.form.WAVEFORMS.
+        Collections of na64mu.events.schema_v1.WAVEFORMS.
     """
     n_events = len(next(iter(rows.values()))[0]) - 1
     phase = electronics.phase * (rng.random(n_events) - 0.5)

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
-from na64mu.children import pool
+from na64mu.common.processes import pool
 from na64mu.compiled.folder import kernel_folder
 from na64mu.errors import Na64muError
 

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from na64mu.arguments import one_of
+from na64mu.common.arguments import one_of
 from na64mu.errors import StatisticsError
 from na64mu.typing import BoolArray, FloatArray, IntArray
 

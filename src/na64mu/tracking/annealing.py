@@ -12,11 +12,11 @@ from typing import get_args
 import numpy as np
 from scipy.stats import chi2 as chi2_distribution
 
-from na64mu.arguments import number, one_of, whole
+from na64mu.common.arguments import number, one_of, whole
 from na64mu.tracking.checks import checked_hit_of, checked_measurements
 from na64mu.tracking.fit import fit_measurements, loose_prior
 from na64mu.tracking.fitted import FittedTracks
-from na64mu.tracking.route import Scattering
+from na64mu.tracking.navigation import Scattering
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import FloatArray, IntArray
 

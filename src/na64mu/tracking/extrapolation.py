@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.arguments import number
+from na64mu.common.arguments import number
 from na64mu.tracking.checks import real_array
 from na64mu.typing import FloatArray
 

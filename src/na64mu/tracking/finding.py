@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.compiled.kernel import inlined_kernel, kernel
-from na64mu.tracking.chance import CHANCE, accidentals
 from na64mu.tracking.clones import MAX_SHARED, insert, move, remove_clones
+from na64mu.tracking.fake_rate import CHANCE, accidentals
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.linear import fit_hits, fitted_coordinate
 from na64mu.tracking.projection import Projection

@@ -12,16 +12,16 @@ from typing import get_args
 
 import numpy as np
 
-from na64mu.arguments import one_of
+from na64mu.common.arguments import one_of
 from na64mu.compiled.kernel import inner_kernel
 from na64mu.compiled.kernel import kernel as scalar_kernel
 from na64mu.errors import ArgumentError
 from na64mu.tracking.checks import checked_chosen, checked_hits, checked_measurements, real_array
-from na64mu.tracking.engine import Kernel, kernel
+from na64mu.tracking.code_generation import LANES, Kind, Rows
+from na64mu.tracking.compiled_fit import Kernel, kernel
 from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.hits import Hits
-from na64mu.tracking.route import Scattering, route
-from na64mu.tracking.source import LANES, Kind, Rows
+from na64mu.tracking.navigation import Scattering, route
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import FloatArray, IntArray
 

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from na64mu.common.table import Shown, Table
 from na64mu.compiled.kernel import typed_kernel
-from na64mu.table import Shown, Table
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ("FittedTracks", "unpacked_covariance")

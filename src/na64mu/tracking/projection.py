@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.arguments import numbers, one_of
+from na64mu.common.arguments import numbers, one_of
 from na64mu.errors import DetectorError
 from na64mu.tracking.spectrometer import Plane, Spectrometer, bending_integral, check_spectrometer, highland_angle
 from na64mu.typing import FloatArray, IntArray

@@ -14,8 +14,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from na64mu.arguments import number as one_number
-from na64mu.arguments import numbers, one_of
+from na64mu.common.arguments import number as one_number
+from na64mu.common.arguments import numbers, one_of
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.elements import BmsStation, Gem, Micromegas, Straw
 from na64mu.errors import DetectorError

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from na64mu.common.table import Shown, Table
 from na64mu.compiled.kernel import kernel
 from na64mu.errors import ArgumentError
-from na64mu.table import Shown, Table
 from na64mu.tracking.checks import checked_hits
 from na64mu.tracking.finding import Origin, find_candidates
 from na64mu.tracking.fit import fit_tracks

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.arguments import number
+from na64mu.common.arguments import number
 from na64mu.detector import DetectorLike, load_detector
 from na64mu.detector.elements import Ecal
 from na64mu.errors import ArgumentError

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from na64mu.analysis.backgrounds.regions import Regions, effective_count
-from na64mu.arguments import number, whole
+from na64mu.common.arguments import number, whole
 from na64mu.errors import BackgroundError
 from na64mu.typing import FloatArray
 

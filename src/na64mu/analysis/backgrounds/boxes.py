@@ -18,8 +18,8 @@ from na64mu.analysis.backgrounds.forms import FORMS
 from na64mu.analysis.backgrounds.sample import TailSample, tail_sample
 from na64mu.analysis.backgrounds.table import PUBLISHED, PUBLISHED_EXPOSURE
 from na64mu.analysis.backgrounds.tail import ENVELOPE, estimate_tail
-from na64mu.analysis.result import RunResult
 from na64mu.errors import BackgroundError
+from na64mu.results.run import RunResult
 from na64mu.typing import FloatArray
 
 __all__ = ("BoxBackgrounds", "box_backgrounds")

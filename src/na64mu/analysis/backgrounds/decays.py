@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from na64mu.analysis.result import Counts
-from na64mu.arguments import number
-from na64mu.binomial import clopper_pearson
+from na64mu.common.arguments import number
 from na64mu.errors import BackgroundError
 from na64mu.physics.constants import MUON_MASS
+from na64mu.results.run import Counts
+from na64mu.statistics.binomial import clopper_pearson
 
 __all__ = (
     "HADRON_CONTAMINATION",

@@ -12,10 +12,10 @@ from na64mu.analysis.backgrounds.regions import regions_of
 from na64mu.analysis.backgrounds.sample import TailSample, tail_sample
 from na64mu.analysis.backgrounds.table import PUBLISHED_EXPOSURE, BackgroundTable, background_table
 from na64mu.analysis.backgrounds.tail import TailEstimate, estimate_tail
-from na64mu.analysis.result import RunResult
-from na64mu.arguments import number, whole
+from na64mu.common.arguments import number, whole
+from na64mu.common.table import Table
 from na64mu.errors import BackgroundError
-from na64mu.table import Table
+from na64mu.results.run import RunResult
 
 __all__ = ("Backgrounds", "at_physics_rate", "estimate_backgrounds")
 

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from na64mu.arguments import one_of
+from na64mu.common.arguments import one_of
 from na64mu.typing import FloatArray
 
 __all__ = ("EXPONENTIAL", "FORMS", "GPD", "POWER", "TailForm")

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from na64mu.analysis.result import Counts
+from na64mu.common.table import Table
 from na64mu.errors import BackgroundError
-from na64mu.table import Table
+from na64mu.results.run import Counts
 
 __all__ = ("ClosureTest", "Regions", "closure_test", "effective_count", "regions_of")
 

@@ -8,9 +8,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from na64mu.analysis.result import RunResult
-from na64mu.arguments import one_of
+from na64mu.common.arguments import one_of
 from na64mu.errors import BackgroundError
+from na64mu.results.run import RunResult
 from na64mu.typing import FloatArray
 
 __all__ = ("BELOW_E_CAL", "HISTOGRAM", "TailSample", "Trigger", "tail_sample")

@@ -11,8 +11,8 @@ from na64mu.analysis.backgrounds.abcd import AbcdEstimate
 from na64mu.analysis.backgrounds.decays import DecayEstimate
 from na64mu.analysis.backgrounds.leakage import LeakageEstimate
 from na64mu.analysis.backgrounds.tail import TailEstimate
+from na64mu.common.table import Table
 from na64mu.errors import BackgroundError
-from na64mu.table import Table
 
 __all__ = ("PUBLISHED", "PUBLISHED_EXPOSURE", "BackgroundTable", "Entry", "Row", "background_table")
 

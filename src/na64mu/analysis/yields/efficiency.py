@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from na64mu.arguments import one_of
-from na64mu.binomial import Efficiency, clopper_pearson
+from na64mu.common.arguments import one_of
 from na64mu.errors import InputError, writing
+from na64mu.statistics.binomial import Efficiency, clopper_pearson
 from na64mu.typing import FloatArray
 
 __all__ = ("CONFIGS", "STANDARD", "EfficiencyPoint", "EfficiencyTable", "FlatEfficiency")

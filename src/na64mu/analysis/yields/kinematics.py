@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from na64mu.arguments import choice, one_of
+from na64mu.common.arguments import choice, one_of
 from na64mu.errors import InputError, writing
 from na64mu.physics.cross_section import Method
 from na64mu.physics.mediator import Mediator

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from na64mu.analysis.provenance import package_versions, repository_state
-from na64mu.analysis.result import RunResult
 from na64mu.analysis.yields.efficiency import EfficiencyPoint, EfficiencyTable
 from na64mu.detector import Detector
+from na64mu.results.provenance import package_versions, repository_state
+from na64mu.results.run import RunResult
 
 __all__ = ("SignalSample", "efficiency_of")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from na64mu.analysis.calibration import load_calibration
+from na64mu.calibration.windows import load_calibration
 from na64mu.errors import Na64muError
 
 __all__ = ("Origin", "disagreements")

@@ -10,7 +10,7 @@ import numpy as np
 
 from na64mu.analysis.yields.efficiency import CONFIGS
 from na64mu.analysis.yields.target import Target, produced_per_muon
-from na64mu.arguments import choice
+from na64mu.common.arguments import choice
 from na64mu.errors import InputError
 from na64mu.physics.cross_section import Method
 from na64mu.physics.mediator import Mediator

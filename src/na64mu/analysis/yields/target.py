@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.arguments import choice
+from na64mu.common.arguments import choice
 from na64mu.detector import DetectorLike, load_detector
 from na64mu.physics.cross_section import Method, cross_section
 from na64mu.physics.materials import LEAD, SCINTILLATOR, Substance

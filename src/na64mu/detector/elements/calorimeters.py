@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from na64mu.arguments import one_of
+from na64mu.common.arguments import one_of
 from na64mu.detector.elements.element import Count, Element, Fraction, NonNegative, Pair, Positive, PositivePair
 from na64mu.typing import FloatArray
 

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from na64mu.table import Shown, Table
+from na64mu.common.table import Shown, Table
 
 __all__ = ("Count", "Element", "Fraction", "NonNegative", "Pair", "Positive", "PositivePair", "Source")
 

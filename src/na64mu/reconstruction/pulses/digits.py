@@ -12,7 +12,7 @@ import numpy as np
 
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.events.form import COLLECTIONS, SAMPLES, WAVEFORMS, waveform_of
+from na64mu.events.schema_v1 import COLLECTIONS, SAMPLES, WAVEFORMS, waveform_of
 from na64mu.reconstruction.pulses.finding import find_pulses
 from na64mu.reconstruction.pulses.model import Digitizer, Pulses
 from na64mu.typing import FloatArray

@@ -25,7 +25,7 @@ from na64mu.simulation.geant4.processes import Deposits, Geant4Settings, checked
 from na64mu.simulation.geant4.scales import energy_scales
 from na64mu.simulation.geant4.shots import Choice, beam_shots
 from na64mu.simulation.geant4.vertex import shoot_with_vertex
-from na64mu.simulation.stack import TRUTH_HADRON, TRUTH_PROCESS
+from na64mu.simulation.muon_in_calorimeter import TRUTH_HADRON, TRUTH_PROCESS
 from na64mu.simulation.truth import F_PROCESS, F_TRIGGER, Truth
 from na64mu.typing import FloatArray
 

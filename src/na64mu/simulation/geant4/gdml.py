@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from na64mu.children import end_with
+from na64mu.common.processes import end_with
 from na64mu.detector import Detector
 from na64mu.errors import Na64muError
 from na64mu.simulation.geant4.processes import run_module

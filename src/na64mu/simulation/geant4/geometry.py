@@ -12,7 +12,7 @@ import geant4_pybind as g4
 
 from na64mu.detector import Detector
 from na64mu.physics.materials import SCINTILLATOR
-from na64mu.simulation.line import ECAL, FIELD, HCAL, LEAD_IN, PLANE, VHCAL, build_line, build_surfaces
+from na64mu.simulation.geometry import ECAL, FIELD, HCAL, LEAD_IN, PLANE, VHCAL, build_line, build_surfaces
 
 __all__ = ("Geometry",)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from na64mu.detector import Detector
 from na64mu.simulation.beam import beam_spot, carry_back, sample_beam
-from na64mu.simulation.line import build_line
+from na64mu.simulation.geometry import build_line
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("Choice", "Shots", "aimed", "beam_shots", "event_seeds")

@@ -11,7 +11,7 @@ from na64mu.detector import Detector
 from na64mu.physics.constants import MUON_MASS
 from na64mu.simulation.geant4.processes import Deposits, Geant4Settings, shoot
 from na64mu.simulation.geant4.shots import Shots, event_seeds
-from na64mu.simulation.stack import TRUTH_ZPRIME
+from na64mu.simulation.muon_in_calorimeter import TRUTH_ZPRIME
 from na64mu.simulation.truth import F_MASS, F_P_OUT, F_PROCESS, F_PSI, F_VERTEX, F_XFRAC
 from na64mu.typing import FloatArray, IntArray
 

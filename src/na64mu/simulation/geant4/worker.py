@@ -16,7 +16,7 @@ from typing import Any
 import geant4_pybind as g4
 import numpy as np
 
-from na64mu.children import end_with
+from na64mu.common.processes import end_with
 from na64mu.detector import Detector
 from na64mu.simulation.geant4.actions import Collector, Gun, Staging, TakeOut
 from na64mu.simulation.geant4.geometry import Geometry

@@ -1,0 +1,1 @@
+"""Constants that are fitted from data: MIP windows."""

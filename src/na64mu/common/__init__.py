@@ -1,0 +1,1 @@
+"""What every other folder may use: objects that show themselves, models that are read from TOML."""

@@ -1,0 +1,137 @@
+"""Which channels a detector has: for every collection, the addresses that can occur in its digits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from na64mu.detector import Detector, DetectorLike, load_detector
+from na64mu.events.schema_v1 import waveform_of
+from na64mu.typing import AnyArray, IntArray
+
+__all__ = ("ChannelLimits", "Outside", "channel_limits")
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Rows whose address does not exist.
+
+    Attributes
+    ----------
+    field : str
+        The field at fault.
+    rows : IntArray
+        Indices of the rows, shape (n_bad,).
+    reason : str
+        What the first of them has, and what the detector has.
+    """
+
+    field: str
+    rows: IntArray
+    reason: str
+
+
+@dataclass(frozen=True)
+class ChannelLimits:
+    """Addresses of one collection.
+
+    Attributes
+    ----------
+    fields : tuple of str
+        Address fields; all but the last name an element, the last counts its channels from 0.
+    sizes : dict[tuple of int, int]
+        Element -> number of its channels.
+    """
+
+    fields: tuple[str, ...]
+    sizes: Mapping[tuple[int, ...], int]
+
+    @cached_property
+    def table(self) -> IntArray:
+        """Number of channels of each element, 0 where there is none; one axis per leading field."""
+        top = [max(key[axis] for key in self.sizes) for axis in range(len(self.fields) - 1)]
+        table = np.zeros([n + 2 for n in top], np.int64)  # the last place of an axis stands for everything beyond
+        for key, size in self.sizes.items():
+            table[key] = size
+        return table
+
+    def outside(self, columns: Mapping[str, AnyArray]) -> Iterator[Outside]:
+        """Find rows whose address does not exist.
+
+        Parameters
+        ----------
+        columns : mapping
+            Field -> integers of shape (n_rows,).
+
+        Yields
+        ------
+        Outside
+            One for every field at fault.
+        """
+        *lead, last = (columns[field] for field in self.fields)
+        size = self.table[tuple(np.minimum(c, n - 1).astype(np.int64) for c, n in zip(lead, self.table.shape, strict=True))]
+        bad = np.flatnonzero((last >= size) | (last < 0))
+        if not len(bad):
+            return
+        size = np.broadcast_to(size, last.shape)
+        unknown = bad[size[bad] == 0]
+        for axis, column in enumerate(lead):
+            known = sorted({key[axis] for key in self.sizes})
+            inside = np.isin(column[unknown], known)
+            wrong, unknown = unknown[~inside], unknown[inside]
+            if len(wrong):
+                yield Outside(self.fields[axis], wrong, f"is {column[wrong[0]]}, there are {', '.join(map(str, known))}")
+        if len(unknown):
+            element = self._element(columns, int(unknown[0]))
+            yield Outside(self.fields[-2], unknown, f"does not exist: {element}")
+        above = bad[size[bad] > 0]
+        if len(above):
+            row = int(above[0])
+            element = self._element(columns, row)
+            yield Outside(self.fields[-1], above, f"is {last[row]}, {element or 'it'} has 0 to {size[row] - 1}")
+
+    def _element(self, columns: Mapping[str, AnyArray], row: int) -> str:
+        return ", ".join(f"{field} {columns[field][row]}" for field in self.fields[:-1])
+
+
+def channel_limits(detector: DetectorLike) -> dict[str, ChannelLimits]:
+    """Addresses of every collection of the raw tree in one detector.
+
+    Parameters
+    ----------
+    detector : Detector, str or Path
+        The description of the set-up.
+
+    Returns
+    -------
+    dict[str, ChannelLimits]
+        Collection of either tier -> its addresses.
+    """
+    detector = load_detector(detector)
+    limits = _digit_limits(detector)
+    return limits | {waveform_of(name): own for name, own in limits.items() if waveform_of(name)}
+
+
+def _digit_limits(detector: Detector) -> dict[str, ChannelLimits]:
+    hcal_modules = range(1, len(detector.hcal.front) + 1)
+    return {
+        "counter": ChannelLimits(("id",), {(): 1 + max(c.id for c in detector.counters)}),
+        "veto": ChannelLimits(("id",), {(): 2 * detector.veto.panels}),
+        "bms": ChannelLimits(("station", "channel"), {(s.station,): sum(s.row_slabs) for s in detector.bms}),
+        "mm": ChannelLimits(("module", "view", "channel"), {(m.module, v): m.channels[v] for m in detector.micromegas for v in (0, 1)}),
+        "gem": ChannelLimits(("module", "view", "strip"), {(g.module, v): g.strips for g in detector.gem for v in (0, 1)}),
+        "straw": ChannelLimits(
+            ("module", "view", "layer", "wire"),
+            {(s.module, v, layer): s.wires[v] for s in detector.straws for v in (0, 1) for layer in (0, 1)},
+        ),
+        "ecal": _cells("section", (0, 1), detector.ecal.cells),
+        "vhcal": ChannelLimits(("ix", "iy"), {(ix,): detector.vhcal.cells[1] for ix in range(detector.vhcal.cells[0])}),
+        "hcal": _cells("module", tuple(hcal_modules), detector.hcal.cells),
+    }
+
+
+def _cells(field: str, numbers: tuple[int, ...], cells: tuple[int, int]) -> ChannelLimits:
+    return ChannelLimits((field, "ix", "iy"), {(n, ix): cells[1] for n in numbers for ix in range(cells[0])})

@@ -1,0 +1,1 @@
+"""Files, datasets, chunks and bookkeeping of raw trees and event summaries."""

@@ -1,0 +1,113 @@
+"""Chunks of raw trees: planned by coffea, read in one opening of the file, given to the processor.
+
+coffea's own work function would open a file, make virtual arrays of every branch and ask for them one by one: that takes three times as
+long as to read the columns, which for small files is most of a run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from na64mu.errors import InputError
+from na64mu.inputs.chunk_errors import guarded
+from na64mu.inputs.paths import path_in, shown_as
+from na64mu.inputs.raw_fileset import Fileset
+
+__all__ = ("RawRunner", "raw_chunks")
+
+
+def raw_chunks(fileset: Fileset, chunksize: int, maxchunks: int | None, *, align: bool) -> list[Any]:
+    """Chunks of a fileset in the order of its files: coffea's WorkItem.
+
+    Parameters
+    ----------
+    fileset : Fileset
+        From `inspect_files`.
+    chunksize : int
+        Events, roughly.
+    maxchunks : int, optional
+        Chunks per dataset.
+    align : bool
+        Whether chunks end where baskets end.
+
+    Returns
+    -------
+    list of WorkItem
+        dataset, filename, treename, entrystart, entrystop, and `usermeta` with the detector.
+    """
+    from coffea.processor import IterativeExecutor, Runner
+
+    nobody = IterativeExecutor(retries=0, status=False)  # everything is known, no file is opened
+    runner = Runner(nobody, chunksize=chunksize, maxchunks=maxchunks, align_clusters=align, metadata_cache=fileset.known())
+    steps = {(f.dataset, f.path): f.steps for f in fileset.files if f.steps is not None}
+    chunks = list(runner.preprocess(fileset.for_runner()))
+    return [part for chunk in chunks for part in _within(chunk, steps.get((chunk.dataset, chunk.filename)))]
+
+
+def _within(chunk: Any, steps: tuple[tuple[int, int], ...] | None) -> list[Any]:
+    """The parts of a chunk that lie in the steps of its file."""
+    if steps is None:
+        return [chunk]
+    parts = [(max(a, chunk.entrystart), min(b, chunk.entrystop)) for a, b in steps]
+    return [replace(chunk, entrystart=a, entrystop=b) for a, b in parts if a < b]
+
+
+#: Detectors whose kernels this process has loaded. To load them under a limit of memory would end the process where it does not fit.
+_LOADED: set[str] = set()
+
+
+@dataclass(frozen=True)
+class RawRunner:
+    """Reads a chunk and gives it to a processor; travels to the workers.
+
+    Attributes
+    ----------
+    processor : Any
+        Has `process_batch(batch, where, clock)`, which returns an addable dictionary.
+    layout : Layout, optional
+        Of foreign trees.
+    memory : int, optional
+        Bytes that a worker may have.
+    plain : frozenset of str
+        Files that are read without the layout.
+    folder : str
+        Of the process that opened the files: paths are relative to it, wherever a worker runs.
+    """
+
+    processor: Any
+    layout: Any = None
+    memory: int | None = None
+    plain: frozenset[str] = frozenset()
+    folder: str = ""
+
+    def __call__(self, chunk: Any) -> dict[str, Any]:
+        """The result of one chunk, under its key."""
+        if self.memory is not None and chunk.usermeta["detector"] not in _LOADED and len(chunk) > 0:
+            _LOADED.add(chunk.usermeta["detector"])
+            one = replace(chunk, entrystop=chunk.entrystart + 1)
+            guarded(one, lambda: self._work(one))
+        return guarded(chunk, lambda: self._work(chunk), self.memory)
+
+    def _work(self, chunk: Any) -> dict[str, Any]:
+        from na64mu.results.clock import Clock
+
+        clock = Clock()
+        with clock("read"):
+            batch = self._read(chunk)
+        where = {name: getattr(chunk, name) for name in ("dataset", "filename", "treename", "entrystart", "entrystop")}
+        result: dict[str, Any] = self.processor.process_batch(batch, {**where, **(chunk.usermeta or {})}, clock)
+        return result
+
+    def _read(self, chunk: Any) -> Any:
+        from na64mu.events.reader import batch_of
+        from na64mu.events.root_io import open_file, sentence_for
+
+        path = path_in(self.folder, chunk.filename)
+        with shown_as(path, chunk.filename), sentence_for(path), open_file(path) as file:
+            if UUID(str(file.file.uuid)).bytes != chunk.fileuuid:
+                msg = f"{path}: is another file than at the start of the run; run again"
+                raise InputError(msg)
+            layout = None if chunk.filename in self.plain else self.layout
+            return batch_of(file, path, int(chunk.entrystart), int(chunk.entrystop), layout=layout)

@@ -1,0 +1,113 @@
+"""Chunks of event summaries: cut where baskets end, read with the columns that the selection needs, given to the processor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from na64mu.errors import InputError
+from na64mu.inputs.chunk_errors import guarded
+from na64mu.inputs.paths import path_in, shown_as
+from na64mu.inputs.summary_file import column_checksums, read_rows
+from na64mu.inputs.summary_fileset import SummaryFileset
+from na64mu.reconstruction.columns import stored_columns
+from na64mu.selections.working_point import WorkingPoint
+from na64mu.typing import Summary
+
+__all__ = ("SummaryChunk", "SummaryRunner", "chunks_of", "needed_columns", "read_chunk")
+
+
+@dataclass(frozen=True)
+class SummaryChunk:
+    """Rows of one dataset in one file that are processed together."""
+
+    dataset: str
+    filename: str
+    entrystart: int
+    entrystop: int
+    detector: str
+    columns: tuple[str, ...]
+    checksums: tuple[tuple[int, int, dict[str, int]], ...] = ()
+
+
+def needed_columns(working_point: WorkingPoint) -> tuple[str, ...]:
+    """Columns of the event summary that a search looks at; weight and true process are added where there are any."""
+    names = ["run", "config", "trigger", "p_in", "p_out", "e_cal", "e_ecal", "n_tracks_ms1", "n_tracks_ms2"]
+    names += [column for cut in working_point.cuts for column in cut.thresholds.columns]
+    names += [spectrum.column for spectrum in working_point.spectra]
+    return stored_columns(names)
+
+
+def chunks_of(fileset: SummaryFileset, columns: tuple[str, ...], chunksize: int, maxchunks: int | None) -> list[SummaryChunk]:
+    """Chunks of about `chunksize` rows that end where baskets or row groups end, if they can."""
+    chunks: list[SummaryChunk] = []
+    for file in fileset.files:
+        extra = tuple(name for name in ("mc_weight", "mc_process") if name in file.columns)
+        for first, stop in file.rows:
+            at = first
+            while at < stop:
+                ends = [b for b in (*file.borders, stop) if at < b <= min(at + chunksize, stop)]
+                end = max(ends, default=min(at + chunksize, stop))
+                names = (*columns, *extra)
+                sums = tuple((a, b, {n: crcs[n] for n in names}) for a, b, crcs in file.checksums if at <= a and b <= end)
+                chunks.append(SummaryChunk(file.dataset, file.path, at, end, file.detector, names, sums))
+                at = end
+    if maxchunks is None:
+        return chunks
+    return [c for name in fileset.datasets for c in [c for c in chunks if c.dataset == name][:maxchunks]]
+
+
+def read_chunk(chunk: SummaryChunk, folder: str = "") -> Summary:
+    """The columns of a chunk.
+
+    Parameters
+    ----------
+    chunk : SummaryChunk
+        From `chunks_of`.
+    folder : str
+        That the path of its file is relative to.
+
+    Returns
+    -------
+    Summary
+        Shape (n_rows,) each.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read, or are not what was written.
+    """
+    path = path_in(folder, chunk.filename)
+    with shown_as(path, chunk.filename):
+        summary = read_rows(path, chunk.columns, chunk.entrystart, chunk.entrystop)
+    for start, stop, expected in chunk.checksums:
+        part = {name: column[start - chunk.entrystart : stop - chunk.entrystart] for name, column in summary.items()}
+        wrong = [name for name, crc in column_checksums(part).items() if crc != expected[name]]
+        if wrong:
+            msg = (
+                f"column {wrong[0]!r} has other numbers in rows {start} to {stop - 1} than were written, the file is damaged; make it again"
+            )
+            raise InputError(msg)
+    return summary
+
+
+@dataclass(frozen=True)
+class SummaryRunner:
+    """Reads a chunk and gives it to a search processor; travels to the workers."""
+
+    processor: Any
+    memory: int | None = None
+    folder: str = ""
+
+    def __call__(self, chunk: SummaryChunk) -> dict[str, Any]:
+        """The result of one chunk, under its key."""
+        return guarded(chunk, lambda: self._work(chunk), self.memory)
+
+    def _work(self, chunk: SummaryChunk) -> dict[str, Any]:
+        from na64mu.results.clock import Clock
+
+        clock = Clock()
+        with clock("read"):
+            summary = read_chunk(chunk, self.folder)
+        result: dict[str, Any] = self.processor.analyse(summary, vars(chunk), clock)
+        return result

@@ -1,0 +1,171 @@
+"""The input of a run on event summaries.
+
+Datasets, detectors and exposure are those of the raw trees: they stand in the bookkeeping of the files.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from na64mu.detector import Detector, DetectorLike, load_detector
+from na64mu.errors import BlindedError, InputError
+from na64mu.inputs.duplicates import EventSource, Excluded, find_duplicates, without_copies
+from na64mu.inputs.kinds import separated
+from na64mu.inputs.paths import FileSpec, expand, inputs_of
+from na64mu.inputs.raw_file import installed_detector
+from na64mu.inputs.summary_file import TREE, Ranges, SummaryFile, open_summaries, read_rows
+from na64mu.results.exposure import SummaryBook
+from na64mu.results.losses import Loss
+from na64mu.selections.working_point import WorkingPoint
+
+__all__ = ("SummaryFileset", "are_summaries", "inspect_summaries")
+
+
+@dataclass(frozen=True)
+class SummaryFileset:
+    """Files of event summaries that can be read, the detectors they need, what was lost, and rows that stand twice (by path)."""
+
+    files: tuple[SummaryFile, ...]
+    detectors: dict[str, Detector]
+    losses: tuple[Loss, ...]
+    excluded: dict[str, Excluded] = field(default_factory=dict)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the datasets in order."""
+        return tuple(dict.fromkeys(f.dataset for f in self.files))
+
+    def books(self, events: Mapping[tuple[str, str, int, int], int], unread: Mapping[tuple[str, str], Ranges]) -> list[SummaryBook]:
+        """What was read of every file: what `reconcile_summaries` takes; arguments as of `na64mu.inputs.bookkeeping.books_of`."""
+        books = []
+        read: dict[tuple[str, str], dict[tuple[str, int, int], int]] = defaultdict(dict)
+        for (dataset, path, run, config), n in events.items():
+            read[dataset, path][dataset, run, config] = n
+        for file in self.files:
+            key = file.dataset, file.path
+            doubled = self.excluded.get(file.path, Excluded())
+            elsewhere = Counter({k: n for k, n in doubled.elsewhere.items() if k[0] == file.dataset})
+            missing = _counts_of(file, unread[key], doubled)
+            n_unread = sum(int(doubled.mask(a, b).sum()) for a, b in unread[key]) + elsewhere.total()
+            books.append(
+                SummaryBook(file.path, file.exposure, read[key], None if missing is None else missing + elsewhere, n_unread, elsewhere)
+            )
+        return books
+
+
+def _counts_of(file: SummaryFile, ranges: Ranges, doubled: Excluded) -> Counter[tuple[str, int, int]] | None:
+    total: Counter[tuple[str, int, int]] = Counter()
+    try:
+        for start, stop in ranges:
+            columns, keep = read_rows(file.path, ("run", "config"), start, stop), doubled.mask(start, stop)
+            total.update((file.dataset, r, c) for r, c in zip(*(columns[n][keep].tolist() for n in ("run", "config")), strict=True))
+    except InputError:
+        return None
+    return total
+
+
+def are_summaries(files: Iterable[str | Path] | str | Path) -> bool:
+    """Whether these files are event summaries: Parquet, or ROOT with a tree `summary` and none `events`; the first readable one decides."""
+    from na64mu.events.root_io import open_file
+
+    for path in itertools.chain.from_iterable(expand(files)[0].values()):
+        if path.endswith(".parquet"):
+            return True
+        try:
+            with open_file(path) as file:
+                names = {key.split(";")[0] for key in file.keys(recursive=False)}
+        except InputError:
+            continue
+        return TREE in names and "events" not in names
+    return False
+
+
+def inspect_summaries(
+    files: Iterable[str | Path] | str | Path, *, detector: DetectorLike | None, working_point: WorkingPoint
+) -> SummaryFileset:
+    """Open every file and read its bookkeeping.
+
+    Parameters
+    ----------
+    files : str, Path or iterable of them
+        See `na64mu.inputs.paths.inputs_of`.
+    detector : Detector, str or Path, optional
+        Tag or TOML file of a description that stands for the tags in the files.
+    working_point : WorkingPoint
+        The selection; its box is compared with the one that was withheld.
+
+    Returns
+    -------
+    SummaryFileset
+        The usable files, and one loss for every other.
+
+    Raises
+    ------
+    BlindedError
+        If the box of the working point is not the one that was withheld when the file was written.
+    """
+    inputs = inputs_of(files)
+    losses = inputs.losses
+    found: list[SummaryFile] = []
+    notes: list[Loss] = []
+    chosen = None if detector is None else load_detector(detector)
+    detectors: dict[str, Detector] = {}
+    for path in itertools.chain.from_iterable(inputs.datasets.values()):
+        try:
+            own, bookkeeping, columns = open_summaries(path, None if chosen is None else chosen.tag)
+            _must_fit(inputs.specs.get(path, FileSpec()), own, path)
+        except InputError as error:
+            losses.append(Loss(Path(path).stem, path, "file", str(error)))
+            continue
+        found += own
+        notes += _notes(path, bookkeeping, columns, working_point)
+        for file in own:
+            if file.detector not in detectors:
+                detectors[file.detector] = installed_detector(file.detector, path) if chosen is None else chosen
+                if bookkeeping["detectors"].get(file.detector) != detectors[file.detector].digest:
+                    reason = f"{path}: was reconstructed with another version of the detector description {file.detector!r}"
+                    notes.append(Loss(file.dataset, path, "note", reason))
+    found = separated(without_copies(found, losses), (), losses)
+    excluded, doubled = find_duplicates([source for file in found for source in _event_sources(file)])
+    return SummaryFileset(tuple(found), detectors, (*losses, *doubled, *notes), excluded)
+
+
+def _must_fit(spec: FileSpec, own: list[SummaryFile], path: str) -> None:
+    """What a fileset says of a summary must be what is read of it."""
+    if spec.tree not in ("", TREE) or spec.steps is not None:
+        asked = f"the tree {spec.tree!r}" if spec.tree not in ("", TREE) else "steps"
+        msg = f"{path}: the fileset asks for {asked}, of event summaries the whole tree {TREE!r} is read; leave it out"
+        raise InputError(msg)
+    spec.must_fit(path, sum(f.entries for f in own), own[0].uuid if own else "")
+
+
+def _event_sources(file: SummaryFile) -> Iterable[EventSource]:
+    def read(start: int, stop: int) -> tuple[Any, Any, Any]:
+        columns = read_rows(file.path, ("run", "event", "config"), start, stop)
+        return columns["run"], columns["event"], columns["config"]
+
+    return [EventSource(file.dataset, file.path, start, stop, file.is_data, file.origins, read) for start, stop in file.rows]
+
+
+def _notes(path: str, bookkeeping: dict[str, Any], columns: tuple[str, ...], working_point: WorkingPoint) -> list[Loss]:
+    """Losses from the time of writing, and what the withheld box means for the cut-flow."""
+    losses = [Loss(**loss) for loss in bookkeeping["losses"]]
+    if "mc_process" in columns:
+        return losses
+    box, withheld = working_point.box, bookkeeping["withheld"]
+    if (box.p_out_max, box.e_cal_max) != (withheld["p_out_max"], withheld["e_cal_max"]):
+        msg = (
+            f"{path}: another signal box was withheld when the file was written (p_out <= {withheld['p_out_max']} GeV/c, "
+            f"E_CAL < {withheld['e_cal_max']} GeV): make it again with `na64mu reconstruct --selection {working_point.name}`"
+        )
+        raise BlindedError(msg)
+    reason = (
+        f"{path}: the signal box of data was withheld when the file was written: its events are missing in the rows of the cut-flow before "
+        f"{working_point.blind_at!r}; everything else is as from the raw trees"
+    )
+    return [*losses, Loss("", path, "note", reason)]
