@@ -48,7 +48,7 @@ __all__ = ("__version__", *_PLACES)  # noqa: PLE0604  # all are strings
 
 
 # Modules that moved in this release are found by their old names too, with a warning.
-from na64mu.common import deprecation as _deprecation
+from na64mu.common import deprecation as _deprecation  # noqa: E402
 
 _deprecation.install_old_modules()
 

@@ -18,9 +18,10 @@ from search_examples import FakeReconstruction, hide, plant, raw_batch, runs_row
 from na64mu.errors import CheckpointError, InputError, SelectionError, WorkerError
 from na64mu.events.writer import RawTreeWriter
 from na64mu.execution import batches as waves
-from na64mu.execution.batches import key_of_chunk, with_retries
+from na64mu.execution.batches import with_retries
 from na64mu.execution.checkpoint import Checkpoint
 from na64mu.execution.run import forget_checkpoint, run_search
+from na64mu.inputs.chunk import key_of_chunk
 from na64mu.results.run import RunResult
 
 

@@ -52,30 +52,6 @@ def test_nothing_in_the_library_is_left_for_later():
             assert not later.search(path.read_text(encoding="utf-8")), path
 
 
-def test_the_stages_import_in_one_direction_only():
-    allowed = {
-        "compiled": set(),
-        "detector": set(),
-        "events": {"detector"},
-        "tracking": {"detector", "physics"},
-        "reconstruction": {"detector", "events", "physics", "tracking"},
-        "physics": set(),
-        "simulation": {"detector", "events", "physics"},
-        "selections": {"detector", "events", "reconstruction"},
-        "analysis": {"detector", "events", "physics", "reconstruction", "selections", "statistics"},
-        "alignment": {"detector", "events", "reconstruction", "tracking"},
-        "report": {"analysis", "detector", "events", "physics", "reconstruction", "selections", "statistics", "tracking"},
-    }
-    for stage, upstream in allowed.items():
-        for path in (ROOT / "src" / "na64mu" / stage).rglob("*.py"):
-            used = set(re.findall(r"from na64mu\.(\w+)", path.read_text(encoding="utf-8"))) - {stage}
-            assert (
-                used
-                - {"arguments", "binomial", "children", "code_closure", "compiled", "deprecation", "errors", "table", "tomlmodel", "typing"}
-                <= upstream
-            ), path
-
-
 def test_only_the_folder_of_compiled_code_touches_numba():
     decorator = re.compile(
         r"\b(njit|vectorize|guvectorize|cfunc|jit_module|overload|intrinsic)\b\s*[(,]|\bnumba\.core\b|^\s*from numba\b", re.MULTILINE

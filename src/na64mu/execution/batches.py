@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from na64mu.errors import WorkerError
 from na64mu.execution.checkpoint import Checkpoint
 from na64mu.execution.progress import stage
+from na64mu.inputs.chunk import Chunk, ChunkKey, key_of_chunk
 
-__all__ = ("Chunk", "ChunkKey", "key_of_chunk", "sum_in_order", "with_retries")
+__all__ = ("sum_in_order", "with_retries")
 
 log = logging.getLogger(__name__)
 
@@ -27,22 +28,7 @@ LARGEST_WAVE = 64
 #: How often a chunk is tried again that could not be read from an address (root://, https://); a local read that fails once fails again.
 RETRIES = 2
 
-ChunkKey = tuple[str, str, int, int]
 RunWave = Callable[[Sequence[Any]], Mapping["ChunkKey", dict[str, Any]]]
-
-
-class Chunk(Protocol):
-    """A range of entries of one file; coffea's WorkItem is one."""
-
-    dataset: str
-    filename: str
-    entrystart: int
-    entrystop: int
-
-
-def key_of_chunk(chunk: Chunk) -> ChunkKey:
-    """Dataset, file, first entry and the one behind the last."""
-    return chunk.dataset, chunk.filename, int(chunk.entrystart), int(chunk.entrystop)
 
 
 def with_retries(run_wave: RunWave) -> RunWave:

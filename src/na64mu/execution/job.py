@@ -10,10 +10,11 @@ from typing import Any
 from na64mu.common.arguments import one_of
 from na64mu.common.toml_model import content_hash
 from na64mu.errors import WorkerError
-from na64mu.execution.batches import key_of_chunk, sum_in_order, with_retries
+from na64mu.execution.batches import sum_in_order, with_retries
 from na64mu.execution.carried import must_arrive
 from na64mu.execution.checkpoint import Checkpoint
 from na64mu.execution.executors import EXECUTORS, ExecutorName, n_parallel, open_executor, quiet_coffea
+from na64mu.inputs.chunk import key_of_chunk
 from na64mu.inputs.chunk_errors import worker_errors
 from na64mu.inputs.entry_ranges import Ranges, reconciled
 from na64mu.inputs.raw_chunks import RawRunner, raw_chunks

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from na64mu.errors import InputError, Na64muError, WorkerError
-from na64mu.execution.batches import key_of_chunk
+from na64mu.inputs.chunk import key_of_chunk
 from na64mu.inputs.memory import at_most, text_of
 from na64mu.results.losses import Loss
 
