@@ -10,30 +10,10 @@ import numpy as np
 from na64mu.common.table import Shown, Table
 from na64mu.errors import ColumnError
 from na64mu.reconstruction.columns import COLUMNS, DERIVED
-from na64mu.typing import AnyArray, FloatArray
+from na64mu.tracking.momentum import momentum_vector
+from na64mu.typing import AnyArray
 
 __all__ = ("EventSummary", "momentum_vector")
-
-
-def momentum_vector(p: FloatArray, tx: FloatArray, ty: FloatArray) -> Any:
-    """Momentum as vector arrays, from its size and the slopes of the track.
-
-    Parameters
-    ----------
-    p : FloatArray
-        Size [GeV/c], shape (n,); NaN without a track.
-    tx, ty : FloatArray
-        Slopes dx/dz and dy/dz, shape (n,).
-
-    Returns
-    -------
-    vector.MomentumNumpy3D
-        px, py, pz [GeV/c] with the methods of the vector package (pt, phi, theta, deltaangle, ...), shape (n,).
-    """
-    import vector
-
-    pz = p / np.sqrt(1.0 + tx**2 + ty**2)
-    return vector.array({"px": tx * pz, "py": ty * pz, "pz": pz})
 
 
 class EventSummary(dict[str, AnyArray], Shown):

@@ -9,6 +9,7 @@ import numpy as np
 
 from na64mu.common.table import Shown, Table
 from na64mu.compiled.kernel import typed_kernel
+from na64mu.tracking.momentum import momentum_vector
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ("FittedTracks", "unpacked_covariance")
@@ -80,11 +81,8 @@ class FittedTracks(Shown):
         return self._momentum(self.downstream)
 
     def _momentum(self, parameters: FloatArray) -> Any:
-        import vector
-
         tx, ty, k = np.where(self.good[:, None], parameters[:, 2:5], np.nan).T
-        pz = 1.0 / (np.abs(k) * np.sqrt(1.0 + tx**2 + ty**2))
-        return vector.array({"px": tx * pz, "py": ty * pz, "pz": pz})
+        return momentum_vector(1.0 / np.abs(k), tx, ty)
 
     def _where_measured(self, numerator: FloatArray, denominator: FloatArray) -> FloatArray:
         present = (self.weight > 0.0) & self.good[:, None]
