@@ -125,9 +125,9 @@ class BoundCut:
                 raise
             msg = f"the cut {self.name!r} looks at {error}, which the event summary does not have; it has {', '.join(summary)}"
             raise SelectionError(msg) from error
-        if mask.dtype != np.bool_ or mask.shape != np.shape(summary["run"]):
-            wanted = f"one truth value for each of {len(summary['run'])} events"
-            msg = f"the cut {self.name!r} returns {mask.dtype} of shape {mask.shape}, {wanted} is wanted"
+        n = len(next(iter(summary.values())))
+        if mask.dtype != np.bool_ or mask.shape != (n,):
+            msg = f"the cut {self.name!r} returns {mask.dtype} of shape {mask.shape}, one truth value for each of {n} events is wanted"
             raise SelectionError(msg)
         return mask
 
