@@ -24,10 +24,14 @@ import click
 from click.testing import CliRunner
 
 from na64mu.cli import main
+from na64mu.selections.cuts import CUTS
 
 __all__ = ("NOT_RUN", "Block", "blocks_of", "commands_of", "parse", "run_block", "why_not_run")
 
 BLOCK = re.compile(r"^(?P<indent>[ ]*)```(?P<kind>[a-z]+)\n(?P<text>.*?)^(?P=indent)```[ ]*$", re.MULTILINE | re.DOTALL)
+
+#: The cuts of the package, as every new process has them.
+SHIPPED_CUTS = dict(CUTS)
 
 #: Beginning of a command -> why it is not run.
 NOT_RUN = {
@@ -106,7 +110,15 @@ def run_block(block: Block, namespace: dict[str, Any]) -> int:
     if block.kind == "toml":
         _load(block.text)
         return 1
-    return sum(_run(command) for command in commands_of(block.text)) if block.kind == "sh" else 0
+    if block.kind != "sh":
+        return 0
+    own = dict(CUTS)  # a command is a process of its own: what the python of the page has registered is not in it
+    CUTS.clear()
+    CUTS.update(SHIPPED_CUTS)
+    try:
+        return sum(_run(command) for command in commands_of(block.text))
+    finally:
+        CUTS.update(own)
 
 
 def _run(command: str) -> bool:

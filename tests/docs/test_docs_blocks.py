@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from page_blocks import NOT_RUN, NOT_RUN_WITH, Block, blocks_of, commands_of, parse, run_block, why_not_run
+
+from na64mu.selections.cuts import CUTS
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(
@@ -33,7 +36,17 @@ def is_run(page: str, block: Block) -> bool:
     return not any(words in block.text for words in NOT_RUN_HERE.get(page, {}))
 
 
+@pytest.fixture
+def cuts_as_before() -> Iterator[None]:
+    """A cut that a page registers is forgotten behind it."""
+    before = dict(CUTS)
+    yield
+    CUTS.clear()
+    CUTS.update(before)
+
+
 @pytest.mark.parametrize("page", PAGES)
+@pytest.mark.usefixtures("cuts_as_before")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_every_block_of_a_page_runs(page, tmp_path, monkeypatch, own_files):
     import matplotlib as mpl
