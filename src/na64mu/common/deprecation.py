@@ -6,14 +6,12 @@ The old name of a module is imported as the new module itself, so that classes a
 
 from __future__ import annotations
 
-import importlib
 import sys
-import warnings
-from importlib.machinery import ModuleSpec
 
 TYPE_CHECKING = False  # of `typing`, whose import would take longer than all the rest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from importlib.machinery import ModuleSpec
     from types import ModuleType
 
 __all__ = ("REMOVED_IN", "install_old_modules", "renamed", "warn_renamed")
@@ -97,6 +95,8 @@ def warn_renamed(old: str, new: str, *, stacklevel: int = 2) -> None:
     stacklevel : int
         As for `warnings.warn`, counted from the caller.
     """
+    import warnings
+
     warnings.warn(renamed(old, new), FutureWarning, stacklevel=stacklevel + 1)
 
 
@@ -112,6 +112,8 @@ class _OldModule:
 
     def exec_module(self, module: ModuleType) -> None:
         """Put the new module in the place of the old one."""
+        import importlib
+
         warn_renamed(module.__name__, self.new, stacklevel=2)
         sys.modules[module.__name__] = importlib.import_module(self.new)
 
@@ -125,7 +127,11 @@ class _OldModules:
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:  # noqa: ARG002
         """The old module, if this is one."""
         new = self.moved.get(fullname.removeprefix("na64mu.")) if fullname.startswith("na64mu.") else None
-        return None if new is None else ModuleSpec(fullname, _OldModule(f"na64mu.{new}"))  # type: ignore[arg-type]  # a loader by its methods
+        if new is None:
+            return None
+        from importlib.machinery import ModuleSpec
+
+        return ModuleSpec(fullname, _OldModule(f"na64mu.{new}"))  # type: ignore[arg-type]  # a loader by its methods
 
 
 def install_old_modules(moved: Mapping[str, str] | None = None) -> None:
