@@ -103,7 +103,7 @@ def test_the_wheel_holds_processors_selections_and_data(tmp_path):
     for package, patterns in {
         "processors": ["*.py"],
         "selections": ["*.py", "*.toml"],
-        "data": ["*.py", "detector/*.toml", "calibration/*.toml", "sample/*.root", "layouts/*.toml"],
+        "data": ["*.py", "glossary.md", "detector/*.toml", "calibration/*.toml", "sample/*.root", "layouts/*.toml"],
     }.items():
         for pattern in patterns:
             files = {f"na64mu/{package}/{p.relative_to(ROOT / package).as_posix()}" for p in (ROOT / package).glob(pattern)}
