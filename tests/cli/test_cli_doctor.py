@@ -91,3 +91,11 @@ def test_a_calibration_of_another_description_is_bad(monkeypatch):
 
 def test_descriptions_and_calibrations_that_ship_belong_together():
     assert all(f.good for f in doctor._shipped_data())
+
+
+def test_a_release_of_coffea_that_was_not_tried_is_named(monkeypatch):
+    from na64mu.events import coffea_names
+
+    assert len(doctor._coffea()) <= 1  # the installed release may be newer than those that were tried
+    monkeypatch.setattr(coffea_names, "unknown_release", lambda: "coffea 2031.1 was not tried")
+    assert doctor._coffea() == [("coffea", None, "coffea 2031.1 was not tried")]

@@ -119,3 +119,11 @@ def test_every_benchmark_is_in_the_index():
     index = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     named = re.findall(r"^\| `(\w+\.py)` \|", index, flags=re.MULTILINE)
     assert sorted(named) == sorted(p.name for p in (ROOT / "benchmarks").glob("*.py"))
+
+
+def test_the_guide_to_changes_names_places_that_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## What do I change where")[1].split("\n## ")[0]
+    places = set(re.findall(r"`([a-z_0-9]+/[\w./*-]*)`", text)) - {"cli/VERB.py"}
+    assert len(places) > 25
+    for place in places:
+        assert any(any(folder.glob(place.rstrip("/"))) for folder in (ROOT, ROOT / "src" / "na64mu")), place

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import click
 
+from na64mu.errors import Na64muError
+
 __all__ = ("command",)
 
 #: Optional parts: import name -> what for, and how to get it.
@@ -39,7 +41,7 @@ def command(as_json: bool) -> None:
     import json
     import sys
 
-    findings = [*_versions(), _cores(), *_compiled_kernels(), *_optional_parts(), *_kernel(), *_shipped_data(), *_sample()]
+    findings = [*_versions(), *_coffea(), _cores(), *_compiled_kernels(), *_optional_parts(), *_kernel(), *_shipped_data(), *_sample()]
     if as_json:
         click.echo(json.dumps([f._asdict() for f in findings], indent=1))
     else:
@@ -62,6 +64,16 @@ def _versions() -> list[Finding]:
         Finding("python", None, f"{python} on {platform.platform(terse=True)}"),
         Finding("packages", None, ", ".join(f"{name} {version}" for name, version in packages.items())),
     ]
+
+
+def _coffea() -> list[Finding]:
+    """Whether this release of coffea has what is needed, and was tried."""
+    try:
+        from na64mu.events.coffea_names import unknown_release
+    except Na64muError as error:
+        return [Finding("coffea", False, str(error))]
+    sentence = unknown_release()
+    return [] if sentence is None else [Finding("coffea", None, sentence)]
 
 
 def _cores() -> Finding:
@@ -120,7 +132,6 @@ def _shipped_data() -> list[Finding]:
     """Whether every detector description can be read and has a calibration that was made for it."""
     from na64mu.calibration.windows import load_calibration
     from na64mu.detector import known_detectors, load_detector
-    from na64mu.errors import Na64muError
 
     findings = []
     for tag in known_detectors():
@@ -141,7 +152,6 @@ def _shipped_data() -> list[Finding]:
 def _sample() -> list[Finding]:
     """Whether every shipped sample file can be read back in the raw-tree form."""
     import na64mu
-    from na64mu.errors import Na64muError
     from na64mu.events.reader import read_batch, read_runs
 
     files = sorted((Path(na64mu.__file__).parent / "data" / "sample").glob("*.root"))
