@@ -36,7 +36,7 @@ def test_how_each_verb_goes_on(tmp_path):
 @pytest.mark.parametrize(
     ("number", "code", "how"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "ended, because another program")]
 )
-def test_a_signal_becomes_a_sentence_and_an_exit_code(number, code, how, tmp_path, monkeypatch):
+def test_a_signal_becomes_a_sentence_and_an_exit_code(number, code, how, tmp_path, monkeypatch, request):
     @click.command(name="run")
     @click.option("-o", "--output", type=Path)
     def command(output: Path) -> None:
@@ -49,6 +49,8 @@ def test_a_signal_becomes_a_sentence_and_an_exit_code(number, code, how, tmp_pat
     command.context_class = VerbContext
     monkeypatch.setattr(VerbGroup, "get_command", lambda *_: command)
     before = signal.getsignal(signal.SIGTERM)
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what runs in the background ignore it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, interrupted))
     done = CliRunner().invoke(main, ["run", "-o", str(tmp_path)])
     assert done.exit_code == code
     assert done.stderr.startswith(f"run: {how}")
@@ -58,10 +60,13 @@ def test_a_signal_becomes_a_sentence_and_an_exit_code(number, code, how, tmp_pat
 
 
 WORKERS = """
-import os, sys, time
 from na64mu.common.processes import pool
+from na64mu.children import pool
+import os, sys, time
+import os, signal, sys, time
 from na64mu.cli.ending import listen
 listen()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what runs in the background ignore it
 def busy(path):
     open(path, "w").write(str(os.getpid()))
     time.sleep(3600)

@@ -100,7 +100,9 @@ def test_a_figure_that_fails_is_a_warning(result, tmp_path, monkeypatch, caplog)
         raise RuntimeError(msg)
 
     monkeypatch.setattr("na64mu.report.plane.plane", failing)
+    (tmp_path / "plane.png").touch()
     assert write_figures(result, tmp_path) == []
+    assert not (tmp_path / "plane.png").exists()  # no figure of an earlier result lies beside the new numbers
     assert (
         "the figure plane.png could not be drawn (RuntimeError: Failed to process string with tex); everything else is written"
         in caplog.text

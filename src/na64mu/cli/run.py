@@ -59,11 +59,11 @@ def command(files: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **
     result = run_search(files, progress=not quiet, output=output, **options)
     result.write(output)
     forget_checkpoint(output)
-    drawn = write_figures(result, output)
-    page = write_html(result, output)
+    write_figures(result, output)
+    write_html(result, output)
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=1))
     elif not quiet:
         render_terminal(result, table_console(120))
-        note(f"wrote {output}/: {', '.join([*FILES, *(path.name for path in (*drawn, page))])}")
+        note(f"wrote {output}/: {', '.join(name for name in (*FILES, 'plane.png', 'report.html') if (output / name).is_file())}")
     sys.exit(result.exit_code)

@@ -61,7 +61,10 @@ def write_figures(result: RunResult, folder: str | Path) -> list[Path]:
     path = Path(folder)
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
-    return attempt("plane.png", draw, [])
+    written: list[Path] = attempt("plane.png", draw, [])
+    if not written:
+        (path / "plane.png").unlink(missing_ok=True)  # one of an earlier result would lie beside the new numbers
+    return written
 
 
 def write_html(result: RunResult, folder: str | Path) -> Path:
