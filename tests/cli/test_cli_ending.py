@@ -60,10 +60,8 @@ def test_a_signal_becomes_a_sentence_and_an_exit_code(number, code, how, tmp_pat
 
 
 WORKERS = """
-from na64mu.common.processes import pool
-from na64mu.children import pool
-import os, sys, time
 import os, signal, sys, time
+from na64mu.common.processes import pool
 from na64mu.cli.ending import listen
 listen()
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what runs in the background ignore it
