@@ -56,7 +56,7 @@ def momentum_tail(
     Returns
     -------
     histogram : hist.Hist
-        Axes trigger ("calibration", "physics"; an event can stand in both) and p_out, storage Weight.
+        Axes trigger ("calibration", "physics"; an event can be in both) and p_out, storage Weight.
     outside : int
         Selected events without p_out.
     """

@@ -1,7 +1,7 @@
 """Cuts (i) to (iv) of the Letter (PRL 132, 211803; arXiv:2401.01708) as functions `(summary, thresholds) -> mask`.
 
 A summary is a dictionary of columns of shape (n_events,) (see COLUMNS and DERIVED of na64mu.reconstruction.columns); a mask is True where an event
-passes. NaN, which stands for a quantity that does not exist, never passes. Momenta GeV/c, energies GeV (VETO: MeV).
+passes. NaN, which marks a quantity that does not exist, never passes. Momenta GeV/c, energies GeV (VETO: MeV).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ __all__ = (
     "within",
 )
 
-Station = Literal[TRACKER_STATIONS]  # type: ignore[valid-type]  # a Literal of names that stand in a tuple
+Station = Literal[TRACKER_STATIONS]  # type: ignore[valid-type]  # a Literal of the names in a tuple
 Energy = Literal["e_ecal", "e_preshower", "e_veto", "e_vhcal", "e_hcal1", "e_hcal2", "e_hcal_cell", "e_cal"]
 Range = tuple[float, float]
 

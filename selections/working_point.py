@@ -23,7 +23,7 @@ __all__ = ("Axis", "BoundCut", "Cut", "MipRule", "Spectrum", "WorkingPoint", "kn
 
 FOLDER = Path(__file__).parent
 
-#: Columns that are recorded, not reconstructed: cuts on them may stand before `blind_at`.
+#: Columns that are recorded, not reconstructed: cuts on them may come before `blind_at`.
 RECORDED = ("run", "spill", "event", "config", "trigger")
 
 
@@ -336,7 +336,7 @@ def _without(cuts: list[dict[str, Any]], dropped: Any, path: Path, base: str) ->
 
 
 def _with_cut(cuts: list[dict[str, Any]], own: dict[str, Any], path: Path, base: str) -> list[dict[str, Any]]:
-    """The cuts with one more (`after` says behind which), or with one replaced where it stands."""
+    """The cuts with one more (`after` says behind which), or with one replaced in its place."""
     new = {key: value for key, value in own.items() if key != "after"}
     name = new.get("name")
     if "after" not in own:

@@ -43,7 +43,7 @@ def find_tracks(sample: Sample, detector: DetectorLike, spread: float) -> TrackH
     n_planes, first = len(spectrometer.planes), spectrometer.z[:1]
     n_events = (len(hits.offsets) - 1) // n_planes
     state = np.zeros((n_events, 5))
-    state[:, 4] = detector.beam.charge / detector.beam.momentum  # stands without field
+    state[:, 4] = detector.beam.charge / detector.beam.momentum  # remains where there is no field
     good, chosen = np.ones(n_events, dtype=np.bool_), np.full((n_events, n_planes), -1, dtype=np.int64)
     bend = spectrometer.bend_view
     for view in (1, 0) if bend == 1 else (0, 1):  # the bending view first: it tells the momentum

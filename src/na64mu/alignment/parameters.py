@@ -128,12 +128,12 @@ class FreeParameters:
         spectrometer : Spectrometer
             The planes with their field.
         detector : Detector
-            Where the modules stand.
+            Gives the positions of the modules.
 
         Returns
         -------
         list of Mode
-            As far as they move a free parameter.
+            Only modes that move a free parameter.
         """
         z = np.array([np.mean([p.z for p in spectrometer.planes if p.station == name]) for name in self.modules])
         centre = np.array([detector.trackers[name].centre for name in self.modules])

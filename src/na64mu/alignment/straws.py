@@ -1,7 +1,7 @@
 """Drift relation of straw chambers: a first one from the spectrum of drift times, then time against the distance of tracks.
 
 Times ns, distances mm. The relation time = t0 + drift x distance is what the description carries; the measured points
-stand beside it, so that a relation that is not straight is seen.
+are kept beside it, so that a non-linear relation is visible.
 """
 
 from __future__ import annotations

@@ -169,7 +169,7 @@ def counting_of(
     Returns
     -------
     Counting
-        Backgrounds of which only an upper limit is known stand in `bounds` and enter with no event; those that were not estimated stand in `missing`.
+        Backgrounds of which only an upper limit is known are in `bounds` and enter with no event; those that were not estimated are in `missing`.
 
     Raises
     ------

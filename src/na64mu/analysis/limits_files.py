@@ -34,7 +34,7 @@ class Comparison(NamedTuple):
     asymptotic, exact : float
         Ours by both methods (equal where the method does not enter).
     note : str
-        Where the published number stands.
+        Path of the published number in its file.
     """
 
     what: str
@@ -71,7 +71,7 @@ def compared(limits: SearchLimits) -> list[Comparison]:
     Returns
     -------
     list of Comparison
-        y at the published point, the coupling it stands for, the crossing with the lower edge of the g-2 band, peak efficiency.
+        y at the published point, the coupling it corresponds to, the crossing with the lower edge of the g-2 band, peak efficiency.
     """
     letter = letter_numbers()
     return [*_y_rows(limits, letter), *_band_rows(limits, letter), *_efficiency_rows(limits, letter)]

@@ -156,7 +156,7 @@ class BoxScan:
 
 
 def signal_datasets(result: RunResult | str | Path) -> tuple[str, ...]:
-    """Datasets of simulated signal: those whose weights stand for a coupling."""
+    """Datasets of simulated signal: those whose weights correspond to a coupling."""
     result = RunResult.read(result)
     found = {run.dataset for run in result.exposure.runs if run.g_ref > 0}
     return tuple(name for name in result.datasets if name in found)
@@ -171,7 +171,7 @@ def _efficiency(result: RunResult, name: str, p_cuts: FloatArray, e_cuts: FloatA
     return np.asarray(inside / result.exposure.sum_weights(name), dtype=np.float64)
 
 
-#: Background above which the asymptotic form stands for the exact one.
+#: Background [events] above which the asymptotic form replaces the exact one.
 ENOUGH = 30.0
 
 

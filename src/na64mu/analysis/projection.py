@@ -1,7 +1,7 @@
 """Projections: expected limits with more muons on target and the improvements that the Letter names.
 
 Backgrounds are those of Table I per muon on target, times a factor for each improvement; signal efficiency, systematics of the signal and the split between the trigger
-configurations stay as in 2022. What is assumed stands in each scenario. Masses GeV.
+configurations stay as in 2022. Each scenario states what it assumes. Masses GeV.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def project(
     Raises
     ------
     InputError
-        If a scenario has no muons, or a name stands twice.
+        If a scenario has no muons, or a name is given twice.
     """
     names = [s.name for s in scenarios]
     wrong = [s.name for s in scenarios if not (s.n_mot > 0 and s.per_spill > 0 and s.window >= 0)]

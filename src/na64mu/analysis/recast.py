@@ -86,7 +86,7 @@ def read_user_table(path: str | Path) -> UserTable:
     Parameters
     ----------
     path : str or Path
-        CSV; the forms stand at the head of this module.
+        CSV file in one of the forms described in this module's docstring.
 
     Returns
     -------
@@ -150,7 +150,7 @@ class Recast(Shown):
     limits : SearchLimits
         In signal strength: mu = 1 is the user's table.
     reference : float
-        Coupling that the table stands for.
+        Coupling to which the yields of the table correspond.
     power : float
         The yield grows as coupling ** power.
     uncovered : FloatArray
@@ -289,7 +289,7 @@ def recast(
     pile_up_loss : PileUpLoss
         Taken off the efficiency.
     reference : float
-        Coupling that the table stands for.
+        Coupling to which the yields of the table correspond.
     power : float
         The yield grows as coupling ** power.
     kinematic_map : KinematicMap, optional

@@ -1,6 +1,6 @@
 """MIP windows of one detector: the thresholds that the Letter does not print, fitted from beam muons and kept as TOML.
 
-Energies GeV (VETO: MeV). Files stand in data/calibration/<detector tag>.toml and are made by `na64mu calibrate`.
+Energies GeV (VETO: MeV). Files are named data/calibration/<detector tag>.toml and are made by `na64mu calibrate`.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def command(
     Tracks cannot see some common movements of all modules; the tables name them. With --fix they are known where three modules
     stay; --field-off tells the movement along the bend, which makes all momenta wrong.
 
-    The file that is written stands wherever a detector description is asked for: na64mu run FILES --detector alignment.toml.
+    The file that is written can be given wherever a detector description is asked for: na64mu run FILES --detector alignment.toml.
     The exit code is 3 if some input could not be read.
     """
     from na64mu.alignment.millepede import write_millepede

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ("LogFormatter", "any_encoding", "note", "table_console")
 
-#: What stands for a character that the output has no code for.
+#: Substitute for a character that the output's encoding lacks.
 PLAIN = {"±": "+-", "→": "->", "←": "<-", "×": "x", "…": "...", "−": "-", "–": "-", "—": "-", "·": "*", "≤": "<=", "≥": ">=", "≈": "~"}
 GREEK = {
     "α": "alpha",

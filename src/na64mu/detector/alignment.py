@@ -1,6 +1,6 @@
 """Alignment file: corrections to a detector description and what its trackers do, measured with tracks, kept as TOML.
 
-Lengths mm, angles rad, times ns. It is made by `na64mu align` and stands wherever a detector description is asked for:
+Lengths mm, angles rad, times ns. It is made by `na64mu align` and can be given wherever a detector description is asked for:
 the description it was made for is loaded and corrected. Its content depends on the events only: no dates, no paths.
 """
 

@@ -1,7 +1,7 @@
 """Conditions of a run: channels that are dead or noisy, noise, thresholds, cross-talk, and the sampling ADCs, kept as TOML.
 
-Charges ADC counts, times ns. A file of the kind "conditions" names the description it belongs to and stands wherever a
-detector description is asked for, as an alignment does; the one that ships with the package holds for every detector without one.
+Charges ADC counts, times ns. A file of the kind "conditions" names the description it belongs to and can be given wherever
+a detector description is asked for, like an alignment; the one that ships with the package holds for every detector without one.
 
 Planes are named as everywhere: mm5_x, gem2_y, bms3, st4_y1 (layer 1 of view y); calorimeters ecal0 (preshower), ecal1, vhcal,
 hcal1, hcal2, with the channel ix * n_y + iy; veto (end) and counter (id).

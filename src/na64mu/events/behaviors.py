@@ -189,7 +189,7 @@ class Waveform(NanoCollection):
         return ak.concatenate([self[name][..., np.newaxis] for name in SAMPLES], axis=-1)
 
     def is_saturated(self, ceiling: int = 4095) -> Any:
-        """Whether a sample stands at the ceiling of the ADC."""
+        """Whether a sample is at the ceiling of the ADC."""
         return ak.any(self.samples >= ceiling, axis=-1)
 
 
@@ -218,7 +218,7 @@ class RawEvent(NanoEvents):
 
     @property
     def has_waveforms(self) -> bool:
-        """Whether calorimeters and counters stand as waveforms."""
+        """Whether calorimeters and counters are stored as waveforms."""
         return any(name in WAVEFORMS for name in ak.fields(self))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:

@@ -52,7 +52,7 @@ class Checksums:
             self.branches.setdefault(name, []).append(_crc(column))
 
     def to_json(self) -> str:
-        """As it is written."""
+        """Return the header as it is written."""
         return json.dumps(
             {"format_version": 1, "borders": self.borders, "branches": self.branches, "runs": self.runs, "n_runs": self.n_runs}
         )
@@ -101,7 +101,7 @@ def _crc(column: AnyArray) -> int:
 
 
 def columns_of(batch: RawBatch, low: int, high: int) -> Iterable[tuple[str, AnyArray]]:
-    """Branches of the events low to high - 1 of a batch, as they stand in the tree."""
+    """Branches of the events low to high - 1 of a batch, as they are stored in the tree."""
     for name, column in batch.scalars.items():
         yield name, column[low:high]
     for name, collection in batch.collections.items():

@@ -1,4 +1,4 @@
-"""Friend trees: branches of the same events that stand in several trees, entry by entry, of one file or of several.
+"""Friend trees: branches of the same events that are stored in several trees, entry by entry, of one file or of several.
 
 A layout names them as `trees.friends`. A branch is taken from the first tree that has it, the tree of the events first, as ROOT
 does. Entry i of every tree must be the same event: the trees must have equally many entries, and where a friend repeats the
@@ -100,7 +100,7 @@ def read_event_columns(
     trees : sequence of EventTree
         From `event_trees`.
     names : sequence of str
-        Branches; each stands in one of the trees.
+        Branches; each is in one of the trees.
     path : str or Path
         Path of the file, for the message.
     layout : Layout

@@ -169,7 +169,7 @@ class Part(_Model):
 class Friend(_Model):
     """A tree with further branches of the same entries: in the file of the events, or in another one whose name follows from it.
 
-    `file` is a path beside the file of the events; {stem} in it stands for that file's name without its ending and without `strip`.
+    `file` is a path beside the file of the events; {stem} in it is replaced by that file's name without its ending and without `strip`.
     Written short, the name of a tree of the same file.
     """
 
@@ -193,7 +193,7 @@ class Friend(_Model):
         return self
 
     def path_beside(self, path: str | Path) -> str:
-        """Where the tree stands, for the file of the events at `path`."""
+        """Path of the file that holds the tree, for the file of the events at `path`."""
         if self.file is None:
             return str(path)
         folder, slash, name = str(path).rpartition("/")

@@ -66,7 +66,7 @@ def open_events(
 
 
 def _files(given: str | Path | Iterable[str | Path]) -> list[str | Path]:
-    """Files that names, patterns and folders stand for, in order."""
+    """Files that names, patterns and folders denote, in order."""
     paths: list[str | Path] = []
     for name in file_names(given, "path"):
         found: list[str | Path] = [name]

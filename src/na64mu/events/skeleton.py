@@ -23,7 +23,7 @@ SYNONYMS = {
     "config": ("config", "configuration"),
     "trigger": ("trigger", "triggermask", "triggerbits", "triggerword"),
 }
-#: What stands for a scalar that no branch is called like.
+#: Substitute for a scalar that no branch is named after.
 INSTEAD = {"event": "{ entry = true }"} | dict.fromkeys(("run", "spill", "config", "trigger"), "{ constant = 1 }")
 UNMATCHED = "no branch is called like it"
 

@@ -42,9 +42,9 @@ def calibrate_files(
     selection : WorkingPoint, str or Path
         Working point whose rule `mip` makes the windows.
     detector : Detector, str or Path, optional
-        Description, tag or TOML file that stands for the tags in the files.
+        Description, tag or TOML file that replaces the tags in the files.
     layout : Layout, str or Path, optional
-        Of a foreign tree.
+        Branch layout of a foreign tree.
     chunksize : int
         Events per chunk.
     output : str or Path, optional

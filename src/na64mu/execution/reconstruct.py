@@ -120,9 +120,9 @@ def reconstruct_files(
     selection : WorkingPoint, str or Path
         Working point whose signal box is withheld in data.
     detector : Detector, str or Path, optional
-        Description, tag or TOML file that stands for the tags in the files.
+        Description, tag or TOML file that replaces the tags in the files.
     layout : Layout, str or Path, optional
-        Of a foreign tree.
+        Branch layout of a foreign tree.
     chunksize : int
         Events per chunk.
 

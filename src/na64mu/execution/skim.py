@@ -58,7 +58,7 @@ def skim(
     Raises
     ------
     InputError
-        If anything cannot be read, an event stands twice, or files with and without truth are mixed.
+        If anything cannot be read, an event occurs twice, or files with and without truth are mixed.
     """
     kind, chunksize = one_of(kind, get_args(Storage), "kind", InputError), whole(chunksize, "chunksize", least=1, error=InputError)
     wanted = [one_of(name, TRIGGER_BITS, "keep", InputError) for name in ([keep] if isinstance(keep, str) else keep)]

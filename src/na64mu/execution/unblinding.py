@@ -24,7 +24,7 @@ __all__ = ("RECORD", "unblind")
 
 RECORD = "unblinding.json"
 
-#: Digits that the beginning of a hash must have to stand for it.
+#: Smallest number of leading digits by which a hash may be abbreviated.
 SHORTEST = 12
 
 

@@ -38,7 +38,7 @@ def books_of(
     Returns
     -------
     list of FileBook
-        What `na64mu.results.exposure.reconcile` takes. Events whose first copy stands in another file count as not read here.
+        Bookkeeping in the form that `na64mu.results.exposure.reconcile` takes. Events whose first copy is in another file count as not read.
     """
     books = []
     read: dict[tuple[str, str], dict[tuple[int, int], int]] = defaultdict(dict)
@@ -68,7 +68,7 @@ def books_of(
 
 
 def bookkeeping_losses(books: Iterable[FileBook]) -> list[Loss]:
-    """One loss for every file with events that no muons on target stand behind; a file without events has none to lose."""
+    """One loss for every file with events but without muons on target; a file without events has none to lose."""
     return [
         Loss(book.dataset, book.file, "bookkeeping", sentence) for book, sentence in bookkeeping_problems(books) if any(book.read.values())
     ]

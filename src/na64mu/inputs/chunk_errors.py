@@ -1,4 +1,4 @@
-"""What stands around the work on one chunk: it cannot be read, it needs too much memory, it leaves garbage, its worker dies."""
+"""Error handling around one chunk: unreadable input, memory limits, garbage collection, dead workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events that stand twice: in two files, or twice in one. They count once; what is left out lowers the exposure of its file.
+"""Duplicate events: the same event in two files, or twice in one. They count once; what is left out lowers the exposure of its file.
 
 (run, event) is unique in data. Simulations are told apart by the seed, conditions and weights of their bookkeeping. Only numbers of
 runs whose event numbers overlap are compared one by one, so that the memory does not grow with the number of files.
@@ -44,7 +44,7 @@ class Span:
 
 
 def spans_of(read: Reader, start: int, stop: int) -> tuple[Span, ...]:
-    """What has to be known of a range of entries to see whether its events may stand elsewhere.
+    """Summarise the event numbers of a range of entries, to see whether its events may occur elsewhere.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class Excluded:
     entries : IntArray
         Sorted.
     elsewhere, here : dict of (str, int, int) to int
-        (dataset, run, config) -> events whose first copy stands in another file, or in this one.
+        (dataset, run, config) -> number of events whose first copy is in another file, or in this one.
     """
 
     entries: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
@@ -136,7 +136,7 @@ class Excluded:
 
 
 def find_duplicates(sources: Sequence[EventSource]) -> tuple[dict[str, Excluded], list[Loss]]:
-    """Find events that stand twice; the first copy, in the order of the files, is the one that counts.
+    """Find events that occur twice; the first copy, in the order of the files, is the one that counts.
 
     Parameters
     ----------

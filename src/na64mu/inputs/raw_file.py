@@ -93,7 +93,7 @@ def inspect_file(dataset: str, path: str, override: Detector | None, layout: Lay
     ----------
     dataset, path : str
     override : Detector, optional
-        Description that stands for the tag in the file.
+        Description that replaces the tag in the file.
     layout : Layout, optional
         Maps the branch names of a foreign tree; a raw tree that it does not fit is read as it is.
     spec : FileSpec, optional

@@ -25,7 +25,7 @@ __all__ = ("Fileset", "inspect_files")
 
 @dataclass(frozen=True)
 class Fileset:
-    """Files that can be read, the detectors they need, what was lost on the way, and entries that stand twice (by path)."""
+    """Files that can be read, the detectors they need, what was lost on the way, and entries that occur twice (by path)."""
 
     files: tuple[SourceFile, ...]
     detectors: dict[str, Detector]
@@ -72,7 +72,7 @@ def inspect_files(
     files : str, Path or iterable of them
         See `na64mu.inputs.paths.inputs_of`.
     detector : Detector, str or Path, optional
-        Tag or TOML file that stands for the tags in the files.
+        Tag or TOML file that replaces the tags in the files.
     layout : Layout, optional
         Maps the branch names of foreign trees; among them, raw trees are read as they are.
     steps : bool

@@ -36,12 +36,12 @@ class SummaryFile:
     ----------
     dataset, path, uuid, detector : str
     rows : ranges
-        Where they stand in the file.
+        Ranges of its rows in the file.
     borders : tuple of int
         First rows of the baskets or row groups.
     columns : tuple of str
     exposure : Exposure
-        Of this dataset.
+        Exposure of this dataset.
     origins : dict of int to tuple of str
         Run -> where it comes from; see `na64mu.inputs.duplicates.origins_of`.
     checksums : tuple of (int, int, dict)
@@ -120,7 +120,7 @@ def open_summaries(path: str, tag: str | None = None) -> tuple[list[SummaryFile]
     path : str
         File of event summaries.
     tag : str, optional
-        Detector that stands for the tag in the file.
+        Detector that replaces the tag in the file.
 
     Returns
     -------
@@ -198,7 +198,7 @@ def _files(
                     tuple((int(a), int(b), dict(crcs)) for a, b, crcs in bookkeeping["checksums"]),
                 )
             )
-        if files:  # the warnings stand once
+        if files:  # the warnings are given once
             files[0] = SummaryFile(**{**vars(files[0]), "exposure": Exposure(files[0].exposure.runs, exposure.warnings)})
         rows = sorted(r for f in files for r in f.rows)
         whole = not rows or (rows[0][0] == 0 and rows[-1][1] == borders[-1] and all(a[1] == b[0] for a, b in itertools.pairwise(rows)))

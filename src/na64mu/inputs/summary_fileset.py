@@ -1,6 +1,6 @@
 """The input of a run on event summaries.
 
-Datasets, detectors and exposure are those of the raw trees: they stand in the bookkeeping of the files.
+Datasets, detectors and exposure are those of the raw trees: the bookkeeping of the files holds them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ("SummaryFileset", "are_summaries", "inspect_summaries")
 
 @dataclass(frozen=True)
 class SummaryFileset:
-    """Files of event summaries that can be read, the detectors they need, what was lost, and rows that stand twice (by path)."""
+    """Files of event summaries that can be read, the detectors they need, what was lost, and rows that occur twice (by path)."""
 
     files: tuple[SummaryFile, ...]
     detectors: dict[str, Detector]
@@ -95,7 +95,7 @@ def inspect_summaries(
     files : str, Path or iterable of them
         See `na64mu.inputs.paths.inputs_of`.
     detector : Detector, str or Path, optional
-        Tag or TOML file of a description that stands for the tags in the files.
+        Tag or TOML file of a description that replaces the tags in the files.
     working_point : WorkingPoint
         The selection; its box is compared with the one that was withheld.
 

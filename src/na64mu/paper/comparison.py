@@ -1,7 +1,7 @@
 """Published numbers beside ours: the rows of data/published/comparison.toml, and the verdict on each.
 
-A number agrees if it lies within the tolerance, which stands in the file with its reason; it is never tuned to do so. Where our statistical error does not decide,
-the verdict says that instead.
+A number agrees if it lies within the tolerance, which is given in the file with its reason; it is never tuned to do so. Where our
+statistical error does not decide, the verdict says that instead.
 """
 
 from __future__ import annotations
@@ -75,11 +75,11 @@ class Published(_Model):
     Attributes
     ----------
     key : str
-        Of our number.
+        Key of our number.
     group, what, unit : str
-        Heading, words, unit.
+        Heading of the group, description of the number, and its unit.
     letter : str
-        Where the number stands in letter.toml, such as "trigger_rate.value.0"; empty if the Letter does not print it.
+        Path of the number in letter.toml, such as "trigger_rate.value.0"; empty if the Letter does not print it.
     scale : float
         Unit of the table over that of the file.
     is_upper : bool
@@ -163,7 +163,7 @@ def published_rows(path: Path | None = None) -> tuple[Published, ...]:
     Raises
     ------
     InputError
-        If the file is wrong, or a key stands twice.
+        If the file is wrong, or a key is used twice.
     """
     place = path or Path(str(files("na64mu.data").joinpath("published", "comparison.toml")))
     rows = validate(_Rows, read_toml(place, InputError), str(place.name), InputError).row

@@ -1,7 +1,7 @@
 r"""Distribution of (x, psi) in mu N -> mu N X, tabulated and drawn from.
 
 Energies and masses GeV, angles rad, cross-sections pb; x is the energy fraction of X, psi the recoil angle of the muon. The
-formulas stand in `tree_level` and `weizsaecker`; totals alone are faster in `cross_section`.
+formulas are in `tree_level` and `weizsaecker`; `cross_section` computes totals faster.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ COLUMNS: dict[str, tuple[np.dtype, str, str]] = {
 
 @dataclass(frozen=True)
 class Derived:
-    """A column that is computed from stored ones where it is asked for; it stands in no file.
+    """A column that is computed from stored ones on request; it is not written to any file.
 
     Attributes
     ----------

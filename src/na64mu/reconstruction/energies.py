@@ -140,7 +140,7 @@ def _panels(rows, end, end_ratio, ends, inside, outside):  # type: ignore[no-unt
 def veto_energy(digits: Jagged, detector: DetectorLike) -> InOut:
     """Energy in the VETO: per panel the geometric mean of its two ends, summed over the panels.
 
-    Each end stands on the scale of the whole panel. Where one end is below `end_ratio` of the other, the larger counts alone.
+    Each end is calibrated to the energy of the whole panel. Where one end is below `end_ratio` of the other, the larger counts alone.
 
     Parameters
     ----------

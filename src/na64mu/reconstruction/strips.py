@@ -24,7 +24,7 @@ from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray, WordArray
 
 __all__ = ("Clusters", "StripMap", "find_clusters", "gem_clusters", "gem_map", "micromegas_clusters", "micromegas_map", "raw_columns")
 
-MASKED = -2  # stands for the row of a channel that is not read
+MASKED = -2  # is the row of a channel that is not read
 MIN_STRIPS = 2  # smallest cluster (NA64 Micromegas clustering; E. Depero, thesis, chapter 2)
 SHARED_FRACTION = (
     0.5  # a run that owes more of its charge to a larger cluster's channels is a ghost, as is one without MIN_STRIPS of its own
@@ -41,7 +41,7 @@ class StripMap(NamedTuple):
     Attributes
     ----------
     channel : SmallArray
-        Electronics channel of every strip, shape (n_planes, n_strips + 2): strip s stands at s + 1, and n_channels,
+        Electronics channel of every strip, shape (n_planes, n_strips + 2): strip s is at index s + 1, and n_channels,
         which never fires, where there is no strip.
     strips : SmallArray
         Strips of every channel, shape (n_planes, n_channels, multiplexing), -1 beyond its last one.
@@ -168,7 +168,7 @@ class _Event(NamedTuple):
     ----------
     row_of : IntArray
         Latest row of every channel that fired, MASKED if it is not read, -1 at first, shape (n_planes, n_channels + 1); the last channel
-        stands for no strip.
+        belongs to no strip.
     lit : WordArray
         Strips of the channels that fired, one bit each, shape (n_planes, n_words); 0 between events.
     bridges : WordArray

@@ -54,7 +54,7 @@ def tail_figure(sample: TailSample, estimate: TailEstimate, ax: Axes | None = No
     sample : TailSample
         The spectrum that was fitted.
     estimate : TailEstimate
-        Made from it; its numbers of events stand in the legend for the muons on target of the estimate.
+        Estimate made from this spectrum; the legend gives its numbers of events for its muons on target.
     ax : Axes, optional
         Where to draw.
 

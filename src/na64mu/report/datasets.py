@@ -41,7 +41,7 @@ def counting_datasets(result: RunResult) -> tuple[str, ...]:
 
 
 def data_and_simulation(result: RunResult) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Datasets of data, and of simulated events that count: generated events stand in the bookkeeping of simulation only.
+    """Datasets of data, and of simulated events that count: only the bookkeeping of simulation holds generated events.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def combined(result: RunResult, name: str, datasets: tuple[str, ...]) -> Any:
 
 
 def kind_of_events(result: RunResult, datasets: tuple[str, ...]) -> str:
-    """Whether datasets hold data, simulation or both: generated events stand in the bookkeeping of simulation only."""
+    """Whether datasets hold data, simulation or both: only the bookkeeping of simulation holds generated events."""
     kinds = {"simulation" if run.n_generated else "data" for run in result.exposure.runs if run.dataset in datasets}
     return " and ".join(sorted(kinds))
 
@@ -82,7 +82,7 @@ def exposure_text(result: RunResult, datasets: tuple[str, ...]) -> str:
 
 
 def uncut_text(result: RunResult, datasets: tuple[str, ...], p_out: str = "p_out") -> str:
-    """Which events stand in a spectrum before any cut: while data are blinded, none with p_out of the box (`na64mu.results.blinding`).
+    """Say which events a spectrum before any cut contains: while data are blinded, none with p_out of the box (`na64mu.results.blinding`).
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ class Cells:
     rows : sequence of tuple of str
         One text per column.
     left : frozenset of int
-        Columns with words; the others hold numbers and stand to the right.
+        Columns with words; the others hold numbers and are aligned to the right.
     note : str
         One sentence below the table.
     """
@@ -159,7 +159,7 @@ def _region(result: RunResult, dataset: str, region: str) -> str:
 
 
 def exposure_cells(result: RunResult) -> Cells:
-    """Muons on target per dataset and trigger configuration: recorded, and what the events read stand for."""
+    """Muons on target per dataset and trigger configuration: the number recorded, and the number that the events read represent."""
     groups: dict[tuple[str, int], list[RunExposure]] = defaultdict(list)
     for run in result.exposure.runs:
         groups[run.dataset, run.config].append(run)

@@ -50,7 +50,7 @@ def thresholds(result: RunResult, column: str) -> list[Threshold]:
     Returns
     -------
     list of Threshold
-        Empty if no cut looks at the quantity. Equal windows of several detectors stand once.
+        Empty if no cut looks at the quantity. Equal windows of several detectors are listed once.
     """
     found = [t for cut in result.working_point.cuts for t in _of_cut(cut, column, result.windows)]
     box = result.working_point.box

@@ -2,7 +2,7 @@
 
 The beam has `hadron_fraction` hadrons per muon; the weight of an event is the expected number of such events per beam muon.
 
-What they are is not published. The fractions of the description are those of M2's hadron beam, in front of which no absorber stands. The 9.9 m of
+What they are is not published. The fractions of the description are those of M2's hadron beam, which has no absorber in front. The 9.9 m of
 beryllium of the muon beam let 2e-8 of the pions, 1e-7 of the negative and 2e-7 of the positive kaons and 6e-12 of the protons through without
 an interaction (interaction lengths of Geant4 11.4 at 160 GeV/c: 56, 62, 64 and 38 cm): survivors would be richer in kaons, but they
 are far fewer than 5e-5 of the muons. The rate of decays is proportional to the fraction of kaons; benchmarks/decays.py says what the

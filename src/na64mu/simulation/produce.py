@@ -203,7 +203,7 @@ def produce(
     mass : float, optional
         Mass of the boson of a signal [GeV].
     g_ref : float
-        Coupling that the weights of a signal stand for.
+        Coupling that the weights of a signal correspond to.
     prescale_calibration : int
         Write every n-th calibration trigger; 0 writes only physics triggers.
     kind : {"ttree", "rntuple"}

@@ -114,7 +114,7 @@ def zprime_plans(
     mass : float
         [GeV].
     coupling : float
-        g that the weight stands for.
+        Coupling g that the weight corresponds to.
     n : int
         How many.
     rng : Generator
@@ -171,7 +171,7 @@ def hard_loss_plans(
     """Plans for one loss above a threshold in the ECAL, of one process or of any in its proportion.
 
     The loss itself is drawn where it happens, for the energy that the muon has there; its rate is that at the mean beam momentum.
-    Other losses happen besides, so an event with k losses above the threshold stands in the sample k times too often: the bias is
+    Other losses happen besides, so an event with k losses above the threshold is in the sample k times too often: the bias is
     the weight itself, below 1 % above 10 GeV.
 
     Parameters

@@ -1,6 +1,6 @@
 """What a shower sprays out of the rear of the last stack: photons and electrons followed one by one down to half an MeV.
 
-Behind the HCAL stands S_mu beside the beam. A muon that radiates in the last layers fires it with soft particles that leave the iron far from
+S_mu is behind the HCAL, beside the beam. A muon that radiates in the last layers fires it with soft particles that leave the iron far from
 the axis: the mean shape of a shower says nothing about them. Here every photon scatters (Compton) or makes a pair, every electron loses
 energy in the plates that it crosses, strikes others, scatters (Rossi and Greisen), and radiates (Bethe and Heitler), with the
 cross-sections of physics/electromagnetic.py and no number of its own. Nothing is deposited: the cells have had the shower's mean profile.

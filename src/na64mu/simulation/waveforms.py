@@ -126,7 +126,7 @@ def _add_pulse(shape: PulseShape, height: float, time: float, s: Sampler, wave: 
 
 @general_kernel
 def _record(wave: FloatArray, pedestal: float, s: Sampler, out: AnyArray, rng: np.random.Generator) -> bool:
-    """What the ADC makes of a wave; False if no sample stands above the threshold."""
+    """Digitise a wave as the ADC does; returns False if no sample is above the threshold."""
     seen = False
     for k in range(len(wave)):
         base = pedestal + (s.odd_offset if k % 2 else 0.0)

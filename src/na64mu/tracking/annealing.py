@@ -37,7 +37,7 @@ class CompetingFit:
     tracks : FittedTracks
         The fit with every plane's hits weighted by their probabilities.
     probability : FloatArray
-        Of every hit to belong to the track, shape (n, n_planes, n_competing).
+        Probability of every hit to belong to the track, shape (n, n_planes, n_competing).
     ndf : FloatArray
         Sum of the probabilities minus five, shape (n,).
     """
@@ -71,7 +71,7 @@ def _distances(u: FloatArray, weight: FloatArray, blend: FloatArray, tracks: Fit
 
 
 def _together(distance: FloatArray, hit_of: IntArray) -> FloatArray:
-    """Coordinates of one hit stand or fall together: the sum of their distances."""
+    """Sum of the distances of all coordinates of one hit, which are accepted or rejected together."""
     return np.stack([distance[:, hit_of == hit].sum(axis=1) for hit in range(hit_of[-1] + 1)], axis=1)[:, hit_of]
 
 

@@ -349,7 +349,7 @@ def find_candidates(hits: Hits, view: Projection, n_planes: int, curvature: Floa
         hits.u, hits.sigma, hits.source, start, stop, np.empty(n_par, dtype=np.int64),
         np.empty((room, n_view), dtype=np.int64), np.empty((room, 3)), np.empty(room), np.empty(room),
     )  # fmt: skip
-    # in memory all first candidates stand together, then all second ones: few events have more than one, and what is not written is no page
+    # in memory all first candidates come first, then all second ones: few events have more than one, and pages never written are not allocated
     rows = (MAX_TRACKS, n_events)
     found, (chi2, score) = np.empty((*rows, n_view), dtype=np.int64), np.empty((2, *rows))
     parameters = np.empty((*rows, 3)).swapaxes(0, 1)

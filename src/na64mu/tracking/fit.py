@@ -1,6 +1,6 @@
 """Fit of tracks over (x, y, tx, ty, q/p): Kalman filter, smoother, and the residual of every hit.
 
-The formulas stand in kalman.py; a spectrometer's fit is written out and compiled once (source.py, engine.py) and
+The formulas are in kalman.py; a spectrometer's fit is generated and compiled once (code_generation.py, compiled_fit.py) and
 then runs on several tracks at a time. The charge is free: q/p may change its sign in the fit.
 """
 

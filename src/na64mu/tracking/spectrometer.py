@@ -101,7 +101,7 @@ class Spectrometer:
     total_x0 : float
         Radiation lengths of all planes and air together, for Highland's logarithm.
     regions : tuple of FieldRegion
-        Fringe fields and maps; there they stand in place of the boxes.
+        Fringe fields and maps; they replace the boxes where they apply.
     """
 
     name: str
@@ -135,7 +135,7 @@ class Spectrometer:
         -------
         FloatArray
             Shape (n_steps, 5): start z, end z [mm], Bx, By [T], thickness in radiation lengths. Steps between planes end at
-            the next plane; the thickness spreads over the step. Fringe fields and maps stand here as their boxes, see `legs`.
+            the next plane; the thickness spreads over the step. Fringe fields and maps appear here as their boxes, see `legs`.
         """
         return self._cut(self.boxes, ())[:, :5]
 
@@ -226,7 +226,7 @@ def check_spectrometer(spectrometer: object) -> None:
     Raises
     ------
     DetectorError
-        If there are no planes or they do not stand in order of z, a number makes no sense, or field boxes overlap or reach beyond the planes.
+        If there are no planes or they are not in order of z, a number makes no sense, or field boxes overlap or reach beyond the planes.
     """
     if not isinstance(spectrometer, Spectrometer):
         msg = f"spectrometer must be a Spectrometer of na64mu.tracking.spectrometer, such as spectrometer(detector, 1); found {type(spectrometer).__name__}"

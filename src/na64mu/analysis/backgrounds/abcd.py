@@ -36,7 +36,7 @@ class AbcdEstimate:
         Upper limits that cover; quote these.
     regions : Regions
     n_mot : float
-        Muons on target that the numbers stand for; 0 if not known.
+        Muons on target that the numbers correspond to; 0 if not known.
     """
 
     value: float

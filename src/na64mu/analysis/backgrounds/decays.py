@@ -172,7 +172,7 @@ class DecayEstimate:
     n_selected : int
         Simulated events in the signal box.
     n_mot : float
-        Muons on target that they stand for.
+        Muons on target that they correspond to.
     """
 
     value: float
@@ -201,9 +201,9 @@ def decay_estimate(
     Parameters
     ----------
     selected : Counts
-        Simulated events in the signal box after all cuts; an event's weight is the hadrons it stands for.
+        Simulated events in the signal box after all cuts; an event's weight is the number of hadrons it represents.
     n_hadrons : float
-        Hadrons that the simulation stands for: the sum of weights of all generated events.
+        Number of hadrons that the simulation represents: the sum of weights of all generated events.
     n_mot : float
         Muons on target of the exposure.
     contamination : float

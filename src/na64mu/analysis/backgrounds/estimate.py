@@ -90,7 +90,7 @@ def estimate_backgrounds(
     Returns
     -------
     Backgrounds
-        What could not be estimated stands in `missing` with the reason, and in the table as not estimated.
+        What could not be estimated is listed in `missing` with the reason, and in the table as not estimated.
     """
     result, seed, n_mot = (
         RunResult.read(result),

@@ -44,7 +44,7 @@ class LeakageEstimate:
     n_shape, n_rate : float
         Effective events of the fall (border to threshold), and of the rate.
     n_mot : float
-        Muons on target that the numbers stand for.
+        Muons on target that the numbers correspond to.
     """
 
     value: float

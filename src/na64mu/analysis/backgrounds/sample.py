@@ -36,7 +36,7 @@ class TailSample:
     scale : float
         Weighted events per effective one; 1 in data.
     n_mot : float
-        Muons on target that the sample stands for; 0 if not known.
+        Muons on target that the sample represents; 0 if not known.
     """
 
     edges: FloatArray

@@ -81,7 +81,7 @@ class BackgroundTable:
     n_mot: float
 
     def expected(self) -> dict[str, float]:
-        """Background -> events, of those that are estimated; what has an upper limit alone stands in `bounds`."""
+        """Background -> events, of those that are estimated; those with an upper limit only are in `bounds`."""
         return {row.name: row.ours.value for row in self._known() if not row.ours.is_upper}
 
     def errors(self) -> dict[str, float]:

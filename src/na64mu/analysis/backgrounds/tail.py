@@ -38,7 +38,7 @@ class TailEstimate:
     n_tail : float
         Effective events in it.
     n_mot : float
-        Muons on target that the numbers below stand for; 0 if not known.
+        Muons on target that the numbers below correspond to; 0 if not known.
     nominal : FormFit or None
         Best form; None if there are too few events for a fit.
     forms, cross_checks : tuple of FormFit

@@ -80,7 +80,7 @@ class EfficiencyTable:
     Raises
     ------
     InputError
-        If a configuration has fewer than two masses, or a mass stands twice.
+        If a configuration has fewer than two masses, or a mass is given twice.
     """
 
     points: tuple[EfficiencyPoint, ...]

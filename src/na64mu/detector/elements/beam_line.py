@@ -78,7 +78,7 @@ class Magnet(Element):
         if self.map is None and (self.map_units is not None or self.map_hash):
             msg = f"magnet {self.name}: map_units and map_hash belong to a map, and there is none"
             raise ValueError(msg)
-        # tanh has a pole at pi / 2 fringe lengths off the middle plane: there stand the poles of the magnet
+        # tanh has a pole at pi / 2 fringe lengths off the middle plane, where the poles of the magnet are
         shortest = self.gap_half / FRINGE_REACH
         if 0.0 < self.fringe < shortest:
             msg = f"magnet {self.name}: a fringe of {self.fringe:g} mm is too short for an aperture of {self.gap_half:g} mm along the field; give at least {shortest:.0f} mm, or 0 for a hard edge"
