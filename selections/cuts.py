@@ -316,7 +316,7 @@ def register_cut(thresholds: Any, *, name: str | None = None) -> Callable[[Cutti
 
 
 def user_cuts(names: Iterable[str]) -> dict[str, CutDefinition]:
-    """Those of some cuts that a user defined.
+    """Those of the named cuts that a user defined.
 
     Parameters
     ----------

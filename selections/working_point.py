@@ -167,7 +167,7 @@ class WorkingPoint(Shown, _Model):
             raise ValueError(msg)
         for what, values in (("cuts", names), ("regions", [r.name for r in self.regions]), ("spectra", [s.column for s in self.spectra])):
             if len(set(values)) != len(values):
-                msg = f"{what}: a name stands twice in {list(values)}"
+                msg = f"{what}: a name is given twice in {list(values)}"
                 raise ValueError(msg)
         for key in ("plane_cut", "blind_at"):
             if getattr(self, key) not in names:
@@ -177,7 +177,7 @@ class WorkingPoint(Shown, _Model):
             seen = [column for column in cut.thresholds.columns if column not in RECORDED]
             if seen:
                 msg = (
-                    f"cuts: {cut.name!r} looks at {seen[0]} and stands before blind_at = {self.blind_at!r}: what it keeps would count "
+                    f"cuts: {cut.name!r} looks at {seen[0]} and comes before blind_at = {self.blind_at!r}: what it keeps would count "
                     "events of the signal box; put it behind"
                 )
                 raise ValueError(msg)
@@ -343,7 +343,7 @@ def _with_cut(cuts: list[dict[str, Any]], own: dict[str, Any], path: Path, base:
         i = _named(name, cuts, path, "cuts", base, advice='; after = "NAME" adds it behind a cut')
         return [*cuts[:i], new, *cuts[i + 1 :]]
     if name in [cut.get("name") for cut in cuts]:
-        msg = f"{path}: cuts: {name!r} is a cut of the base {base!r} already: leave out `after` to replace it where it stands"
+        msg = f"{path}: cuts: {name!r} is a cut of the base {base!r} already: leave out `after` to replace it in its place"
         raise SelectionError(msg)
     i = _named(own["after"], cuts, path, f"cuts: {name}: after", base)
     return [*cuts[: i + 1], new, *cuts[i + 1 :]]

@@ -117,7 +117,7 @@ def one_line(text: object) -> str:
     Parameters
     ----------
     text : object
-        Of a message or of a cell of a table.
+        Text of a message or of a cell of a table.
 
     Returns
     -------

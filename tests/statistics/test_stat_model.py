@@ -81,7 +81,7 @@ def test_repr_shows_rates():
         (((1.0, float("nan")), {}), "signal: expected events"),
         (((0.0, 0.0), {"b": (0.1, 0.1)}), "the signal is zero in every channel"),
         (((1.0, 1.0), {"b": (0, 0)}, (Systematic("x", {"c": 0.1}),)), "systematic x: no sample 'c' in the model: there are signal, b"),
-        (((1.0, 1.0), {}, (Systematic("x", {"signal": 0.1}), Systematic("x", {"signal": 0.2}))), "systematic 'x' stands twice"),
+        (((1.0, 1.0), {}, (Systematic("x", {"signal": 0.1}), Systematic("x", {"signal": 0.2}))), "systematic 'x' is in the model twice"),
         (((1.0, 1.0), {}, (Systematic("x", {"signal": (0.1,)}),)), "systematic x: 1 sizes for signal in 2 channels"),
         (
             ((1.0, 1.0), {}, (Systematic("x", {"signal": -1.0}),)),

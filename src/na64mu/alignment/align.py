@@ -1,4 +1,4 @@
-"""The alignment of one spectrometer: find tracks, solve the global chi2, move the modules, and again with narrower windows."""
+"""The alignment of one spectrometer: find tracks, solve the global chi2, move the modules, and iterate with tighter windows."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ class AlignedSpectrometer:
     correction : FloatArray
         What was added to them in all [mm or rad], shape (g,).
     solution : Solution
-        Of the last pass.
+        Solution of the last pass.
     modes : list of Mode
         Common modes.
     equations : NormalEquations
-        Of the last pass.
+        Normal equations of the last pass.
     tracks : list of TrackHits
         Tracks of the last pass without outliers, one entry per sample.
     """
@@ -163,7 +163,7 @@ def align_spectrometer(
     fixed : str or iterable of str
         Modules that stay where they are.
     survey_shift, survey_rotation : float
-        How well the description is believed [mm, rad]: the modules may be off by a few of these.
+        Prior uncertainty of the description [mm, rad]: the modules may be displaced by a few of these.
     passes : tuple of Pass
         Windows, from wide to narrow.
     progress : callable, optional

@@ -31,7 +31,7 @@ class Closure:
     inside : FloatArray
         After the alignment, without what goes with the common movements that were held: what tracks can know.
     error : FloatArray
-        Of `inside`, from the alignment.
+        Standard deviation of `inside`, estimated by the alignment.
     """
 
     names: list[str]

@@ -1,4 +1,4 @@
-"""The input of Millepede II: one binary record per track, and a steering file with the names of the parameters.
+"""Input files for Millepede II: one binary record per track, and a steering file with the names of the parameters.
 
 A record is an int32 (twice the number n of words), n float32 and n int32, in the byte order of the machine. Word 0 is empty.
 Each measurement has a word with its value (int: 0), one per local derivative (int: its number, from 1), a word with its

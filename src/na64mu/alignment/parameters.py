@@ -55,11 +55,11 @@ class FreeParameters:
     Attributes
     ----------
     modules : tuple of str
-        Modules in the order of the beam.
+        Modules in order along the beam.
     free : tuple of (int, str)
         Module and component of every parameter.
     survey : FloatArray
-        How well the description is believed: standard deviation of every parameter [mm or rad], shape (n_parameters,).
+        Prior uncertainty of the description: standard deviation of every parameter [mm or rad], shape (n_parameters,).
     """
 
     modules: tuple[str, ...]
@@ -80,11 +80,11 @@ class FreeParameters:
         spectrometer : Spectrometer
             MS1 or MS2.
         detector : Detector, str or Path
-            Its description.
+            Detector description.
         fixed : str or iterable of str
-            Modules that stay where the description has them.
+            Modules that keep their position in the description.
         survey_shift, survey_rotation : float
-            How well the description is believed [mm, rad].
+            Prior uncertainty of the description [mm, rad].
 
         Returns
         -------

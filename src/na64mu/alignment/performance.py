@@ -1,4 +1,4 @@
-"""What the planes do: resolution, efficiency and noise of every measuring plane, from tracks that do not use it.
+"""Resolution, efficiency and noise of every measuring plane, from tracks that do not use it.
 
 Lengths mm.
 """

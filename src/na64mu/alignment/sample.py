@@ -1,4 +1,4 @@
-"""Hits for an alignment: made once with the description that the files are read with, carried along when modules move."""
+"""Hits for an alignment: reconstructed once with the description of the files, and transformed when modules move."""
 
 from __future__ import annotations
 

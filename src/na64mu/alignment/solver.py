@@ -32,9 +32,9 @@ class NormalEquations:
     right : FloatArray
         Shape (g,).
     chi2 : float
-        Of all tracks at d = 0.
+        Sum of the chi2 of all tracks at d = 0.
     ndf : int
-        Of all tracks.
+        Sum of the degrees of freedom of all tracks.
     n_tracks : int
         Number of tracks.
     n_hits : IntArray

@@ -1,4 +1,4 @@
-"""Drift relation of straw chambers: a first one from the spectrum of drift times, then time against the distance of tracks.
+"""Drift relation of straw chambers: a first estimate from the spectrum of drift times, then from time against distance to tracks.
 
 Times ns, distances mm. The relation time = t0 + drift x distance is what the description carries; the measured points
 are kept beside it, so that a non-linear relation is visible.

@@ -1,4 +1,4 @@
-"""Where tracks cross all planes of a spectrometer, and how that depends on their parameters.
+"""Intersections of tracks with all planes of a spectrometer, and their derivatives with respect to the track parameters.
 
 Parameters are (x, y, tx, ty, q/p) at the first plane: mm, rad, c/GeV. A spectrometer without field has no boxes. Fringe fields
 and field maps are replaced by a box of the same field integral: the difference of the paths is degenerate with a common movement along the bend.

@@ -60,7 +60,7 @@ class SearchLimits(Shown):
     models : dict of float to CountingModel
         Mass [GeV] -> model with the signal at g_ref and the branching ratio to neutrinos.
     scan : LimitScan
-        Of these models.
+        Limits of these models, mass by mass.
     dark : DarkSector
     """
 

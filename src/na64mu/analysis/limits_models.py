@@ -36,11 +36,11 @@ class Boson:
     Attributes
     ----------
     name : str
-        As on the command line.
+        Name of the boson as on the command line.
     title : str
     mediator : Mediator
     symbol : str
-        Of the coupling: "g" or "epsilon".
+        Symbol of the coupling: "g" or "epsilon".
     from_map : bool
         Whether the efficiency comes from the map in (x, psi') and not from simulated samples of this spin.
     """
@@ -78,7 +78,7 @@ def boson_efficiencies(boson: Boson, table: Efficiencies, kinematic_map: str | P
     ----------
     boson : Boson
     table : Efficiencies
-        Of the Z'; one efficiency for all masses holds for every boson.
+        Efficiencies of the Z'; one efficiency for all masses holds for every boson.
     kinematic_map : str or Path
         Name or file of the map.
 

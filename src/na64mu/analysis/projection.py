@@ -189,7 +189,7 @@ class Projection:
             out.mkdir(parents=True, exist_ok=True)
         rows = self.rows()
         with writing(out / "projection.csv"), (out / "projection.csv").open("w", encoding="utf-8", newline="") as stream:
-            stream.write("# median expected upper limits; what each scenario assumes stands in projection.json\n")
+            stream.write("# median expected upper limits; what each scenario assumes is in projection.json\n")
             writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
@@ -206,7 +206,7 @@ def project(
     Parameters
     ----------
     yields : SignalYield
-        Of any exposure.
+        Signal yields at any exposure.
     scenarios : sequence of Scenario
     dark : DarkSector, optional
         For the limits on y.

@@ -114,7 +114,7 @@ def read_user_table(path: str | Path) -> UserTable:
     rows = np.array([_row(path, number, line, head) for number, line in numbered[1:]])
     table = UserTable({name: rows[:, i] for i, name in enumerate(head)}, str(path))
     if not table.has_events and len(table.masses) != len(rows):
-        msg = f"{path}: a mass stands twice: give every mass one row of yields"
+        msg = f"{path}: a mass is given twice: give every mass one row of yields"
         raise InputError(msg)
     for mass in table.masses:
         if not table.columns["per_mot"][table.columns["mass_GeV"] == mass].sum() > 0:

@@ -116,7 +116,7 @@ def counting_from(
     n_mot : float, optional
         Project to so many muons on target: expected limits only.
     seed : int
-        Of bootstrap and toys.
+        Seed of bootstrap and toys.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def limits_of(
     detector : Detector or str
         Set-up: the layers of the target.
     method : Method or str
-        Of the cross-section.
+        Method for the production cross-section.
     form_factor : FormFactor or str
         Responses of the nucleus.
     g_ref : float

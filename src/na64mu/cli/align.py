@@ -25,7 +25,7 @@ __all__ = ("command",)
 @click.command(name="align", short_help="Align and calibrate the trackers with beam muons.")
 @click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path())
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="TOML file to write.")
-@click.option("--detector", metavar="TAG|FILE", help="Detector description to correct; stands for the tags in the files.")
+@click.option("--detector", metavar="TAG|FILE", help="Detector description to correct; replaces the tags in the files.")
 @click.option(
     "--field-off", multiple=True, metavar="FILE", help="File taken with the magnets off: straight tracks tell what bent ones cannot."
 )

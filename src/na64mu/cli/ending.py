@@ -74,7 +74,7 @@ def goes_on(verb: str, parameters: VerbParameters) -> str:
     verb : str
         Its name.
     parameters : mapping
-        Of the command line, as the verb gets them.
+        Parameters of the command line, as the verb receives them.
 
     Returns
     -------

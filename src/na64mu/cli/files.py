@@ -30,7 +30,7 @@ def check_files(ctx: click.Context) -> None:
     Parameters
     ----------
     ctx : click.Context
-        Of a verb, with its parameters.
+        Context of a verb, with its parameters.
 
     Raises
     ------

@@ -22,7 +22,7 @@ def nearest(word: str, known: list[str] | tuple[str, ...] | dict[str, str]) -> s
     Parameters
     ----------
     word : str
-        As typed.
+        The word as typed.
     known : sequence of str
         What there is.
 
@@ -43,7 +43,7 @@ def suggestion(message: str) -> str:
     Parameters
     ----------
     message : str
-        As in "no detector description 'na64-2022': known are g4raw-indep-1, na64mu-2022".
+        Message such as "no detector description 'na64-2022': known are g4raw-indep-1, na64mu-2022".
 
     Returns
     -------

@@ -131,7 +131,7 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
 
     With --model the same for a scalar, pseudoscalar, axial vector, or a dark photon (epsilon = g / e): limits_MODEL.csv and a figure.
 
-    OUT is an output folder of `na64mu run`. With --published the Letter's exposure and backgrounds stand for it: what is then compared is signal yield and
+    OUT is an output folder of `na64mu run`. With --published the Letter's exposure and backgrounds replace it: what is then compared is signal yield and
     statistics. Writes limits.csv, yields.csv, systematics.csv, the pyhf likelihood (background_only.json, patchset.json), and figures.
     """
     boson = options["model"]

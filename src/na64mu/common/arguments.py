@@ -33,7 +33,7 @@ def choice(value: object, kind: type[Member], name: str) -> Member:
     kind : type
         The enumeration.
     name : str
-        Of the argument, for the message.
+        Name of the argument, for the message.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def one_of(value: Any, choices: Iterable[Any], name: str, error: type[Na64muErro
     choices : iterable
         The plain values.
     name : str
-        Of the argument, for the message.
+        Name of the argument, for the message.
     error : type
         Exception to raise.
 
@@ -134,7 +134,7 @@ def numbers(
     value : FloatArray or float
         A number or numbers, of any shape.
     name : str
-        Of the argument, with its unit, for the message.
+        Name of the argument with its unit, for the message.
     above, below : float
         Limits that are not allowed themselves.
     least, most : float
@@ -186,7 +186,7 @@ def whole(value: Any, name: str, *, least: int = 0, most: int | None = None, err
     value : int
         The number; 3.0 is one, 3.5 and True are none.
     name : str
-        Of the argument, for the message.
+        Name of the argument, for the message.
     least, most : int
         Limits, which are allowed themselves.
     error : type
@@ -220,7 +220,7 @@ def file_name(value: Any, name: str, error: type[Na64muError] = InputError, want
     value : str or os.PathLike
         The name.
     name : str
-        Of the argument, for the message.
+        Name of the argument, for the message.
     error : type
         Exception to raise.
     wanted : str
@@ -258,7 +258,7 @@ def file_names(value: Any, name: str, error: type[Na64muError] = InputError, *, 
     value : str, os.PathLike or iterable of them
         One name, or a list, tuple, set, generator ... of names.
     name : str
-        Of the argument, for the message.
+        Name of the argument, for the message.
     error : type
         Exception to raise.
     may_be_none : bool

@@ -35,7 +35,7 @@ def code_closure(function: Callable[..., Any], root: Path = ROOT) -> tuple[Path,
     Parameters
     ----------
     function : callable
-        Of a module of the package, or of one that imports it.
+        A function of a module of the package, or of one that imports it.
     root : Path
         Folder of the package.
 
@@ -74,7 +74,7 @@ def closure_hash(function: Callable[..., Any], root: Path = ROOT) -> str:
     Parameters
     ----------
     function : callable
-        Of a module of the package, or of one that imports it.
+        A function of a module of the package, or of one that imports it.
     root : Path
         Folder of the package.
 

@@ -93,7 +93,7 @@ def warn_renamed(old: str, new: str, *, stacklevel: int = 2) -> None:
     old, new : str
         The names, as a user writes them.
     stacklevel : int
-        As for `warnings.warn`, counted from the caller.
+        Stack level as for `warnings.warn`, counted from the caller.
     """
     import warnings
 

@@ -189,7 +189,7 @@ def remove_old(folder: Path, days: float = KEPT) -> int:
     Parameters
     ----------
     folder : Path
-        Of compiled kernels.
+        Folder of compiled kernels.
     days : float
         Without use.
 

@@ -134,7 +134,7 @@ def modules_of(kind: Any) -> frozenset[str]:
     Parameters
     ----------
     kind : numba type
-        Of an argument.
+        Type of an argument.
 
     Returns
     -------

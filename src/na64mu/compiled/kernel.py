@@ -46,7 +46,7 @@ def _form(signature: str | None = None, *, kept: bool = True, **options: Any) ->
     kept : bool
         Whether what is compiled is kept on disk; not needed for what is always written out where it is called.
     **options
-        Of `numba.njit`.
+        Options of `numba.njit`.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def typed_kernel(signature: str | None) -> Decorator:
     Parameters
     ----------
     signature : str or None
-        As "void(float64[:, ::1], int64)"; None if the types are known at the first call only.
+        Signature such as "void(float64[:, ::1], int64)"; None if the types are known at the first call only.
 
     Returns
     -------

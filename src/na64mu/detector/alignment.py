@@ -114,7 +114,7 @@ class Alignment(_Model):
             raise ValueError(msg)
         for what, names in (("modules", [m.name for m in self.modules]), ("straws", [s.name for s in self.straws])):
             if len(set(names)) != len(names):
-                msg = f"{what}: a name stands twice in {names}"
+                msg = f"{what}: a name is given twice in {names}"
                 raise ValueError(msg)
         return self
 

@@ -124,7 +124,7 @@ class Conditions(Element):
             raise ValueError(msg)
         planes = [c.plane for c in self.channels]
         if len(set(planes)) != len(planes):
-            msg = f"channels: a plane stands twice in {planes}"
+            msg = f"channels: a plane is named twice in {planes}"
             raise ValueError(msg)
         for name, sections in (("counter", 1), ("veto", 1), ("ecal", 2), ("vhcal", 1), ("hcal", 1)):
             if len(getattr(self, name).counts) != sections:

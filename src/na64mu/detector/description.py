@@ -81,7 +81,7 @@ class Detector(Shown, BaseModel):
         }
         for kind, names in named.items():
             if len(set(names)) != len(names):
-                msg = f"{kind}: an element stands twice in {names}"
+                msg = f"{kind}: an element is named twice in {names}"
                 raise ValueError(msg)
         if {c.name for c in self.counters} != {"S0", "S1", "V1", "S4", "S_mu"}:
             msg = f"counters: S0, S1, V1, S4 and S_mu are needed, found {[c.name for c in self.counters]}"

@@ -78,7 +78,7 @@ def find_branch(tree: Any, name: str) -> Branch | None:
     tree : uproot.TTree or uproot RNTuple
         The tree.
     name : str
-        As the head of this module says.
+        Name of the branch, in one of the forms that this module's docstring describes.
 
     Returns
     -------

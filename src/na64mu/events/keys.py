@@ -72,7 +72,7 @@ def must_fill(
     chunk, cursor, context, start
         Where uproot reads.
     compressed_bytes, uncompressed_bytes : int
-        Of all blocks, as the key says.
+        Sizes of all blocks together, as stated in the key.
     num_blocks : int
         Blocks that are unpacked already; the first call looks at all of them.
 

@@ -185,7 +185,7 @@ class Friend(_Model):
     @model_validator(mode="after")
     def _follows_the_name(self) -> Self:
         if self.file is not None and ("{stem}" not in self.file or {"{", "}"} & set(self.file.replace("{stem}", ""))):
-            msg = f"file {self.file!r}: {{stem}} must stand in it, for the name of the file of the events, and no other {{...}}"
+            msg = f"file {self.file!r}: {{stem}} must be in it, for the name of the file of the events, and no other {{...}}"
             raise ValueError(msg)
         if self.file is None and self.strip:
             msg = "strip goes with file"
@@ -215,7 +215,7 @@ class Trees(_Model):
         names = [(None, self.events), *((friend.file, friend.tree) for friend in self.friends)]
         twice = [name for name in names if names.count(name) > 1]
         if twice:
-            msg = f"{twice[0][1]!r} stands twice in events and friends, name each tree once"
+            msg = f"{twice[0][1]!r} is named twice in events and friends, name each tree once"
             raise ValueError(msg)
         return self
 

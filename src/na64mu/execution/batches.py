@@ -37,12 +37,12 @@ def with_retries(run_wave: RunWave) -> RunWave:
     Parameters
     ----------
     run_wave : callable
-        As of `sum_in_order`.
+        Function that runs one batch, as in `sum_in_order`.
 
     Returns
     -------
     callable
-        As of `sum_in_order`.
+        Function that runs one batch and tries again, as in `sum_in_order`.
     """
 
     def run(wave: Sequence[Any]) -> Mapping[ChunkKey, dict[str, Any]]:

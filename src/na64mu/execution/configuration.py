@@ -34,7 +34,7 @@ class Configuration:
     calibrations : dict of str to Calibration
         Tag -> calibration.
     layout : Layout or None
-        Of foreign trees.
+        Branch layout of foreign trees.
     """
 
     working_point: WorkingPoint

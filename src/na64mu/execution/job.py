@@ -68,7 +68,7 @@ def process_fileset(fileset: Fileset, processor: Any, job: Job, *, layout: Any =
     job : Job
         How.
     layout : Layout, optional
-        Of foreign trees.
+        Branch layout of foreign trees.
 
     Returns
     -------

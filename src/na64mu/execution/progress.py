@@ -82,7 +82,7 @@ def stage(words: str, total: int | None = None, unit: str = "", *, done: int = 0
     total : int, optional
         How much it is; None if that is not known.
     unit : str
-        Of the total: events, samples, ...
+        Unit of the total: events, samples, ...
     done : int
         How much of it was done before.
     show : bool

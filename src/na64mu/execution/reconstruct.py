@@ -189,7 +189,7 @@ def reconstruct_files(
 def _same_columns(expected: tuple[str, ...], found: tuple[str, ...], file: SourceFile) -> None:
     if found != expected:
         different = sorted(set(expected) ^ set(found))
-        msg = f"{file.path}: the column {different[0]!r} stands in some of the files only: write data and simulation to different summaries"
+        msg = f"{file.path}: the column {different[0]!r} is in some of the files only: write data and simulation to different summaries"
         raise InputError(msg)
 
 

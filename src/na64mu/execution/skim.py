@@ -44,7 +44,7 @@ def skim(
     keep : str or iterable of str
         Trigger conditions ("calibration", "physics", "random") of which an event needs one; all events without any.
     layout : Layout, str or Path, optional
-        Of foreign trees.
+        Branch layout of foreign trees.
     kind : {"ttree", "rntuple"}
         How the trees are stored.
     chunksize : int

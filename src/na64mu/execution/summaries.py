@@ -57,7 +57,7 @@ def collect(fileset: Fileset, losses: list[Loss], columns: tuple[str, ...], *, c
     Parameters
     ----------
     fileset, losses, chunksize
-        As in `summaries`.
+        Arguments as in `summaries`.
     columns : tuple of str
         Columns to keep.
 

@@ -57,9 +57,9 @@ def unblind(
     reason : str
         For the record.
     selection, calibration, detector, layout, accept_calibration
-        As in the blind run; the working point of the blind run by default.
+        The same as in the blind run; the selection is by default the working point of the blind run.
     executor, workers, scheduler, user
-        As of `run_search`.
+        Options of the executor, as in `run_search`.
 
     Returns
     -------

@@ -60,9 +60,9 @@ def guarded(chunk: Any, work: Callable[[], dict[str, Any]], memory: int | None =
 
 @contextmanager
 def own_garbage() -> Iterator[None]:
-    """Free at once what was made within and hangs in cycles, as files, trees and columns do: memory would grow by it with every chunk.
+    """Collect reference cycles created inside the block immediately: files, trees and columns form them, and memory would grow with every chunk.
 
-    Everything older is set aside meanwhile: to look through it takes longer than to read a small file.
+    Older objects are excluded meanwhile: scanning them takes longer than reading a small file.
     """
     gc.freeze()
     try:

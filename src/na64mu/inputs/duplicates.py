@@ -215,7 +215,7 @@ def _compare(sources: Sequence[EventSource], number: int, spans: list[Span], exc
             counts[source.dataset, number, int(value)] += int(n)
         at = rows[np.argmin(entry[rows])]
         n, where = len(rows), "in it already" if mine == other else f"in {sources[other].path} too"
-        text = f"{n} of its events stand {where}" if n > 1 else f"one of its events stands {where}"
+        text = f"{n} of its events are {where}" if n > 1 else f"one of its events is {where}"
         reason = (
             f"{source.path}: {text} (run {number}, event {event[at]} in entry {entry[at]}{' is the first' if n > 1 else ''}); left out here"
         )

@@ -52,7 +52,7 @@ class Described(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """Of its events."""
+        """Kind of its events."""
 
     def renamed(self, dataset: str) -> Self:
         """The same file in another dataset."""
@@ -105,7 +105,7 @@ def kind_of(rows: Iterable[Mapping[str, Any]], process: Any, mass: Any, *, is_da
     Returns
     -------
     Kind
-        As text.
+        Name of the kind.
     """
     rows = list(rows)
     conditions = "+".join(sorted({str(row["conditions"]) for row in rows}))

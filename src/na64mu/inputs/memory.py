@@ -39,11 +39,11 @@ class Weighed(Protocol):
 
     @property
     def bytes_per_event(self) -> float:
-        """Of the unpacked columns."""
+        """Mean size of the unpacked columns of one event."""
 
     @property
     def basket_bytes(self) -> float:
-        """Of what is unpacked whole for a part of it."""
+        """Size of the largest baskets, which are unpacked whole even if only a part is needed."""
 
 
 def size_of(text: str) -> int:

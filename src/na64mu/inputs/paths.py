@@ -64,7 +64,7 @@ def inputs_of(files: Iterable[str | Path] | str | Path, layout: Any = None) -> I
         Paths, globs, folders (all ``*.root`` in them), addresses (root://, https://), or a JSON file, whose forms
         `na64mu.inputs.fileset_json` lists.
     layout : Layout, optional
-        Of foreign trees; files with friend trees of others are left out with a note.
+        Branch layout of foreign trees; files that hold the friend trees of other files are left out with a note.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def shown_as(path: str, given: str) -> Iterator[None]:
     path : str
         Absolute path.
     given : str
-        As the user gave it.
+        The path as the user gave it.
 
     Raises
     ------

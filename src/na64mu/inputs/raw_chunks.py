@@ -67,13 +67,13 @@ class RawRunner:
     processor : Any
         Has `process_batch(batch, where, clock)`, which returns an addable dictionary.
     layout : Layout, optional
-        Of foreign trees.
+        Branch layout of foreign trees.
     memory : int, optional
         Bytes that a worker may have.
     plain : frozenset of str
         Files that are read without the layout.
     folder : str
-        Of the process that opened the files: paths are relative to it, wherever a worker runs.
+        Working folder of the process that opened the files: paths are relative to it, wherever a worker runs.
     """
 
     processor: Any

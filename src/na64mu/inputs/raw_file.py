@@ -46,7 +46,7 @@ class SourceFile:
     friends : tuple of str
         Files with friend trees of its events.
     bytes_per_event : float
-        Of the unpacked columns.
+        Mean size of the unpacked columns of one event.
     basket_bytes : float
         Unpacked, of the largest basket of every branch together.
     layout : Layout, optional
@@ -189,7 +189,7 @@ def installed_detector(tag: str, path: str) -> Detector:
     Parameters
     ----------
     tag : str
-        As the file says.
+        Tag of the detector description that the file names.
     path : str
         The file, for the message.
 
@@ -219,7 +219,7 @@ def need_own_numbers(layout: Layout, entries: int, path: str) -> None:
     Parameters
     ----------
     layout : Layout
-        Of the file.
+        Branch layout of the file.
     entries : int
         Events in it.
     path : str
@@ -302,7 +302,7 @@ def read_numbers(
     start, stop : int
         Entries.
     layout : Layout, optional
-        Of a foreign tree.
+        Branch layout of a foreign tree.
     scalars : sequence of str
         Scalars of the raw tree.
 

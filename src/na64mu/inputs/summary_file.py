@@ -71,12 +71,12 @@ class SummaryFile:
 
     @property
     def bytes_per_event(self) -> float:
-        """Of all columns, which have up to eight bytes each."""
+        """Size of all columns of one event; each value has up to eight bytes."""
         return 8.0 * len(self.columns)
 
     @property
     def basket_bytes(self) -> float:
-        """Of the largest part of all columns."""
+        """Size of the largest basket or row group, over all columns."""
         return self.bytes_per_event * max((b - a for a, b in itertools.pairwise(self.borders)), default=0)
 
     @property
@@ -127,9 +127,9 @@ def open_summaries(path: str, tag: str | None = None) -> tuple[list[SummaryFile]
     files : list of SummaryFile
         One for each dataset in it.
     bookkeeping : dict
-        As it was written.
+        Bookkeeping as it was written.
     columns : tuple of str
-        Of the table.
+        Names of the columns of the table.
 
     Raises
     ------
@@ -206,7 +206,7 @@ def _files(
         msg = f"{path}: its bookkeeping is damaged ({error!r}): make the file again with `na64mu reconstruct`"
         raise InputError(msg) from error
     if not whole:
-        msg = f"{path}: has {borders[-1]} events, its bookkeeping stands for others: make the file again with `na64mu reconstruct`"
+        msg = f"{path}: has {borders[-1]} events, its bookkeeping is that of others: make the file again with `na64mu reconstruct`"
         raise InputError(msg)
     return files
 

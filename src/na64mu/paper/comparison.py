@@ -127,7 +127,7 @@ class Compared:
     letter : float
         Printed number in the unit of the row; NaN if there is none.
     letter_error : float
-        As printed; 0 without.
+        Uncertainty as printed in the Letter; 0 if none is printed.
     ours : Value
     verdict : Verdict
     """
@@ -170,7 +170,7 @@ def published_rows(path: Path | None = None) -> tuple[Published, ...]:
     keys = [row.key for row in rows]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
-        msg = f"{place.name}: the key {twice!r} stands twice: give every row a key of its own"
+        msg = f"{place.name}: the key {twice!r} is used twice: give every row a key of its own"
         raise InputError(msg)
     return rows
 

@@ -24,7 +24,7 @@ class Sample:
     Attributes
     ----------
     name : str
-        Of step and file.
+        Name of the step and of its file.
     dataset : str
         Dataset it belongs to, one for each trigger configuration.
     process : str
@@ -36,7 +36,7 @@ class Sample:
     run : int
         Run number; the seed follows from it.
     mass : float or None
-        Of a signal [GeV].
+        Mass of the boson of a signal sample [GeV]; None for other samples.
     pile_up : bool
         Whether further beam particles are laid over the events.
     calibration_triggers : bool
@@ -70,7 +70,7 @@ class Scale:
     signal : int
         For each mass.
     masses : tuple of float
-        Of the signal [GeV].
+        Masses of the boson in the signal samples [GeV].
     pile_up_masses : tuple of float
         Those simulated with pile-up as well.
     seed : int
@@ -118,7 +118,7 @@ class Scale:
         return (*out, *self.signal_samples())
 
     def signal_samples(self) -> tuple[Sample, ...]:
-        """Those of the signal: every mass and configuration, some with pile-up as well."""
+        """Samples of the signal: every mass and configuration, some with pile-up as well."""
         kinds = [(m, False) for m in self.masses] + [(m, True) for m in self.pile_up_masses]
         out = []
         for mass, pile_up in kinds:

@@ -36,7 +36,7 @@ class Step:
     Attributes
     ----------
     name : str
-        Of its record and its folder.
+        Name of the step, of its record and of its folder.
     title : str
         For the progress bar and the report.
     work : callable

@@ -136,7 +136,7 @@ def dsigma_dx(
     coupling : float
         g.
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     mediator : Mediator or str
         Spin and parity of X.
     method : Method or str
@@ -194,7 +194,7 @@ def cross_section(
     energy, mass, coupling : FloatArray or float
         Energy of the muon [GeV], mass of X [GeV] and g, broadcast together.
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     mediator : Mediator or str
         Spin and parity of X.
     method : Method or str

@@ -41,7 +41,7 @@ def extra_neutrinos(masses: FloatArray, decoupling: float = DECOUPLING) -> Float
     Parameters
     ----------
     masses : FloatArray
-        Of the Z' [GeV], shape (n,).
+        Masses of the Z' [GeV], shape (n,).
     decoupling : float
         Temperature at which neutrinos decouple [GeV].
 

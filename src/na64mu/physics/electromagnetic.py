@@ -37,7 +37,7 @@ def klein_nishina(energy: float) -> float:
     Parameters
     ----------
     energy : float
-        Of the photon [GeV].
+        Energy of the photon [GeV].
 
     Returns
     -------
@@ -62,7 +62,7 @@ def compton(energy: float, substance: Substance) -> float:
     Parameters
     ----------
     energy : float
-        Of the photon [GeV].
+        Energy of the photon [GeV].
     substance : Substance
         What it crosses.
 
@@ -86,7 +86,7 @@ def pair_production(energy: float, substance: Substance) -> float:
     Parameters
     ----------
     energy : float
-        Of the photon [GeV].
+        Energy of the photon [GeV].
     substance : Substance
         What it crosses.
 

@@ -209,7 +209,7 @@ def density_effect(beta_gamma: float, substance: Substance) -> float:
     Parameters
     ----------
     beta_gamma : float
-        Of the muon.
+        Momentum of the muon in units of its mass times c.
     substance : Substance
         What it crosses.
 

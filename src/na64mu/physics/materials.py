@@ -25,7 +25,7 @@ class Substance(NamedTuple):
     x0 : float
         Radiation length [mm] (PDG).
     critical_energy : float
-        Of electrons [GeV] (PDG, Rossi's definition).
+        Critical energy of electrons [GeV] (PDG, Rossi's definition).
     """
 
     name: str

@@ -154,7 +154,7 @@ def form_factor_squared(t: FloatArray, z: float, a: float, kind: FormFactor | st
     t : FloatArray
         Momentum transfer squared [GeV^2], any shape.
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     kind : FormFactor or str
         Which responses.
 
@@ -214,7 +214,7 @@ def flux_at(t_min: float, t_max: float, z: float, a: float, kind: int) -> float:
     t_min, t_max : float
         [GeV^2].
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     kind : int
         A `FormFactor`.
 

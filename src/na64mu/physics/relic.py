@@ -171,7 +171,7 @@ def target_y(m_chi: float, dark_coupling: float, kind: DarkMatter | str, ratio: 
     Raises
     ------
     ArgumentError, RuntimeError
-        As `target`.
+        See `target`.
     """
     kind = choice(kind, DarkMatter, "kind")
     mass = number(ratio, "ratio", above=0.0) * number(m_chi, "m_chi [GeV]", above=0.0)

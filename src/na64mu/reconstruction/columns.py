@@ -81,7 +81,7 @@ class Derived:
     function : callable
         Summary -> values, shape (n_events,); NaN where it does not exist.
     unit, meaning : str
-        As in COLUMNS.
+        Unit and meaning of the column, as in COLUMNS.
     """
 
     needs: tuple[str, ...]

@@ -67,7 +67,7 @@ def _downstream_columns(tracks: Tracks, last_z: float, detector: Detector) -> tu
         "x_smu": s_mu.x,
         "y_smu": s_mu.y,
     }
-    # inside HCAL1 the muon walks off by scattering in its iron: its middle is where most of the cell is still to come
+    # inside HCAL1 the muon walks off by scattering in its iron: evaluate at the module's centre, where the expected shower/MIP deposit is centred
     hcal = detector.hcal
     iron = hcal.layers * hcal.absorber / IRON.x0
     angle2 = float(highland_angle(0.5 * iron, 0.5 * iron)) ** 2

@@ -77,9 +77,9 @@ def subplots(
     size : tuple of float
         Inches.
     layout : str, optional
-        As of matplotlib.
+        Layout engine of matplotlib.
     **options
-        Of `Figure.subplots`.
+        Further arguments of `Figure.subplots`.
 
     Returns
     -------

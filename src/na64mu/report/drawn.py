@@ -101,7 +101,7 @@ def write_drawn(path: Path, axes: Axes | list[Axes]) -> Path:
     path : Path
         CSV file.
     axes : Axes or list of Axes
-        Of several, each row begins with the title or number of its axes.
+        Axes of the figure; with several, each row begins with the title or number of its axes.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Hadrons in the beam and their decays in flight before the ECAL: what is planned and the weight it carries. mm, GeV.
+"""Hadrons in the beam and their decays in flight before the ECAL: the planned interactions and their weights. mm, GeV.
 
 The beam has `hadron_fraction` hadrons per muon; the weight of an event is the expected number of such events per beam muon.
 

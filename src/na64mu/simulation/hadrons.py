@@ -1,4 +1,4 @@
-"""Hadrons from muon-nuclear interactions and of the beam: a cascade of interactions along the line, each hadron followed to where it ends.
+"""Hadrons from muon-nuclear interactions and of the beam: a cascade of interactions along the line, each hadron tracked to its end point.
 
 * Until it interacts, after one interaction length of pions on average, a charged hadron loses energy by ionisation, is bent in fields and leaves
   hits; it may decay to a muon, which ranges out or leaves the HCAL at the rear: that is the punch-through.

@@ -1,4 +1,4 @@
-"""An electromagnetic shower in a stack, and what leaves it at the rear: hard particles one by one, then soft electrons.
+"""An electromagnetic shower in a calorimeter and its rear leakage: hard particles one by one, then soft electrons.
 
 Lengths mm, energies GeV.
 """
@@ -113,7 +113,7 @@ def electromagnetic_shower(
 ) -> None:
     """Let a shower develop, and send what leaves the stack down the line.
 
-    Behind the HCAL there are only counters, which soft particles reach: those are followed one by one (spray.py). In other stacks
+    Behind the HCAL there are only counters, which soft particles reach: those are followed one by one (soft_secondaries.py). In other stacks
     hard particles are followed one by one (cascade.py) and reduce what is deposited. What the mean profile lets out beyond them is
     soft: it goes on as one photon, which keeps the energy.
 

@@ -1,4 +1,4 @@
-"""A muon in a calorimeter: from one hard loss to the next, with what is made to happen there. Lengths mm, energies GeV."""
+"""A muon in a calorimeter: transport from one hard loss to the next, with the forced interactions. Lengths mm, energies GeV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pile-up: further particles of the beam laid over the written events, each at its own time. Times ns.
+"""Pile-up: further beam particles overlaid on the written events, each at its own time. Times ns.
 
 The rate is that of the beam, muons per spill over the length of the spill, halo included; the window is the record of the
 calorimeters' MSADC, 32 samples of 12.5 ns, half of it before the trigger. What each detector still sees of a particle that
@@ -86,9 +86,9 @@ def accidental_triggers(detector: Detector, muon: Fired, other: Fired, gate: flo
     detector : Detector
         The description, for the rate of the beam.
     muon : Fired
-        Of muons on target.
+        Firing probabilities of muons on target.
     other : Fired
-        Of all particles of the beam.
+        Firing probabilities of all particles of the beam.
     gate : float
         Time in which both must come [ns].
 

@@ -1,4 +1,4 @@
-"""Making a sample: batches of events with their own random numbers, one file, one row of bookkeeping.
+"""Production of a sample: batches of events with their own random numbers, one file, one row of bookkeeping.
 
 Processes: "beam", unbiased muons (weight 1); "zprime", every muon on target radiates a Z' in the lead of the ECAL (weight:
 the expected number per muon at the coupling g_ref); "scalar", "pseudoscalar", "axial" and "dark-photon", the same with
@@ -209,7 +209,7 @@ def produce(
     kind : {"ttree", "rntuple"}
         Form of the file.
     with_pile_up : bool
-        Whether further beam particles are laid over the events (see overlay.py).
+        Whether further beam particles are overlaid on the events (see pileup.py).
     tier : {"energy", "waveform"}
         Calorimeters and counters as energy and time, or as the samples of their ADCs; everything else is the same in both.
     engine : {"fast", "geant4"}

@@ -1,4 +1,4 @@
-"""Everything of a set-up that the kernels need, in one tuple, and the scratch space of one event."""
+"""The set-up as one tuple of everything that the kernels need, and the scratch space of one event."""
 
 from __future__ import annotations
 
@@ -89,13 +89,13 @@ class Scratch(NamedTuple):
     electron, hard, hadron : FloatArray
         States of what flies beside the muon, shape (5,).
     photons : FloatArray
-        Of a neutral pion, shape (2, 5).
+        States of the photons of a neutral pion, shape (2, 5).
     cascade : FloatArray
         Particles of a shower, see cascade.py.
     hadrons, parent : FloatArray
         Hadrons still to follow, shape (MOST_HADRONS, 8), and the one that interacts, see hadrons.py.
     spray : FloatArray
-        Particles near the rear of the last stack, see spray.py.
+        Particles near the rear of the last stack, see soft_secondaries.py.
     """
 
     n: IntArray

@@ -1,4 +1,4 @@
-"""Showers in sampling calorimeters: sharing over sections and cells, response with its fluctuations, and what leaks out.
+"""Showers in sampling calorimeters: sharing over sections and cells, response with its fluctuations, and leakage.
 
 Lengths mm, energies GeV. Electromagnetic showers have the profiles of Grindhammer and Peters (see profiles.py). The signal of a
 cell is gamma-distributed with variance stochastic^2 times its mean, whatever the cell: so the sum over all of them has the
@@ -35,15 +35,15 @@ class Calorimeter(NamedTuple):
     x_hole, y_hole : float
         Half size of a hole on the axis [mm], 0 without.
     x0, interaction_length : float
-        Of the homogenised stack, the latter for pions [mm].
+        Radiation and interaction length of the homogenised stack, the latter for pions [mm].
     critical_energy : float
-        Of the homogenised stack [GeV].
+        Critical energy of the homogenised stack [GeV].
     core, tail, core_weight : float
         Radii [mm] and weight of the core in the radial profile, averaged over depth.
     moliere : float
         Moliere radius of the homogenised stack [mm].
     z_effective, sampling_frequency, e_hat : float
-        Of the stack, for the shapes of showers (see profiles.py).
+        Properties of the stack that set the shapes of showers (see profiles.py).
     scale : float
         Signal per energy inside the cells: it makes up for what a shower in the middle loses beside and behind them.
     stochastic, constant : float

@@ -1,4 +1,4 @@
-"""What is made to happen in the ECAL: production of a Z' or another boson, or a hard loss of the muon; with the weight it carries.
+"""Forced interactions in the ECAL (production of a Z' or another boson, hard muon losses) and their weights.
 
 A plan is one row per event: depth z [mm] and, for a Z', (x, psi [rad], mass [GeV]), for a hard loss (process, energy
 [GeV], 0). The weight is the expected number of such events per muon on target.

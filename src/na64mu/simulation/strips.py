@@ -166,7 +166,7 @@ def read_strips(r: Readout, k: int, strips: Strips, samples: FloatArray, rows: F
     strips : Strips
         What its channels hold.
     samples : FloatArray
-        Of a pulse of height 1 in time, shape (3,).
+        The three samples of an in-time pulse of height 1, shape (3,).
     rows : Float32Array
         Receives (module, view, channel, q0, q1, q2) from row n on.
     n : int

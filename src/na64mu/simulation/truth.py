@@ -1,4 +1,4 @@
-"""What the transport keeps of a batch of written events: hits, deposits and the true kinematics."""
+"""Truth of a batch of written events: hits, deposits and the true kinematics."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class PileUp(NamedTuple):
 
 
 def no_pile_up(truth: Truth) -> PileUp:
-    """Pile-up of nobody.
+    """Return a pile-up without particles.
 
     Parameters
     ----------

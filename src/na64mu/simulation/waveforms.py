@@ -51,7 +51,7 @@ class Bank:
     counts : FloatArray
         Counts of the peak per unit of energy, 0 for a dead channel, shape (n_channels,).
     shape : PulseShape
-        Of its pulses.
+        Shape of its pulses.
     sampler : Sampler
         Its ADC.
     jitter : float
@@ -160,7 +160,7 @@ def sample_events(
     counts : FloatArray
         Counts per energy of every channel; 0: dead and never written.
     shape : PulseShape
-        Of the pulses.
+        Shape of the pulses.
     s : Sampler
         The ADC.
     rng : Generator

@@ -74,7 +74,7 @@ def letter_model(
     backgrounds, errors : mapping of str to float
         Background -> events in the whole exposure and their standard deviation.
     systematics : sequence of Systematic
-        Of the signal.
+        Systematic uncertainties of the signal.
     exposures : sequence of float
         Muons on target per configuration: they share out the backgrounds.
 

@@ -290,7 +290,7 @@ def limit_scan(
     level : float
         Confidence level.
     expected : "blind" or "fitted"
-        As in `upper_limits`.
+        How the expected limits are made, as in `upper_limits`.
 
     Returns
     -------

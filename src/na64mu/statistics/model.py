@@ -147,7 +147,7 @@ class CountingModel:
                 msg = f"{name}: expected events {list(values)}: they must be finite and not negative"
                 raise StatisticsError(msg)
         if SIGNAL in self.backgrounds:
-            msg = f"a background is called {SIGNAL!r}: that name stands for the signal, give it another one"
+            msg = f"a background is called {SIGNAL!r}: that name is the signal's, give it another one"
             raise StatisticsError(msg)
         if not sum(self.signal) > 0:
             msg = "the signal is zero in every channel: no strength of it can be excluded; leave this mass out of the scan"
@@ -155,7 +155,7 @@ class CountingModel:
         names = [s.name for s in self.systematics]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            msg = f"systematic {twice[0]!r} stands twice in the model: give every source its own name"
+            msg = f"systematic {twice[0]!r} is in the model twice: give every source its own name"
             raise StatisticsError(msg)
         for systematic in self.systematics:
             self._check(systematic)

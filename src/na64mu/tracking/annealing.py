@@ -1,4 +1,4 @@
-"""Competing hits: deterministic annealing decides between the sides of a wire or several hits in one window.
+"""Competing hits: deterministic annealing chooses between the two sides of a wire or several hits in one window.
 
 Every hit of a plane has a probability to belong to the track, from its distance to the track of all *other* planes. The
 temperature falls from hot (all hits alike) to one (the distances' own scale), and the probabilities freeze.
@@ -131,7 +131,7 @@ def fit_competing(
     Raises
     ------
     ArgumentError, DetectorError
-        As fit.fit_measurements; or if `hit_of`, the probability or the number of steps makes no sense.
+        See fit.fit_measurements; also if `hit_of`, the probability or the number of steps makes no sense.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Source text of the fit of one spectrometer: its route written out as one straight line of formulas (kalman.py).
+"""Source code of the fit of one spectrometer: its route unrolled to a straight sequence of formulas (kalman.py).
 
 A loop over planes inside the loop over tracks would keep the compiler from vectorising over tracks; written out, the
 whole fit of eight tracks runs in vector registers. Tracks come in blocks of LANES: a block is a flat array of rows of

@@ -1,4 +1,4 @@
-"""Compiled fits: the source of a spectrometer's fit is written and imported; like any kernel it is compiled once and kept."""
+"""Compiled fits: the source of a spectrometer's fit is generated and imported; like any kernel it is compiled once and cached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a further track may be chance: the expected number of candidates like it that hits at random would make.
+"""Fake rate of further tracks: the expected number of similar candidates from random combinations of hits.
 
 The counter-evidence to "exactly one track" must be a particle, not noise. A candidate's own hits, those no better candidate
 uses, lie within |residual| of it; hits spread evenly over their planes would do so with a known probability. The number of

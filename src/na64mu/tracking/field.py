@@ -1,4 +1,4 @@
-"""The magnetic field along z where it is more than a uniform box: tanh fringe fields and field maps, for the kernels.
+"""Magnetic fields along z that are not a uniform box: tanh fringe fields and field maps, for the kernels.
 
 Lengths mm, field T. A `FieldRegion` is one stretch of z: fringe fields and maps of neighbouring magnets that reach into each other add up.
 """

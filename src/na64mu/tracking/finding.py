@@ -2,7 +2,7 @@
 
 The windows follow from the resolutions, the seed and the scattering (projection.py), not from constants. All candidates
 are kept, not the best one only: the search asks for exactly one track. Two rules guard the momentum against noise: no
-parameter may hang on a single hit, and among clones the one that points to its origin ranks first.
+parameter may be determined by a single hit alone, and among clones the one that points to its origin ranks first.
 """
 
 from __future__ import annotations

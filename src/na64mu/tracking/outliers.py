@@ -1,4 +1,4 @@
-"""Outliers of fitted tracks: the hit farthest from the track of all others is taken out, and the rest fitted again.
+"""Outlier removal: the hit farthest from the track fitted to all others is removed, and the track is fitted again.
 
 The distance is the leave-one-out chi2 of the smoother: a bad hit cannot hide by pulling the track towards itself.
 """
@@ -171,7 +171,7 @@ def fit_without_outliers(
     Parameters
     ----------
     seed, u, weight, spectrometer, prior, scattering
-        As in fit.fit_measurements.
+        Seeds, measurements, their weights, spectrometer and prior, as in fit.fit_measurements.
     removal : Removal, optional
         When a hit is taken out.
     hit_of : IntArray, optional
@@ -186,7 +186,7 @@ def fit_without_outliers(
     Raises
     ------
     ArgumentError, DetectorError
-        As fit.fit_measurements; or if `hit_of` has another length or gaps.
+        See fit.fit_measurements; also if `hit_of` has another length or gaps.
     """
     scattering = one_of(scattering, get_args(Scattering), "scattering")
     seed, prior, u, weight = checked_measurements(seed, u, weight, spectrometer, prior)

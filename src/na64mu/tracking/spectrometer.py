@@ -189,7 +189,7 @@ def _check(spectrometer: Spectrometer) -> None:
     back = np.flatnonzero(np.diff(z) < 0.0)
     if len(back):
         first, second = planes[back[0]], planes[back[0] + 1]
-        msg = f"{name}: the planes must stand in order of z; found {first.station} at {first.z:g} mm before {second.station} at {second.z:g} mm: sort them, and the columns of the hits with them"
+        msg = f"{name}: the planes must be in order of z; found {first.station} at {first.z:g} mm before {second.station} at {second.z:g} mm: sort them, and the columns of the hits with them"
         raise DetectorError(msg)
     _check_boxes(name, spectrometer.boxes, float(z[0]), float(z[-1]))
 
@@ -207,7 +207,7 @@ def _check_boxes(name: str, given: FloatArray, first: float, last: float) -> Non
             msg = f"{name}: a field box must end behind its entrance; found {start:g} to {end:g} mm"
             raise DetectorError(msg)
         if start < first or end > last:
-            msg = f"{name}: the field box from {start:g} to {end:g} mm reaches beyond the planes, which stand from {first:g} to {last:g} mm: a track is known at its first and last plane only"
+            msg = f"{name}: the field box from {start:g} to {end:g} mm reaches beyond the planes, which extend from {first:g} to {last:g} mm: a track is known at its first and last plane only"
             raise DetectorError(msg)
     for (_, end), (start, _) in pairwise(ordered[:, :2]):
         if start < end:

@@ -25,7 +25,7 @@ from na64mu.typing import BoolArray, FloatArray, IntArray
 __all__ = ("EntryPoint", "Lead", "Tracks", "reconstruct_tracks")
 
 POINT_ERROR = 1.0  # mm: both tracks extrapolated to the ECAL (0.1 to 0.3 mm), alignment and the tails of the scattering
-ORIGIN_ERROR = 10.0  # mm, where the kink is unknown: a recoil of 40 mrad halfway through the ECAL misses its middle by as much
+ORIGIN_ERROR = 10.0  # mm, where the kink is unknown: a 40 mrad kink displaces the extrapolation to the ECAL centre by this much
 STRAIGHT_GUESS = 1.0 / 50.0  # c/GeV: sets the scattering where the bending view found nothing
 
 

@@ -1,4 +1,4 @@
-"""MS1 and MS2 joined through the ECAL: the kink of the muon, whether scattering alone explains it, and where it happened.
+"""Match of the MS1 and MS2 tracks through the ECAL: the muon's kink, its compatibility with scattering alone, and its position.
 
 The ECAL is a thick scatterer of 40 radiation lengths between a track that ends before it and one that begins behind it. Both are
 straight there; what scatters between them turns and shifts the muon by amounts that are correlated. Lengths mm, angles rad, momenta GeV/c.
@@ -60,7 +60,7 @@ class Junction(NamedTuple):
     kink_x_sigma, kink_y_sigma : FloatArray
         Expected width of each with the errors of both tracks [rad].
     chi2 : FloatArray
-        Of both tracks being one muon that scattered only multiply: position and slope of both, 4 degrees of freedom.
+        Chi2 of the hypothesis that both tracks are one muon that scattered only multiply: position and slope of both, 4 degrees of freedom.
     ndf : int
         Its degrees of freedom, 4.
     x, y, z : FloatArray
@@ -69,7 +69,7 @@ class Junction(NamedTuple):
         Their standard deviations [mm]. z means something where the kink is several times the scattering; where the scattering makes
         the kink, z is where it scattered most, and events picked for a large kink are drawn there.
     vertex_chi2 : FloatArray
-        Of both tracks meeting there, 1 degree of freedom.
+        Chi2 of the hypothesis that both tracks meet there, 1 degree of freedom.
     """
 
     kink_x: FloatArray

@@ -1,4 +1,4 @@
-"""Hits as a view sees them: where modules are rotated about z, their coordinates without the part of the other view.
+"""Hits of one view: for modules rotated about z, the coordinates are corrected for the contribution of the other view.
 
 A rotated module measures u = direction . (x, y). The finding looks at one view at a time, so the other coordinate is taken
 from the hits of the other view on the same module (a slab has none: on the nearest plane), and what they leave open widens the

@@ -142,7 +142,7 @@ def box_backgrounds(
     p_cuts, e_cuts : FloatArray
         Borders.
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
     physics, calibration, region_d, hadrons : str, optional
         Datasets, as in `estimate_backgrounds`; what is not named is taken from the Letter: (I) needs calibration or physics triggers.
     n_mot : float

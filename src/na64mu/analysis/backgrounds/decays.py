@@ -43,7 +43,7 @@ class Parent:
     c_tau : float
         Mean decay length at rest [m].
     branching_ratio : float
-        Of mu nu.
+        Branching ratio to mu nu.
     """
 
     name: str
@@ -67,7 +67,7 @@ def muon_energy_range(parent: Parent, momentum: float) -> tuple[float, float]:
     ----------
     parent : Parent
     momentum : float
-        Of the parent [GeV/c].
+        Momentum of the parent [GeV/c].
 
     Returns
     -------
@@ -93,7 +93,7 @@ def fraction_below(parent: Parent, momentum: float, muon_momentum: float) -> flo
     ----------
     parent : Parent
     momentum : float
-        Of the parent [GeV/c].
+        Momentum of the parent [GeV/c].
     muon_momentum : float
         Largest momentum of the muon [GeV/c].
 
@@ -137,7 +137,7 @@ def expected_decays(
     acceptance : float
         Probability that such a muon fires the trigger and passes the cuts. Not in the Letter.
     momentum : float
-        Of the parent [GeV/c].
+        Momentum of the parent [GeV/c].
     p_out_max : float
         Edge of the signal box [GeV/c].
     contamination : float

@@ -74,7 +74,7 @@ def estimate_backgrounds(
     result : RunResult, str or Path
         Result of a run, or its output folder.
     seed : int
-        Of bootstrap and toys.
+        Seed of bootstrap and toys.
     physics : str, optional
         Dataset of physics triggers: they set the rate of (I). By default all datasets together.
     calibration : str, optional

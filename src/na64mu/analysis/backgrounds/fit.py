@@ -55,7 +55,7 @@ class FormFit:
     deviance : float
         -2 ln L of the shape.
     p_value : float or None
-        Of the Anderson-Darling test, from toys; None if it was not made.
+        p-value of the Anderson-Darling test, from toys; None if the test was not made.
     """
 
     name: str

@@ -33,7 +33,7 @@ class LeakageEstimate:
     Attributes
     ----------
     value : float
-        Of the form that fits best.
+        Estimate of the form that fits best.
     low, high : float
         Union of the 68 % intervals of the forms.
     upper : float
@@ -132,7 +132,7 @@ def estimate_leakage(
     threshold_max : float
         Highest end of the fit that is chosen by default [GeV].
     seed : int
-        Of the toys for the goodness of fit.
+        Seed of the toys for the goodness of fit.
 
     Returns
     -------

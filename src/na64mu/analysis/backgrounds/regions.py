@@ -117,7 +117,7 @@ class ClosureTest:
     predicted, observed : float
         Events.
     p_value : float
-        Of independence: Fisher's exact test on the four effective counts.
+        p-value of independence: Fisher's exact test on the four effective counts.
     counts : tuple of float
         The four counts: low/low (predicted), low/high, high/low, high/high in p_out/E_CAL.
     """

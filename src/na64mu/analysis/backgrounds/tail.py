@@ -194,7 +194,7 @@ def estimate_tail(
     ----------
     sample : TailSample
     seed : int
-        Of bootstrap and toys.
+        Seed of bootstrap and toys.
     box_edge : float
         Upper edge of the signal box [GeV/c]; nothing below it is looked at.
     threshold : float, optional

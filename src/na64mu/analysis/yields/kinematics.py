@@ -57,9 +57,9 @@ class KinematicMap:
     generated : FloatArray
         Muons on target with a boson in the bin, shape (2, n_x, n_psi): first axis the trigger configuration.
     selected : FloatArray
-        Of these, in the signal box behind all cuts; same shape.
+        Those of `generated` that are in the signal box behind all cuts; same shape.
     energy : float
-        Of the muon [GeV].
+        Energy of the muon [GeV].
     x_edges, psi_edges : FloatArray
         Shapes (n_x + 1,) and (n_psi + 1,).
     provenance : mapping
@@ -168,7 +168,7 @@ class KinematicEfficiency:
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """That of the map."""
+        """Provenance of the map."""
         return self.map.provenance
 
     def efficiency(self, masses: FloatArray, config: int) -> tuple[FloatArray, FloatArray]:
@@ -203,9 +203,9 @@ def build_map(samples: Iterable[KinematicSample], energy: float, provenance: Map
     Parameters
     ----------
     samples : iterable of KinematicSample
-        Of any masses; what was generated follows from the cross-section that the simulation draws from.
+        Samples of any masses; the number generated per bin follows from the cross-section that the simulation draws from.
     energy : float
-        Of the muon [GeV], as simulated.
+        Energy of the muon [GeV], as simulated.
     provenance : mapping, optional
 
     Returns

@@ -27,7 +27,7 @@ def efficiency_of(result: RunResult, samples: Mapping[str, SignalSample], detect
     Parameters
     ----------
     result : RunResult
-        Of the samples, simulated without a prescaled calibration trigger: every written event is one of the physics trigger.
+        Result of the samples, simulated without a prescaled calibration trigger: every written event is one of the physics trigger.
     samples : mapping of str to SignalSample
         Dataset -> what was simulated.
     detector : Detector

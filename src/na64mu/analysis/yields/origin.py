@@ -41,9 +41,9 @@ def disagreements(provenance: Mapping[str, Any], origin: Origin) -> list[str]:
     Parameters
     ----------
     provenance : mapping
-        Of the table; parts that are not in it are not compared. A table that names no calibration was made with the one that ships with the package.
+        Provenance of the table; parts that are not in it are not compared. A table that names no calibration was made with the shipped one.
     origin : Origin
-        Of the counts.
+        Origin of the counts.
 
     Returns
     -------

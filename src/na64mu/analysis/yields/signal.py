@@ -107,12 +107,12 @@ class SignalYield:
         Parameters
         ----------
         index : int
-            Of the mass.
+            Index of the mass.
 
         Returns
         -------
         tuple of Systematic
-            Those of the Letter; the statistics of the simulated samples, one for each configuration; the error of the loss to pile-up, shared.
+            Those of the Letter; the statistics of the simulated samples, one per configuration; the shared error of the loss to pile-up.
         """
         relative = self.efficiency_error[index] / np.maximum(self.efficiency[index], 1e-12)
         own = [
@@ -149,7 +149,7 @@ def signal_yield(
     target : Target
         From `target_of`.
     table : Efficiencies
-        Of this boson.
+        Efficiencies of this boson.
     masses : sequence of float
         [GeV], within the simulated ones.
     exposures : tuple of float
@@ -163,7 +163,7 @@ def signal_yield(
     all_invisible : bool
         Take every decay as invisible, instead of the branching ratio of a Z' to neutrinos.
     method : Method or str
-        Of the cross-section.
+        Method for the production cross-section.
     form_factor : FormFactor or str
         Which responses of the nucleus.
     progress : callable, optional

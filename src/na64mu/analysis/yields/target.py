@@ -37,7 +37,7 @@ class Nuclei(NamedTuple):
     Attributes
     ----------
     name : str
-        Of the substance.
+        Name of the substance.
     z, a : float
         Charge and mass number.
     per_layer : float

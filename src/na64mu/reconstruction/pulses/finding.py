@@ -175,7 +175,7 @@ def find_pulses(samples: AnyArray, shape: PulseShape, adc: Digitizer) -> Pulses:
     samples : AnyArray
         uint16, shape (n_waveforms, 32), contiguous.
     shape : PulseShape
-        Of their pulses.
+        Shape of their pulses.
     adc : Digitizer
         The ADC.
 

@@ -20,13 +20,13 @@ class Digitizer(NamedTuple):
     Attributes
     ----------
     period : float
-        Of the samples [ns].
+        Sampling period [ns].
     trigger_sample : float
         Sample at which time is 0.
     ceiling : int
         Largest value of a sample.
     noise : float
-        Of one sample, with its rounding [counts].
+        Standard deviation of the noise of one sample, including its rounding [counts].
     least : float
         Smallest pulse [counts].
     """

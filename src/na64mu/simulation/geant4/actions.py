@@ -1,4 +1,4 @@
-"""What is done at the turns of a Geant4 event: its particle, which secondaries are followed, where the particle is taken out."""
+"""Geant4 user actions: primary generation, secondary filtering, kill conditions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processes of the simulation through Geant4: the counterpart of `simulate_events`.
+"""Simulation of a process with Geant4: the counterpart of `simulate_events`.
 
 * beam: beam muons; hadron: beam pions, kaons and antiprotons (protons) in their shares, which Geant4 lets decay or shower.
 * hardloss, nuclear: beam muons of which only those are followed that lose more than 20 GeV in one interaction (any, or a nuclear
@@ -72,7 +72,7 @@ def _triggered(detector: Detector, found: Deposits, prescale: int, rng: np.rando
 
 
 class _Told:
-    """What was said of the progress: shots are counted, events are told, and they add up to all events whatever comes in between."""
+    """Progress in events: it counts shots and reports events, which add up to all events whatever the number of shots."""
 
     def __init__(self, progress: Callable[[int], object], n_events: int, n_shots: int) -> None:
         self.progress, self.n_events, self.n_shots = progress, n_events, n_shots

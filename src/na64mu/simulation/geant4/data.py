@@ -1,4 +1,4 @@
-"""Where Geant4 finds its data: a directory of the user (GEANT4_DATA_DIR) with the data sets of its version.
+"""Location of the Geant4 data: a directory of the user (GEANT4_DATA_DIR) with the data sets of its version.
 
 Official sets come from CERN. Sets generated from formulas can replace them in tests; a file made with them says so.
 """

@@ -1,4 +1,4 @@
-"""The geometry as GDML, for other Geant4 programs; a process of its own: `python -m na64mu.simulation.geant4.gdml TASK.json`.
+"""The geometry as GDML, for other Geant4 programs; runs in a separate process: `python -m na64mu.simulation.geant4.gdml TASK.json`.
 
 Every volume is checked for overlaps before it is written, and the file is read back. GDML has no fields and no sensitive
 detectors: they are written as auxiliary information of the volumes, "Field" (Bx By Bz in tesla) and "SensDet" (a name).
@@ -40,7 +40,7 @@ class GdmlCheck(NamedTuple):
     read_back : dict[str, float]
         The same from the file.
     version : str
-        Of Geant4.
+        Version of Geant4.
     """
 
     volumes: int

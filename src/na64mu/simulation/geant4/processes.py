@@ -1,4 +1,4 @@
-"""Geant4 in processes of its own: shots are shared out, what they leave comes back in order. Any number gives the same result."""
+"""Geant4 in separate processes: shots are distributed, their results come back in order. Any number of processes gives the same result."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def run_module(module: str, tasks: list[dict[str, Any]], environment: dict[str, 
     module : str
         "worker" or "gdml".
     tasks : list of dict
-        What each process is told; "out" is the file that it must write.
+        Task of each process; "out" is the file that it must write.
     environment : dict[str, str]
         Variables on top of those of this process.
     folder : Path

@@ -1,4 +1,4 @@
-"""What a particle leaves in the sensitive volumes: crossings of planes, energy in counters and the VHCAL, the muon in MS2.
+"""Response of the sensitive volumes to a particle: crossings of planes, energy in counters and the VHCAL, the muon in MS2.
 
 The plates of ECAL and HCAL are scored inside Geant4 (see worker.py). Lengths mm, momenta and calorimeter energies GeV,
 counter and VETO energies MeV.

@@ -1,4 +1,4 @@
-"""The particles that are sent, one per event, each with a seed of its own. Lengths mm, momenta GeV/c."""
+"""The primary particles, one per event, each with its own seed. Lengths mm, momenta GeV/c."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Shots(NamedTuple):
     states : FloatArray
         x, y, z, tx, ty, p at the start, shape (n, 6).
     seeds : IntArray
-        Of the events, shape (n,).
+        Seeds of the events, shape (n,).
     ends : FloatArray
         z where the particle is taken out, inf: nowhere; shape (n,).
     """
@@ -88,7 +88,7 @@ def event_seeds(seed: int, stream: int, numbers: IntArray) -> IntArray:
     Parameters
     ----------
     seed : int
-        Of the run.
+        Seed of the run.
     stream : int
         Sets of events with seeds of their own.
     numbers : IntArray

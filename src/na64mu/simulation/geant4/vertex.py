@@ -1,4 +1,4 @@
-"""A vertex that Geant4 does not make: the muon is taken out there and goes on with what the vertex leaves it. GeV, mm."""
+"""A vertex that Geant4 does not simulate: the muon is stopped there and restarted with the momentum that the vertex leaves it. GeV, mm."""
 
 from __future__ import annotations
 
