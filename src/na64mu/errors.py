@@ -66,7 +66,7 @@ class CalibrationError(Na64muError):
 
 
 class CheckpointError(Na64muError):
-    """What an interrupted run has finished belongs to something else, or cannot be read."""
+    """The finished part of an interrupted run belongs to another run, or cannot be read."""
 
 
 class CompilerError(Na64muError):
@@ -156,7 +156,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def reason_of_os(error: OSError) -> str:
-    """What the operating system says, in its own words, beginning small.
+    """Return the operating system's own message, with a lower-case first letter.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a search counted, and what it expects without signal: of an output folder, of the Letter, or a user's own numbers.
+"""Observed counts of a search and its expected background: from an output folder, from the Letter, or a user's own numbers.
 
 Rates are events of the whole exposure.
 """
@@ -22,7 +22,7 @@ __all__ = ("Counting", "counting_of", "letter_counting", "own_counting", "unweig
 
 @dataclass(frozen=True)
 class Counting:
-    """What a search counted, and what it expects without signal.
+    """Observed counts of a search and its expected background.
 
     Attributes
     ----------

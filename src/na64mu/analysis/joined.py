@@ -1,4 +1,4 @@
-"""Datasets of a result added up: several runs, or both trigger configurations of one sample."""
+"""Sums of the datasets of a result: several runs, or both trigger configurations of one sample."""
 
 from __future__ import annotations
 

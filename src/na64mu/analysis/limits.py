@@ -113,7 +113,7 @@ class SearchLimits(Shown):
         return both_limits(model, counts, self.scan.limits[0].level)
 
     def bound_notes(self) -> list[str]:
-        """What the backgrounds are of which only an upper limit is known, and what they could change; empty if there are none."""
+        """Notes on the backgrounds of which only an upper limit is known, and on their possible effect; empty if there are none."""
         other, bounds = self.at_the_bounds(), self.counting.bounds
         if other is None:
             return []
@@ -139,7 +139,7 @@ class SearchLimits(Shown):
         return self._hidden(self.scan.couplings(method))
 
     def events(self, method: str) -> FloatArray:
-        """The same in signal events."""
+        """Return the limits in signal events."""
         return self._hidden(self.scan.events(method))
 
     def dark_couplings(self, method: str) -> FloatArray:

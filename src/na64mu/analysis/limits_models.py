@@ -72,7 +72,7 @@ BOSONS = {
 
 
 def boson_efficiencies(boson: Boson, table: Efficiencies, kinematic_map: str | Path) -> Efficiencies:
-    """What knows the efficiency of a boson: the table of simulated Z' for vectors, the map in (x, psi') for other spins.
+    """Return the efficiency model of a boson: the table of simulated Z' for vectors, the map in (x, psi') for other spins.
 
     Parameters
     ----------

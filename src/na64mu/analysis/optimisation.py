@@ -109,7 +109,7 @@ class BoxScan:
         return (float(self.p_cuts[p.min()]), float(self.p_cuts[p.max()])), (float(self.e_cuts[e.min()]), float(self.e_cuts[e.max()]))
 
     def rows(self) -> list[dict[str, float]]:
-        """One row per box, as in boxes.csv."""
+        """Return one row per box, as in boxes.csv."""
         relative, asymptotic = self.relative(), self.relative(asymptotic=True)
         rows = []
         for i, p in enumerate(self.p_cuts):

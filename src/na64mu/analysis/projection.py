@@ -154,7 +154,7 @@ class Projection:
         return zip(self.scenarios, self.limits, strict=True)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row per scenario and mass, as in projection.csv."""
+        """Return one row per scenario and mass, as in projection.csv."""
         rows = []
         for scenario, limits in self:
             tables = {f"{q}_{m}": getattr(limits, attribute)(m)[:, 3] for q, attribute in (("g", "couplings"), ("y", "y")) for m in METHODS}

@@ -1,4 +1,4 @@
-"""What the limits leave in a folder: tables, the likelihood for pyhf, one mass as HS3, and the HEPData submission."""
+"""Files that publish the limits: tables, the likelihood for pyhf, one mass as HS3, and the HEPData submission."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def write_likelihood(limits: SearchLimits, folder: Path, inspire: int | None = N
 
 
 def publication_of(limits: SearchLimits, inspire: int | None = None) -> Publication:
-    """What the HEPData submission is made of.
+    """Collect the content of the HEPData submission.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Recast: a user's own events or yields in, the limit of this search on their model out.
+"""Recast: turns a user's events or yields into the limit of this search on their model.
 
 The table is CSV with a head line; lines that begin with # are comments. Two forms, told apart by the columns:
 
@@ -193,11 +193,11 @@ class Recast(Shown):
         return (self.limits.couplings(method) / self.limits.yields.g_ref) ** 2
 
     def couplings(self, method: str) -> FloatArray:
-        """The same as limits on the coupling."""
+        """Return the limits on the coupling."""
         return self.reference * self.strengths(method) ** (1.0 / self.power)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """One row per mass, as in recast.csv."""
+        """Return one row per mass, as in recast.csv."""
         yields = self.limits.yields
         for i, mass in enumerate(self.limits.masses):
             row = {

@@ -1,4 +1,4 @@
-"""From an output folder, the Letter's numbers or one's own counts to limits: the one place where a limit is put together. Masses GeV.
+"""Limits from an output folder, the Letter's numbers or a user's own counts: the one place that computes a limit. Masses GeV.
 
 limits = na64mu.limits_of(counts=(0, 1), backgrounds={"momentum": (0.05, 0.03)}, mot=(1.2e10, 8e9), efficiency=0.1)
 limits.couplings("exact")
@@ -257,7 +257,7 @@ def targets_of(limits: SearchLimits, n: int = 25, *, progress: Callable[[], obje
 
 
 def _counting(source: Any, counts: Any, backgrounds: Any, mot: Any) -> Counting:
-    """What was counted, from whatever the user has."""
+    """Return the counting, from an output folder, the Letter's numbers or the user's own."""
     if (source is None) == (mot is None) or (source is not None and (counts is not None or backgrounds is not None)):
         msg = 'give either a result, its output folder, counts of `counting_from`, or "letter"; or your own mot=, backgrounds= and counts='
         raise InputError(msg)

@@ -1,4 +1,4 @@
-"""`na64mu display`: one event drawn."""
+"""`na64mu display`: draws one event."""
 
 from __future__ import annotations
 

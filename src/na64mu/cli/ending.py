@@ -1,4 +1,4 @@
-"""How a verb ends that does not come to its end: interrupted, asked to end, or with an error of the operating system; and how it goes on.
+"""Endings of a verb that does not finish (interrupted, terminated, or an error of the operating system), and how to continue.
 
 Also what a verb finds around it and puts back: the handler of a signal, a variable of the environment.
 """
@@ -67,7 +67,7 @@ def _terminated(number: int, frame: object) -> None:  # noqa: ARG001 (Python's s
 
 
 def goes_on(verb: str, parameters: VerbParameters) -> str:
-    """How to continue after an interruption.
+    """Say how to continue after an interruption.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a message about a mistyped word can add: the nearest word that exists."""
+"""Hints for messages about a mistyped word: the nearest known word."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def nearest(word: str, known: list[str] | tuple[str, ...] | dict[str, str]) -> s
 
 
 def suggestion(message: str) -> str:
-    """What to add to a message of the library about an unknown name: of a detector, a selection, a process, a dataset.
+    """Suggest the nearest known name for a message about an unknown detector, selection, process or dataset.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def suggestion(message: str) -> str:
 
 
 def with_hint(error: click.BadParameter) -> click.BadParameter:
-    """The same error with the nearest choice, where the option takes one of several words.
+    """Return the error with the nearest choice added, if the option takes one of several words.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where sentences and tables leave the program: control characters of foreign names are written out, and no output encoding is too small."""
+"""Output of sentences and tables: control characters in foreign names are escaped, and every output encoding works."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class LogFormatter(logging.Formatter):
 
 
 def table_console(width: int = 130) -> Console:
-    """Where tables are printed: stdout, as wide as the terminal, or of a fixed width in a file or pipe.
+    """Return the console for tables: stdout, as wide as the terminal, or of a fixed width in a file or pipe.
 
     Parameters
     ----------

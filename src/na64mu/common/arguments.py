@@ -1,4 +1,4 @@
-"""Arguments of public functions: turned into what the function means, or refused in one sentence."""
+"""Arguments of public functions: converted to the type that the function needs, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def choice(value: object, kind: type[Member], name: str) -> Member:
 
 
 def one_of(value: Any, choices: Iterable[Any], name: str, error: type[Na64muError] = ArgumentError) -> Any:
-    """One of a few plain values, such as the strings or numbers of a Literal.
+    """Check that a value is one of a few plain values, such as the strings or numbers of a Literal.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def one_of(value: Any, choices: Iterable[Any], name: str, error: type[Na64muErro
 
 
 def _short(value: object) -> str:
-    """How a wrong value is shown in a message: itself if that is short, else its type."""
+    """Return a wrong value as it is shown in a message: itself if it is short, else its type."""
     text = repr(value) if isinstance(value, str | bytes | int | float | list | tuple | dict | type(None)) else ""
     return text if 0 < len(text) < 80 else f"a value of type {type(value).__name__}"
 
@@ -170,7 +170,7 @@ def numbers(
 
 
 def number(value: Any, name: str, **limits: Any) -> float:
-    """One finite number within limits; see `numbers`."""
+    """Return one finite number within limits; see `numbers`."""
     array = numbers(value, name, **limits)
     if array.ndim > 0:
         msg = f"{name} must be one number; found an array of shape {array.shape}"

@@ -1,4 +1,4 @@
-"""Processes that work for this one: they end when it ends, however it ends, and they never run a user's script again."""
+"""Worker processes: they end when this process ends, however it ends, and they never run a user's script again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def end_with(parent: int) -> None:
 def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(LOOK_EVERY)
-    os._exit(1)  # nobody waits for a result any more
+    os._exit(1)  # no process waits for a result any more
 
 
 @contextmanager

@@ -101,7 +101,7 @@ class Sampling(Element):
 
 
 class Conditions(Element):
-    """Everything that changes from run to run but not the apparatus."""
+    """Conditions that change from run to run while the apparatus stays the same."""
 
     format_version: Count
     kind: Literal["conditions"]
@@ -138,7 +138,7 @@ class Conditions(Element):
         return f"conditions={self.title} ({content_hash(self.model_dump(mode='json'))[:12]})"
 
     def of(self, plane: str) -> Channels:
-        """What is special about a plane; without dead or noisy channels if nothing is."""
+        """Return the conditions of a plane; without dead or noisy channels if none are given."""
         return next((c for c in self.channels if c.plane == plane), Channels(source="inferred: nothing special", plane=plane))
 
 

@@ -1,4 +1,4 @@
-"""Background (III): hadrons that leave the calorimeters unseen, extrapolated from region D.
+"""Background (III): hadrons that escape detection in the calorimeters, extrapolated from region D.
 
 b = D X / Y: D is next to the box in E_CAL, X next to it in p_out, Y in both. It assumes that p_out and E_CAL are independent there: `closure_test` looks
 for the contrary in the regions that are not blinded. The counts are small, so the intervals come from the distribution of the counts; the delta method

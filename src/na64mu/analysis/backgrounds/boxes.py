@@ -1,4 +1,4 @@
-"""Backgrounds of many signal boxes, without a look into the blinded one. Momenta GeV/c, energies GeV.
+"""Backgrounds of many signal boxes, without looking into the blinded one. Momenta GeV/c, energies GeV.
 
 (I) is the tail of p_out above the blinded border, extrapolated; (II) simulated decays, or Table I scaled by the flat energy spectrum of K -> mu nu; (III) D X / Y with
 D and Y above and X beside the blinded box, or Table I.

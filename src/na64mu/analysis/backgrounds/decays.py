@@ -1,4 +1,4 @@
-"""Background (II): hadrons of the beam that pass MS1 and decay to a soft muon before the ECAL.
+"""Background (II): beam hadrons that pass MS1 and decay to a soft muon before the ECAL.
 
 Two-body kinematics of h -> mu nu is exact: the muon's energy is flat between E (m_mu / m_h)^2 and E in the limit of a relativistic parent, here with the exact
 ends. Energies, momenta and masses GeV, lengths m.

@@ -67,7 +67,7 @@ class FormFit:
     p_value: float | None = None
 
     def scaled(self, factor: float) -> FormFit:
-        """The same for `factor` times the exposure."""
+        """Return the fit scaled to `factor` times the exposure."""
         values = {name: factor * getattr(self, name) for name in ("value", "low", "high", "upper")}
         return replace(self, **values)
 

@@ -1,4 +1,5 @@
-"""Background (III) by the E_CAL spectrum of region D: how often the hadrons of a hard muon-nuclear interaction leave less than the border of the signal box behind.
+"""Background (III) from the E_CAL spectrum of region D: how often hadrons of a hard muon-nuclear interaction deposit less energy than
+the border of the signal box.
 
 p_out and E_CAL of these events are not independent (their sum is nearly the beam energy), so D X / Y with neighbours at other p_out does not hold; at p_out in the box the spectrum of
 E_CAL falls steeply towards low energies, and its fall is extrapolated below the border with the forms of the momentum tail (inferred: the Letter says "extrapolated from region D"

@@ -48,7 +48,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """One background: name in a model, title in the table, published and our numbers."""
+    """A background: name in a model, title in the table, published and our numbers."""
 
     name: str
     title: str
@@ -96,7 +96,7 @@ class BackgroundTable:
         return [row for row in self.rows if row.name != "total" and not math.isnan(row.ours.value)]
 
     def to_csv(self) -> str:
-        """One line per background: source, published value and error, our value and error, how it was found."""
+        """Write one line per background: source, published value and error, our value and error, how it was found."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(["source", "published", "published_error", "published_is_upper", "ours", "ours_error", "ours_is_upper", "method"])

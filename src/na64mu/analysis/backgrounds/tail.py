@@ -68,7 +68,7 @@ class TailEstimate:
         return self.nominal.value if self.nominal is not None else float("nan")
 
     def scaled(self, n_mot: float) -> TailEstimate:
-        """The same for another number of muons on target.
+        """Return the estimate scaled to another number of muons on target.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class TailEstimate:
         return replace(self._times(n_mot / self.n_mot), n_mot=n_mot)
 
     def normalised_to(self, shape: TailSample, rate: TailSample) -> TailEstimate:
-        """The same tail for the muons of another trigger: shape from many calibration triggers, rate from the physics trigger.
+        """Return the tail for the muons of another trigger: shape from many calibration triggers, rate from the physics trigger.
 
         That momentum is mis-measured independently of how the muon fired the trigger is inferred; compare the two spectra where both have muons.
 
@@ -99,7 +99,7 @@ class TailEstimate:
         return replace(self._times(rate.n_core / shape.n_core), n_mot=rate.n_mot)
 
     def at_most(self, shape: TailSample, n_mot: float) -> TailEstimate:
-        """The same tail where the physics trigger recorded no such muon: an upper limit, for the 90 % limit of 2.30 on their number.
+        """Return the tail as an upper limit if the physics trigger recorded no such muon, for the 90 % limit of 2.30 on their number.
 
         Parameters
         ----------

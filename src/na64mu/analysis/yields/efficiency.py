@@ -1,4 +1,4 @@
-"""Signal efficiency against mass, from simulated Z' events that went through the same selection as data. Masses GeV.
+"""Signal efficiency against mass, from simulated Z' events that pass through the same selection as data. Masses GeV.
 
 Efficiency: events in the signal box that meet the physics trigger and all cuts, over muons on target (S0 S1 !V1) in whose ECAL one Z' was made, at any depth and
 of any energy. Between the simulated masses: monotone cubic (F. N. Fritsch and R. E. Carlson, SIAM J. Numer. Anal. 17 (1980) 238) in ln m, which
@@ -195,7 +195,7 @@ class EfficiencyTable:
 
 @dataclass(frozen=True)
 class FlatEfficiency:
-    """One efficiency for all masses and both trigger configurations, taken as exact.
+    """A single efficiency for all masses and both trigger configurations, taken as exact.
 
     Attributes
     ----------

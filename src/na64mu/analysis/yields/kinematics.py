@@ -1,4 +1,4 @@
-"""Signal efficiency in the kinematics of the production vertex, (x, psi'), which is the same for every boson that is not seen.
+"""Signal efficiency in the kinematics of the production vertex, (x, psi'), which is the same for every boson that escapes undetected.
 
 x is the energy fraction of the boson, psi' the angle of the recoil muon [rad]: behind the vertex nothing else of the boson matters. So this map serves where mass and
 coupling structure are not those of a simulated Z': other spins, and models that a user brings (`na64mu recast`). Made by `na64mu efficiency` from the samples of

@@ -1,4 +1,4 @@
-"""Efficiencies from the result of a run over simulated signal: the one place where such a table is made."""
+"""Efficiency tables from the result of a run over simulated signal: the one place that makes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ("SignalSample", "efficiency_of")
 
 
 class SignalSample(NamedTuple):
-    """What was simulated in one dataset: mass of the Z' [GeV], trigger configuration, whether pile-up was laid over the events."""
+    """Conditions of a simulated dataset: mass of the Z' [GeV], trigger configuration, whether pile-up was overlaid on the events."""
 
     mass: float
     config: int

@@ -24,7 +24,7 @@ __all__ = ("Efficiencies", "PileUpLoss", "SignalYield", "signal_yield")
 
 
 class Efficiencies(Protocol):
-    """What knows the efficiency against mass: an `EfficiencyTable`, or a `KinematicEfficiency` of another boson."""
+    """A model of the efficiency against mass: an `EfficiencyTable`, or a `KinematicEfficiency` of another boson."""
 
     def efficiency(self, masses: FloatArray, config: int) -> tuple[FloatArray, FloatArray]:
         """Efficiency without pile-up and its statistical error at masses [GeV] in configuration 1 or 2, shape (n,) each."""
@@ -82,7 +82,7 @@ class SignalYield:
 
     @property
     def mean_efficiency(self) -> FloatArray:
-        """The same, averaged over the configurations by their muons on target, shape (n,)."""
+        """Efficiency averaged over the configurations, weighted by their muons on target, shape (n,)."""
         return self.total_efficiency @ np.asarray(self.exposures) / sum(self.exposures)
 
     def events(self, *, invisible: FloatArray | None = None) -> FloatArray:

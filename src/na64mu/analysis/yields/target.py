@@ -1,4 +1,4 @@
-"""The active target as the signal sees it: lead and scintillator layer by layer, and the muon's energy in each. mm, GeV, pb.
+"""The active target in the calculation of signal yields: lead and scintillator layer by layer, and the muon's energy in each. mm, GeV, pb.
 
 The muon loses energy on its way; the cross-section is taken at the mean energy in each layer. The mean loss is that of the published cross-sections of ionisation,
 bremsstrahlung, pairs and nuclear interactions; formulas and sources are in `na64mu.physics.energy_loss`.

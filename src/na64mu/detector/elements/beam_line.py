@@ -1,4 +1,4 @@
-"""Beam, magnets and what lies between the elements: mm, T, GeV/c."""
+"""Beam, magnets and the medium between the elements: mm, T, GeV/c."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Magnet(Element):
 
 
 class Medium(Element):
-    """What lies between the elements, and the noise common to all trackers."""
+    """Medium between the elements, and the noise common to all trackers."""
 
     vacuum_until: float  # upstream of this z the beam travels in vacuum
     air_x0: Positive  # radiation length of air [mm]
