@@ -61,7 +61,7 @@ class Thresholds(BaseModel, ABC):
         """Columns of the summary that the cut looks at."""
 
     def with_windows(self, windows: dict[str, Range]) -> Thresholds:  # noqa: ARG002  # most cuts need no calibration
-        """The same thresholds with the MIP windows of one calibration."""
+        """Return the thresholds with the MIP windows of one calibration."""
         return self
 
     @property
@@ -122,7 +122,7 @@ class MipWindows(Thresholds):
         return self.mip
 
     def with_windows(self, windows: dict[str, Range]) -> Thresholds:
-        """The same thresholds with the MIP windows of one calibration."""
+        """Return the thresholds with the MIP windows of one calibration."""
         return self.model_copy(update={"windows": {name: windows[name] for name in self.mip}})
 
 

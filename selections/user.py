@@ -1,4 +1,4 @@
-"""A user's own file of cuts: executed once, so that what it registers can be named in a working point."""
+"""A user's own file of cuts: executed once, so that the cuts it registers can be named in a working point."""
 
 from __future__ import annotations
 

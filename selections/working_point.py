@@ -61,7 +61,7 @@ class Spectrum(Axis):
 
 
 class MipRule(_Model):
-    """How a MIP window follows from the calibration sample."""
+    """Rule that derives a MIP window from the calibration sample."""
 
     fit_low: Annotated[float, Field(ge=0, lt=1)]  # lower end of the fit range, in units of the peak
     fit_high: Annotated[float, Field(gt=1)]
@@ -85,7 +85,7 @@ class RecordedThresholds(Thresholds):
 
 
 class Cut(_Model):
-    """One cut of a working point."""
+    """A cut of a working point."""
 
     name: str
     label: str

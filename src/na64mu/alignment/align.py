@@ -31,7 +31,7 @@ CONVERGED = 0.02  # steps below this fraction of the survey (or five errors) are
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass: how far modules may still be off [mm], largest pull of a hit, tracks used, solutions between two searches for tracks."""
+    """Settings of a pass: expected displacement of modules [mm], largest pull of a hit, tracks used, solutions between two searches for tracks."""
 
     spread: float
     max_pull: float

@@ -20,7 +20,7 @@ __all__ = ("Closure", "closure", "displaced", "momenta")
 
 @dataclass(frozen=True)
 class Closure:
-    """What is left of a misalignment; every array has shape (n_parameters,), in mm or rad.
+    """Remaining misalignment after an alignment; every array has shape (n_parameters,), in mm or rad.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Closure:
 
     @property
     def pull(self) -> FloatArray:
-        """What is left over its error; NaN where the parameter was held."""
+        """Remaining misalignment divided by its error; NaN where the parameter was held fixed."""
         return self.inside / self.error
 
 

@@ -91,7 +91,7 @@ def write_millepede(path: str | Path, aligned: list[AlignedSpectrometer], sample
 
 
 def _write_record(file: BinaryIO, r: FloatArray, local: FloatArray, along: FloatArray, covariance: FloatArray, labels: IntArray) -> None:
-    """One track: r (m,), local (m, n_local), along (m, 3) with labels (m, 3), covariance (m, m)."""
+    """Write one track: r (m,), local (m, n_local), along (m, 3) with labels (m, 3), covariance (m, m)."""
     whitening = np.linalg.inv(np.linalg.cholesky(covariance))
     present = np.unique(labels[labels > 0])
     derivatives = np.zeros((len(r), len(present)))

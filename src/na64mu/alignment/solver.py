@@ -143,7 +143,7 @@ def solve(equations: NormalEquations, parameters: FreeParameters, modes: list[Mo
 
 
 def _own_parts(modes: list[Mode], survey: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What each mode has that those before it do not: unit vectors in units of the survey, and the size of that part."""
+    """Part of each mode that is orthogonal to the modes before it: unit vectors in units of the survey, and the size of that part."""
     vectors = np.array([m.vector / survey for m in modes]).reshape(-1, len(survey))
     directions, triangle = np.linalg.qr(vectors.T)
     return directions.T, np.abs(np.diag(triangle))

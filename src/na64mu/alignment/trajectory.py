@@ -22,7 +22,7 @@ AIR_SLICES = 4  # scatterers that represent a step through air: the variance beh
 
 
 def without_field(spectrometer: Spectrometer) -> Spectrometer:
-    """The same planes with the magnets off: tracks are straight in both views."""
+    """Return the spectrometer with the magnets off: tracks are straight in both views."""
     return replace(spectrometer, bend_view=NO_BEND, boxes=np.zeros((0, 4)), regions=())
 
 

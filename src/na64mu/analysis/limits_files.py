@@ -107,7 +107,7 @@ def _y_rows(limits: SearchLimits, letter: dict[str, Any]) -> list[Comparison]:
 
 
 def _band_rows(limits: SearchLimits, letter: dict[str, Any]) -> list[Comparison]:
-    """Compare the mass up to which the limit is below the lower edge of the g-2 band."""
+    """Rows on the masses at which the limit is below the lower edge of the g-2 band."""
     cross = letter["limit"]["g_minus_2_crossing"]
     edge = g_minus_2_line(limits.masses, -2.0)
     g = [limits.couplings(m)[:, _column(limits)] for m in METHODS]

@@ -122,7 +122,7 @@ class BosonLimits:
         return np.asarray(self.couplings(method) ** 2 * self.alpha_d / self.ratio**4, dtype=np.float64)
 
     def rows(self) -> Iterator[dict[str, float]]:
-        """One row per mass: mass, bosons per muon on target at the reference coupling, efficiency, and the limits by both methods."""
+        """Return one row per mass: mass, bosons per muon on target at the reference coupling, efficiency, and the limits by both methods."""
         tables = {(self.boson.symbol, m): self.couplings(m) for m in METHODS}
         if self.boson.symbol == "epsilon":
             tables |= {("y", m): self.y(m) for m in METHODS}

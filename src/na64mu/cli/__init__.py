@@ -142,7 +142,7 @@ def _say_error(lines: Iterable[object]) -> None:
 
 
 def _further(ctx: click.Context) -> list[str]:
-    """How to go on, as no or one sentence."""
+    """Say how to continue, in one sentence or none."""
     verb = ctx.invoked_subcommand
     words = goes_on(verb, ctx.meta.get(VerbContext.KEY, {})) if verb in VERBS and VerbContext.KEY in ctx.meta else ""
     return [words] if words else []

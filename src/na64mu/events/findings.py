@@ -1,4 +1,4 @@
-"""What a check of a file found: findings, the report they make, and how they are collected chunk by chunk."""
+"""Findings of the check of a file, their report, and their collection chunk by chunk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIRST_ENTRIES = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with a file.
+    """A defect of a file.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Everything that was found in one file.
+    """All findings in one file.
 
     Attributes
     ----------

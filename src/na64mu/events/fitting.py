@@ -1,4 +1,4 @@
-"""Which files a layout is for: those that it fits. A file that has the raw-tree form already is read as it is."""
+"""Selects the files that a layout applies to: those that it fits. A file that has the raw-tree form already is read as it is."""
 
 from __future__ import annotations
 

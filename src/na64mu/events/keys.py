@@ -1,4 +1,4 @@
-"""What a ROOT file claims against what it has: an object or basket that claims more bytes than its blocks give is damage, and is not allocated."""
+"""Checks of the sizes claimed in a ROOT file: an object or basket that claims more bytes than its blocks hold is damaged and is not allocated."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class _Model(BaseModel):
 
 
 class Column(_Model):
-    """Where one column comes from: a branch, a matrix, a constant, the number of the entry, or the bits of flags; short, a branch name."""
+    """Source of one column: a branch, a matrix, a constant, the number of the entry, or the bits of flags; short, a branch name."""
 
     branch: str | None = None
     matrix: str | None = None

@@ -1,4 +1,4 @@
-"""Opening ROOT files and reading columns, with one clear sentence for everything that can be wrong with them."""
+"""Opens ROOT files and reads columns, with one clear sentence for everything that can be wrong with them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _open(path: str | Path) -> Any:
 
 @contextmanager
 def sentence_for(path: str | Path) -> Iterator[None]:
-    """Turn any error that nobody expected, while one file is looked at, into one sentence with its name: the other files go on.
+    """Turn any unexpected error while one file is read into one sentence with the file's name; the other files are still processed.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A first layout for a foreign file: what matches by name is mapped, the rest is a constant to look at, every branch is listed."""
+"""A first layout for a foreign file: what matches by name is mapped, the rest is a constant to be edited, every branch is listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checking the structure of a raw tree's columns: shape, type, and lengths against the counters."""
+"""Checks of the structure of a raw tree's columns: shape, type, and lengths against the counters."""
 
 from __future__ import annotations
 

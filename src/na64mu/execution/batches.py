@@ -1,4 +1,4 @@
-"""Chunks in waves: results are added in the order of the chunks, whatever the executor, and every wave can be kept on disk.
+"""Batches of chunks: results are added in the order of the chunks, whatever the executor, and every batch can be kept on disk.
 
 The order of the additions is fixed, so sums of weights have the same last bit on every executor and after every resume. The one
 exception: chunks that were lost before an interruption are tried again when the run goes on, and added behind what is there.
@@ -32,7 +32,7 @@ RunWave = Callable[[Sequence[Any]], Mapping["ChunkKey", dict[str, Any]]]
 
 
 def with_retries(run_wave: RunWave) -> RunWave:
-    """The same, with chunks of addresses tried again that could not be read.
+    """Return a function that also retries chunks at remote addresses that could not be read.
 
     Parameters
     ----------

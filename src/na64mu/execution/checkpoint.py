@@ -1,4 +1,4 @@
-"""What a run has finished, kept on disk after every wave: `na64mu run --resume` continues from it.
+"""Finished part of a run, kept on disk after every batch of chunks: `na64mu run --resume` continues from it.
 
 A checkpoint is one JSON file (histograms as UHI) in <output>/.checkpoint/, written whole or not at all. It holds what the
 processor filled, which never contains anything of a blinded box, and what it belongs to: it is used only by the same code,
@@ -60,7 +60,7 @@ class Checkpoint:
         return self.output / FOLDER / NAME
 
     def load(self) -> tuple[int, dict[str, Any], list[tuple[str, str, int, int]]]:
-        """What is finished.
+        """Read the finished part of the run.
 
         Returns
         -------
@@ -144,7 +144,7 @@ def _plain(content: Any) -> Any:
 
 
 def encoded(total: Mapping[str, Any]) -> dict[str, Any]:
-    """What a search returned, as plain values and UHI histograms.
+    """Return the result of a search as plain values and UHI histograms.
 
     Parameters
     ----------

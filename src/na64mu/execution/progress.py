@@ -1,4 +1,4 @@
-"""What a user who waits sees: a bar on a terminal; elsewhere one line for a stage that takes longer than two seconds. All on stderr."""
+"""Progress on stderr: a bar on a terminal; elsewhere one line for a stage that takes longer than two seconds."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Stage:
         self._show()
 
     def amount(self) -> str:
-        """How much is done, as text."""
+        """Return the amount done, as text."""
         if self.total is None:
             return ""
         rate = f", {self.rate:.0f} {self.unit}/s" if self.rate and self.unit == "events" else ""
@@ -91,7 +91,7 @@ def stage(words: str, total: int | None = None, unit: str = "", *, done: int = 0
     Yields
     ------
     Stage
-        To be told how far the work is.
+        Object to which the progress is reported.
     """
     own = Stage(words, total, unit, done)
     if not show or (not _has_bar() and "ipykernel" in sys.modules):  # a notebook keeps what is said on stderr

@@ -1,4 +1,4 @@
-"""Writing event summaries of files: the library side of `na64mu reconstruct`."""
+"""Writes event summaries of files: the library side of `na64mu reconstruct`."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def _bookkeeping(
     losses: list[Loss],
     working_point: WorkingPoint,
 ) -> dict[str, Any]:
-    """What a run on the file needs to know; losses of the bookkeeping are added to `losses`."""
+    """Return the bookkeeping that a run on the file needs; losses of the bookkeeping are added to `losses`."""
     keys = [(f.dataset, f.path) for f in fileset.files]
     lost = {k: merged_ranges((x.entry_start, x.entry_stop) for x in losses if x.kind == "chunk" and (x.dataset, x.file) == k) for k in keys}
     books = books_of(fileset, read, lost)

@@ -1,4 +1,4 @@
-"""Rewriting raw trees to fast files without losing anything: the library side of `na64mu skim`."""
+"""Rewrites raw trees to fast files without losing anything: the library side of `na64mu skim`."""
 
 from __future__ import annotations
 

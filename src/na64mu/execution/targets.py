@@ -1,4 +1,4 @@
-"""Files that are written: never one that is read, never a device, and never where nothing can be written."""
+"""Checks of output paths: never a file that is read, never a device, never a place that is not writable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = (
 
 
 def kind_of_special(path: str | os.PathLike[str]) -> str:
-    """What a path is if it is neither a file nor a folder: reading it could wait or go on without end.
+    """Return the kind of a path that is neither a file nor a folder: reading it could block or never end.
 
     Parameters
     ----------

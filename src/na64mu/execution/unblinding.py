@@ -1,4 +1,4 @@
-"""Opening the signal box: the frozen selection is run again on the same files, and a record says when, why and by whom.
+"""Unblinding of the signal box: the frozen selection is run again on the same files, and a record says when, why and by whom.
 
 The blind result has no hidden part that could be opened: nothing of the box was ever filled. So the box is opened by a second run,
 which is allowed only with the hash of everything that selects: working point, calibrations, detector descriptions, layout.
@@ -116,7 +116,7 @@ def unblind(
 
 
 def _same_outside(blind: RunResult, opened: RunResult) -> None:
-    """What the blind run saw must come out again: rows of the cut-flow that do not depend on the box, and the regions."""
+    """Check that the blind run's result is reproduced: rows of the cut-flow that do not depend on the box, and the regions."""
     last = blind.working_point.cut_names.index(blind.working_point.blind_at) + 1
     for name, flow in blind.cutflows.items():
         before = opened.cutflows[name].counts[:last] if name in opened.cutflows else ()

@@ -1,4 +1,4 @@
-"""From what was read of every file to its exposure, and to the losses of its bookkeeping."""
+"""Exposure of every file from the entries that were read, and the losses of its bookkeeping."""
 
 from __future__ import annotations
 

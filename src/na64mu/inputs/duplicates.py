@@ -97,7 +97,7 @@ class EventSource:
     numbered: bool = True
 
     def group(self, run: int) -> tuple[Any, ...]:
-        """What events must share, beside their number, to be the same."""
+        """Return the properties that duplicate events share, beside their number."""
         if not self.numbered:
             return (run, self.path)
         return (run,) if self.is_data else (run, *self.origins.get(run, ()))

@@ -1,4 +1,4 @@
-"""What the events of one dataset must share: data or simulation, process, mass, coupling, conditions. Files that differ are never one dataset.
+"""Properties common to the events of a dataset: data or simulation, process, mass, coupling, conditions. Files that differ are never one dataset.
 
 A dataset that is called after its files is split by what differs; one that the user named is refused.
 """
@@ -44,18 +44,18 @@ class Described(Protocol):
 
     @property
     def dataset(self) -> str:
-        """Its dataset."""
+        """Dataset of the file."""
 
     @property
     def path(self) -> str:
-        """Where it is."""
+        """Path of the file."""
 
     @property
     def kind(self) -> Kind:
-        """Kind of its events."""
+        """Kind of the events in the file."""
 
     def renamed(self, dataset: str) -> Self:
-        """The same file in another dataset."""
+        """Return the file as part of another dataset."""
 
 
 File = TypeVar("File", bound=Described)
@@ -171,7 +171,7 @@ def _difference(a: Kind, b: Kind) -> str:
 
 
 def _suffixes(kinds: Sequence[Kind]) -> dict[Kind, str]:
-    """What tells kinds apart, in as few fields as are needed."""
+    """Return suffixes that distinguish the kinds, from as few fields as are needed."""
     chosen: list[int] = []
     for i in range(len(NAMES)):
         before = {tuple(kind[j] for j in chosen) for kind in kinds}

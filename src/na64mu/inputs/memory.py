@@ -1,4 +1,4 @@
-"""Memory of one worker: a size as people write it, the chunk size that fits in it, and the limit itself while a chunk is processed.
+"""Memory of one worker: parsing of sizes, the chunk size that fits, and the limit while a chunk is processed.
 
 The limit is one on new allocations, so that what does not fit raises MemoryError, with a sentence, where the operating system would kill
 the worker without a word. It needs Linux (RLIMIT_DATA); elsewhere only the chunk size keeps to it.
@@ -31,11 +31,11 @@ ROUNDING = 2.0
 
 
 class Weighed(Protocol):
-    """A file of which it is known how large its events are."""
+    """A file whose event size is known."""
 
     @property
     def path(self) -> str:
-        """Its path."""
+        """Path of the file."""
 
     @property
     def bytes_per_event(self) -> float:

@@ -1,4 +1,4 @@
-"""The paths that a user means: globs, folders and fileset JSON, each file once, with the dataset it belongs to."""
+"""Input paths from globs, folders and fileset JSON: each file once, with the dataset it belongs to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ("FileSpec", "Inputs", "dataset_name", "expand", "inputs_of", "path_in
 
 
 class Inputs(NamedTuple):
-    """What the user named, each file once.
+    """Input files of the user, each once.
 
     Attributes
     ----------

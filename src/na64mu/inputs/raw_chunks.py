@@ -1,4 +1,4 @@
-"""Chunks of raw trees: planned by coffea, read in one opening of the file, given to the processor.
+"""Chunks of raw trees: planned by coffea, read in one opening of the file, passed to the processor.
 
 coffea's own work function would open a file, make virtual arrays of every branch and ask for them one by one: that takes three times as
 long as to read the columns, which for small files is most of a run.

@@ -77,7 +77,7 @@ class SourceFile:
     steps: tuple[tuple[int, int], ...] | None = None
 
     def renamed(self, dataset: str) -> SourceFile:
-        """The same file in another dataset."""
+        """Return the file as part of another dataset."""
         return replace(self, dataset=dataset)
 
     @property

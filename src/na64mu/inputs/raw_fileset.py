@@ -39,7 +39,7 @@ class Fileset:
         return tuple(dict.fromkeys(f.dataset for f in self.files))
 
     def known(self) -> dict[Any, dict[str, Any]]:
-        """What coffea's Runner would open every file to find out, in the form of its cache of metadata."""
+        """Return the metadata for which coffea's Runner would open every file, in the form of its metadata cache."""
         from na64mu.events.coffea_names import file_meta
 
         own = self.for_runner()

@@ -1,4 +1,4 @@
-"""Chunks of event summaries: cut where baskets end, read with the columns that the selection needs, given to the processor."""
+"""Chunks of event summaries: cut where baskets end, read with the columns that the selection needs, passed to the processor."""
 
 from __future__ import annotations
 

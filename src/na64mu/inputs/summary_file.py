@@ -86,7 +86,7 @@ class SummaryFile:
 
     @cached_property
     def kind(self) -> Kind:
-        """What its events must share with others of one dataset."""
+        """Properties that its events must share with others of one dataset."""
         conditions = sorted({text.split(";", 3)[3] for texts in self.origins.values() for text in texts if text.count(";") >= 3})
         rows = [{"conditions": "+".join(conditions), "g_ref": run.g_ref} for run in self.exposure.runs]
         truth = {"mc_process": np.empty(0), "mc_mass": np.empty(0)}
@@ -96,7 +96,7 @@ class SummaryFile:
         return kind_of(rows, truth["mc_process"], truth["mc_mass"], is_data=self.is_data, detector=self.detector)
 
     def renamed(self, dataset: str) -> SummaryFile:
-        """The same rows in another dataset, with their exposure."""
+        """Return the rows as part of another dataset, with their exposure."""
         runs = tuple(replace(run, dataset=dataset) for run in self.exposure.runs)
         return replace(self, dataset=dataset, exposure=replace(self.exposure, runs=runs))
 

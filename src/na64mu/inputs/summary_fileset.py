@@ -41,7 +41,7 @@ class SummaryFileset:
         return tuple(dict.fromkeys(f.dataset for f in self.files))
 
     def books(self, events: Mapping[tuple[str, str, int, int], int], unread: Mapping[tuple[str, str], Ranges]) -> list[SummaryBook]:
-        """What was read of every file: what `reconcile_summaries` takes; arguments as of `na64mu.inputs.bookkeeping.books_of`."""
+        """Return the bookkeeping of what was read of every file, for `reconcile_summaries`; arguments as in `na64mu.inputs.bookkeeping.books_of`."""
         books = []
         read: dict[tuple[str, str], dict[tuple[str, int, int], int]] = defaultdict(dict)
         for (dataset, path, run, config), n in events.items():
@@ -136,7 +136,7 @@ def inspect_summaries(
 
 
 def _must_fit(spec: FileSpec, own: list[SummaryFile], path: str) -> None:
-    """What a fileset says of a summary must be what is read of it."""
+    """Check that a summary agrees with what the fileset says about it."""
     if spec.tree not in ("", TREE) or spec.steps is not None:
         asked = f"the tree {spec.tree!r}" if spec.tree not in ("", TREE) else "steps"
         msg = f"{path}: the fileset asks for {asked}, of event summaries the whole tree {TREE!r} is read; leave it out"

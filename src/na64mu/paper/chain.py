@@ -37,7 +37,7 @@ def _datasets(samples: tuple[Sample, ...]) -> dict[str, list[str]]:
 
 
 def analysis_steps(scale: Scale, detector: str, selection: str, workers: int) -> tuple[Step, ...]:
-    """Everything behind the samples, in order.
+    """Return all steps after the samples, in order.
 
     Parameters
     ----------

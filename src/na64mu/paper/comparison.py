@@ -30,7 +30,7 @@ SURE = 2.0
 
 
 class Verdict(StrEnum):
-    """What came of a comparison."""
+    """Verdict of a comparison."""
 
     AGREES = "agrees"
     DIFFERS = "differs"
@@ -237,7 +237,7 @@ def _verdict(row: Published, printed: float, ours: Value) -> Verdict:
 
 
 def write_csv(path: Path, compared: Sequence[Compared]) -> Path:
-    """One line for each number."""
+    """Write one line for each number."""
     with writing(path), path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         head = ("group", "quantity", "unit", "letter", "letter_error", "letter_is_upper", "ours", "ours_error", "ours_is_upper")

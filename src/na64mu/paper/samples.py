@@ -1,4 +1,4 @@
-"""Simulated samples as steps: one file each, made on all cores."""
+"""Steps that simulate the samples: one file each, on all cores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much is simulated: the samples of the paper and the beam muons of each. Masses GeV."""
+"""Size of the simulation: the samples of the paper and the beam muons of each. Masses GeV."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIRST_RUN = 7000
 
 @dataclass(frozen=True)
 class Sample:
-    """One simulated file.
+    """A simulated file.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class Scale:
     archive: bool = True
 
     def scaled(self, physics: int) -> Scale:
-        """The same with another number of unbiased muons, and the other samples in proportion (at least 1000 muons each)."""
+        """Return the scale with another number of unbiased muons, and the other samples in proportion (at least 1000 muons each)."""
         factor = physics / self.physics
         of = {name: max(1000, round(factor * getattr(self, name))) for name in ("calibration", "nuclear", "decay", "signal")}
         return replace(self, name=f"{self.name}, {physics} muons", physics=physics, **of)

@@ -1,4 +1,4 @@
-"""The words of the report: what a reader must know first, and the captions of the figures."""
+"""Texts of the report: the introduction, and the captions of the figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""Other readings of a limit on g: dark photon mixing eps and the thermal-target variable y (dimensionless)."""
+r"""Other interpretations of a limit on g: dark photon mixing eps and the thermal-target variable y (dimensionless)."""
 
 from __future__ import annotations
 

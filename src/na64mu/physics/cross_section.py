@@ -26,7 +26,7 @@ THETA_LIMIT = 0.3  # largest angle of X in the small-angle formulas [rad]
 
 
 class Method(StrEnum):
-    """How the matrix element and the nucleus are treated.
+    """Treatment of the matrix element and of the nucleus.
 
     Attributes
     ----------

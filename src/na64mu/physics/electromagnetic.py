@@ -1,4 +1,4 @@
-r"""Photons and electrons from an MeV up: mean free paths and energy loss, for showers that are followed particle by particle. GeV, mm.
+r"""Photons and electrons from an MeV up: mean free paths and energy loss, for showers that are tracked particle by particle. GeV, mm.
 
 Photons: Compton scattering (Klein and Nishina) and pair production. The photoelectric effect is left out: above 0.5 MeV it is less than 1 %
 of the attenuation in iron and copper; in lead it is 30 % at 1 MeV and 7 % at 3 MeV.
@@ -145,12 +145,12 @@ def collision_loss(kinetic: float, substance: Substance) -> float:
 
 
 def screening_constants(z: float) -> tuple[float, float]:
-    """What a nucleus puts into the Bethe-Heitler cross-section.
+    """Screening and Coulomb constants of a nucleus in the Bethe-Heitler cross-section.
 
     Parameters
     ----------
     z : float
-        Its charge.
+        Charge number of the nucleus.
 
     Returns
     -------

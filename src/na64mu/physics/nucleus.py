@@ -1,4 +1,4 @@
-r"""What the muon sees of a nucleus: form factor and the flux of equivalent photons (momentum transfer squared t in GeV^2).
+r"""The nucleus in muon scattering: form factor and the flux of equivalent photons (momentum transfer squared t in GeV^2).
 
 Elastic: screening by the atomic electrons and the size of the nucleus; inelastic: scattering off single protons, with the
 elastic kinematics (Bjorken, Essig, Schuster and Toro, Phys. Rev. D 80 (2009) 075018, arXiv:0906.0580, eqs. A18 and A19;
@@ -37,16 +37,16 @@ NODES, WEIGHTS = (np.ascontiguousarray(v) for v in np.polynomial.legendre.leggau
 
 
 class FormFactor(IntEnum):
-    """Which of the nucleus' responses are counted.
+    """Contributions to the response of the nucleus.
 
     Attributes
     ----------
     ELASTIC : int
-        The coherent one alone, as in the Letter's signal generator (DMG4, arXiv:2101.12192).
+        The coherent response alone, as in the Letter's signal generator (DMG4, arXiv:2101.12192).
     INELASTIC : int
-        With the protons' of arXiv:0906.0580 eq. A19.
+        Coherent response plus that of the protons, arXiv:0906.0580 eq. A19.
     INELASTIC_CORRECTED : int
-        The same with the bracket of eq. A19 to the first power, as corrected in arXiv:2401.06843 appendix B.
+        As INELASTIC, with the bracket of eq. A19 to the first power, as corrected in arXiv:2401.06843 appendix B.
     """
 
     ELASTIC = 0

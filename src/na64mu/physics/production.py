@@ -1,4 +1,4 @@
-r"""Distribution of (x, psi) in mu N -> mu N X, tabulated and drawn from.
+r"""Distribution of (x, psi) in mu N -> mu N X, tabulated and sampled.
 
 Energies and masses GeV, angles rad, cross-sections pb; x is the energy fraction of X, psi the recoil angle of the muon. The
 formulas are in `tree_level` and `weizsaecker`; `cross_section` computes totals faster.

@@ -21,7 +21,7 @@ __all__ = ("DarkMatter", "dark_width", "invisible_fraction", "lepton_width", "ne
 
 
 class DarkMatter(StrEnum):
-    """What chi is.
+    """Nature of the dark-matter particle chi.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The event summary: one row per event, the one interface between reconstruction and selection."""
+"""Columns of the event summary: one row per event, the only interface between reconstruction and selection."""
 
 from __future__ import annotations
 

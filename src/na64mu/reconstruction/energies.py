@@ -45,7 +45,7 @@ def in_window(digits: Jagged, sigma_t: float) -> BoolArray:
 
 
 class _Rows(NamedTuple):
-    """What the sums take of a collection, in the types of the raw tree; `window` is of the type of `time`."""
+    """Columns of a collection that are summed, in the types of the raw tree; `window` has the type of `time`."""
 
     offsets: AnyArray
     energy: AnyArray
@@ -173,7 +173,7 @@ class _Cells(NamedTuple):
 
 
 class _Track(NamedTuple):
-    """Where a track crosses in one view, and its standard deviation [mm], each of shape (n_events,)."""
+    """Crossing point of a track in one view and its standard deviation [mm], each of shape (n_events,)."""
 
     position: FloatArray
     error: FloatArray
@@ -189,7 +189,7 @@ def _crossed(cells, track, e, cell):  # type: ignore[no-untyped-def] # kernel
 
 @kernel
 def _pointed(rows, module, ix, iy, columns, lines, x, y, out):  # type: ignore[no-untyped-def] # kernel
-    """In-time energy of HCAL1 in the cells that are crossed, for all events."""
+    """In-time energy of HCAL1 in the cells that the track crosses, for all events."""
     window = rows.window[0]
     for e in range(len(out)):
         out[e] = 0.0

@@ -1,4 +1,4 @@
-"""Tracks of both spectrometers of many events, with all that a fit knows: residuals, pulls, covariances."""
+"""Tracks of both spectrometers of many events, with the full fit results: residuals, pulls, covariances."""
 
 from __future__ import annotations
 

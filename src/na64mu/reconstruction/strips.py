@@ -160,7 +160,7 @@ class _Digits(NamedTuple):
 
 
 class _Event(NamedTuple):
-    """What the clustering of one event works on; it is not cleared before the next.
+    """Working arrays of the clustering of one event; they are not cleared before the next.
 
     Rows and clusters are numbered on and on, so what an earlier event or plane left behind has smaller numbers than the first of this one.
 

@@ -1,4 +1,4 @@
-"""What a physicist looks at: tables on the terminal, figures, and one HTML file. Heavy packages are imported when they are used."""
+"""Presentation of results: tables on the terminal, figures, and one HTML file. Heavy packages are imported when they are used."""
 
 from __future__ import annotations
 

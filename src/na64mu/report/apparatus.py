@@ -26,7 +26,7 @@ __all__ = ("ENERGY_MAP", "ENERGY_SCALE", "Cells", "draw_cells", "draw_line", "dr
 
 #: Colours of cell energies: from 10 MeV, where ECAL cells are written, to the beam energy.
 ENERGY_SCALE = LogNorm(0.01, 160.0, clip=True)
-ENERGY_MAP = "YlGnBu"  # light to dark, told apart with any colour vision
+ENERGY_MAP = "YlGnBu"  # light to dark, distinguishable with any colour vision
 EMPTY, FRAME = "#f6f6f6", "#9a9a9a"
 NAME_GAP = 0.013  # of the width of the frame between two names
 

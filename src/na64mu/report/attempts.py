@@ -1,4 +1,4 @@
-"""Figures of the program: drawn for files alone, and a figure that fails is a warning. matplotlib is not imported here: that can fail too."""
+"""Figures drawn by the program: to files only, and a figure that fails is a warning. matplotlib is not imported here: that can fail too."""
 
 from __future__ import annotations
 

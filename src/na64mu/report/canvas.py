@@ -1,4 +1,4 @@
-"""Where figures are drawn: in a style of their own, whatever the user's settings say, and for files without display and pyplot.
+"""Canvas of the figures: in the package's style, whatever the user's settings, and for files without display and pyplot.
 
 matplotlib's settings reach a figure twice, when it is made and when it is drawn into a file or a notebook. Both happen in `own_style`.
 """

@@ -1,4 +1,4 @@
-"""Data beside simulation: one control spectrum with their ratio and the chi2 of their shapes."""
+"""Comparison of data and simulation: one control spectrum with their ratio and the chi2 of their shapes."""
 
 from __future__ import annotations
 

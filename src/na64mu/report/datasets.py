@@ -1,4 +1,4 @@
-"""What a figure shows of several datasets: those that count events, and weighted simulation, which is drawn over them at any scale."""
+"""Datasets in a figure: those that count events, and weighted simulation, which is overlaid at an arbitrary scale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One event drawn: the apparatus to scale with hits and all tracks, residuals of the hits, and the cells of the calorimeters.
+"""Event display: the apparatus to scale with hits and all tracks, residuals of the hits, and the cells of the calorimeters.
 
 Lengths along the beam are m, across it mm; energies GeV. In Jupyter `display_event(events[i], detector)` shows the picture.
 """

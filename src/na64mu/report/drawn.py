@@ -1,4 +1,4 @@
-"""The numbers behind a figure: what its axes show, as one CSV. Units are those of the axes."""
+"""The numbers behind a figure: the data on its axes, as one CSV. Units are those of the axes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEAD = ("series", "kind", "x", "y", "low", "high")
 
 
 def drawn_rows(ax: Axes) -> Iterator[Row]:
-    """Everything with a name on one pair of axes.
+    """Return the data of everything with a label on one pair of axes.
 
     Parameters
     ----------

@@ -194,7 +194,7 @@ def plane_before_and_after(result: RunResult, dataset: str | None = None) -> tup
 
 
 def _merged(histogram: hist.Hist) -> hist.Hist:
-    """The same plane with 2 x 2 bins made one, as far as the bins divide."""
+    """Return the plane with blocks of 2 x 2 bins merged, as far as the bins divide."""
     return histogram[tuple(slice(None, None, hist.rebin(2 if axis.size % 2 == 0 else 1)) for axis in histogram.axes)]
 
 

@@ -30,7 +30,7 @@ ROOM_FOR_ALL = 112  # columns of a terminal that shows the whole cut-flow
 
 
 def tables(result: RunResult, width: int) -> Iterator[RenderableType]:
-    """Everything that the terminal shows of a run, in order.
+    """Return all tables of a run that the terminal shows, in order.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Written(RenderHook):
     """Writes out control characters in whatever a console prints: names in tables come from files of other people."""
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        """The same, to be printed safely."""
+        """Return the tables in a form that is safe to print."""
         return [_Shown(renderable) for renderable in renderables]
 
 

@@ -1,4 +1,4 @@
-"""Where the cuts lie in a spectrum: what a figure draws and a caption names."""
+"""Positions of the cuts in a spectrum, as a figure draws them and a caption names them."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ VIEWS = ("x", "y")
 
 
 class ChannelState(NamedTuple):
-    """What conditions say about channels; order of planes as in Readout.
+    """State of the channels under the conditions of a run; order of planes as in Readout.
 
     Attributes
     ----------

@@ -64,7 +64,7 @@ class Line(NamedTuple):
 
 
 class Surfaces(NamedTuple):
-    """Where crossings are recorded: BMS, Micromegas, GEM, straw views, counters by id, VETO, in this order.
+    """Surfaces where crossings are recorded: BMS, Micromegas, GEM, straw views, counters by id, VETO, in this order.
 
     Attributes
     ----------

@@ -97,7 +97,7 @@ def force(
     track: Stream,
     rest: Stream,
 ) -> None:
-    """What was planned for this event: a Z' (plan: depth, x, psi, mass) or a loss (depth, process, smallest energy)."""
+    """Apply the interaction planned for this event: a Z' (plan: depth, x, psi, mass) or a loss (depth, process, smallest energy)."""
     energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
     if mode == ZPRIME:
         deflect(state, plan[2], track)

@@ -35,7 +35,7 @@ V1, S4, S_MU = 2, 3, 4
 
 
 class Fired(NamedTuple):
-    """How often a particle fires the counters behind the ECAL, V1 left alone.
+    """Probabilities that a particle fires the counters behind the ECAL without V1.
 
     Attributes
     ----------

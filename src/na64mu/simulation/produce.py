@@ -108,7 +108,7 @@ def _scalars(truth: Truth, pile: PileUp, first: int, run: int, config: int, per_
 
 
 class _Order(NamedTuple):
-    """What a batch of a sample needs to know."""
+    """Settings of a batch of a sample."""
 
     detector: Detector
     process: str

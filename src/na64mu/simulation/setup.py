@@ -69,7 +69,7 @@ class Setup(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What one event leaves behind, and space to work in: kernels do not allocate.
+    """Output of one event and working space: kernels do not allocate.
 
     Attributes
     ----------

@@ -33,7 +33,7 @@ NORMAL = np.array([0.5 * math.erfc(-(i / STEPS - REACH - 1.0) / math.sqrt(2.0)) 
 
 
 class Strips(NamedTuple):
-    """What the channels of all strip views hold in one event, and which of them hold anything.
+    """Charges of the channels of all strip views in one event, and the list of channels with charge.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Whether a histogram of counts and one of weights have the same shape."""
+"""Test whether a histogram of counts and one of weights have the same shape."""
 
 from __future__ import annotations
 

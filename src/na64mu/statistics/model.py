@@ -97,7 +97,7 @@ class Rates(NamedTuple):
         return np.exp(theta @ self.exponents.T) * np.maximum(1.0 + theta @ self.slopes.T, 0.0)
 
     def reduced(self) -> Rates:
-        """The same model with the fewest parameters.
+        """Return an equivalent model with the fewest parameters.
 
         Only exponents @ theta and slopes @ theta matter, so a rotation of theta, which keeps its normal constraint, leaves as many parameters
         as the matrices have independent rows. The likelihood profiled or averaged over the nuisance parameters is exactly the same.
@@ -214,7 +214,7 @@ class CountingModel:
         return self.signal if sample == SIGNAL else self.backgrounds[sample]
 
     def with_signal(self, signal: Sequence[float]) -> CountingModel:
-        """The same model with another signal: another mass or coupling."""
+        """Return the model with another signal: another mass or coupling."""
         return replace(self, signal=tuple(float(s) for s in signal))
 
     def rates(self) -> Rates:

@@ -53,7 +53,7 @@ class CompetingFit:
 
 
 def _blend(u: FloatArray, weight: FloatArray, probability: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """One measurement per plane: weighted mean of its hits and its weight."""
+    """Combine the hits of each plane to one measurement: their weighted mean and its weight."""
     each = np.maximum(probability, ASIDE) * weight
     total = each.sum(axis=2)
     return np.divide((each * u).sum(axis=2), total, out=np.zeros_like(total), where=total > 0.0), total

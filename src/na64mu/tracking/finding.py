@@ -37,7 +37,7 @@ MIN_MOMENTUM = 3.0  # GeV/c; softer particles leave the spectrometer
 
 
 class Origin(NamedTuple):
-    """Where the tracks of a view come from; it ranks candidates and is not part of their fit.
+    """Origin of the tracks of a view; it ranks candidates and is not part of their fit.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Candidates(NamedTuple):
 
 
 class _Event(NamedTuple):
-    """What the search of one event works on.
+    """Working arrays of the search in one event.
 
     Attributes
     ----------

@@ -120,7 +120,7 @@ def _empty(n: int, n_planes: int) -> FittedTracks:
 
 
 def _places(rows: Rows) -> IntArray:
-    """What `_read` needs to know of a block: downstream, upstream, chi2, score, information; -1 for what a filter does not have."""
+    """Row numbers in a block for `_read`: downstream, upstream, chi2, score, information; -1 for those that a filter does not have."""
     has_hits = rows.kind != "filter"
     return np.array([rows.downstream, rows.upstream, rows.chi2, rows.score if has_hits else -1, rows.information if has_hits else -1])
 

@@ -38,7 +38,7 @@ class Pairs(NamedTuple):
 
 
 class _Scratch(NamedTuple):
-    """Which candidates of an event are joined already, shape (2, MAX_TRACKS); what joins a pair, shape (MAX_TRACKS, MAX_TRACKS)."""
+    """Flags of joined candidates of an event, shape (2, MAX_TRACKS); cost of joining every pair, shape (MAX_TRACKS, MAX_TRACKS)."""
 
     used: BoolArray
     cost: np.typing.NDArray[np.float64]

@@ -97,7 +97,7 @@ def _step(state: FloatArray, z: float, h: float, region: FieldRegion, jacobian: 
 
 @general_kernel
 def _next_stop(z: float, end: float, region: FieldRegion) -> float:
-    """Where the next step ends: the end of the way, an edge of the field, or a multiple of its step from the entrance."""
+    """End of the next step: the end of the way, an edge of the field, or a multiple of its step from the entrance."""
     if end > z:
         if z >= region.z_out:
             return end

@@ -51,7 +51,7 @@ class Tracks(Shown):
     fitted : FittedTracks
         All candidates, fitted, best first in their event, and behind them one row that is no track; shape (n_tracks + 1,).
     chosen : IntArray
-        Their hits on every plane of the spectrometer, -1 for none, shape (n_tracks + 1, n_planes).
+        Hits of the candidates on every plane of the spectrometer, -1 for none, shape (n_tracks + 1, n_planes).
     offsets : IntArray
         The candidates of event e are offsets[e] : offsets[e + 1], shape (n_events + 1,).
     """
@@ -68,7 +68,7 @@ class Tracks(Shown):
 
     @property
     def all_hits(self) -> IntArray:
-        """Their hits on every plane of the spectrometer, -1 for none, shape (n_tracks, n_planes)."""
+        """Hits of all candidates on every plane of the spectrometer, -1 for none, shape (n_tracks, n_planes)."""
         return self.chosen[:-1]
 
     @cached_property
@@ -83,12 +83,12 @@ class Tracks(Shown):
 
     @property
     def hits(self) -> IntArray:
-        """Its hit on every plane of the spectrometer, -1 for none, shape (n_events, n_planes)."""
+        """Hits of the best candidates on every plane of the spectrometer, -1 for none, shape (n_events, n_planes)."""
         return self.chosen[self._first]
 
     @cached_property
     def lead(self) -> Lead:
-        """What `best` says about the track as a whole, without its hits."""
+        """Parameters of the best candidates without their hits."""
         return Lead(*(getattr(self.fitted, name)[self._first] for name in Lead._fields))
 
     def _table(self) -> Table:
@@ -122,7 +122,7 @@ def _first_integral(spectrometer: Spectrometer) -> float:
 
 
 class _Start(NamedTuple):
-    """Where the tracks of a spectrometer begin: bending view, first plane [mm], its bending integral [mm GeV/c]."""
+    """Start of the tracks of a spectrometer: bending view, first plane [mm], its bending integral [mm GeV/c]."""
 
     bend_view: int
     z: float
@@ -150,7 +150,7 @@ def _write_down(pairs, bend, straight, bend_planes, straight_planes, start, chos
 
 @dataclass(frozen=True)
 class EntryPoint:
-    """Where the tracks of a spectrometer come from.
+    """Point that the tracks of a spectrometer come from.
 
     Attributes
     ----------

@@ -110,7 +110,7 @@ def ecal_radiation_lengths(ecal: Ecal) -> float:
 
 
 def scatterers(detector: DetectorLike, z_in: float, z_out: float) -> FloatArray:
-    """What scatters a muon between MS1 and MS2: counters that the beam crosses, ECAL, VETO and air.
+    """Material that scatters a muon between MS1 and MS2: counters that the beam crosses, ECAL, VETO and air.
 
     Parameters
     ----------

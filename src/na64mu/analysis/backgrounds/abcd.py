@@ -48,7 +48,7 @@ class AbcdEstimate:
     n_mot: float
 
     def scaled(self, n_mot: float) -> AbcdEstimate:
-        """The same for another number of muons on target.
+        """Return the estimate scaled to another number of muons on target.
 
         Raises
         ------

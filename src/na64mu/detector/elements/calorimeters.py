@@ -91,7 +91,7 @@ class Ecal(Calorimeter):
 
 
 class HadronCalorimeter(Calorimeter):
-    """Properties common to VHCAL and HCAL: `stochastic` and `constant` are published, and Geant4's values are given beside them where they are known."""
+    """Properties common to VHCAL and HCAL: `stochastic` and `constant` are published; Geant4's values are given beside them where known."""
 
     resolution: Literal["published", "geant4"] = "published"  # which of them the simulation takes for hadrons
     geant4_stochastic: Positive | None = None

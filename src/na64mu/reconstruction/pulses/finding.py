@@ -41,7 +41,7 @@ def _pedestals(samples, ceiling, s):  # type: ignore[no-untyped-def] # kernel
 
 @kernel
 def _residuals(n, shape, adc, s):  # type: ignore[no-untyped-def] # kernel
-    """What n pulses and the pedestals leave; a sample at the ceiling that they reach leaves nothing."""
+    """Residuals of the samples after n pulses and the pedestals; a saturated sample that the model reaches has residual 0."""
     for k in range(len(s.value)):
         left = s.value[k] - s.pedestal[k % 2]
         at = (k - adc.trigger_sample) * adc.period

@@ -1,4 +1,4 @@
-"""What a waveform is fitted with: the ADC, the pulses that are found, and the arrays of one fit. Times ns, samples ADC counts."""
+"""Model of the waveform fit: the ADC, the pulses that are found, and the arrays of one fit. Times ns, samples ADC counts."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Pulses(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What the fit of one waveform works on: values and residuals of the samples, and pulses; `before` and `kept` hold heights, times and pedestals."""
+    """Working arrays of the fit of one waveform: values and residuals of the samples, and pulses; `before` and `kept` hold heights, times, pedestals."""
 
     value: FloatArray
     residual: FloatArray

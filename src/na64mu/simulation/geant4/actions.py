@@ -20,7 +20,7 @@ LIGHT = 299.792458  # mm / ns
 
 
 class Gun(g4.G4VUserPrimaryGeneratorAction):
-    """One particle per event, from a list; each event begins with its own seed.
+    """Primary generator: one particle per event, from a list; each event begins with its own seed.
 
     Time zero is when a particle at the speed of light is at the ECAL face, so that cuts in time mean the same for all.
     """

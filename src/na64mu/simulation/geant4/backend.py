@@ -42,7 +42,7 @@ CALIBRATION, PHYSICS = 1, 2
 
 
 class Geant4Result(NamedTuple):
-    """What came back: muons on target, the written events, the scales used, and a line on how it was made."""
+    """Result of the simulation: muons on target, the written events, the scales used, and a line on how it was made."""
 
     n_mot: int
     truth: Truth

@@ -64,7 +64,7 @@ def data_environment() -> dict[str, str]:
 
 
 def data_label(environment: dict[str, str]) -> str:
-    """What the data sets are: "official", or "generated-" and a hash of the names and sizes of their files.
+    """Return the label of the data sets: "official", or "generated-" and a hash of the names and sizes of their files.
 
     The official nuclear levels (PhotonEvaporation) have a file for every nucleus; generated sets have none.
 

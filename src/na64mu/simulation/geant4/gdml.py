@@ -27,7 +27,7 @@ SAME_MASS = 1e-6  # relative
 
 
 class GdmlCheck(NamedTuple):
-    """What was found.
+    """Result of a check of the geometry.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class GdmlCheck(NamedTuple):
     masses : dict[str, float]
         Mass of ECAL, VHCAL plates and HCAL modules, as built [kg].
     read_back : dict[str, float]
-        The same from the file.
+        The same masses, from the file [kg].
     version : str
         Version of Geant4.
     """

@@ -34,7 +34,7 @@ POLL = 0.1  # s
 
 
 class Geant4Settings(NamedTuple):
-    """How Geant4 runs.
+    """Options of the Geant4 processes.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Geant4Settings(NamedTuple):
 
 
 class Deposits(NamedTuple):
-    """What the particles left: the columns of `Truth`, with energies in the scintillator [GeV], and of every event its end.
+    """Deposits of the particles: the columns of `Truth`, with energies in the scintillator [GeV], and the end of every event.
 
     Events that were not chosen (see `Choice`) have a row in `facts`, `counters` and `ends` only; `chosen` are the others.
     """

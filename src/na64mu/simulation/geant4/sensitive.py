@@ -20,7 +20,7 @@ FLATTEST = 0.05  # smallest cosine to the beam of a particle that a plane record
 
 
 class Event:
-    """What the event in flight has left so far.
+    """Hits and deposits of the current event so far.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ class Shots(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Which events are followed to the end: the first particle has an interaction as hard as this, in this stretch.
+    """Criterion for events that are tracked to the end: the primary has an interaction at least this hard within this range of z.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Choice(NamedTuple):
 
 
 def event_seeds(seed: int, stream: int, numbers: IntArray) -> IntArray:
-    """One seed per event, by its number: the same whoever works on it.
+    """Return one seed per event, from its number: the same in whichever process the event is simulated.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ REPORT_EVERY = 0.5  # s
 
 
 def version() -> str:
-    """Which Geant4 this is."""
+    """Return the version of Geant4."""
     return str(g4.G4Version).replace("$Name: ", "").replace("$", "").strip()
 
 
