@@ -141,7 +141,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     Parameters
     ----------
     path : str or path
-        What is written; the error of a full disk does not know it.
+        File that is written; the error of a full disk does not name it.
 
     Raises
     ------

@@ -57,13 +57,13 @@ class AlignedSpectrometer:
     name : str
         "ms1" or "ms2".
     planes : tuple of Plane
-        Its planes, in the order of the beam, where they were before.
+        Planes before the alignment, in order along the beam.
     detector : Detector
-        With the modules of this spectrometer moved.
+        Detector with the modules of this spectrometer moved.
     parameters : FreeParameters
         The free parameters.
     correction : FloatArray
-        What was added to them in all [mm or rad], shape (g,).
+        Total correction of the free parameters [mm or rad], shape (g,).
     solution : Solution
         Solution of the last pass.
     modes : list of Mode
@@ -93,18 +93,18 @@ def chunks(hits: TrackHits, sample: Sample, detector: DetectorLike, spread: floa
     hits : TrackHits
         The tracks.
     sample : Sample
-        Where they were found.
+        Sample in which they were found.
     detector : Detector, str or Path
-        Where the modules are.
+        Description with the positions of the modules.
     spread : float
         Added to the resolutions in quadrature [mm].
 
     Yields
     ------
     slice
-        Which tracks.
+        Range of tracks.
     TrackResiduals
-        Their residuals.
+        Residuals of these tracks.
     """
     detector = load_detector(detector)
     spectrometer = sample.planes(detector)

@@ -28,14 +28,14 @@ def find_tracks(sample: Sample, detector: DetectorLike, spread: float) -> TrackH
     sample : Sample
         The hits.
     detector : Detector, str or Path
-        Where the modules are thought to be.
+        Description with the assumed positions of the modules.
     spread : float
         By how much they may be elsewhere [mm]: opens the windows.
 
     Returns
     -------
     TrackHits
-        Their hits with the resolutions of the description (no spread), and where the fit starts.
+        Hits of the tracks with the resolutions of the description (no spread), and the start of the fit.
     """
     detector = load_detector(detector)
     spectrometer = sample.planes(detector)

@@ -47,7 +47,7 @@ def write_millepede(path: str | Path, aligned: list[AlignedSpectrometer], sample
     aligned : list of AlignedSpectrometer
         MS1, MS2 or both.
     samples : list of list of Sample
-        What each was made of.
+        Samples that each alignment was made from.
 
     Returns
     -------

@@ -89,7 +89,7 @@ class FreeParameters:
         Returns
         -------
         FreeParameters
-            In the order of the beam.
+            Free parameters in order along the beam.
 
         Raises
         ------
@@ -128,7 +128,7 @@ class FreeParameters:
         spectrometer : Spectrometer
             The planes with their field.
         detector : Detector
-            Gives the positions of the modules.
+            Detector with the positions of the modules.
 
         Returns
         -------
@@ -173,14 +173,14 @@ def moved(detector: DetectorLike, parameters: FreeParameters, values: FloatArray
     detector : Detector, str or Path
         The description to start from.
     parameters : FreeParameters
-        Which module and component each value belongs to.
+        Module and component of each value.
     values : FloatArray
-        What is added to them [mm or rad], shape (n_parameters,).
+        Corrections to the parameters [mm or rad], shape (n_parameters,).
 
     Returns
     -------
     Detector
-        With the new centres and rotations.
+        Detector with the new centres and rotations.
     """
     detector = load_detector(detector)
     changed: dict[str, Tracker] = {}

@@ -83,7 +83,7 @@ class TrackResiduals:
     along : FloatArray
         Derivatives of r by (dx, dy, drotation) of the module, shape (n, m, 3).
     crossing, across : FloatArray
-        Where the track crosses every plane, along its direction and across it, from the centre of the module [mm], shape (n, m).
+        Crossing of the track with every plane, along the plane's direction and across it, from the centre of the module [mm], shape (n, m).
     used : BoolArray
         Hits of the fit, shape (n, m).
     """
@@ -158,13 +158,13 @@ def residuals(
     Parameters
     ----------
     hits : TrackHits
-        Their hits and where to start.
+        Hits of the tracks and the start of the fit.
     spectrometer : Spectrometer
         MS1 or MS2, with or without field.
     detector : Detector, str or Path
         The description it was made of.
     scatter : FloatArray
-        From `scattering`.
+        Scattering covariance, from `scattering`.
     iterations : int
         Gauss-Newton steps; the track model is all but linear, and the start is near.
 

@@ -68,9 +68,9 @@ def align_detector(
     samples : list of list of Sample
         For every spectrometer its samples, with and without field.
     description : Detector, str or Path
-        What the corrections are for; the samples may have been made with other drift relations.
+        Description that the corrections are for; the samples may have been made with other drift relations.
     source : str
-        How the description is found again: its tag, or the name of its file.
+        Reference to the description: its tag, or the name of its file.
     fixed : str or iterable of str
         Modules that stay where they are.
     survey_shift, survey_rotation : float

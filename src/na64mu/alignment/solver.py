@@ -82,7 +82,7 @@ class Solution:
     Attributes
     ----------
     step : FloatArray
-        What to add to the parameters [mm or rad], shape (g,).
+        Correction to add to the parameters [mm or rad], shape (g,).
     error : FloatArray
         Standard deviations inside the frame of the held modes, NaN for parameters that are held; shape (g,).
     covariance : FloatArray
@@ -90,9 +90,9 @@ class Solution:
     held : FloatArray
         Directions that are held, orthonormal in units of the survey, shape (n_held, g).
     followed : FloatArray
-        How all parameters move along when a held direction moves by 1: where the chi2 is least, units of the survey, shape (g, n_held).
+        Movement of all parameters when a held direction moves by 1, at the minimum of the chi2, in units of the survey, shape (g, n_held).
     mode_error : FloatArray
-        What the tracks know of the amplitude of every mode, in its unit; infinite where no more than the survey. Shape (n_modes,).
+        Error of the amplitude of every mode from the tracks, in its unit; infinite if no better than the survey. Shape (n_modes,).
     mode_held : BoolArray
         Whether it is held.
     """

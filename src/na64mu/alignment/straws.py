@@ -144,7 +144,7 @@ def measure_drift(aligned: AlignedSpectrometer, samples: list[Sample]) -> list[D
     aligned : AlignedSpectrometer
         Tracks and positions.
     samples : list of Sample
-        What it was made of.
+        Samples that the result was made from.
 
     Returns
     -------

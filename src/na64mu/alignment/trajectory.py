@@ -79,7 +79,7 @@ def follow(states: FloatArray, spectrometer: Spectrometer) -> tuple[FloatArray, 
     positions : FloatArray
         x, y [mm] on every plane, shape (n, n_planes, 2); NaN for a particle that turns around.
     derivatives : FloatArray
-        Their derivatives by the parameters, shape (n, n_planes, 2, 5).
+        Derivatives of the positions with respect to the parameters, shape (n, n_planes, 2, 5).
     """
     steps, node_planes = _nodes(spectrometer)
     n, n_planes = len(states), len(spectrometer.planes)

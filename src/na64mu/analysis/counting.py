@@ -33,7 +33,7 @@ class Counting:
     observed : tuple of float or None
         Events in the signal box per configuration; None while it is blinded: then there are expected limits only.
     source : str
-        Where exposure, backgrounds and counts come from.
+        Source of exposure, backgrounds and counts.
     missing : mapping of str to str
         Background -> why it is not in the model.
     methods : mapping of str to str

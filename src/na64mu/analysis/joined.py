@@ -26,7 +26,7 @@ def joined(result: RunResult, groups: Mapping[str, Sequence[str]]) -> RunResult:
     Returns
     -------
     RunResult
-        With the new datasets alone; one that was made with a blinded part is blinded.
+        Result with the new datasets alone; a dataset made with a blinded part is blinded.
 
     Raises
     ------

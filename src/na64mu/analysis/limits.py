@@ -38,7 +38,7 @@ class DarkSector:
     ratio : float
         M / m_chi.
     kind : DarkMatter
-        For the width of the Z' to chi; it matters only where g is not small against g_chi.
+        Nature of chi, for the width of the Z' to chi; it matters only where g is not small compared with g_chi.
     """
 
     dark_coupling: float = 0.05
@@ -190,9 +190,9 @@ def search_limits(counting: Counting, yields: SignalYield, *, dark: DarkSector |
     ----------
     counting : Counting
     yields : SignalYield
-        For the same muons on target.
+        Signal yields for the same muons on target.
     dark : DarkSector, optional
-        For the limits on y; by default as in the Letter.
+        Dark sector for the limits on y; by default as in the Letter.
     level : float
         Confidence level.
 

@@ -73,7 +73,7 @@ class BoxScan:
         Parameters
         ----------
         signal : str, optional
-            One signal dataset; by default the geometric mean over all.
+            Name of a signal dataset; by default the geometric mean over all.
         asymptotic : bool
             Take the asymptotic median instead of the exact mean.
 
@@ -238,13 +238,13 @@ def scan_boxes(
     ----------
     result : RunResult, str or Path
     backgrounds : BoxBackgrounds
-        For the same borders and exposure.
+        Backgrounds for the same borders and exposure.
     p_cuts, e_cuts : sequence of float
         Borders; those of the box in use are wanted among them.
     signals : str or sequence of str, optional
         Datasets of simulated signal; by default all.
     mip : mapping, optional
-        What the fit of the MIP peak says.
+        Results of the fit of the MIP peak.
     n_mot : float
         Muons on target.
     level : float

@@ -47,7 +47,7 @@ class Scenario:
     window : float
         Time in which a second muon spoils an event, over that of 2022.
     assumed : str
-        What is assumed, and where it comes from.
+        Assumptions, with their sources.
     """
 
     name: str
@@ -143,7 +143,7 @@ class Projection:
     ----------
     scenarios : tuple of Scenario
     limits : tuple of SearchLimits
-        One for each.
+        Limits, one for each scenario.
     """
 
     scenarios: tuple[Scenario, ...]
@@ -209,7 +209,7 @@ def project(
         Signal yields at any exposure.
     scenarios : sequence of Scenario
     dark : DarkSector, optional
-        For the limits on y.
+        Dark sector for the limits on y.
     level : float
         Confidence level.
 

@@ -26,7 +26,7 @@ def observed_counts(limits: SearchLimits, why: str = "") -> list[float]:
     ----------
     limits : SearchLimits
     why : str
-        What needs the counts: the beginning of the message where there are none.
+        Purpose that needs the counts: the beginning of the message if there are none.
 
     Returns
     -------

@@ -148,7 +148,7 @@ class Recast(Shown):
     Attributes
     ----------
     limits : SearchLimits
-        In signal strength: mu = 1 is the user's table.
+        Limits in signal strength: mu = 1 is the user's table.
     reference : float
         Coupling to which the yields of the table correspond.
     power : float
@@ -283,7 +283,7 @@ def recast(
     Parameters
     ----------
     table : UserTable
-        From `read_user_table`.
+        The user's table, from `read_user_table`.
     counting : Counting
         Exposure, backgrounds and counts.
     pile_up_loss : PileUpLoss

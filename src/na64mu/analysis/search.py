@@ -183,7 +183,7 @@ def limits_of(
     pile_up_loss : float or PileUpLoss, optional
         Part of the signal lost to pile-up; by default that of the Letter with "letter", else as measured for the table.
     masses : int or sequence of float
-        How many, even in ln m, besides the marked ones; or the masses [GeV].
+        Number of masses, even in ln m, besides the marked ones; or the masses [GeV].
     mass_range : (float, float), optional
         Ends of the scan [GeV]; by default 1 MeV to 5 GeV as far as the efficiency reaches.
     boson : str
@@ -199,7 +199,7 @@ def limits_of(
     g_ref : float
         Coupling of the signal in the likelihood.
     dark : DarkSector, optional
-        For the limits on y.
+        Dark sector for the limits on y.
     level : float
         Confidence level.
     progress : callable, optional

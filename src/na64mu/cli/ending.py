@@ -72,14 +72,14 @@ def goes_on(verb: str, parameters: VerbParameters) -> str:
     Parameters
     ----------
     verb : str
-        Its name.
+        Name of the verb.
     parameters : mapping
         Parameters of the command line, as the verb receives them.
 
     Returns
     -------
     str
-        One sentence with what is kept and how to go on; empty if nothing is kept.
+        One sentence that says what is kept and how to continue; empty if nothing is kept.
     """
     way = WAYS.get(verb)
     return "" if way is None else way(parameters)

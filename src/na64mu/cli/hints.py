@@ -24,12 +24,12 @@ def nearest(word: str, known: list[str] | tuple[str, ...] | dict[str, str]) -> s
     word : str
         The word as typed.
     known : sequence of str
-        What there is.
+        Known words.
 
     Returns
     -------
     str
-        One of them, or nothing.
+        One of the known words, or an empty string.
     """
     import difflib
 

@@ -224,7 +224,7 @@ def file_name(value: Any, name: str, error: type[Na64muError] = InputError, want
     error : type
         Exception to raise.
     wanted : str
-        What the message says is wanted.
+        Description of the expected value, for the message.
 
     Returns
     -------

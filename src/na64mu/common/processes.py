@@ -45,7 +45,7 @@ def pool(workers: int, *, keep: bool = False) -> Iterator[Any]:
     Parameters
     ----------
     workers : int
-        How many.
+        Number of processes.
     keep : bool
         Leave them for the next call for a while: they have imported everything and loaded the compiled kernels.
 

@@ -28,7 +28,7 @@ class Table:
     Attributes
     ----------
     title : str
-        One line of what it is.
+        Title, one line.
     headings : tuple of str
         One per column; empty for a table without.
     rows : tuple of tuple of str

@@ -191,7 +191,7 @@ def remove_old(folder: Path, days: float = KEPT) -> int:
     folder : Path
         Folder of compiled kernels.
     days : float
-        Without use.
+        Days without use after which a file is removed.
 
     Returns
     -------

@@ -53,12 +53,12 @@ def unsafe(folder: Path) -> str | None:
     Parameters
     ----------
     folder : Path
-        Without symbolic links (resolved); it, and some above it, need not exist yet.
+        Resolved path without symbolic links; it and some of its parents need not exist yet.
 
     Returns
     -------
     str or None
-        It, or one above it, belongs to another user or can be changed by others. A folder above may be one like the temporary
+        Reason: the folder or a parent belongs to another user or can be changed by others. A parent may be one like the temporary
         folder, where every user can write and none can remove the files of another.
     """
     if not hasattr(os, "getuid"):
@@ -173,7 +173,7 @@ def kernel_folder() -> KernelFolder:
     Returns
     -------
     KernelFolder
-        The same at every call, whatever becomes of the environment.
+        The same folder at every call, even if the environment changes.
     """
     inherited = os.environ.get(OF_THIS_RUN)
     folder = choose()

@@ -26,7 +26,7 @@ class Outside:
     rows : IntArray
         Indices of the rows, shape (n_bad,).
     reason : str
-        What the first of them has, and what the detector has.
+        Address of the first of them, and the range of the detector.
     """
 
     field: str

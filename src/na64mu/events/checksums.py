@@ -117,7 +117,7 @@ def runs_checksum(rows: Sequence[Mapping[str, Any]]) -> int:
     Parameters
     ----------
     rows : sequence of mapping
-        One per (run, config), with every field of na64mu.events.schema_v1.RUNS.
+        Bookkeeping rows, one per (run, config), with every field of na64mu.events.schema_v1.RUNS.
 
     Returns
     -------
@@ -133,9 +133,9 @@ def read_checksums(file: Any, path: str | Path) -> Checksums | None:
     Parameters
     ----------
     file : uproot.ReadOnlyDirectory
-        From na64mu.events.root_io.open_file.
+        Open file, from na64mu.events.root_io.open_file.
     path : str or Path
-        Its path, for the message.
+        Path of the file, for the message.
 
     Returns
     -------

@@ -92,7 +92,7 @@ def file_meta(dataset: str, path: str, tree: str) -> Any:
     Parameters
     ----------
     dataset, path, tree : str
-        What the fileset says of the file.
+        Dataset, path and tree of the file in the fileset.
 
     Returns
     -------

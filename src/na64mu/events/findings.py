@@ -31,11 +31,11 @@ class Finding:
     branch : str
         Branch (or field of `runs`, as runs.<field>) it is about; may be empty.
     message : str
-        What is wrong and what was expected.
+        Description of the defect and of what was expected.
     entries : tuple of int
         First entries where it occurs; empty if it is about the whole file.
     count : int
-        How many times it occurs.
+        Number of occurrences.
     """
 
     severity: Severity

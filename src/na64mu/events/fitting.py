@@ -21,9 +21,9 @@ def layout_of(file: Any, path: str | Path, layout: Layout | None) -> Layout | No
     Parameters
     ----------
     file : uproot.ReadOnlyDirectory
-        From open_file.
+        Open file, from open_file.
     path : str or Path
-        Its path.
+        Path of the file.
     layout : Layout, optional
         The one that was given.
 

@@ -46,7 +46,7 @@ def need_branches(keys: Mapping[str, str], trees: Sequence[Any], label: str, pat
     keys : mapping
         Branch -> key of the layout.
     trees : sequence of uproot.TTree or uproot RNTuple
-        Where it may be.
+        Trees in which the branch may be.
     label, path
         Trees and file, for the message.
     layout : Layout

@@ -40,7 +40,7 @@ def event_trees(file: Any, path: str | Path, layout: Layout) -> Iterator[tuple[E
     Parameters
     ----------
     file : uproot.ReadOnlyDirectory
-        From open_file.
+        Open file, from open_file.
     path : str or Path
         Path of the file, for the message and to find the others.
     layout : Layout
@@ -98,7 +98,7 @@ def read_event_columns(
     Parameters
     ----------
     trees : sequence of EventTree
-        From `event_trees`.
+        Trees of the events, from `event_trees`.
     names : sequence of str
         Branches; each is in one of the trees.
     path : str or Path

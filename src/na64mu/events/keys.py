@@ -23,7 +23,7 @@ def check_keys(file: Any, path: str | Path) -> None:
     file : uproot.ReadOnlyDirectory
         An open file; only the heads of its compressed blocks are read.
     path : str or Path
-        Where it is.
+        Path of the file.
 
     Raises
     ------

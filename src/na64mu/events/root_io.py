@@ -79,7 +79,7 @@ def sentence_for(path: str | Path) -> Iterator[None]:
     Raises
     ------
     InputError
-        In the place of everything that is not raised on purpose.
+        Instead of every exception that is not raised on purpose.
     """
     try:
         yield
@@ -126,7 +126,7 @@ def find_tree(file: Any, path: str | Path, name: str) -> Any:
     Parameters
     ----------
     file : uproot.ReadOnlyDirectory
-        From open_file.
+        Open file, from open_file.
     path : str or Path
         Path of the file, for the message.
     name : str
@@ -182,7 +182,7 @@ def read_columns(
     Parameters
     ----------
     tree : uproot.TTree or uproot RNTuple
-        Where to read.
+        Tree to read from.
     names : sequence of str
         Branches, sub-branches or leaves as in `na64mu.events.branches`; all must exist.
     path : str or Path

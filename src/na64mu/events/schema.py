@@ -134,7 +134,7 @@ def schema_for(layout: Layout | None) -> type[BaseSchema]:
     Parameters
     ----------
     layout : Layout or None
-        How a foreign tree maps onto the raw tree; None for a raw tree.
+        Mapping of a foreign tree onto the raw tree; None for a raw tree.
 
     Returns
     -------

@@ -36,7 +36,7 @@ def skeleton(path: str | Path, tree: str | None = None) -> str:
     path : str or Path
         A foreign ROOT file.
     tree : str, optional
-        Its tree of events; by default the one with the most branches.
+        Name of the tree of events; by default the one with the most branches.
 
     Returns
     -------

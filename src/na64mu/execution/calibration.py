@@ -48,13 +48,13 @@ def calibrate_files(
     chunksize : int
         Events per chunk.
     output : str or Path, optional
-        Where the calibration will be written: refused if it is one of the files.
+        File to which the calibration will be written: refused if it is one of the input files.
 
     Returns
     -------
     calibration : Calibration
     losses : list of Loss
-        What could not be read.
+        Inputs that could not be read.
 
     Raises
     ------

@@ -45,7 +45,7 @@ class Checkpoint:
     output : Path
         The output folder.
     identity : dict
-        What the results belong to: one entry for each of PARTS.
+        Identity of the run that the results belong to: one entry for each of PARTS.
     resume : bool
         Whether to continue from what is there.
     """
@@ -183,7 +183,7 @@ def decoded(content: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        What the search processor returned.
+        Result of the search processor.
     """
     import hist
 

@@ -62,11 +62,11 @@ def process_fileset(fileset: Fileset, processor: Any, job: Job, *, layout: Any =
     Parameters
     ----------
     fileset : Fileset
-        From `inspect_files`.
+        Files to process, from `inspect_files`.
     processor : Any
         See `RawRunner`; raises InputError for input that cannot be read.
     job : Job
-        How.
+        Options of the processing.
     layout : Layout, optional
         Branch layout of foreign trees.
 

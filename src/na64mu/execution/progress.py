@@ -25,11 +25,11 @@ class Stage:
     Attributes
     ----------
     words : str
-        What is done now.
+        Name of the current work.
     total : int or None
-        Its size; None if that is not known.
+        Total amount; None if it is not known.
     done : int
-        How much of it is done.
+        Amount done so far.
     """
 
     def __init__(self, words: str, total: int | None, unit: str, done: int) -> None:
@@ -78,13 +78,13 @@ def stage(words: str, total: int | None = None, unit: str = "", *, done: int = 0
     Parameters
     ----------
     words : str
-        What is done.
+        Name of the work.
     total : int, optional
-        How much it is; None if that is not known.
+        Total amount; None if it is not known.
     unit : str
         Unit of the total: events, samples, ...
     done : int
-        How much of it was done before.
+        Amount done before.
     show : bool
         False shows nothing.
 

@@ -131,7 +131,7 @@ def reconstruct_files(
     n_events : int
         Rows written.
     losses : list of Loss
-        What could not be read.
+        Inputs that could not be read.
 
     Raises
     ------

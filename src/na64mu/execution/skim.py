@@ -46,7 +46,7 @@ def skim(
     layout : Layout, str or Path, optional
         Branch layout of foreign trees.
     kind : {"ttree", "rntuple"}
-        How the trees are stored.
+        Storage format of the trees.
     chunksize : int
         Events read at a time.
 
@@ -108,7 +108,7 @@ def selected(batch: RawBatch, mask: BoolArray) -> RawBatch:
     Returns
     -------
     RawBatch
-        They, in order.
+        The events, in order.
     """
     collections = {}
     for name, collection in batch.collections.items():

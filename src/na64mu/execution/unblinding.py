@@ -55,7 +55,7 @@ def unblind(
     frozen : str
         Configuration hash of the blind run, or its first digits, at least 12.
     reason : str
-        For the record.
+        Reason for the unblinding, for the record.
     selection, calibration, detector, layout, accept_calibration
         The same as in the blind run; the selection is by default the working point of the blind run.
     executor, workers, scheduler, user

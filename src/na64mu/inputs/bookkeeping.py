@@ -29,7 +29,7 @@ def books_of(
     Parameters
     ----------
     fileset : Fileset
-        From `inspect_files`.
+        Files to process, from `inspect_files`.
     events : mapping of (dataset, file, run, config) to int
         Events processed.
     unread : mapping of (dataset, file) to ranges

@@ -66,7 +66,7 @@ class FileSpec(NamedTuple):
         entries : int
             Events in it.
         uuid : str
-            Its own.
+            UUID of the file.
 
         Raises
         ------

@@ -67,9 +67,9 @@ def truth_of(tree: Any, path: str, entries: int) -> tuple[Any, Any]:
     Parameters
     ----------
     tree : uproot.TTree or uproot RNTuple
-        With `mc_process` and `mc_mass`, or without them.
+        Tree of events, with or without `mc_process` and `mc_mass`.
     path : str
-        Its file, for messages.
+        Path of the file, for messages.
     entries : int
         Events in it.
 
@@ -94,7 +94,7 @@ def kind_of(rows: Iterable[Mapping[str, Any]], process: Any, mass: Any, *, is_da
     Parameters
     ----------
     rows : iterable of mapping
-        Its bookkeeping, with g_ref and conditions.
+        Bookkeeping of the file, with g_ref and conditions.
     process, mass : AnyArray
         Shape (n_events,), of some of its events; masses [GeV].
     is_data : bool

@@ -76,7 +76,7 @@ def chunksize_within(limit: int, chunksize: int, files: Iterable[Weighed]) -> in
     chunksize : int
         Events per chunk, if the memory allows it.
     files : iterable of SourceFile or SummaryFile
-        What is read.
+        Files to read.
 
     Returns
     -------

@@ -28,7 +28,7 @@ class Inputs(NamedTuple):
     metadata : dict of str to dict
         Dataset -> metadata of the JSON file; "detector" overrides the tag in the files.
     losses : list of Loss
-        What names no file.
+        Names that match no file.
     specs : dict of str to FileSpec
         Path -> what a fileset JSON says of the file, beside its dataset.
     named : set of str

@@ -24,7 +24,7 @@ def raw_chunks(fileset: Fileset, chunksize: int, maxchunks: int | None, *, align
     Parameters
     ----------
     fileset : Fileset
-        From `inspect_files`.
+        Files to process, from `inspect_files`.
     chunksize : int
         Events, roughly.
     maxchunks : int, optional

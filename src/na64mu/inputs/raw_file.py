@@ -36,7 +36,7 @@ class SourceFile:
     rows : tuple of dict
         Rows of the `runs` tree.
     problem : str
-        What is wrong with its bookkeeping; empty if nothing is.
+        Problem of its bookkeeping; empty if there is none.
     is_data : bool
         Whether it has no truth of a simulation.
     spans : tuple of Span, optional
@@ -52,7 +52,7 @@ class SourceFile:
     layout : Layout, optional
         By which it is read; None for a raw tree.
     kind : Kind
-        What its events must share with others of one dataset.
+        Properties that its events must share with others of one dataset.
     steps : ranges, optional
         The only entries that the fileset asks for; all without it.
     """
@@ -97,12 +97,12 @@ def inspect_file(dataset: str, path: str, override: Detector | None, layout: Lay
     layout : Layout, optional
         Maps the branch names of a foreign tree; a raw tree that it does not fit is read as it is.
     spec : FileSpec, optional
-        What a fileset says of the file.
+        Entry of a fileset for the file.
 
     Returns
     -------
     SourceFile
-        What a run needs to know.
+        Properties of the file that a run needs.
 
     Raises
     ------

@@ -63,7 +63,7 @@ def read_chunk(chunk: SummaryChunk, folder: str = "") -> Summary:
     Parameters
     ----------
     chunk : SummaryChunk
-        From `chunks_of`.
+        Chunk to read, from `chunks_of`.
     folder : str
         That the path of its file is relative to.
 

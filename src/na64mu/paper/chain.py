@@ -125,7 +125,7 @@ def make_paper(
     folder : Path
         Output; finished steps in it are not repeated.
     scale : Scale
-        How many events.
+        Size of the simulated samples.
     detector, selection : str
         Tag of the set-up, name of the working point.
     workers : int, optional

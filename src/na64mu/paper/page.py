@@ -49,7 +49,7 @@ def write_report(folder: Path, workflow: Workflow, scale: Scale, *, command: str
     folder : Path
         Output folder of the paper, with all steps finished.
     workflow : Workflow
-        With the records of all steps.
+        Workflow with the records of all steps.
     scale : Scale
     command : str
         Command line.

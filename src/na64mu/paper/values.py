@@ -28,7 +28,7 @@ class Value:
     is_upper : bool
         Whether it is an upper limit.
     note : str
-        How it was found.
+        Method by which it was found.
     """
 
     value: float

@@ -38,7 +38,7 @@ class Step:
     name : str
         Name of the step, of its record and of its folder.
     title : str
-        For the progress bar and the report.
+        Title for the progress bar and the report.
     work : callable
         Makes the files: (folder of the step, parameters) -> files written. Steps that may run side by side are sent to other processes.
     parameters : mapping

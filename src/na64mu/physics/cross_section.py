@@ -35,7 +35,7 @@ class Method(StrEnum):
     WW : str
         Weizsaecker-Williams, as in the Letter's generator.
     IWW : str
-        With the flux frozen; for comparison.
+        Weizsaecker-Williams with the flux frozen; for comparison.
     """
 
     TREE = "tree"
@@ -142,7 +142,7 @@ def dsigma_dx(
     method : Method or str
         Exact or which approximation.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------
@@ -200,7 +200,7 @@ def cross_section(
     method : Method or str
         Exact or which approximation.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
     x_min : float
         Only E_X > x_min E.
 

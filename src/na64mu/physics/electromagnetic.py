@@ -64,7 +64,7 @@ def compton(energy: float, substance: Substance) -> float:
     energy : float
         Energy of the photon [GeV].
     substance : Substance
-        What it crosses.
+        Substance that it crosses.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def pair_production(energy: float, substance: Substance) -> float:
     energy : float
         Energy of the photon [GeV].
     substance : Substance
-        What it crosses.
+        Substance that it crosses.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def collision_loss(kinetic: float, substance: Substance) -> float:
     kinetic : float
         Kinetic energy of the electron [GeV].
     substance : Substance
-        What it crosses.
+        Substance that it crosses.
 
     Returns
     -------
@@ -213,7 +213,7 @@ def radiated_share(kinetic: float, substance: Substance) -> float:
     kinetic : float
         Kinetic energy of the electron [GeV].
     substance : Substance
-        What it crosses.
+        Substance that it crosses.
 
     Returns
     -------

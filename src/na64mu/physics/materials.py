@@ -13,7 +13,7 @@ class Substance(NamedTuple):
     Attributes
     ----------
     name : str
-        What it is.
+        Name of the substance.
     elements : tuple
         (Z, A, mass fraction) of every element.
     density : float

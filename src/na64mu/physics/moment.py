@@ -31,7 +31,7 @@ class Deviation(NamedTuple):
     predicted, predicted_error : float
         Standard Model.
     source : str
-        Where both come from.
+        Source of both values.
     """
 
     measured: float

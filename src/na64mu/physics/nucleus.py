@@ -126,7 +126,7 @@ def form_factor_at(t: float, z: float, screening: float, size: float, inner: flo
     z : float
         Charge of the nucleus.
     screening, size, inner : float
-        From `momentum_scales`.
+        Momentum scales, from `momentum_scales`.
     kind : int
         A `FormFactor`.
 
@@ -156,7 +156,7 @@ def form_factor_squared(t: FloatArray, z: float, a: float, kind: FormFactor | st
     z, a : float
         Charge number and mass number of the nucleus.
     kind : FormFactor or str
-        Which responses.
+        Responses of the nucleus that are included.
 
     Returns
     -------
@@ -248,7 +248,7 @@ def flux(t_min: FloatArray, t_max: float, z: float, a: float, kind: FormFactor |
     z, a : float
         Charge and mass number.
     kind : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------

@@ -110,7 +110,7 @@ def tabulate(
     method : Method or str
         WW (the Letter's) or TREE; IWW knows no angle.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------
@@ -153,9 +153,9 @@ def sample_kinematics(table: Kinematics, n: int, rng: np.random.Generator) -> tu
     Parameters
     ----------
     table : Kinematics
-        From `tabulate`.
+        Table, from `tabulate`.
     n : int
-        How many.
+        Number of draws.
     rng : Generator
         Random numbers.
 

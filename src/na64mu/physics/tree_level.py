@@ -260,7 +260,7 @@ def dsigma_dx_dcos_mediator(
     mediator : Mediator or str
         Spin and parity of X.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------
@@ -304,7 +304,7 @@ def dsigma_dx_dcos_muon(
     mediator : Mediator or str
         Spin and parity of X.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------

@@ -146,7 +146,7 @@ def dsigma_dx_dcos_mediator(
     mediator : Mediator or str
         Spin and parity of X.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def dsigma_dx_dcos_muon(
     mediator : Mediator or str
         Spin and parity of X.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------
@@ -254,7 +254,7 @@ def dsigma_dx_improved(
     mediator : Mediator or str
         Spin and parity of X.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------

@@ -101,9 +101,9 @@ def counter_energy(digits: Jagged, identity: int, sigma_t: float) -> FloatArray:
     digits : Jagged
         The `counter` collection.
     identity : int
-        Its number: S0=0, S1=1, V1=2, S4=3, S_mu=4.
+        Number of the counter: S0=0, S1=1, V1=2, S4=3, S_mu=4.
     sigma_t : float
-        Its time resolution [ns].
+        Time resolution of the counter [ns].
 
     Returns
     -------
@@ -215,7 +215,7 @@ def pointed_cell_energy(
         Track in the middle of HCAL1, half of its length behind the front face [mm], NaN without a track, shape (n_events,): the cell that it
         crosses there holds most of its energy (find them as `reconstruct` does, front[0] + length / 2 along z).
     x_error, y_error : FloatArray
-        Their standard deviations there [mm], with the scattering inside the module, shape (n_events,).
+        Standard deviations of the crossing point [mm], with the scattering inside the module, shape (n_events,).
 
     Returns
     -------

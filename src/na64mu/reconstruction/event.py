@@ -56,11 +56,11 @@ class EventTracks(Shown):
     spectrometer : Spectrometer
         MS1 or MS2.
     hits : Hits
-        Its hits.
+        Hits of the spectrometer.
     n : int
         Number of track candidates.
     fits : FittedTracks
-        Its fitted tracks, the best one first.
+        Fitted tracks of the spectrometer, the best one first.
     chosen : IntArray
         Hit of every plane on every track, -1 for none, shape (n_tracks, n_planes).
     """

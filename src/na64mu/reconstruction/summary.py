@@ -117,7 +117,7 @@ def find_tracks(
     number : int
         1 or 2.
     entry : EntryPoint, optional
-        Where the tracks come from; see reconstruct_tracks.
+        Point that the tracks come from; see reconstruct_tracks.
 
     Returns
     -------

@@ -37,9 +37,9 @@ class Cells(NamedTuple):
     Attributes
     ----------
     name : str
-        What it is.
+        Name of the element.
     z : tuple of float
-        Its range [mm].
+        Range of z that the element covers [mm].
     edges : tuple of FloatArray
         Edges of the cells along x and y [mm].
     energy, late : FloatArray
@@ -131,7 +131,7 @@ def draw_line(ax: Axes, detector: DetectorLike, view: int, config: int, cells: l
     Parameters
     ----------
     ax : Axes
-        Where to draw; its limits are left alone.
+        Axes to draw on; their limits are not changed.
     detector : Detector, str or Path
         The description.
     view : int
@@ -207,11 +207,11 @@ def draw_cells(ax: Axes, cells: Cells, mark: tuple[float, float] | None = None, 
     Parameters
     ----------
     ax : Axes
-        Where to draw.
+        Axes to draw on.
     cells : Cells
-        One section.
+        Cells of one section.
     mark : tuple of float, optional
-        Where a track points to: x, y [mm].
+        Position to which a track points: x, y [mm].
     colour : str
         Colour of the mark.
     """

@@ -44,12 +44,12 @@ def attempt(what: str, draw: Callable[[], T], otherwise: T) -> T:
     draw : callable
         Makes and writes it.
     otherwise : T
-        What is returned if it fails.
+        Value that is returned if it fails.
 
     Returns
     -------
     T
-        What `draw` returns.
+        Return value of `draw`.
 
     Raises
     ------

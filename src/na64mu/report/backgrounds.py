@@ -56,7 +56,7 @@ def tail_figure(sample: TailSample, estimate: TailEstimate, ax: Axes | None = No
     estimate : TailEstimate
         Estimate made from this spectrum; the legend gives its numbers of events for its muons on target.
     ax : Axes, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------
@@ -153,9 +153,9 @@ def threshold_figure(estimates: Sequence[TailEstimate], ax: Axes | None = None) 
     Parameters
     ----------
     estimates : sequence of TailEstimate
-        From `threshold_scan`, all for the same muons on target.
+        Estimates from `threshold_scan`, all for the same muons on target.
     ax : Axes, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------
@@ -201,7 +201,7 @@ def yields_by_source(table: BackgroundTable, ax: Axes | None = None) -> tuple[Fi
     ----------
     table : BackgroundTable
     ax : Axes, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------

@@ -138,9 +138,9 @@ def save(figure: Figure, path: Path, dpi: int = 150) -> Path:
     Parameters
     ----------
     figure : Figure
-        What to write.
+        Figure to write.
     path : Path
-        Its ending is one of `ENDINGS`.
+        Path of the file; its ending is one of `ENDINGS`.
     dpi : int
         Dots per inch.
 

@@ -23,7 +23,7 @@ def overlaid_datasets(result: RunResult) -> tuple[str, ...]:
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def data_and_simulation(result: RunResult) -> tuple[tuple[str, ...], tuple[str, 
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
 
     Returns
     -------
@@ -87,11 +87,11 @@ def uncut_text(result: RunResult, datasets: tuple[str, ...], p_out: str = "p_out
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
     datasets : tuple of str
         Datasets of the spectrum.
     p_out : str
-        How the momentum is written [GeV/c].
+        Text for the momentum [GeV/c].
 
     Returns
     -------

@@ -279,7 +279,7 @@ class EventDisplay:
     figure : Figure
         The picture.
     axes : array of Axes
-        Its panels, see draw_event.
+        Panels of the display, see draw_event.
     """
 
     figure: Figure

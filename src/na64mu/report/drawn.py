@@ -134,7 +134,7 @@ def save_with_numbers(figure: Figure, axes: Axes | list[Axes], path: Path) -> li
     axes : Axes or list of Axes
         Whose numbers are written.
     path : Path
-        Without an ending.
+        Path without an ending.
 
     Returns
     -------

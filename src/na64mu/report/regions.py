@@ -24,7 +24,7 @@ def outline(region: Region, x_range: tuple[float, float], y_range: tuple[float, 
     region : Region
         Limits on p_out, E_CAL and their sum.
     x_range, y_range : (float, float)
-        What the figure shows of p_out [GeV/c] and E_CAL [GeV].
+        Range of the figure in p_out [GeV/c] and E_CAL [GeV].
 
     Returns
     -------

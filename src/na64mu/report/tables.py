@@ -29,7 +29,7 @@ class Cells:
     Attributes
     ----------
     title : str
-        What it shows.
+        Title of the table.
     head : tuple of str
         Column headings.
     rows : sequence of tuple of str
@@ -53,7 +53,7 @@ def cutflow_cells(result: RunResult, *, narrow: bool = False) -> list[Cells]:
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
     narrow : bool
         Leave out what a narrow terminal has no room for.
 
@@ -83,7 +83,7 @@ def parameter_cells(result: RunResult) -> Cells:
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
 
     Returns
     -------

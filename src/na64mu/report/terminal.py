@@ -35,7 +35,7 @@ def tables(result: RunResult, width: int) -> Iterator[RenderableType]:
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
     width : int
         Columns of the terminal.
 

@@ -22,9 +22,9 @@ class Threshold:
     Attributes
     ----------
     low, high : float
-        In the unit of the quantity.
+        Ends of the range in the unit of the quantity.
     label : str
-        What the range is.
+        Name of the range.
     """
 
     low: float

@@ -56,9 +56,9 @@ def leaving_particles(energy: float, photon: bool, depth: float, critical_energy
     energy : float
         Energy of the photon or electron that starts the shower [GeV].
     photon : bool
-        Which of the two.
+        Whether it is a photon.
     depth : float
-        From the start to the rear face [radiation lengths].
+        Depth from the start to the rear face [radiation lengths].
     critical_energy : float
         Critical energy of the stack [GeV]: the ionisation loss per radiation length.
     out : FloatArray

@@ -31,7 +31,7 @@ def decay_weights(detector: Detector, start: float, *, kaons_only: bool) -> Floa
     detector : Detector
         The description.
     start : float
-        Where the line begins [mm].
+        Begin of the beam line along z [mm].
     kaons_only : bool
         Whether pions are left out.
 
@@ -58,9 +58,9 @@ def decay_plans(detector: Detector, setup: Setup, n: int, rng: np.random.Generat
     detector : Detector
         The description.
     setup : Setup
-        Its arrays.
+        Arrays of the set-up.
     n : int
-        How many.
+        Number of events.
     rng : Generator
         Random numbers.
     kaons_only : bool
@@ -92,7 +92,7 @@ def hadron_plans(detector: Detector, n: int) -> tuple[FloatArray, float]:
     detector : Detector
         The description.
     n : int
-        How many.
+        Number of events.
 
     Returns
     -------

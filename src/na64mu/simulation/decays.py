@@ -131,7 +131,7 @@ def decay(channel: int, state: FloatArray, photons: FloatArray, rng: np.random.G
     Parameters
     ----------
     channel : int
-        One of CHANNELS.
+        Decay channel, one of CHANNELS.
     state : FloatArray
         (x, y, tx, ty, p) of the hadron, then of the muon.
     photons : FloatArray

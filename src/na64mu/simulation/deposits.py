@@ -115,14 +115,14 @@ def energy_rows(
     key : np.uint64
         Key of the random numbers.
     rng : Stream
-        It is started anew with the key for every event.
+        Random numbers; the stream is restarted with the key for every event.
 
     Returns
     -------
     offsets : IntArray
         First rows of every event in each of the five tables, shape (5, n_events + 1).
     counters, veto, ecal, vhcal, hcal : FloatArray
-        Their rows; cells have (section or module, ix, iy, energy, time), the VHCAL a section 0.
+        Rows of the five tables; cells have (section or module, ix, iy, energy, time), the VHCAL a section 0.
     """
     r = by_reference(readout)
     n_events = len(counters)

@@ -363,7 +363,7 @@ def simulate_events(
     Parameters
     ----------
     setup : Setup
-        From `build_setup`.
+        Arrays of the set-up, from `build_setup`.
     detector : Detector
         The description, for the shapes.
     n_events : int

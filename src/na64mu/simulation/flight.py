@@ -78,13 +78,13 @@ def fly(setup: Setup, scratch: Scratch, step: int, z: float, state: FloatArray, 
     step : int
         First step that it sees.
     z : float
-        Where it is [mm].
+        Position along z [mm].
     state : FloatArray
         (x, y, tx, ty, energy), changed in place.
     kind : int
         SOFT or HARD.
     charge : float
-        In units of e, 0 for photons.
+        Charge in units of e, 0 for photons.
     rng : Stream
         Random numbers.
     """

@@ -276,9 +276,9 @@ def follow_hadron(setup: Setup, scratch: Scratch, step: int, state: FloatArray, 
     state : FloatArray
         (x, y, tx, ty, energy).
     z : float
-        Where it is [mm].
+        Position along z [mm].
     charge : float
-        In units of e.
+        Charge in units of e.
     rng : Stream
         Random numbers.
     """
@@ -306,7 +306,7 @@ def nuclear_shower(
     state : FloatArray
         The muon or hadron (x, y, tx, ty, p).
     z : float
-        Where [mm].
+        Position along z [mm].
     transfer : float
         Energy given to the nucleus [GeV].
     hadron : bool

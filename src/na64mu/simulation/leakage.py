@@ -68,7 +68,7 @@ def leak_electrons(
     scratch : Scratch
         The event, changed in place.
     c : Calorimeter
-        Where they come from.
+        Calorimeter that they come from.
     step : int
         First step behind it.
     x, y : float
@@ -124,15 +124,15 @@ def electromagnetic_shower(
     scratch : Scratch
         The event, changed in place.
     c : Calorimeter
-        Where the shower starts.
+        Calorimeter in which the shower starts.
     cells : FloatArray
-        Its cells.
+        Cells of the calorimeter.
     step : int
-        Its step.
+        Number of its step along the line.
     state : FloatArray
         (x, y, tx, ty, ...) at the start; the shower follows this direction.
     z : float
-        Where it starts [mm].
+        Start of the shower along z [mm].
     energy : float
         [GeV].
     photon : bool

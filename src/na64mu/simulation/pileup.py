@@ -57,7 +57,7 @@ def fired(setup: Setup, detector: Detector, n: int, mode: int, rng: np.random.Ge
     Parameters
     ----------
     setup : Setup
-        From `build_setup`, with the configuration.
+        Arrays of the set-up, from `build_setup` with the configuration.
     detector : Detector
         The description.
     n : int
@@ -123,7 +123,7 @@ def pile_up(setup: Setup, detector: Detector, truth: Truth, rng: np.random.Gener
     Parameters
     ----------
     setup : Setup
-        From `build_setup`.
+        Arrays of the set-up, from `build_setup`.
     detector : Detector
         The description.
     truth : Truth
@@ -151,7 +151,7 @@ def lay_over(
     Parameters
     ----------
     setup : Setup
-        From `build_setup`.
+        Arrays of the set-up, from `build_setup`.
     detector : Detector
         The description.
     truth : Truth

@@ -191,7 +191,7 @@ def produce(
     detector : Detector, str or Path
         The set-up, its tag or its file.
     process : str
-        One of PROCESSES.
+        Process, one of PROCESSES.
     n_events : int
         Beam muons to generate.
     config : int
@@ -213,7 +213,7 @@ def produce(
     tier : {"energy", "waveform"}
         Calorimeters and counters as energy and time, or as the samples of their ADCs; everything else is the same in both.
     engine : {"fast", "geant4"}
-        What carries the muons: the fast parametrised engine, or Geant4 (extra `geant4`; see geant4/backend.py for its processes).
+        Transport of the muons: the fast parametrised engine, or Geant4 (extra `geant4`; see geant4/backend.py for its processes).
     geant4 : Geant4Settings, optional
         Physics list, cut, scales, workers.
     workers : int

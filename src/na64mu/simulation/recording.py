@@ -54,9 +54,9 @@ def inside_counter(setup: Setup, counter: int, x: float, y: float) -> bool:
     setup : Setup
         The set-up.
     counter : int
-        Its id.
+        Number of the counter.
     x, y : float
-        Where [mm].
+        Position [mm].
 
     Returns
     -------

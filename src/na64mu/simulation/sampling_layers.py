@@ -64,7 +64,7 @@ def build_plates(absorber: Substance, thickness: float, scintillator: float, pit
     Returns
     -------
     Plates
-        For the kernels.
+        Plates for the kernels.
     """
     energies = np.exp(LOG_LOW + LOG_STEP * np.arange(N_ENERGIES))
     table = np.zeros((2, N_ENERGIES, 3))
@@ -112,14 +112,14 @@ def material_at(plates: Plates, depth: float) -> tuple[int, float, float]:
     plates : Plates
         The plates.
     depth : float
-        From the front face [mm].
+        Depth from the front face [mm].
 
     Returns
     -------
     material : int
         ABSORBER, PLASTIC or AIR.
     low, high : float
-        Where the plate begins and ends [mm].
+        Begin and end of the plate [mm].
     """
     layer = math.floor(depth / plates.pitch) * plates.pitch
     first, second = layer + plates.absorber, layer + plates.absorber + plates.scintillator

@@ -154,7 +154,7 @@ def build_setup(detector: Detector, config: int) -> Setup:
     Returns
     -------
     Setup
-        For the kernels.
+        Arrays of the set-up for the kernels.
     """
     return _cached_setup(detector.model_dump_json(), config)
 

@@ -49,7 +49,7 @@ class Calorimeter(NamedTuple):
     stochastic, constant : float
         Resolution for electromagnetic showers, sigma/E = stochastic / sqrt(E) (+) constant.
     hadron_stochastic, hadron_constant : float
-        The same for hadronic showers.
+        Resolution for hadronic showers, in the same form.
     h_over_e : float
         Response to the non-electromagnetic part of a hadronic shower over that to electrons; 1 on a hadron scale.
     mip_scale : float
@@ -61,7 +61,7 @@ class Calorimeter(NamedTuple):
     losses : LossTables
         Muon losses in the stack.
     plates : Plates
-        Its plates, for photons and electrons near the rear.
+        Layers of the calorimeter, for photons and electrons near the rear.
     """
 
     z: float
@@ -142,7 +142,7 @@ def deposit_point(c: Calorimeter, cells: FloatArray, section: int, x: float, y: 
     section : int
         Section or module, from 0.
     x, y : float
-        Where [mm].
+        Position [mm].
     energy : float
         [GeV].
     """
@@ -226,7 +226,7 @@ def deposit_electromagnetic(
     state : FloatArray
         (x, y, tx, ty, p) where the shower starts; it follows this direction.
     z : float
-        Where it starts [mm].
+        Start of the shower along z [mm].
     energy : float
         [GeV].
     photon : bool

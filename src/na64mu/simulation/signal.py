@@ -65,7 +65,7 @@ def lead_depths(detector: Detector, n: int, rng: np.random.Generator) -> FloatAr
     detector : Detector
         The description.
     n : int
-        How many.
+        Number of events.
     rng : Generator
         Random numbers.
 
@@ -116,7 +116,7 @@ def zprime_plans(
     coupling : float
         Coupling g that the weight corresponds to.
     n : int
-        How many.
+        Number of events.
     rng : Generator
         Random numbers.
     mediator : Mediator or str
@@ -179,11 +179,11 @@ def hard_loss_plans(
     detector : Detector
         The description.
     setup : Setup
-        Its tables.
+        Arrays of the set-up, with its loss tables.
     threshold : float
         Smallest loss [GeV].
     n : int
-        How many.
+        Number of events.
     rng : Generator
         Random numbers.
     only : int, optional

@@ -59,7 +59,7 @@ def reaches(c: Calorimeter, energy: float, rest: float) -> bool:
     energy : float
         Energy of the particle that starts the shower [GeV].
     rest : float
-        From there to the rear [mm].
+        Distance from there to the rear [mm].
 
     Returns
     -------
@@ -313,7 +313,7 @@ def spray(
     state : FloatArray
         (x, y, tx, ty, ...) of the particle.
     z : float
-        Where it is [mm].
+        Position along z [mm].
     energy : float
         [GeV].
     charge : float

@@ -44,7 +44,7 @@ class Strips(NamedTuple):
     touched : IntArray
         The list of every view, same shape.
     n : IntArray
-        Its length, shape (n_views,).
+        Length of every list, shape (n_views,).
     """
 
     charges: FloatArray
@@ -164,7 +164,7 @@ def read_strips(r: Readout, k: int, strips: Strips, samples: FloatArray, rows: F
     k : int
         Strip view.
     strips : Strips
-        What its channels hold.
+        Charges of its channels.
     samples : FloatArray
         The three samples of an in-time pulse of height 1, shape (3,).
     rows : Float32Array

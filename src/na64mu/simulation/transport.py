@@ -51,7 +51,7 @@ def circle(state: FloatArray, length: float, field_x: float, field_y: float, cha
     field_x, field_y : float
         Field [T].
     charge : float
-        In units of e.
+        Charge in units of e.
 
     Returns
     -------

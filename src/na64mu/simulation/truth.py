@@ -67,7 +67,7 @@ class PileUp(NamedTuple):
     times : FloatArray
         When they come, relative to the particle of the trigger [ns], shape (n_particles,).
     truth : Truth
-        What they leave, one entry per particle.
+        Hits and deposits of the particles, one entry per particle.
     """
 
     offsets: IntArray
@@ -86,7 +86,7 @@ def no_pile_up(truth: Truth) -> PileUp:
     Returns
     -------
     PileUp
-        Without particles.
+        Pile-up without particles.
     """
     empty = (truth.facts, truth.hits, truth.counters, truth.veto, truth.ecal, truth.vhcal, truth.hcal)
     facts, hits, *deposits = (np.zeros((0, *array.shape[1:])) for array in empty)

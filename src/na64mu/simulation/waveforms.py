@@ -53,7 +53,7 @@ class Bank:
     shape : PulseShape
         Shape of its pulses.
     sampler : Sampler
-        Its ADC.
+        ADC of the bank.
     jitter : float
         Spread of the pulses before sampling [ns].
     """

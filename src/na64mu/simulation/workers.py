@@ -27,7 +27,7 @@ def in_order(make: Callable[[int], T], n: int, workers: int) -> Iterator[T]:
     make : callable
         Function of the number; with more than one worker it must be picklable.
     n : int
-        How many.
+        Number of calls.
     workers : int
         Processes; 1 works in this one.
 

@@ -36,7 +36,7 @@ def shape_chi2(counts: FloatArray, weights: FloatArray, variances: FloatArray) -
     Returns
     -------
     Homogeneity
-        With bins - 1 degrees of freedom; NaN with fewer than two bins.
+        Test with bins - 1 degrees of freedom; NaN with fewer than two bins.
 
     References
     ----------

@@ -49,7 +49,7 @@ def hs3_document(model: CountingModel, observed: Sequence[float]) -> dict[str, A
     Parameters
     ----------
     model : CountingModel
-        With the signal of one mass at mu = 1.
+        Model with the signal of one mass at mu = 1.
     observed : sequence of float
         Counts per channel.
 

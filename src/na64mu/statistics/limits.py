@@ -149,7 +149,7 @@ def upper_limits(
     level : float
         Confidence level; the Letter uses 0.90.
     expected : "blind" or "fitted"
-        What the asymptotic expected limits are made from: nominal nuisance parameters, or those fitted to the counts, as pyhf and RooStats do.
+        Basis of the asymptotic expected limits: nominal nuisance parameters, or those fitted to the counts, as in pyhf and RooStats.
 
     Returns
     -------

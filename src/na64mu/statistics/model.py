@@ -41,7 +41,7 @@ class Systematic:
     shape : "lognormal" or "gaussian"
         Factor (1 + r)^theta, or 1 + r theta.
     source : str
-        Where the size comes from.
+        Source of the size.
     """
 
     name: str

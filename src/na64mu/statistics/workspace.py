@@ -99,7 +99,7 @@ def patchset(background: dict[str, Any], models: dict[float, CountingModel], *, 
     Parameters
     ----------
     background : dict
-        From `background_workspace`.
+        Workspace of the backgrounds, from `background_workspace`.
     models : dict of float to CountingModel
         Mass [GeV] -> model with the signal at `g_ref`.
     g_ref : float

@@ -36,7 +36,7 @@ def real_array(value: Any, name: str, shape: tuple[int | None, ...], meaning: st
     name : str
         Name of the argument, for the message.
     shape : tuple of int or None
-        What is wanted; None for any length.
+        Expected shape; None for any length.
     meaning : str
         The shape in words.
 
@@ -137,7 +137,7 @@ def checked_hit_of(hit_of: Any, n_planes: int) -> IntArray:
     Returns
     -------
     IntArray
-        The same.
+        The checked array.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def checked_hits(hits: object, spectrometer: Spectrometer) -> int:
     hits : Hits
         The hits.
     spectrometer : Spectrometer
-        Its planes.
+        Spectrometer with the planes.
 
     Returns
     -------
@@ -195,12 +195,12 @@ def checked_chosen(chosen: Any, n_hits: int, n_planes: int) -> IntArray:
     chosen : IntArray
         Chosen hit of every plane, as in fit.fit_tracks.
     n_hits, n_planes : int
-        What there is.
+        Number of hits and of planes.
 
     Returns
     -------
     IntArray
-        The same.
+        The checked array.
 
     Raises
     ------

@@ -32,7 +32,7 @@ class Rows:
     n_planes : int
         Number of measuring planes n.
     kind : Kind
-        What the kernel computes.
+        Output of the kernel: filter, smoother or states.
     """
 
     n_planes: int

@@ -56,7 +56,7 @@ def accidentals(
     candidates : IntArray
         Hits of the ranked candidates, -1 for none, shape (n, n_planes).
     parameters : FloatArray
-        Their parameters, shape (n, 3).
+        Parameters of the candidates, shape (n, 3).
     start, stop : IntArray
         Hits of every plane in the event, shape (n_planes,).
     u, sigma, source : FloatArray and IntArray

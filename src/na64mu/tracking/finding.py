@@ -77,7 +77,7 @@ class Candidates(NamedTuple):
     chi2 : FloatArray
         Chi2 of the fit in the view, shape (n_events, MAX_TRACKS).
     score : FloatArray
-        What ranks them: chi2, LOST_HIT for every plane without a hit, distance to the origin, shape (n_events, MAX_TRACKS).
+        Ranking of the candidates: chi2, LOST_HIT for every plane without a hit, distance to the origin, shape (n_events, MAX_TRACKS).
     """
 
     n: IntArray
@@ -331,7 +331,7 @@ def find_candidates(hits: Hits, view: Projection, n_planes: int, curvature: Floa
     curvature : FloatArray
         q/p [c/GeV] that sets the scattering in a straight view, shape (n_events,); a bending view finds its own.
     origin : Origin, optional
-        Where the tracks come from, to rank candidates.
+        Origin of the tracks, to rank candidates.
 
     Returns
     -------

@@ -90,7 +90,7 @@ def read_tracks(fitted: Kernel, blocks: FloatArray, n: int, weight: FloatArray) 
     Returns
     -------
     FittedTracks
-        One per track.
+        Fit results, one per track.
 
     Raises
     ------

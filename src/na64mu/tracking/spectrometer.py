@@ -270,7 +270,7 @@ def bending_integral(z: FloatArray, spectrometer: Spectrometer) -> FloatArray:
     z : FloatArray
         Positions [mm], shape (n,).
     spectrometer : Spectrometer
-        Its field boxes and bending view.
+        Spectrometer with its field boxes and bending view.
 
     Returns
     -------

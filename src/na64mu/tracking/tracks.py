@@ -185,7 +185,7 @@ def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint
     spectrometer : Spectrometer
         MS1 or MS2.
     entry : EntryPoint, optional
-        Where its tracks come from (for MS2 the MS1 track in the ECAL): ranks the candidates.
+        Point that the tracks come from (for MS2 the MS1 track in the ECAL): ranks the candidates.
 
     Returns
     -------

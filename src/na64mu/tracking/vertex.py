@@ -32,7 +32,7 @@ class TrackEnd(NamedTuple):
     Attributes
     ----------
     z : float
-        Its plane [mm].
+        Position of the plane along z [mm].
     parameters : FloatArray
         (x, y, tx, ty, q/p) [mm, rad, c/GeV], shape (n, 5).
     covariance : FloatArray
@@ -66,7 +66,7 @@ class Junction(NamedTuple):
     x, y, z : FloatArray
         Common vertex of both tracks [mm]; z is free to leave the ECAL.
     x_error, y_error, z_error : FloatArray
-        Their standard deviations [mm]. z means something where the kink is several times the scattering; where the scattering makes
+        Standard deviations [mm]. z is meaningful if the kink is several times the scattering; where the scattering makes
         the kink, z is where it scattered most, and events picked for a large kink are drawn there.
     vertex_chi2 : FloatArray
         Chi2 of the hypothesis that both tracks meet there, 1 degree of freedom.
@@ -99,7 +99,7 @@ def ecal_radiation_lengths(ecal: Ecal) -> float:
     Parameters
     ----------
     ecal : Ecal
-        Its description.
+        Description of the ECAL.
 
     Returns
     -------

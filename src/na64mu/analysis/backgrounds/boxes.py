@@ -45,7 +45,7 @@ class BoxBackgrounds:
     errors : dict of str to FloatArray
         Standard deviations.
     sources : dict of str to str
-        Where each comes from.
+        Source of each background.
     """
 
     parts: dict[str, FloatArray]

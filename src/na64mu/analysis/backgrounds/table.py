@@ -32,7 +32,7 @@ class Entry:
         Symmetric error; 0 for an upper limit.
     is_upper : bool
     note : str
-        How it was found.
+        Method by which it was found.
     """
 
     value: float

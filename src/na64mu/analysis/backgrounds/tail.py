@@ -90,7 +90,7 @@ class TailEstimate:
         shape : TailSample
             The sample of this estimate.
         rate : TailSample
-            Its peak sets the number of muons, its muons on target the exposure.
+            Sample whose peak sets the number of muons, and whose muons on target set the exposure.
 
         Returns
         -------
@@ -111,7 +111,7 @@ class TailEstimate:
         Returns
         -------
         TailEstimate
-            Without a nominal form.
+            Estimate without a nominal form.
         """
         scaled = self._times(_poisson_upper(0.0, 0.90) / shape.n_core)
         return replace(scaled, n_mot=n_mot, nominal=None, statistical=(0.0, 0.0), envelope=(0.0, scaled.envelope[1]))
@@ -207,7 +207,7 @@ def estimate_tail(
     Returns
     -------
     TailEstimate
-        For the muons on target of the sample; `scaled` gives those of another exposure.
+        Estimate for the muons on target of the sample; `scaled` converts it to another exposure.
 
     Raises
     ------

@@ -73,7 +73,7 @@ class EfficiencyTable:
     Attributes
     ----------
     points : tuple of EfficiencyPoint
-        Without and, where it was simulated, with pile-up.
+        Points without and, if simulated, with pile-up.
     provenance : mapping
         Command, versions, seed, detector and selection.
 
@@ -200,7 +200,7 @@ class FlatEfficiency:
     Attributes
     ----------
     value : float
-        From 0, excluded, to 1; a loss to pile-up is contained in it.
+        Efficiency from 0, excluded, to 1; it includes a loss to pile-up.
 
     Raises
     ------

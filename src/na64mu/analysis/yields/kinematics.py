@@ -84,7 +84,7 @@ class KinematicMap:
         Parameters
         ----------
         share : FloatArray
-            From `share`.
+            Shares of the bins, from `share`.
         config : int
             Trigger configuration, 1 or 2.
 

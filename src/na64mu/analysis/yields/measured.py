@@ -38,7 +38,7 @@ def efficiency_of(result: RunResult, samples: Mapping[str, SignalSample], detect
     Returns
     -------
     EfficiencyTable
-        Its provenance names detector, selection and calibration, which the limits compare with those of the counts.
+        The table; its provenance names detector, selection and calibration, which the limits compare with those of the counts.
     """
     points = tuple(
         EfficiencyPoint(

@@ -62,7 +62,7 @@ class SignalYield:
     invisible : FloatArray
         Branching ratio to neutrinos without dark matter, shape (n,).
     efficiency, efficiency_error : FloatArray
-        Without the loss to pile-up, and statistical error; shape (n, 2).
+        Efficiency without the loss to pile-up, and its statistical error; shape (n, 2).
     pile_up_loss : PileUpLoss
     """
 
@@ -147,7 +147,7 @@ def signal_yield(
     Parameters
     ----------
     target : Target
-        From `target_of`.
+        Active target, from `target_of`.
     table : Efficiencies
         Efficiencies of this boson.
     masses : sequence of float
@@ -165,7 +165,7 @@ def signal_yield(
     method : Method or str
         Method for the production cross-section.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
     progress : callable, optional
         Called after each mass.
 

@@ -87,7 +87,7 @@ def target_of(detector: DetectorLike) -> Target:
     Parameters
     ----------
     detector : Detector, str or Path
-        For the layers of the ECAL and the mean beam momentum.
+        Description that gives the layers of the ECAL and the mean beam momentum.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def produced_per_muon(
     Parameters
     ----------
     target : Target
-        From `target_of`.
+        Active target, from `target_of`.
     masses : FloatArray
         [GeV], shape (n,).
     coupling : float
@@ -141,7 +141,7 @@ def produced_per_muon(
     method : Method or str
         Exact tree level, or which approximation.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
     progress : callable, optional
         Called after each mass.
 

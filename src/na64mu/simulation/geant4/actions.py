@@ -60,7 +60,7 @@ class Staging(g4.G4UserStackingAction):
     event : Event
         Changed in place.
     choice : Choice, optional
-        Which events to follow.
+        Criterion for the events that are tracked to the end.
     """
 
     def __init__(self, event: Event, choice: Choice | None) -> None:

@@ -133,7 +133,7 @@ def run_geant4(
     Returns
     -------
     Geant4Result
-        In the form of the fast engine.
+        Result in the form of the fast engine.
 
     Raises
     ------

@@ -71,7 +71,7 @@ def data_label(environment: dict[str, str]) -> str:
     Parameters
     ----------
     environment : dict[str, str]
-        From `data_environment`.
+        Environment variables, from `data_environment`.
 
     Returns
     -------

@@ -113,7 +113,7 @@ def run_module(module: str, tasks: list[dict[str, Any]], environment: dict[str, 
     environment : dict[str, str]
         Variables on top of those of this process.
     folder : Path
-        Where the tasks and the output of Geant4 are kept.
+        Folder for the tasks and the output of Geant4.
     watch : callable
         Called while they run.
 
@@ -178,7 +178,7 @@ def shoot(
     settings : Geant4Settings
         Physics list, cut, workers.
     choice : Choice, optional
-        Which events to follow.
+        Criterion for the events that are tracked to the end.
     progress : callable, optional
         Called with the number of events done since the last call.
 

@@ -58,7 +58,7 @@ class Plane(g4.G4VSensitiveDetector):
     geometry : Geometry
         The set-up.
     surface : int
-        Which surface it is (see simulation/geometry.py).
+        Number of the surface (see simulation/geometry.py).
     """
 
     def __init__(self, name: str, event: Event, geometry: Geometry, surface: int) -> None:

@@ -118,7 +118,7 @@ def aimed(particle: str, states: FloatArray, seed: int) -> Shots:
     Returns
     -------
     Shots
-        One event each.
+        Shots of one event each.
     """
     n = np.arange(len(states))
     return Shots(n, np.full(len(states), particle), np.asarray(states, dtype=np.float64), event_seeds(seed, 0, n), np.full(len(n), np.inf))
@@ -134,7 +134,7 @@ def beam_shots(detector: Detector, particle: str, n: int, seed: int) -> Shots:
     particle : str
         Geant4's name.
     n : int
-        How many are generated; those that miss the counters are not sent.
+        Number of particles generated; those that miss the counters are not simulated.
     seed : int
         Equal seeds give equal particles.
 

@@ -78,7 +78,7 @@ def shoot_with_vertex(
     plans : FloatArray
         z, x, psi, mass for each, shape (n, 4): see simulation/signal.py.
     seed : int
-        For the azimuth of the deflection and the events behind the vertex.
+        Seed for the azimuth of the deflection and the events behind the vertex.
     settings : Geant4Settings
         Physics list, cut, workers.
     progress : callable, optional

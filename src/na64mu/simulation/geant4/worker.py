@@ -46,7 +46,7 @@ class Run:
     task : dict
         config, physics_list, cut [mm], time_limit [ns], and whether to take_out particles.
     choice : Choice, optional
-        Which events to follow.
+        Criterion for the events that are tracked to the end.
     """
 
     def __init__(self, detector: Detector, task: dict[str, Any], choice: Choice | None) -> None:
