@@ -316,7 +316,7 @@ def register_cut(thresholds: Any, *, name: str | None = None) -> Callable[[Cutti
 
 
 def user_cuts(names: Iterable[str]) -> dict[str, CutDefinition]:
-    """Those of the named cuts that a user defined.
+    """Return the cuts among the named ones that a user defined.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ def build_plates(absorber: Substance, thickness: float, scintillator: float, pit
     Returns
     -------
     Plates
-        Plates for the kernels.
+        Arrays for the kernels.
     """
     energies = np.exp(LOG_LOW + LOG_STEP * np.arange(N_ENERGIES))
     table = np.zeros((2, N_ENERGIES, 3))

@@ -1,8 +1,10 @@
 """Background (III) from region D: how often hadrons of a hard muon-nuclear interaction deposit less E_CAL than the border of the box.
 
-The E_CAL spectrum of region D is used. p_out and E_CAL of these events are not independent (their sum is nearly the beam energy), so D X / Y with neighbours at other p_out does not hold; at p_out in the box the spectrum of
-E_CAL falls steeply towards low energies, and its fall is extrapolated below the border with the forms of the momentum tail (inferred: the Letter says "extrapolated from region D"
-and no more). The shape may come from more events than the rate: muon-nuclear events of the calibration trigger, assumed to leak as those of the physics trigger. Energies GeV.
+The E_CAL spectrum of region D is used. p_out and E_CAL of these events are not independent (their sum is nearly the beam energy), so
+D X / Y with neighbours at other p_out does not hold; at p_out in the box the spectrum of E_CAL falls steeply towards low energies, and its
+fall is extrapolated below the border with the forms of the momentum tail (inferred: the Letter says "extrapolated from region D" and no
+more). The shape may come from more events than the rate: muon-nuclear events of the calibration trigger, assumed to leak as those of the
+physics trigger. Energies GeV.
 """
 
 from __future__ import annotations

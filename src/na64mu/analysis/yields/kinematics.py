@@ -57,7 +57,7 @@ class KinematicMap:
     generated : FloatArray
         Muons on target with a boson in the bin, shape (2, n_x, n_psi): first axis the trigger configuration.
     selected : FloatArray
-        Those of `generated` that are in the signal box behind all cuts; same shape.
+        Muons on target of `generated` that are in the signal box after all cuts; same shape.
     energy : float
         Energy of the muon [GeV].
     x_edges, psi_edges : FloatArray
@@ -84,7 +84,7 @@ class KinematicMap:
         Parameters
         ----------
         share : FloatArray
-            Shares of the bins, from `share`.
+            Fraction of the distribution in every bin, from `share`.
         config : int
             Trigger configuration, 1 or 2.
 

@@ -112,7 +112,7 @@ class SignalYield:
         Returns
         -------
         tuple of Systematic
-            Those of the Letter; the statistics of the simulated samples, one per configuration; the shared error of the loss to pile-up.
+            Sources given in the Letter; the statistics of the simulated samples, one per configuration; the error of the loss to pile-up.
         """
         relative = self.efficiency_error[index] / np.maximum(self.efficiency[index], 1e-12)
         own = [
