@@ -58,7 +58,7 @@ class Thresholds(BaseModel, ABC):
     @property
     @abstractmethod
     def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that the cut looks at."""
+        """Columns of the summary that the cut uses."""
 
     def with_windows(self, windows: dict[str, Range]) -> Thresholds:  # noqa: ARG002  # most cuts need no calibration
         """Return the thresholds with the MIP windows of one calibration."""
@@ -71,13 +71,13 @@ class Thresholds(BaseModel, ABC):
 
 
 class TriggerBits(Thresholds):
-    """Trigger conditions of which at least one is wanted."""
+    """Trigger conditions of which at least one is required."""
 
     bits: Annotated[tuple[Literal["calibration", "physics", "random"], ...], Field(min_length=1)]
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that the cut looks at."""
+        """Columns of the summary that the cut uses."""
         return ("trigger",)
 
 
@@ -89,19 +89,19 @@ class MomentumWindow(Thresholds):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that the cut looks at."""
+        """Columns of the summary that the cut uses."""
         return ("p_in",)
 
 
 class TrackNumbers(Thresholds):
-    """Number of track candidates wanted in each spectrometer."""
+    """Number of track candidates required in each spectrometer."""
 
     ms1: Annotated[int, Field(ge=0)]
     ms2: Annotated[int, Field(ge=0)]
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that the cut looks at."""
+        """Columns of the summary that the cut uses."""
         return ("n_tracks_ms1", "n_tracks_ms2")
 
 
@@ -113,7 +113,7 @@ class MipWindows(Thresholds):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that the cut looks at."""
+        """Columns of the summary that the cut uses."""
         return self.mip
 
     @property
@@ -134,7 +134,7 @@ class HitsAndCell(MipWindows):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that the cut looks at."""
+        """Columns of the summary that the cut uses."""
         return (*(f"n_hits_{station}" for station in self.stations), *self.mip)
 
 
@@ -183,7 +183,7 @@ def within(values: AnyArray, limits: Range) -> BoolArray:
 
 
 def trigger(summary: Summary, thresholds: TriggerBits) -> BoolArray:
-    """Recorded by one of the wanted triggers; the Letter's search uses the physics trigger S0 x S1 x !V1 x S4 x S_mu."""
+    """Recorded by one of the required triggers; the Letter's search uses the physics trigger S0 x S1 x !V1 x S4 x S_mu."""
     wanted = sum(1 << TRIGGER_BITS[bit] for bit in thresholds.bits)
     return np.asarray((summary["trigger"] & wanted) != 0, dtype=np.bool_)
 

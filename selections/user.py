@@ -19,7 +19,7 @@ _EXECUTED: dict[Path, bytes] = {}
 def load_user_file(path: str | Path) -> None:
     """Execute a Python file that registers cuts (`na64mu.selections.register_cut`).
 
-    A file that was executed already, and has not changed since, is left alone. The file is code: it can do whatever you can.
+    A file that was executed already, and has not changed since, is not executed again. The file is code: it can do whatever you can.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ class RecordedThresholds(Thresholds):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """No result says which columns the cut looked at."""
+        """No result says which columns the cut used."""
         return ()
 
 
@@ -133,7 +133,7 @@ class BoundCut:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that it looks at."""
+        """Columns of the summary that it uses."""
         return self.thresholds.columns
 
 

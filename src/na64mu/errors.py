@@ -50,7 +50,7 @@ class ArgumentError(Na64muError, ValueError):
 
 
 class ColumnError(Na64muError, KeyError, AttributeError):
-    """A table of events has no such column, or was asked for something else than columns and rows."""
+    """A table of events has no such column, or was indexed with something else than columns and rows."""
 
     def __str__(self) -> str:
         """The sentence as it is; KeyError would quote it."""
@@ -94,7 +94,7 @@ class CutFlowMismatchError(Na64muError):
 
 
 class BlindedError(Na64muError):
-    """Something asked for events of the signal box before they were unblinded."""
+    """Events of the signal box were requested before they were unblinded."""
 
 
 class BackgroundError(Na64muError):
@@ -110,9 +110,9 @@ class WorkerError(Na64muError):
 
 
 def one_line(text: object) -> str:
-    r"""A text as it is shown: what a terminal would obey and what would begin a new line is written out.
+    r"""Return a text as it is shown: control characters and line ends are escaped.
 
-    Names of files, branches and titles come from other people: they must not colour, delete or forge lines.
+    Names of files, branches and titles may come from other people: they must not colour, delete or forge lines.
 
     Parameters
     ----------

@@ -87,13 +87,14 @@ def test_repr_shows_rates():
             ((1.0, 1.0), {}, (Systematic("x", {"signal": -1.0}),)),
             "systematic x: relative size -1.0 of signal: it must be finite and above -1",
         ),
-        (
-            ((1.0, 1.0), {}, (Systematic("x", {"signal": 0.1}, shape="flat"),)),
-            "systematic x: shape 'flat' is neither lognormal nor gaussian",
-        ),
         (((1.0, 1.0), {"signal": (1.0, 1.0)}), "a background is called 'signal'"),
     ],
 )
 def test_what_does_not_fit_together_is_named(arguments, message):
     with pytest.raises(StatisticsError, match=message):
         CountingModel(*arguments)
+
+
+def test_an_unknown_shape_of_a_systematic_is_named():
+    with pytest.raises(StatisticsError, match="there is no shape 'flat': known are lognormal, gaussian"):
+        Systematic("x", {"signal": 0.1}, shape="flat")

@@ -172,7 +172,7 @@ def align_spectrometer(
     Returns
     -------
     AlignedSpectrometer
-        The moved modules, errors, and what the tracks do not know.
+        The moved modules, errors, and the modes that the tracks do not constrain.
 
     Raises
     ------

@@ -29,7 +29,7 @@ class Closure:
     before, after : FloatArray
         Position minus true position before and after the alignment.
     inside : FloatArray
-        After the alignment, without what goes with the common movements that were held: what tracks can know.
+        Remaining misalignment after the alignment, without the common movements that were held fixed: the part that tracks constrain.
     error : FloatArray
         Standard deviation of `inside`, estimated by the alignment.
     """

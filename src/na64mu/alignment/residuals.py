@@ -166,7 +166,7 @@ def residuals(
     scatter : FloatArray
         Scattering covariance, from `scattering`.
     iterations : int
-        Gauss-Newton steps; the track model is all but linear, and the start is near.
+        Gauss-Newton steps; the track model is almost linear, and the start is close.
 
     Returns
     -------

@@ -21,7 +21,7 @@ __all__ = ("AlignmentRun", "align_detector")
 
 @dataclass(frozen=True)
 class AlignmentRun:
-    """An alignment and what it was made of: one entry per spectrometer."""
+    """An alignment and its inputs: one entry per spectrometer."""
 
     alignment: Alignment
     spectrometers: list[AlignedSpectrometer]

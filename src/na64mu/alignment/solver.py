@@ -1,6 +1,6 @@
 """The global chi2: normal equations of the alignment summed over tracks, and their solution.
 
-What the tracks cannot know (the common modes of parameters.py, and modules without hits) is held at the description: the
+Directions that the tracks do not constrain (the common modes of parameters.py, and modules without hits) are held at the description: the
 solution has no component along these directions, and errors are those inside the frame that this fixes.
 """
 
@@ -107,7 +107,7 @@ class Solution:
 
 
 def solve(equations: NormalEquations, parameters: FreeParameters, modes: list[Mode]) -> Solution:
-    """Solve the normal equations, with everything held that the tracks do not know.
+    """Solve the normal equations, with the directions held that the tracks do not constrain.
 
     Parameters
     ----------

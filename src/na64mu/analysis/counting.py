@@ -160,11 +160,11 @@ def counting_of(
     ----------
     result : RunResult
     estimates : Backgrounds, optional
-        Made for the muons on target asked for here; without them Table I of the Letter, scaled with the exposure.
+        Backgrounds for the muons on target given here; without them Table I of the Letter, scaled with the exposure.
     datasets : sequence of str, optional
         Those that count; by default the unweighted ones.
     n_mot : float, optional
-        Project to so many muons on target, shared between the configurations as in the folder: expected limits only.
+        Project to this number of muons on target, shared between the configurations as in the folder: expected limits only.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def counting_of(
     Raises
     ------
     InputError
-        If there is no exposure, or events in the box cannot be told apart by configuration.
+        If there is no exposure, or events in the box cannot be separated by configuration.
     """
     names = tuple(unweighted(result) if datasets is None else datasets)
     unknown = [name for name in names if name not in result.datasets]

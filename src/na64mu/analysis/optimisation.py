@@ -1,6 +1,6 @@
 """The signal box: borders in p_out and E_CAL scanned for the best expected limit, from blinded data and simulation.
 
-Nothing inside the blinded box is looked at (see `na64mu.analysis.backgrounds.boxes`); efficiencies come from simulated signal. Momenta GeV/c, energies GeV.
+No event inside the blinded box is used (see `na64mu.analysis.backgrounds.boxes`); efficiencies come from simulated signal. Momenta GeV/c, energies GeV.
 """
 
 from __future__ import annotations
@@ -240,7 +240,7 @@ def scan_boxes(
     backgrounds : BoxBackgrounds
         Backgrounds for the same borders and exposure.
     p_cuts, e_cuts : sequence of float
-        Borders; those of the box in use are wanted among them.
+        Borders; those of the box in use must be among them.
     signals : str or sequence of str, optional
         Datasets of simulated signal; by default all.
     mip : mapping, optional

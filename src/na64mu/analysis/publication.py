@@ -50,7 +50,7 @@ def write_limits(
     hs3_mass: float | None = None,
     hepdata: bool = False,
 ) -> list[Path]:
-    """Write limits.csv, yields.csv, systematics.csv and the likelihood; where it is asked for, HS3 and the HEPData submission.
+    """Write limits.csv, yields.csv, systematics.csv and the likelihood; on request, HS3 and the HEPData submission.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def write_limits(
     hs3_mass : float, optional
         Mass [GeV]; the likelihood of the nearest one of the scan is written as HS3.
     hepdata : bool
-        Whether the HEPData submission is wanted.
+        Whether the HEPData submission is written.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def write_limits(
     Raises
     ------
     InputError
-        If a likelihood with counts is wanted and there are none.
+        If a likelihood with counts is requested and there are none.
     """
     files = write_tables(limits, folder) + write_likelihood(limits, folder, inspire)
     if hs3_mass is not None:

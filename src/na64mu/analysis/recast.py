@@ -1,8 +1,8 @@
 """Recast: turns a user's events or yields into the limit of this search on their model.
 
-The table is CSV with a head line; lines that begin with # are comments. Two forms, told apart by the columns:
+The table is CSV with a header line; lines that begin with # are comments. Two forms, distinguished by their columns:
 
-events: ``mass_GeV, x, psi_rad, per_mot``. One row per simulated production: energy fraction of what is not seen, angle of the recoil muon against the incoming one, and the
+events: ``mass_GeV, x, psi_rad, per_mot``. One row per simulated production: energy fraction of the invisible particle, angle of the recoil muon against the incoming one, and the
 expected number of such events per muon on target (S0 S1 !V1) in the whole target at the reference coupling. Rows of one mass together are one model point. The efficiency comes from the map in (x, psi').
 
 yields: ``mass_GeV, per_mot`` and perhaps ``efficiency_1, efficiency_2``. What is made per muon on target and not seen, at the reference coupling. Without efficiencies
@@ -240,7 +240,7 @@ class Recast(Shown):
 
 
 def _from_events(table: UserTable, kinematic_map: KinematicMap) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Made per muon on target, efficiency, its error, and what is not covered, by mass."""
+    """Bosons per muon on target, efficiency, its error, and the fraction that is not covered, by mass."""
     mass, x, psi, weight = (table.columns[name] for name in EVENTS)
     produced, values, errors, uncovered = [], [], [], []
     for m in table.masses:

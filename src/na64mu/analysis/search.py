@@ -114,7 +114,7 @@ def counting_from(
     backgrounds : "own" or "letter"
         Estimated from the folder, or Table I scaled to its exposure.
     n_mot : float, optional
-        Project to so many muons on target: expected limits only.
+        Project to this number of muons on target: expected limits only.
     seed : int
         Seed of bootstrap and toys.
 

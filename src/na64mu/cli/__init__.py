@@ -54,7 +54,7 @@ VERBS = {
 
 
 class VerbContext(click.Context):
-    """The context of one verb: the group learns from it what was asked for, to say how an interrupted verb goes on."""
+    """The context of one verb: the group reads the command from it, to say how to continue an interrupted verb."""
 
     KEY = "na64mu.verb"
 

@@ -39,7 +39,7 @@ def listen() -> Callable[[], None]:
 
 
 def own_backend() -> Callable[[], None]:
-    """Let matplotlib draw without a display, whatever an IDE or a notebook has left in the environment.
+    """Let matplotlib draw without a display, whatever backend an IDE or a notebook has set in the environment.
 
     Returns
     -------

@@ -79,7 +79,7 @@ def pool(workers: int, *, keep: bool = False) -> Iterator[Any]:
 
 @contextmanager
 def without_script() -> Iterator[None]:
-    """Start processes that do not run the user's script once more.
+    """Start processes that do not run the user's script again.
 
     A process that is started afresh imports the script of the one that started it. Without `if __name__ == "__main__":` the script
     would start its work again there. Workers get what they need by value.

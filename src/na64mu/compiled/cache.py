@@ -4,10 +4,10 @@ The key holds the texts of all source files that the kernel can reach (sources.p
 (contents.py), the types of its arguments, the flags with which it is compiled, the versions of Python, numba, llvmlite and this format,
 and the processor with its features. Times of files are no part of it. Whatever of these changes, another file is read or made; the
 old one stays for those who still have the old code, and is removed when it has not been used for `KEPT` days: every use of a file sets
-its time anew, and a process that compiles something looks for old ones once a day.
+its time again, and a process that compiles something looks for old ones once a day.
 
 A file is written under another name and then renamed, and begins with the hash of its content: one that is cut short or changed is
-compiled anew, and so is one that belongs to another user. A disk that is full costs the time to compile, and a warning.
+compiled again, and so is one that belongs to another user. A disk that is full costs the time to compile, and a warning.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def contents(function: FunctionType) -> Contents:
 
 
 def _growing(met: dict[FunctionType, None]) -> Iterator[FunctionType]:
-    """Keys of a dictionary that grows while it is gone through."""
+    """Keys of a dictionary that grows during the iteration."""
     done = 0
     while done < len(met):
         for function in list(met)[done:]:
@@ -85,7 +85,7 @@ def _names(code: CodeType) -> frozenset[str]:
 
 
 def _values(function: FunctionType) -> Iterator[tuple[str, object]]:
-    """Return what a function refers to: variables of its module, those of other modules by attribute, and what it closes over."""
+    """Return what a function refers to: variables of its module, those of other modules by attribute, and the variables of its closure."""
     names, place = _names(function.__code__), function.__globals__
     for name in sorted(names):
         value = place.get(name, _ABSENT)

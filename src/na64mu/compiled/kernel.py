@@ -44,7 +44,7 @@ def _form(signature: str | None = None, *, kept: bool = True, **options: Any) ->
     signature : str, optional
         Types of the arguments, to compile at once and for no others; without it, at the first call with arguments of some types.
     kept : bool
-        Whether what is compiled is kept on disk; not needed for what is always written out where it is called.
+        Whether compiled code is kept on disk; not needed for a function that is always inlined.
     **options
         Options of `numba.njit`.
 
@@ -68,7 +68,7 @@ def _form(signature: str | None = None, *, kept: bool = True, **options: Any) ->
     return decorate
 
 
-#: Serial compiled function without reference counts: it must not allocate (whoever calls it hands over all scratch arrays).
+#: Serial compiled function without reference counts: it must not allocate (the caller passes all scratch arrays).
 #: numba counts a reference whenever an array is taken out of a tuple, in a loop too: two thirds of the time of a search.
 kernel = _form(nogil=True, _nrt=False)
 
@@ -96,7 +96,7 @@ step_formula = _form(kept=False, nogil=True, error_model="numpy")
 
 
 def typed_kernel(signature: str | None) -> Decorator:
-    """The form of a function that is compiled at once, for one kind of arguments: they are converted, not compiled for anew.
+    """The form of a function that is compiled at once, for one kind of arguments: they are converted, and nothing is compiled for other types.
 
     Parameters
     ----------

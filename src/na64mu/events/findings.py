@@ -25,7 +25,7 @@ class Finding:
     Attributes
     ----------
     severity : str
-        "error": the file does not have the raw-tree form; "warning": it reads, but look at it.
+        "error": the file does not have the raw-tree form; "warning": it can be read, but should be inspected.
     code : str
         Kind of the finding, for machines.
     branch : str

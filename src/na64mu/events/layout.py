@@ -253,7 +253,7 @@ class Layout(_Model):
 
     @property
     def is_numbered(self) -> bool:
-        """Whether the tree itself numbers its events; else the number is that of the entry, and tells nothing across files."""
+        """Whether the tree itself numbers its events; else the number is that of the entry, which does not identify an event across files."""
         return self.scalars["event"].entry is None
 
     @model_validator(mode="after")

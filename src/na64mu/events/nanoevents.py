@@ -36,7 +36,7 @@ def open_events(
     layout : Layout, str or Path, optional
         Mapping of a foreign tree onto the raw tree.
     access_log : list, optional
-        Receives what is read, as it is read.
+        Receives the columns as they are read.
 
     Returns
     -------

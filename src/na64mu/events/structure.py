@@ -28,7 +28,7 @@ def sound_batch(columns: Mapping[str, Any], start: int, found: Collector) -> Raw
     start : int
         Entry of the first event in the file.
     found : Collector
-        Receives what is wrong.
+        Receives the defects found.
 
     Returns
     -------

@@ -47,7 +47,7 @@ class Checkpoint:
     identity : dict
         Identity of the run that the results belong to: one entry for each of PARTS.
     resume : bool
-        Whether to continue from what is there.
+        Whether to continue from the finished part.
     """
 
     output: Path
@@ -107,7 +107,7 @@ class Checkpoint:
         return f"{self.path}: the finished chunks cannot be read ({reason}): run without --resume to begin again"
 
     def save(self, n: int, total: Mapping[str, Any], gone: list[tuple[str, str, int, int]]) -> None:
-        """Keep the sum of the first `n` chunks; what is on disk is the old or the new state, never half of one.
+        """Keep the sum of the first `n` chunks; the disk always holds either the old or the new state, never a mixture.
 
         Parameters
         ----------

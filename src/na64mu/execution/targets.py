@@ -39,7 +39,7 @@ def kind_of_special(path: str | os.PathLike[str]) -> str:
 
 
 def must_be_apart(target: str | os.PathLike[str], inputs: Iterable[str | os.PathLike[str]]) -> None:
-    """Refuse to write over a file that is read, by whatever name or link.
+    """Refuse to overwrite a file that is read, under any name or link.
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ def own_garbage() -> Iterator[None]:
 
 @contextmanager
 def worker_errors() -> Iterator[None]:
-    """Errors that na64mu raises on purpose come out of coffea's wrapping as they are; a dead worker becomes one sentence."""
+    """Errors that na64mu raises on purpose are unwrapped from coffea's exceptions; a dead worker becomes one sentence."""
     try:
         yield
     except Exception as error:

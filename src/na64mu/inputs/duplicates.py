@@ -1,6 +1,6 @@
 """Duplicate events: the same event in two files, or twice in one. They count once; what is left out lowers the exposure of its file.
 
-(run, event) is unique in data. Simulations are told apart by the seed, conditions and weights of their bookkeeping. Only numbers of
+(run, event) is unique in data. Simulations are distinguished by the seed, conditions and weights of their bookkeeping. Only numbers of
 runs whose event numbers overlap are compared one by one, so that the memory does not grow with the number of files.
 """
 
@@ -146,7 +146,7 @@ def find_duplicates(sources: Sequence[EventSource]) -> tuple[dict[str, Excluded]
     Returns
     -------
     excluded : dict of str to Excluded
-        File -> what is left out; only files where something is.
+        File -> entries left out; only files in which entries are left out.
     losses : list of Loss
         One for each pair of files.
     """

@@ -149,7 +149,7 @@ def _dataset(path: Path, name: str, value: Any) -> Entry:
 
 
 def _files(path: Path, where: str, files: Iterable[str] | dict[str, Any], tree: str) -> dict[str, FileSpec]:
-    """Path, as seen from the folder of the fileset, -> what it says of the file."""
+    """Path, relative to the folder of the fileset, -> its entry for the file."""
     table = files if isinstance(files, dict) else dict.fromkeys(files)
     return {_beside(path, name): _spec(path, f"{where}: {name}", value, tree) for name, value in table.items()}
 

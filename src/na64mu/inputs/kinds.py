@@ -138,7 +138,7 @@ def separated(files: Sequence[File], named: Iterable[str], losses: list[Loss]) -
     Raises
     ------
     InputError
-        If a named dataset mixes kinds, or the parts of one cannot be told apart by name.
+        If a named dataset mixes kinds, or the parts of one cannot be distinguished by name.
     """
     explicit, taken = set(named), {f.dataset for f in files}
     names: dict[tuple[str, Kind], str] = {}

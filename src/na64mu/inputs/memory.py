@@ -134,7 +134,7 @@ def at_most(limit: int | None) -> Iterator[None]:
 
 
 def _sizes() -> tuple[int, int] | None:
-    """Bytes of this process that are resident, and those of its data segment; None where the system does not tell."""
+    """Bytes of this process that are resident, and those of its data segment; None if the system does not report it."""
     try:
         lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines() if ":" in line)
         resident, data = (1024 * int(lines[key].split()[0]) for key in ("VmRSS", "VmData"))

@@ -30,7 +30,7 @@ class Inputs(NamedTuple):
     losses : list of Loss
         Names that match no file.
     specs : dict of str to FileSpec
-        Path -> what a fileset JSON says of the file, beside its dataset.
+        Path -> entry of the fileset JSON for the file, except its dataset.
     named : set of str
         Datasets that the user named; the others are called after their files.
     """
@@ -51,7 +51,7 @@ def dataset_name(path: str) -> str:
 def expand(
     files: Iterable[str | Path] | str | Path, layout: Any = None
 ) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]], list[Loss]]:
-    """Datasets, their metadata and losses of `inputs_of`, for who does not look at what a fileset says of single files."""
+    """Datasets, their metadata and losses of `inputs_of`, for callers that do not use a fileset's entries for single files."""
     return inputs_of(files, layout)[:3]
 
 
@@ -69,7 +69,7 @@ def inputs_of(files: Iterable[str | Path] | str | Path, layout: Any = None) -> I
     Returns
     -------
     Inputs
-        Datasets with their files, and what is known of them.
+        Datasets with their files, and their metadata.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def inputs_of(files: Iterable[str | Path] | str | Path, layout: Any = None) -> I
 
 
 def _without_friends(datasets: dict[str, list[str]], losses: list[Loss], layout: Any) -> None:
-    """Leave out what is read together with another file."""
+    """Leave out files that are read together with another file."""
     owners = {_identity(f): path for paths in datasets.values() for path in paths for f in layout.trees.friend_files(path)}
     for dataset, paths in list(datasets.items()):
         for path in [p for p in paths if _identity(p) in owners]:

@@ -40,7 +40,7 @@ class SourceFile:
     is_data : bool
         Whether it has no truth of a simulation.
     spans : tuple of Span, optional
-        Ranges of its event numbers; None where only the whole events can tell.
+        Ranges of its event numbers; None if only the whole events determine them.
     has_checksums : bool
         Whether the writer left checksums of its events.
     friends : tuple of str
@@ -107,7 +107,7 @@ def inspect_file(dataset: str, path: str, override: Detector | None, layout: Lay
     Raises
     ------
     InputError
-        If the file cannot be used, whatever the reason.
+        If the file cannot be used for any reason.
     LayoutError
         If the layout does not fit it.
     """

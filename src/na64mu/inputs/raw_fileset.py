@@ -1,6 +1,6 @@
 """The input of a run on raw trees: files that can be read, and their detectors.
 
-A file that cannot be used becomes one sentence in the list of losses; the others go on.
+A file that cannot be used becomes one sentence in the list of losses; the others are still processed.
 """
 
 from __future__ import annotations

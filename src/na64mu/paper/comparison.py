@@ -45,7 +45,7 @@ class _Model(BaseModel):
 
 
 class Tolerance(_Model):
-    """By how much ours may be off: so many units, or a factor."""
+    """Allowed deviation of our number: an absolute value in its unit, or a factor."""
 
     absolute: Annotated[float, Field(gt=0)] | None = None
     factor: Annotated[float, Field(gt=1)] | None = None
@@ -192,7 +192,7 @@ def _printed(letter: Mapping[str, Any], path: str) -> tuple[float, float]:
 def compare(
     values: Mapping[str, Value], rows: Sequence[Published] | None = None, letter: Mapping[str, Any] | None = None
 ) -> list[Compared]:
-    """Set our numbers beside the published ones.
+    """Compare our numbers with the published ones.
 
     Parameters
     ----------

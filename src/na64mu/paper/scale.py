@@ -38,7 +38,7 @@ class Sample:
     mass : float or None
         Mass of the boson of a signal sample [GeV]; None for other samples.
     pile_up : bool
-        Whether further beam particles are laid over the events.
+        Whether further beam particles are overlaid on the events.
     calibration_triggers : bool
         Whether calibration triggers are written; physics triggers always are.
     """

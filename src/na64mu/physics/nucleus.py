@@ -55,7 +55,7 @@ class FormFactor(IntEnum):
 
 
 def check_nucleus(z: float, a: float) -> None:
-    """Refuse what is no nucleus.
+    """Refuse values that are not those of a nucleus.
 
     Parameters
     ----------

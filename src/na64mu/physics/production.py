@@ -108,7 +108,7 @@ def tabulate(
     mediator : Mediator or str
         Spin and parity of X.
     method : Method or str
-        WW (the Letter's) or TREE; IWW knows no angle.
+        WW (the Letter's) or TREE; IWW has no angle.
     form_factor : FormFactor or str
         Responses of the nucleus that are included.
 

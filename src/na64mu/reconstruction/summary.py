@@ -177,7 +177,7 @@ def reconstruct(events: Any, detector: DetectorLike) -> EventSummary:
 
 
 def _columns(events: RawBatch, detector: Detector) -> dict[str, AnyArray]:
-    """Columns of columns.py for some events; whatever is made on the way to them fits into the cache of a core."""
+    """Columns of columns.py for some events; all intermediate arrays fit into the cache of a core."""
     batch = with_digits(events, detector)
     mm = micromegas_clusters(batch.collections["mm"], detector)
     gem = gem_clusters(batch.collections["gem"], detector)

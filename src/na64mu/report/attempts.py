@@ -35,7 +35,7 @@ def for_files() -> Iterator[None]:
 
 
 def attempt(what: str, draw: Callable[[], T], otherwise: T) -> T:
-    """Draw for files; a figure that fails is a warning, and everything else goes on.
+    """Draw for files; a figure that fails is a warning, and everything else continues.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ def tail_figure(sample: TailSample, estimate: TailEstimate, ax: Axes | None = No
     Returns
     -------
     figure, axes
-        Effective events per bin; nothing below the box edge is drawn, as nothing there is looked at.
+        Effective events per bin; nothing below the box edge is drawn, because those events are not used.
     """
     with own_style():
         figure, ax = axes_of(ax, (8.2, 6.6))

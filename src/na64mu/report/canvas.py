@@ -108,7 +108,7 @@ def axes_of(ax: Axes | None, size: tuple[float, float], **options: Any) -> tuple
 
 
 def close(figure: Figure) -> None:
-    """Let pyplot forget a figure, if it knows it."""
+    """Remove a figure from pyplot, if it is registered there."""
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None:
         pyplot.close(figure)

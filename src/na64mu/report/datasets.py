@@ -18,7 +18,7 @@ __all__ = ("combined", "counting_datasets", "data_and_simulation", "exposure_tex
 def overlaid_datasets(result: RunResult) -> tuple[str, ...]:
     """Datasets of weighted simulation: signal (for a coupling g_ref) and biased processes. None if there is nothing else.
 
-    Their weights do not count events seen, and their muons on target are those of the other datasets once more.
+    Their weights do not count events seen, and their muons on target are those of the other datasets again.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ def _draw_tracks(ax: Axes, event: EventTracks, number: int, view: int, ends: tup
 
 
 def _fit_text(event: EventTracks, track: int, number: int) -> str:
-    """Parameters of a track with their errors, at the end that looks at the ECAL."""
+    """Parameters of a track with their errors, at the end that faces the ECAL."""
     fits = event.fits
     state = (fits.downstream if number == 1 else fits.upstream)[track]
     sigma = np.sqrt(np.diagonal((fits.downstream_covariance if number == 1 else fits.upstream_covariance)[track]))

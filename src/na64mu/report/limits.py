@@ -290,7 +290,7 @@ def _draw_samples(ax: Axes, table: EfficiencyTable, config: int, scale: float, c
 
 
 def yields_figure(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]:
-    """Draw what is produced and what is expected in the signal box, against mass, at the reference coupling.
+    """Draw the bosons produced and the events expected in the signal box against mass, at the reference coupling.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ def tables(result: RunResult, width: int) -> Iterator[RenderableType]:
 
 
 class Written(RenderHook):
-    """Writes out control characters in whatever a console prints: names in tables come from files of other people."""
+    """Escapes control characters in everything that a console prints: names in tables may come from files of other people."""
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """Return the tables in a form that is safe to print."""

@@ -83,9 +83,9 @@ def decay_plans(detector: Detector, setup: Setup, n: int, rng: np.random.Generat
 
 
 def hadron_plans(detector: Detector, n: int) -> tuple[FloatArray, float]:
-    """Nothing to plan for hadrons of the beam; their weight is their number per muon.
+    """Return empty plans for hadrons of the beam; their weight is their number per muon.
 
-    Pions, kaons and protons are followed alike: the parametrised showers know no difference.
+    Pions, kaons and protons are treated alike: the parametrised showers do not distinguish them.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Simulation of beam particles one by one through the set-up: transport, losses, secondaries, counters, trigger.
 
-The kernel walks each muon along the line and keeps hits and deposits of the events that are written. Every event has two streams
-of random numbers of its own: the muon's way through the line draws from one, what happens in the calorimeters beside it from
-the other. An event that is written only if it meets the physics trigger is therefore walked without showers first, up to the
+The kernel transports each muon along the line and keeps hits and deposits of the events that are written. Every event has two streams
+of random numbers of its own: the muon's transport along the line draws from one, the showers in the calorimeters from
+the other. An event that is written only if it meets the physics trigger is therefore transported without showers first, up to the
 HCAL, and again with everything only if S4 has seen something or could have: the same events come out, about a hundred times faster.
 """
 

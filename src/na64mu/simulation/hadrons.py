@@ -263,7 +263,7 @@ def _follow(setup: Setup, scratch: Scratch, n: int, common: float, rng: Stream) 
 
 @inner_kernel
 def follow_hadron(setup: Setup, scratch: Scratch, step: int, state: FloatArray, z: float, charge: float, rng: Stream) -> None:
-    """Carry a hadron and what it makes to where they end.
+    """Track a hadron and its secondaries to their end points.
 
     Parameters
     ----------

@@ -114,8 +114,8 @@ def electromagnetic_shower(
     """Let a shower develop, and send what leaves the stack down the line.
 
     Behind the HCAL there are only counters, which soft particles reach: those are followed one by one (soft_secondaries.py). In other stacks
-    hard particles are followed one by one (cascade.py) and reduce what is deposited. What the mean profile lets out beyond them is
-    soft: it goes on as one photon, which keeps the energy.
+    hard particles are followed one by one (cascade.py) and reduce the deposit. The leakage of the mean profile beyond them is
+    soft: it continues as one photon, which keeps the energy.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 The rate is that of the beam, muons per spill over the length of the spill, halo included; the window is the record of the
 calorimeters' MSADC, 32 samples of 12.5 ns, half of it before the trigger. What each detector still sees of a particle that
-comes early or late follows from its own read-out (digits.py). Nothing else is put in: what is lost to pile-up comes out.
+comes early or late follows from its own read-out (digits.py). Nothing else is put in: the loss to pile-up is a result.
 The trigger counters' coincidence (3 ns) is not disturbed, and no trigger is vetoed by an accidental V1; how often a muon on target
 and another particle that fires S4 and S_mu make a physics trigger together is `accidental_triggers`.
 """

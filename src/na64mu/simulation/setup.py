@@ -87,7 +87,7 @@ class Scratch(NamedTuple):
     facts : FloatArray
         Columns of truth.FACTS.
     electron, hard, hadron : FloatArray
-        States of what flies beside the muon, shape (5,).
+        States of the particles that accompany the muon, shape (5,).
     photons : FloatArray
         States of the photons of a neutral pion, shape (2, 5).
     cascade : FloatArray

@@ -45,7 +45,7 @@ class Calorimeter(NamedTuple):
     z_effective, sampling_frequency, e_hat : float
         Properties of the stack that set the shapes of showers (see profiles.py).
     scale : float
-        Signal per energy inside the cells: it makes up for what a shower in the middle loses beside and behind them.
+        Signal per energy inside the cells: it corrects for the lateral and rear leakage of a central shower.
     stochastic, constant : float
         Resolution for electromagnetic showers, sigma/E = stochastic / sqrt(E) (+) constant.
     hadron_stochastic, hadron_constant : float

@@ -2,7 +2,7 @@
 
 Generator: xoshiro256++ (D. Blackman, S. Vigna, ACM Trans. Math. Softw. 47 (2021) 36), started by SplitMix64 (G. Steele, D. Lea,
 C. Flood, OOPSLA 2014, p. 453). Kernels draw with the names of numpy's Generator, so they take either; what a Stream has
-and a Generator has not: a kernel can start it anew for every event, and keep its position.
+and a Generator has not: a kernel can restart it for every event, and keep its position.
 """
 
 from __future__ import annotations

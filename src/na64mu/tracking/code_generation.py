@@ -97,12 +97,12 @@ def _along(direction: tuple[float, float]) -> str:
 
 
 def _given(plane: int, direction: tuple[float, float]) -> str:
-    """Arguments of a turned plane: its direction is no part of the source, so that an alignment compiles nothing anew."""
+    """Arguments of a turned plane: its direction is no part of the source, so that an alignment needs no new compilation."""
     return f", hx{plane}, hy{plane}" if _along(direction) == "along" else ""
 
 
 def _forward(step: Step, number: int, rows: Rows, keep: bool) -> Iterator[str]:
-    """Statements of one step downstream; `keep` leaves behind what the smoother needs."""
+    """Statements of one step downstream; `keep` stores what the smoother needs."""
     match step:
         case Measure(plane, direction):
             if keep and rows.kind == "states":

@@ -282,7 +282,7 @@ def _seed_curvature(model: FloatArray, seed: IntArray, u: FloatArray, hits: IntA
 
 @kernel
 def _remove_accidentals(event, view, n):  # type: ignore[no-untyped-def] # kernel
-    """Drop the candidates beside the best one that may be chance; returns how many are left."""
+    """Drop candidates other than the best that may be fake; returns the number that remain."""
     kept = 1
     for i in range(1, n):
         if kept < i:

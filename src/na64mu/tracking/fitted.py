@@ -38,7 +38,7 @@ class FittedTracks(Shown):
     information : FloatArray
         1 / variance of the unbiased residual [1/mm2], shape (n, n_planes).
     removed : BoolArray
-        Measurements that were taken out as outliers, shape (n, n_planes).
+        Measurements that were removed as outliers, shape (n, n_planes).
     """
 
     good: BoolArray

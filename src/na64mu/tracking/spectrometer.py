@@ -216,7 +216,7 @@ def _check_boxes(name: str, given: FloatArray, first: float, last: float) -> Non
 
 
 def check_spectrometer(spectrometer: object) -> None:
-    """Refuse a spectrometer that cannot be what its user means; looked at once, then remembered.
+    """Refuse a spectrometer that makes no sense; each is checked once and the result is cached.
 
     Parameters
     ----------

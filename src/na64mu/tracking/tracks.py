@@ -161,7 +161,7 @@ class EntryPoint:
     tx, ty : FloatArray, optional
         Slopes of the incoming track, shape (n_events,).
     lever : float
-        The tracks may have a kink as far from z as this [mm].
+        Largest distance of a kink of the tracks from z [mm].
     scattering : float
         Standard deviation of their distance from scattering at 1 GeV/c [mm].
     """

@@ -27,7 +27,7 @@ ITERATIONS = 8  # of the vertex: the errors depend on its depth; three change no
 
 
 class TrackEnd(NamedTuple):
-    """The end of a track that looks at the ECAL; rows of NaN where there is no track.
+    """The end of a track that faces the ECAL; rows of NaN where there is no track.
 
     Attributes
     ----------

@@ -71,7 +71,7 @@ class BoxBackgrounds:
 def _tail(sample: TailSample, p_cuts: FloatArray, blinded: float, seed: int) -> tuple[FloatArray, FloatArray, str]:
     """Events of (I) below each border, for the muons of the sample, and their standard deviation.
 
-    Fitted above the blinded border alone, whatever the border of the box: so nothing of the box is looked at. Of several forms the best fit is taken, as for Table I.
+    Fitted above the blinded border alone, whatever the border of the box: so no event in the box is used. Of several forms the best fit is taken, as for Table I.
     """
     estimate = estimate_tail(sample, seed=seed, box_edge=blinded, n_bootstrap=400, n_toys=200)
     low, high = sample.edge_near(estimate.box_edge), sample.edge_near(estimate.threshold)
@@ -144,7 +144,7 @@ def box_backgrounds(
     seed : int
         Seed of the bootstrap.
     physics, calibration, region_d, hadrons : str, optional
-        Datasets, as in `estimate_backgrounds`; what is not named is taken from the Letter: (I) needs calibration or physics triggers.
+        Datasets, as in `estimate_backgrounds`; backgrounds without a named dataset are taken from the Letter: (I) needs calibration or physics triggers.
     n_mot : float
         Muons on target.
 

@@ -128,7 +128,7 @@ def estimate_leakage(
     exposure : float
         Muons on target of the result.
     p_out_max, e_cal_max : float
-        The signal box: nothing in it is looked at.
+        The signal box: no event in it is used.
     threshold : float, optional
         Upper end of the fit [GeV]; by default the lowest energy with enough events for a fit below it.
     threshold_max : float
@@ -195,7 +195,7 @@ class LeakageClosure:
 def leakage_closure(
     plane: Any, p_out: tuple[float, float], border: float, *, threshold: float | None = None, seed: int = 1
 ) -> LeakageClosure:
-    """Predict what lies below a border from what lies above it, where both may be looked at.
+    """Predict the events below a border from those above it, in a region where both are unblinded.
 
     Parameters
     ----------

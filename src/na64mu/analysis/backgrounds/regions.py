@@ -134,7 +134,7 @@ class ClosureTest:
 def closure_test(
     plane: Any, *, p_out: tuple[float, float, float] = (20.0, 50.0, 80.0), e_cal: tuple[float, float, float] = (12.0, 25.0, 50.0)
 ) -> ClosureTest:
-    """Test the independence of p_out and E_CAL inside region D, where data may be looked at.
+    """Test the independence of p_out and E_CAL inside region D, where data are not blinded.
 
     Parameters
     ----------

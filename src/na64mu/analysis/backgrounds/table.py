@@ -175,7 +175,7 @@ def background_table(
     no_leakage: str = "",
     n_mot: float = PUBLISHED_EXPOSURE,
 ) -> BackgroundTable:
-    """Put our estimates beside Table I.
+    """Compare our estimates with Table I.
 
     Parameters
     ----------

@@ -155,7 +155,7 @@ def goodness_of_fit(table: FormTable, counts: FloatArray, *, n_toys: int, genera
     Returns
     -------
     float
-        Fraction of toys at least as far away.
+        Fraction of toys that deviate at least as much.
 
     References
     ----------
@@ -196,7 +196,7 @@ def estimate_tail(
     seed : int
         Seed of bootstrap and toys.
     box_edge : float
-        Upper edge of the signal box [GeV/c]; nothing below it is looked at.
+        Upper edge of the signal box [GeV/c]; no event below it is used.
     threshold : float, optional
         Upper end of the fit [GeV/c]; by default `n_sigma` widths of the peak below its centre. The nearest bin edge is taken.
     n_sigma : float

@@ -43,7 +43,7 @@ class EfficiencyPoint:
     config : int
         Trigger configuration, 1 or 2.
     pile_up : bool
-        Whether further beam particles were laid over the events.
+        Whether further beam particles were overlaid on the events.
     n_mot, n_trigger, n_selected : int
         Muons on target with one Z' each; of these, events of the physics trigger; of these, in the signal box after all cuts.
     """

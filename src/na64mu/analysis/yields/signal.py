@@ -91,7 +91,7 @@ class SignalYield:
         Parameters
         ----------
         invisible : FloatArray, optional
-            Branching ratio to what is not seen, shape (n,); by default that to neutrinos.
+            Branching ratio to invisible particles, shape (n,); by default that to neutrinos.
 
         Returns
         -------

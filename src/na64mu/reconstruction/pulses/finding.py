@@ -1,6 +1,6 @@
 """Pulses in a waveform: pedestal, then one pulse after the other, all of them fitted together. Times ns, samples ADC counts.
 
-The largest sample above what is known already starts a pulse, with the time at which its leading edge passes half its height
+The largest sample above the pulses found so far starts a new pulse, with the time at which its leading edge passes half its height
 (E. Depero, thesis (ETH Zurich), appendix D); then heights, times and both pedestals are fitted to all samples by least squares
 with the channel's pulse shape (least_squares.py), so that piled-up pulses do not pull each other.
 """

@@ -53,7 +53,7 @@ class Staging(g4.G4UserStackingAction):
     """Notes what the first particle makes, and with a choice follows secondaries of the chosen events only.
 
     Geant4 carries the first particle to its end before any secondary. With a choice they wait until then; if no interaction
-    was as hard as wanted, all are dropped. Nothing is biased: the events that remain are those that would have been.
+    was hard enough, all are dropped. Nothing is biased: the events that remain are unchanged.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class Staging(g4.G4UserStackingAction):
 
 
 class TakeOut(g4.G4UserSteppingAction):
-    """Takes the first particle out of the event where a vertex is planned: the next event goes on from there.
+    """Stops the primary at its planned vertex: the next event continues from there.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ class _Told:
         self._tell(self.n_events * min(self.shots, self.n_shots) // max(1, self.n_shots))
 
     def finish(self) -> None:
-        """Tell what is left: muons that are not sent, or do not reach their vertex."""
+        """Report the remaining events: muons that are not simulated, or do not reach their vertex."""
         self._tell(self.n_events)
 
     def _tell(self, events: int) -> None:

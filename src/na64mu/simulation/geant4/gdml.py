@@ -62,7 +62,7 @@ def write_gdml(detector: Detector, config: int, path: Path) -> GdmlCheck:
     config : int
         Trigger configuration: it moves the counters S4 and S_mu.
     path : Path
-        File to write; it is written anew.
+        File to write; an existing file is replaced.
 
     Returns
     -------

@@ -32,7 +32,7 @@ class Shots(NamedTuple):
     seeds : IntArray
         Seeds of the events, shape (n,).
     ends : FloatArray
-        z where the particle is taken out, inf: nowhere; shape (n,).
+        z at which the particle is stopped [mm], inf: nowhere; shape (n,).
     """
 
     numbers: IntArray

@@ -63,7 +63,7 @@ def shoot_with_vertex(
     settings: Geant4Settings,
     progress: Callable[[int], object] | None = None,
 ) -> Deposits:
-    """Send muons up to the vertices of plans, and what is left of them from there: the sum of both.
+    """Transport muons to their planned vertices and the outgoing muons from there: the sum of both.
 
     Geant4 puts the vertex at the end of the step that passes the planned z, at most a plate (1.5 mm) behind it.
 
@@ -87,7 +87,7 @@ def shoot_with_vertex(
     Returns
     -------
     Deposits
-        One event per shot; a muon that does not reach its vertex leaves what it left before.
+        One event per shot; a muon that does not reach its vertex keeps its deposits up to there.
     """
     before = shoot(detector, config, shots._replace(ends=plans[:, 0]), settings, None, progress)
     phi = 2.0 * math.pi * np.random.default_rng([seed, 5]).random(len(plans))

@@ -151,7 +151,7 @@ class Run:
         self.manager.BeamOn(len(shots.numbers))
 
     def arrays(self) -> dict[str, Any]:
-        """The columns of Truth, with energies in the scintillator, and the `ends` of particles that were taken out."""
+        """The columns of Truth, with energies in the scintillator, and the `ends` of particles that were stopped."""
         d = self.detector
         shapes = {
             "facts": (len(FACTS),), "counters": (len(d.counters),), "veto": (d.veto.panels,), "ecal": (2, *d.ecal.cells),
