@@ -47,7 +47,7 @@ def load_user_file(path: str | Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     folder = str(file.parent)
-    sys.path.insert(0, folder)  # what it imports from beside it
+    sys.path.insert(0, folder)  # modules next to it that it imports
     try:
         spec.loader.exec_module(module)
     except Na64muError:

@@ -97,7 +97,7 @@ class Cut(_Model):
     def _thresholds_of_its_function(cls, content: Any, handler: Any, info: ValidationInfo) -> Self:
         if isinstance(content, dict) and isinstance(content.get("thresholds"), dict):
             definition = CUTS.get(content.get("name", ""))
-            recorded = bool((info.context or {}).get("recorded"))  # a result tells of cuts that this process need not know
+            recorded = bool((info.context or {}).get("recorded"))  # a result names cuts that this process need not know
             if definition is None and not recorded:
                 msg = f"no cut {content.get('name')!r}: known are {sorted(CUTS)}; name the file that registers one of your own with --user"
                 raise ValueError(msg)

@@ -23,7 +23,7 @@ __all__ = ("MIN_TRACKS", "AlignedSpectrometer", "align_spectrometer", "chunks")
 
 log = logging.getLogger(__name__)
 
-MIN_TRACKS = 500  # fewer do not tell planes from outliers
+MIN_TRACKS = 500  # fewer cannot distinguish displaced planes from outliers
 CHUNK = 4000  # tracks held in memory with all their matrices
 MIN_FREEDOM = 3  # degrees of freedom of a track in all
 CONVERGED = 0.02  # steps below this fraction of the survey (or five errors) are so small that one more would not change them
@@ -31,7 +31,7 @@ CONVERGED = 0.02  # steps below this fraction of the survey (or five errors) are
 
 @dataclass(frozen=True)
 class Pass:
-    """Settings of a pass: expected displacement of modules [mm], largest pull of a hit, tracks used, solutions between two searches for tracks."""
+    """Settings of a pass: expected displacement of modules [mm], largest pull of a hit, tracks used, solutions between two track searches."""
 
     spread: float
     max_pull: float

@@ -17,7 +17,7 @@ from na64mu.tracking.views import hits_in_views
 
 __all__ = ("find_tracks",)
 
-MIN_MOMENTUM = 50.0  # GeV/c: softer particles scatter more than they tell about the planes
+MIN_MOMENTUM = 50.0  # GeV/c: softer particles scatter too much to constrain the planes
 
 
 def find_tracks(sample: Sample, detector: DetectorLike, spread: float) -> TrackHits:
@@ -46,7 +46,7 @@ def find_tracks(sample: Sample, detector: DetectorLike, spread: float) -> TrackH
     state[:, 4] = detector.beam.charge / detector.beam.momentum  # remains where there is no field
     good, chosen = np.ones(n_events, dtype=np.bool_), np.full((n_events, n_planes), -1, dtype=np.int64)
     bend = spectrometer.bend_view
-    for view in (1, 0) if bend == 1 else (0, 1):  # the bending view first: it tells the momentum
+    for view in (1, 0) if bend == 1 else (0, 1):  # the bending view first: it measures the momentum
         planes = projection(spectrometer, view)
         candidates = find_candidates(hits, planes, n_planes, np.abs(state[:, 4]))
         good &= candidates.n == 1

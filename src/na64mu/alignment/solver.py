@@ -17,8 +17,8 @@ from na64mu.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ("NormalEquations", "Solution", "solve")
 
-HELD_MODE = 0.01  # a common mode is held if tracks tell less than this fraction of what they tell about modules one by one
-HELD_REST = 0.5  # any other direction is held if tracks know it hardly better than the survey
+HELD_MODE = 0.01  # a common mode is held if tracks constrain it by less than this fraction of what they do for single modules
+HELD_REST = 0.5  # any other direction is held if tracks constrain it hardly better than the survey
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """Intersections of tracks with all planes of a spectrometer, and their derivatives with respect to the track parameters.
 
 Parameters are (x, y, tx, ty, q/p) at the first plane: mm, rad, c/GeV. A spectrometer without field has no boxes. Fringe fields
-and field maps are replaced by a box of the same field integral: the difference of the paths is degenerate with a common movement along the bend.
+and field maps are replaced by a box of the same field integral: the difference of the paths is degenerate with a common movement
+along the bend.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from na64mu.typing import FloatArray, IntArray
 __all__ = ("NO_BEND", "follow", "scattering", "without_field")
 
 NO_BEND = -1  # bend_view of a spectrometer without field
-AIR_SLICES = 4  # scatterers that represent a step through air: the variance behind it is right to 1 / 16 of its own share
+AIR_SLICES = 4  # scatterers that represent a step through air: the variance behind it is correct to 1 / 16 of the step's own contribution
 
 
 def without_field(spectrometer: Spectrometer) -> Spectrometer:

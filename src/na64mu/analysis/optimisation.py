@@ -316,7 +316,7 @@ def mip_energies(result: RunResult | str | Path, calibration: str | None = None)
     except (CalibrationError, KeyError, StopIteration):
         peak = None
     if peak is not None and peak.xi is not None and peak.sigma is not None:
-        # the file holds the mode of the folded shape; the peak of its Landau part lies a little beside it
+        # the file holds the mode of the folded shape; the peak of its Landau part is slightly displaced from it
         shape = MipShape(2.0 * peak.mode - MipShape(peak.mode, peak.xi, peak.sigma).mode, peak.xi, peak.sigma)
         below = float(shape.cdf(np.array([border]))[0])
         found = {

@@ -12,7 +12,7 @@ __all__ = ("Renamed", "nearest", "suggestion", "with_hint")
 
 #: A word in quotes at the beginning of click's message about a choice.
 QUOTED = re.compile(r"^'([^']*)' is not one of ")
-#: How a message of the library names a word that it does not know, and the words that it knows.
+#: Form in which a message of the library names an unknown word and the known ones.
 UNKNOWN = re.compile(r"'([^']*)'(?: in the output folder)?[:;,] (?:known are|there are) ([^;:()]+)")
 
 

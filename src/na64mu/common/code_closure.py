@@ -1,4 +1,4 @@
-"""The source files that a function of the package can reach: its own code, everything that it imports, and the data that these modules read.
+"""The source files that a function of the package can reach: its own code, all its imports, and the data that these modules read.
 
 Imports are found in the text of the files, without running anything. Of the module of the function itself only what the function can reach
 counts: its imports at the top, and those of the functions and classes that it names. Of a package (`__init__.py`) counts what binds the

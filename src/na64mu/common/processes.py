@@ -17,7 +17,7 @@ LOOK_EVERY = 0.5  # s
 IDLE = 120  # seconds after which kept workers end
 
 #: Bytes by which a worker may grow before it is replaced: several chunks of the default size. loky would take the size of a chunk for a
-#: leak and start workers anew all the time.
+#: leak and restart workers all the time.
 LEAK = 4_000_000_000
 
 

@@ -21,7 +21,7 @@ __all__ = ("KernelFolder", "choose", "kernel_folder", "unsafe")
 
 #: Environment variables in which a user names the folder.
 NAMED = ("NA64MU_CACHE", "NUMBA_CACHE_DIR")
-#: Environment variable that tells the processes of one run the temporary folder of the first.
+#: Environment variable that passes the temporary folder of the first process of a run to the others.
 OF_THIS_RUN = "NA64MU_CACHE_OF_THIS_RUN"
 
 

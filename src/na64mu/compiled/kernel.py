@@ -32,7 +32,7 @@ __all__ = (
 #: A compiled function has no types for Python: many kernels have no annotations, and take arrays of several types.
 Decorator = Callable[[Callable[..., Any]], Any]
 
-#: Rounding may differ between the vectorised and the scalar form of a formula; not-a-number stays what it is.
+#: Rounding may differ between the vectorised and the scalar form of a formula; NaN remains NaN.
 FASTMATH = frozenset({"contract", "nsz", "arcp"})
 
 
@@ -75,7 +75,7 @@ kernel = _form(nogil=True, _nrt=False)
 #: The same for functions that only other kernels call: without the wrappers for Python, which cost more to compile than they do.
 inner_kernel = _form(nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
-#: The same, written out where it is called. A call hands over every array of a tuple as seven numbers: functions that take whole
+#: The same, inlined into its caller. A call passes every array of a tuple as seven numbers: functions that take whole
 #: tuples and do little with them spend most of their time on that.
 inlined_kernel = _form(nogil=True, _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
@@ -96,7 +96,7 @@ step_formula = _form(kept=False, nogil=True, error_model="numpy")
 
 
 def typed_kernel(signature: str | None) -> Decorator:
-    """The form of a function that is compiled at once, for one kind of arguments: they are converted, and nothing is compiled for other types.
+    """The form of a function that is compiled at once, for one kind of arguments: others are converted, and no other form is compiled.
 
     Parameters
     ----------

@@ -81,7 +81,7 @@ class Checksums:
         return found
 
     def verify(self, batch: RawBatch, start: int) -> None:
-        """Raise an InputError that names the first branch that is missing or whose values differ from those written; arguments as of `wrong`."""
+        """Raise an InputError that names the first branch that is missing or has changed values; arguments as in `wrong`."""
         gone = sorted(set(self.branches) - {name for name, _ in columns_of(batch, 0, 0)})
         if gone:
             msg = f"branch {gone[0]!r} was written and is not there, the file is damaged; copy or make it again"

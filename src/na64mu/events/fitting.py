@@ -73,5 +73,5 @@ def layouts_of(paths: Iterable[str], layout: Layout | None) -> dict[str, Layout 
                 with sentence_for(path), open_file(path) as file:
                     found[path] = layout_of(file, path, layout)
             except InputError:
-                continue  # whoever reads it says so
+                continue  # the reader reports it
     return found if any(found.values()) else dict.fromkeys(found, layout)

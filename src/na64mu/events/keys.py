@@ -1,4 +1,4 @@
-"""Checks of the sizes claimed in a ROOT file: an object or basket that claims more bytes than its blocks hold is damaged and is not allocated."""
+"""Checks of the sizes of objects and baskets in a ROOT file: one that claims more bytes than its blocks hold is damaged and is not allocated."""
 
 from __future__ import annotations
 

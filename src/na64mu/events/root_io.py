@@ -226,7 +226,7 @@ def _columns(tree: Any, names: Sequence[str], path: str | Path, start: int | Non
     top = top_names(tree).intersection(names)
     if top:
         # A list of names makes uproot compare every branch with every name: a predicate is faster.
-        # Nothing is kept in the cache of a file that somebody else opened: it would outlive the chunk.
+        # Nothing is kept in the cache of a file that the caller opened: it would outlive the chunk.
         columns |= tree.arrays(filter_name=top.__contains__, entry_start=start, entry_stop=stop, how=dict, **_uncached(tree))
     for name in names:
         if name not in columns:

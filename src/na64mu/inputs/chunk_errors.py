@@ -60,7 +60,7 @@ def guarded(chunk: Any, work: Callable[[], dict[str, Any]], memory: int | None =
 
 @contextmanager
 def own_garbage() -> Iterator[None]:
-    """Collect reference cycles created inside the block immediately: files, trees and columns form them, and memory would grow with every chunk.
+    """Collect reference cycles created inside the block immediately: files, trees and columns form them, and memory would grow.
 
     Older objects are excluded meanwhile: scanning them takes longer than reading a small file.
     """

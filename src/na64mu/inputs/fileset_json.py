@@ -49,7 +49,7 @@ RESERVED = {
 
 
 class FileSpec(NamedTuple):
-    """Entry of a fileset for one file: tree, ranges of entries to read, number of entries and UUID; empty where the fileset says nothing."""
+    """Entry of a fileset for one file: tree, ranges of entries to read, number of entries and UUID; empty if not given."""
 
     tree: str = ""
     steps: tuple[tuple[int, int], ...] | None = None

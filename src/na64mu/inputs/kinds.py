@@ -1,4 +1,4 @@
-"""Properties common to the events of a dataset: data or simulation, process, mass, coupling, conditions. Files that differ are never one dataset.
+"""Properties common to the events of a dataset: data or simulation, process, mass, coupling, conditions. Files that differ never share one.
 
 A dataset that is called after its files is split by what differs; one that the user named is refused.
 """
@@ -21,7 +21,7 @@ __all__ = ("LOOK", "Kind", "kind_of", "separated", "truth_of")
 #: Processes from here on are those of a new boson; 255 is artificial.
 FIRST_SIGNAL, ARTIFICIAL = 20, 255
 BOSONS = {20: "zprime", 21: "scalar", 22: "pseudoscalar", 23: "darkphoton"}
-#: Events whose truth is looked at: a production has one process and one mass.
+#: Number of events whose truth is read: a production has one process and one mass.
 LOOK = 100_000
 
 

@@ -26,7 +26,7 @@ BASE = 350_000_000
 FACTOR = 6.0
 #: The same for every byte of the largest basket of each branch, which is unpacked whole for a part of it (`benchmarks/memory.py`: 1.6).
 UNPACKING = 2.0
-#: A chunk has up to twice the events that were asked for: it ends where a cluster ends.
+#: A chunk has up to twice the number of events requested: it ends where a cluster ends.
 ROUNDING = 2.0
 
 

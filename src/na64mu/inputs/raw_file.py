@@ -260,7 +260,7 @@ def _check_form(file: Any, tree: Any, path: str) -> None:
         _GOOD_FORMS.add(form)
 
 
-#: Unpacked bytes for every byte of a file, where the tree does not tell (RNTuple): about 2 in the shipped sample.
+#: Unpacked bytes for every byte of a file, if the tree does not say it (RNTuple): about 2 in the shipped sample.
 UNPACKED = 3
 
 

@@ -41,7 +41,7 @@ class SummaryFileset:
         return tuple(dict.fromkeys(f.dataset for f in self.files))
 
     def books(self, events: Mapping[tuple[str, str, int, int], int], unread: Mapping[tuple[str, str], Ranges]) -> list[SummaryBook]:
-        """Return the bookkeeping of what was read of every file, for `reconcile_summaries`; arguments as in `na64mu.inputs.bookkeeping.books_of`."""
+        """Return the bookkeeping of what was read, for `reconcile_summaries`; arguments as in `na64mu.inputs.bookkeeping.books_of`."""
         books = []
         read: dict[tuple[str, str], dict[tuple[str, int, int], int]] = defaultdict(dict)
         for (dataset, path, run, config), n in events.items():

@@ -27,7 +27,7 @@ __all__ = ("Clusters", "StripMap", "find_clusters", "gem_clusters", "gem_map", "
 MASKED = -2  # is the row of a channel that is not read
 MIN_STRIPS = 2  # smallest cluster (NA64 Micromegas clustering; E. Depero, thesis, chapter 2)
 SHARED_FRACTION = (
-    0.5  # a run that owes more of its charge to a larger cluster's channels is a ghost, as is one without MIN_STRIPS of its own
+    0.5  # a run that shares more of its charge with the channels of a larger cluster is a ghost, as is one without MIN_STRIPS of its own
 )
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ("EventDisplay", "display_event", "draw_event")
 
 VIEWS = ("x", "y")
-#: Colours and dashes of the tracks of a spectrometer, best first; colour and line both tell them apart.
+#: Colours and dashes of the tracks of a spectrometer, best first; colour and line style both distinguish them.
 LINES = {1: BLUE, 2: VERMILLION}
 OTHERS = (PURPLE, "#00755a", ORANGE)
 DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (5, 1, 1, 1)))

@@ -1,4 +1,4 @@
-"""The layers of a sampling calorimeter for photons and electrons that are tracked one by one: cross-sections on a grid of energies. GeV, mm."""
+"""The layers of a sampling calorimeter for photons and electrons tracked one by one: cross-sections on a grid of energies. GeV, mm."""
 
 from __future__ import annotations
 

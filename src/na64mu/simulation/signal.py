@@ -28,7 +28,7 @@ CM2_PER_PB = 1e-36
 #: Elementary charge: a dark photon couples with g = epsilon e.
 CHARGE = math.sqrt(4.0 * math.pi / 137.035999)
 
-#: Signal -> what is radiated, its mc_process, and g for a reference coupling of 1 (of a dark photon this is epsilon).
+#: Signal -> radiated boson, its mc_process, and g for a reference coupling of 1 (of a dark photon this is epsilon).
 SIGNALS = {
     "zprime": (Mediator.VECTOR, 20, 1.0),
     "scalar": (Mediator.SCALAR, 21, 1.0),

@@ -31,7 +31,7 @@ MIN_PLANES = 0.55  # smallest fraction of the planes of the view on a track
 MIN_PLANES_EDGE = 0.5  # the same for tracks that leave the acceptance
 MAX_CHI2 = 10.0  # largest chi2 per degree of freedom of a candidate
 CLEAR_CHI2 = 2.0  # chi2 per degree of freedom up to which a candidate with a hit on every fired plane is taken without a rival
-FAR = 2.0 * LOST_HIT  # most that the distance to the origin counts: a second muon beside it must win against mixtures of hits
+FAR = 2.0 * LOST_HIT  # largest contribution of the distance to the origin: a second muon away from it must win against mixtures of hits
 ORIGIN_CHI2 = 36.0  # squared distance to its origin in standard deviations above which a lone candidate is no track of this event
 MIN_MOMENTUM = 3.0  # GeV/c; softer particles leave the spectrometer
 
@@ -349,7 +349,7 @@ def find_candidates(hits: Hits, view: Projection, n_planes: int, curvature: Floa
         hits.u, hits.sigma, hits.source, start, stop, np.empty(n_par, dtype=np.int64),
         np.empty((room, n_view), dtype=np.int64), np.empty((room, 3)), np.empty(room), np.empty(room),
     )  # fmt: skip
-    # in memory all first candidates come first, then all second ones: few events have more than one, and pages never written are not allocated
+    # in memory all first candidates come first, then all second ones: few events have more than one, and unwritten pages are not allocated
     rows = (MAX_TRACKS, n_events)
     found, (chi2, score) = np.empty((*rows, n_view), dtype=np.int64), np.empty((2, *rows))
     parameters = np.empty((*rows, 3)).swapaxes(0, 1)

@@ -44,7 +44,7 @@ VARIANCES = [5, 7, 10, 14, 19]
 #: Prior uncertainty of the seed's q/p: its magnitude plus this margin [c/GeV].
 MARGIN = 0.01
 
-#: Blocks that fit_tracks carries from its first filter to the result: what stays in the cache of a core.
+#: Blocks that fit_tracks processes from its first filter to the result at a time: they fit into the cache of a core.
 BATCH = 8
 
 #: The smoother starts from the result of the filter with its errors this many times larger: its formula loses digits when the
@@ -338,7 +338,7 @@ def fit_tracks(hits: Hits, chosen: IntArray, seed: FloatArray, spectrometer: Spe
 
 @scalar_kernel
 def _gather(chosen, u, weights, seed, weight, blocks):  # type: ignore[no-untyped-def] # kernel
-    """Pack seeds, their prior uncertainties (see first_look) and the selected hits for the first filter; weights are stored track by track."""
+    """Pack seeds, their prior uncertainties (first_look) and the selected hits for the first filter; weights are stored track by track."""
     n_planes = chosen.shape[1]
     for t in range(len(seed)):
         block, lane = blocks[t // LANES], t % LANES

@@ -25,7 +25,7 @@ from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("Removal", "fit_without_outliers", "remove_outliers")
 
-BATCH = 32  # blocks cleaned together: what stays in the cache of a core
+BATCH = 32  # blocks cleaned together: they fit into the cache of a core
 MIN_FREEDOM = 1e-3  # a hit that determines itself to more than 1 - this has no leave-one-out chi2 worth the name
 
 

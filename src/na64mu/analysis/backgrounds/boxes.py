@@ -24,7 +24,7 @@ from na64mu.typing import FloatArray
 
 __all__ = ("BoxBackgrounds", "box_backgrounds")
 
-#: Width of the band beside the box whose E_CAL shows how (III) falls [GeV/c].
+#: Width of the band next to the box whose E_CAL spectrum gives the fall of (III) [GeV/c].
 SIDE_BAND = 20.0
 #: p_out + E_CAL above this is hard bremsstrahlung: nothing is missing.
 TOTAL_MAX = 140.0

@@ -28,7 +28,7 @@ AVOGADRO = 6.02214076e23
 CM2_PER_PB = 1e-36
 #: Nuclei lighter than this are left out: the screening of the form factor does not hold for hydrogen, whose Z^2 is 0.04 % of the whole.
 LIGHTEST = 2.0
-N_ENERGIES = 21  # the loss is all but linear in the energy
+N_ENERGIES = 21  # the loss is almost linear in the energy
 
 
 class Nuclei(NamedTuple):

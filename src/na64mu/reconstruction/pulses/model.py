@@ -63,7 +63,7 @@ class Pulses(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Working arrays of the fit of one waveform: values and residuals of the samples, and pulses; `before` and `kept` hold heights, times, pedestals."""
+    """Working arrays of the fit of one waveform: values and residuals of the samples, and pulses; `before`, `kept`: heights, times, pedestals."""
 
     value: FloatArray
     residual: FloatArray

@@ -42,7 +42,7 @@ class Event:
         self.p_out = 0.0
         #: Energy of each hard interaction of the first particle by (mc_process, z) [GeV].
         self.transfers: dict[tuple[float, float], float] = {}
-        #: Where the first particle was taken out: x, y, z, tx, ty, p.
+        #: State of the primary where it was stopped: x, y, z, tx, ty, p.
         self.end = (np.nan,) * 6
 
 

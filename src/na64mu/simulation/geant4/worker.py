@@ -1,4 +1,4 @@
-"""One process of Geant4: `python -m na64mu.simulation.geant4.worker TASK.json`; writes the hits and deposits of its particles to an npz file.
+"""One process of Geant4: `python -m na64mu.simulation.geant4.worker TASK.json`; writes its hits and deposits to an npz file.
 
 Geant4 can be initialised once per process, and its data directories must be known before it is imported. The task names the
 detector, physics list, cut, the file of the shots (see shots.py), the choice of events, and the file to write.
