@@ -34,7 +34,7 @@ class Comparison(NamedTuple):
     asymptotic, exact : float
         Ours by both methods (equal where the method does not enter).
     note : str
-        Path of the published number in its file.
+        Source of the published number, or a remark on it.
     """
 
     what: str

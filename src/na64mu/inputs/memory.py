@@ -39,11 +39,11 @@ class Weighed(Protocol):
 
     @property
     def bytes_per_event(self) -> float:
-        """Mean size of the unpacked columns of one event."""
+        """Mean size of the unpacked columns of one event [bytes]."""
 
     @property
     def basket_bytes(self) -> float:
-        """Size of the largest baskets, which are unpacked whole even if only a part is needed."""
+        """Size of the largest baskets, which are unpacked whole even if only a part is needed [bytes]."""
 
 
 def size_of(text: str) -> int:

@@ -46,7 +46,7 @@ class SourceFile:
     friends : tuple of str
         Files with friend trees of its events.
     bytes_per_event : float
-        Mean size of the unpacked columns of one event.
+        Mean size of the unpacked columns of one event [bytes].
     basket_bytes : float
         Unpacked, of the largest basket of every branch together.
     layout : Layout, optional

@@ -71,12 +71,12 @@ class SummaryFile:
 
     @property
     def bytes_per_event(self) -> float:
-        """Size of all columns of one event; each value has up to eight bytes."""
+        """Size of all columns of one event [bytes]; each value has up to eight bytes."""
         return 8.0 * len(self.columns)
 
     @property
     def basket_bytes(self) -> float:
-        """Size of the largest basket or row group, over all columns."""
+        """Size of the largest basket or row group, over all columns [bytes]."""
         return self.bytes_per_event * max((b - a for a, b in itertools.pairwise(self.borders)), default=0)
 
     @property

@@ -71,7 +71,7 @@ class Record:
     files : mapping of str to str
         File, relative to the paper's folder -> SHA-256.
     seconds, cpu_seconds : float
-        Wall-clock and CPU time of the step.
+        Wall-clock and CPU time of the step [s].
     """
 
     step: str
