@@ -43,7 +43,7 @@ def momentum_tail(
     summary : Summary
         Columns of shape (n_events,).
     masks : mapping of str to BoolArray
-        Cut name -> events that pass; one track in each spectrometer (cut (ii)) is asked for.
+        Cut name -> events that pass; one track in each spectrometer (cut (ii)) is required.
     visible : BoolArray
         Events that are not blinded, shape (n_events,).
     weights : FloatArray
@@ -56,7 +56,7 @@ def momentum_tail(
     Returns
     -------
     histogram : hist.Hist
-        Axes trigger ("calibration", "physics"; an event can stand in both) and p_out, storage Weight.
+        Axes trigger ("calibration", "physics"; an event can be in both) and p_out, storage Weight.
     outside : int
         Selected events without p_out.
     """

@@ -1,7 +1,7 @@
 """Cuts (i) to (iv) of the Letter (PRL 132, 211803; arXiv:2401.01708) as functions `(summary, thresholds) -> mask`.
 
 A summary is a dictionary of columns of shape (n_events,) (see COLUMNS and DERIVED of na64mu.reconstruction.columns); a mask is True where an event
-passes. NaN, which stands for a quantity that does not exist, never passes. Momenta GeV/c, energies GeV (VETO: MeV).
+passes. NaN, which marks a quantity that does not exist, never passes. Momenta GeV/c, energies GeV (VETO: MeV).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ __all__ = (
     "within",
 )
 
-Station = Literal[TRACKER_STATIONS]  # type: ignore[valid-type]  # a Literal of names that stand in a tuple
+Station = Literal[TRACKER_STATIONS]  # type: ignore[valid-type]  # a Literal of the names in a tuple
 Energy = Literal["e_ecal", "e_preshower", "e_veto", "e_vhcal", "e_hcal1", "e_hcal2", "e_hcal_cell", "e_cal"]
 Range = tuple[float, float]
 
@@ -58,10 +58,10 @@ class Thresholds(BaseModel, ABC):
     @property
     @abstractmethod
     def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that the cut looks at."""
+        """Columns of the summary that the cut uses."""
 
     def with_windows(self, windows: dict[str, Range]) -> Thresholds:  # noqa: ARG002  # most cuts need no calibration
-        """The same thresholds with the MIP windows of one calibration."""
+        """Return the thresholds with the MIP windows of one calibration."""
         return self
 
     @property
@@ -71,13 +71,13 @@ class Thresholds(BaseModel, ABC):
 
 
 class TriggerBits(Thresholds):
-    """Trigger conditions of which at least one is wanted."""
+    """Trigger conditions of which at least one is required."""
 
     bits: Annotated[tuple[Literal["calibration", "physics", "random"], ...], Field(min_length=1)]
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that the cut looks at."""
+        """Columns of the summary that the cut uses."""
         return ("trigger",)
 
 
@@ -89,19 +89,19 @@ class MomentumWindow(Thresholds):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that the cut looks at."""
+        """Columns of the summary that the cut uses."""
         return ("p_in",)
 
 
 class TrackNumbers(Thresholds):
-    """Number of track candidates wanted in each spectrometer."""
+    """Number of track candidates required in each spectrometer."""
 
     ms1: Annotated[int, Field(ge=0)]
     ms2: Annotated[int, Field(ge=0)]
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that the cut looks at."""
+        """Columns of the summary that the cut uses."""
         return ("n_tracks_ms1", "n_tracks_ms2")
 
 
@@ -113,7 +113,7 @@ class MipWindows(Thresholds):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that the cut looks at."""
+        """Columns of the summary that the cut uses."""
         return self.mip
 
     @property
@@ -122,7 +122,7 @@ class MipWindows(Thresholds):
         return self.mip
 
     def with_windows(self, windows: dict[str, Range]) -> Thresholds:
-        """The same thresholds with the MIP windows of one calibration."""
+        """Return the thresholds with the MIP windows of one calibration."""
         return self.model_copy(update={"windows": {name: windows[name] for name in self.mip}})
 
 
@@ -134,7 +134,7 @@ class HitsAndCell(MipWindows):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that the cut looks at."""
+        """Columns of the summary that the cut uses."""
         return (*(f"n_hits_{station}" for station in self.stations), *self.mip)
 
 
@@ -183,7 +183,7 @@ def within(values: AnyArray, limits: Range) -> BoolArray:
 
 
 def trigger(summary: Summary, thresholds: TriggerBits) -> BoolArray:
-    """Recorded by one of the wanted triggers; the Letter's search uses the physics trigger S0 x S1 x !V1 x S4 x S_mu."""
+    """Recorded by one of the required triggers; the Letter's search uses the physics trigger S0 x S1 x !V1 x S4 x S_mu."""
     wanted = sum(1 << TRIGGER_BITS[bit] for bit in thresholds.bits)
     return np.asarray((summary["trigger"] & wanted) != 0, dtype=np.bool_)
 
@@ -316,7 +316,7 @@ def register_cut(thresholds: Any, *, name: str | None = None) -> Callable[[Cutti
 
 
 def user_cuts(names: Iterable[str]) -> dict[str, CutDefinition]:
-    """Those of some cuts that a user defined.
+    """Return the cuts among the named ones that a user defined.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A user's own file of cuts: executed once, so that what it registers can be named in a working point."""
+"""A user's own file of cuts: executed once, so that the cuts it registers can be named in a working point."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXECUTED: dict[Path, bytes] = {}
 def load_user_file(path: str | Path) -> None:
     """Execute a Python file that registers cuts (`na64mu.selections.register_cut`).
 
-    A file that was executed already, and has not changed since, is left alone. The file is code: it can do whatever you can.
+    A file that was executed already, and has not changed since, is not executed again. The file is code: it can do whatever you can.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def load_user_file(path: str | Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     folder = str(file.parent)
-    sys.path.insert(0, folder)  # what it imports from beside it
+    sys.path.insert(0, folder)  # modules next to it that it imports
     try:
         spec.loader.exec_module(module)
     except Na64muError:

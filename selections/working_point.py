@@ -23,7 +23,7 @@ __all__ = ("Axis", "BoundCut", "Cut", "MipRule", "Spectrum", "WorkingPoint", "kn
 
 FOLDER = Path(__file__).parent
 
-#: Columns that are recorded, not reconstructed: cuts on them may stand before `blind_at`.
+#: Columns that are recorded, not reconstructed: cuts on them may come before `blind_at`.
 RECORDED = ("run", "spill", "event", "config", "trigger")
 
 
@@ -61,7 +61,7 @@ class Spectrum(Axis):
 
 
 class MipRule(_Model):
-    """How a MIP window follows from the calibration sample."""
+    """Rule that derives a MIP window from the calibration sample."""
 
     fit_low: Annotated[float, Field(ge=0, lt=1)]  # lower end of the fit range, in units of the peak
     fit_high: Annotated[float, Field(gt=1)]
@@ -80,12 +80,12 @@ class RecordedThresholds(Thresholds):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """No result says which columns the cut looked at."""
+        """No result says which columns the cut used."""
         return ()
 
 
 class Cut(_Model):
-    """One cut of a working point."""
+    """A cut of a working point."""
 
     name: str
     label: str
@@ -97,7 +97,7 @@ class Cut(_Model):
     def _thresholds_of_its_function(cls, content: Any, handler: Any, info: ValidationInfo) -> Self:
         if isinstance(content, dict) and isinstance(content.get("thresholds"), dict):
             definition = CUTS.get(content.get("name", ""))
-            recorded = bool((info.context or {}).get("recorded"))  # a result tells of cuts that this process need not know
+            recorded = bool((info.context or {}).get("recorded"))  # a result names cuts that this process need not know
             if definition is None and not recorded:
                 msg = f"no cut {content.get('name')!r}: known are {sorted(CUTS)}; name the file that registers one of your own with --user"
                 raise ValueError(msg)
@@ -133,7 +133,7 @@ class BoundCut:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that it looks at."""
+        """Columns of the summary that it uses."""
         return self.thresholds.columns
 
 
@@ -167,7 +167,7 @@ class WorkingPoint(Shown, _Model):
             raise ValueError(msg)
         for what, values in (("cuts", names), ("regions", [r.name for r in self.regions]), ("spectra", [s.column for s in self.spectra])):
             if len(set(values)) != len(values):
-                msg = f"{what}: a name stands twice in {list(values)}"
+                msg = f"{what}: a name is given twice in {list(values)}"
                 raise ValueError(msg)
         for key in ("plane_cut", "blind_at"):
             if getattr(self, key) not in names:
@@ -177,7 +177,7 @@ class WorkingPoint(Shown, _Model):
             seen = [column for column in cut.thresholds.columns if column not in RECORDED]
             if seen:
                 msg = (
-                    f"cuts: {cut.name!r} looks at {seen[0]} and stands before blind_at = {self.blind_at!r}: what it keeps would count "
+                    f"cuts: {cut.name!r} looks at {seen[0]} and comes before blind_at = {self.blind_at!r}: what it keeps would count "
                     "events of the signal box; put it behind"
                 )
                 raise ValueError(msg)
@@ -336,14 +336,14 @@ def _without(cuts: list[dict[str, Any]], dropped: Any, path: Path, base: str) ->
 
 
 def _with_cut(cuts: list[dict[str, Any]], own: dict[str, Any], path: Path, base: str) -> list[dict[str, Any]]:
-    """The cuts with one more (`after` says behind which), or with one replaced where it stands."""
+    """The cuts with one more (`after` says behind which), or with one replaced in its place."""
     new = {key: value for key, value in own.items() if key != "after"}
     name = new.get("name")
     if "after" not in own:
         i = _named(name, cuts, path, "cuts", base, advice='; after = "NAME" adds it behind a cut')
         return [*cuts[:i], new, *cuts[i + 1 :]]
     if name in [cut.get("name") for cut in cuts]:
-        msg = f"{path}: cuts: {name!r} is a cut of the base {base!r} already: leave out `after` to replace it where it stands"
+        msg = f"{path}: cuts: {name!r} is a cut of the base {base!r} already: leave out `after` to replace it in its place"
         raise SelectionError(msg)
     i = _named(own["after"], cuts, path, f"cuts: {name}: after", base)
     return [*cuts[: i + 1], new, *cuts[i + 1 :]]

@@ -1,6 +1,6 @@
 """na64mu: open software for the NA64mu dark-sector search at CERN.
 
-The names that a notebook begins with stand here and are imported when they are first used, so `import na64mu` costs nothing.
+The names that a notebook begins with are listed here and are imported when they are first used, so `import na64mu` costs nothing.
 """
 
 from __future__ import annotations

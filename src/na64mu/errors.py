@@ -50,7 +50,7 @@ class ArgumentError(Na64muError, ValueError):
 
 
 class ColumnError(Na64muError, KeyError, AttributeError):
-    """A table of events has no such column, or was asked for something else than columns and rows."""
+    """A table of events has no such column, or was indexed with something else than columns and rows."""
 
     def __str__(self) -> str:
         """The sentence as it is; KeyError would quote it."""
@@ -66,7 +66,7 @@ class CalibrationError(Na64muError):
 
 
 class CheckpointError(Na64muError):
-    """What an interrupted run has finished belongs to something else, or cannot be read."""
+    """The finished part of an interrupted run belongs to another run, or cannot be read."""
 
 
 class CompilerError(Na64muError):
@@ -94,7 +94,7 @@ class CutFlowMismatchError(Na64muError):
 
 
 class BlindedError(Na64muError):
-    """Something asked for events of the signal box before they were unblinded."""
+    """Events of the signal box were requested before they were unblinded."""
 
 
 class BackgroundError(Na64muError):
@@ -110,14 +110,14 @@ class WorkerError(Na64muError):
 
 
 def one_line(text: object) -> str:
-    r"""A text as it is shown: what a terminal would obey and what would begin a new line is written out.
+    r"""Return a text as it is shown: control characters and line ends are escaped.
 
-    Names of files, branches and titles come from other people: they must not colour, delete or forge lines.
+    Names of files, branches and titles may come from other people: they must not colour, delete or forge lines.
 
     Parameters
     ----------
     text : object
-        Of a message or of a cell of a table.
+        Text of a message or of a cell of a table.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     Parameters
     ----------
     path : str or path
-        What is written; the error of a full disk does not know it.
+        File that is written; the error of a full disk does not name it.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def reason_of_os(error: OSError) -> str:
-    """What the operating system says, in its own words, beginning small.
+    """Return the operating system's own message, with a lower-case first letter.
 
     Parameters
     ----------

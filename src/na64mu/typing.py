@@ -1,4 +1,4 @@
-"""Array types used in signatures; shapes stand in the docstrings."""
+"""Array types used in signatures; the docstrings give shapes."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_an_unknown_module_is_named() -> None:
     ("changes", "message"),
     [
         ({"format_version": 2}, "an alignment has kind 'alignment' and format_version 1"),
-        ({"modules": [{"name": "mm1"}, {"name": "mm1"}]}, "modules: a name stands twice"),
+        ({"modules": [{"name": "mm1"}, {"name": "mm1"}]}, "modules: a name is given twice"),
         ({"extra": 1}, "extra"),
     ],
 )

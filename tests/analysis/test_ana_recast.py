@@ -91,7 +91,7 @@ def test_own_efficiencies_and_another_power(tmp_path):
         ("mass_GeV,per_mot", [(0.1, 1e-9, 3)], r"line 3: 3 values for 2 columns"),
         ("mass_GeV,per_mot", [(0.1, -1e-9)], r"line 3: per_mot = -1e-09: a number from 0 to 1 is wanted"),
         ("mass_GeV,per_mot", [(0, 1e-9)], r"mass_GeV = 0: a number above 0"),
-        ("mass_GeV,per_mot", [(0.1, 1e-9), (0.1, 1e-9)], "a mass stands twice"),
+        ("mass_GeV,per_mot", [(0.1, 1e-9), (0.1, 1e-9)], "a mass is given twice"),
         ("mass_GeV,x,psi_rad,per_mot", [(0.1, 1.5, 0.1, 1e-9)], "x = 1.5: a number from 0 to 1"),
         ("mass_GeV,per_mot", [(np.nan, 1e-9)], "mass_GeV = nan"),
     ],

@@ -67,7 +67,7 @@ def test_channels_that_do_not_exist(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (CHANNELS.format(plane="mm5_x", dead=[1]) * 2, "a plane stands twice"),
+        (CHANNELS.format(plane="mm5_x", dead=[1]) * 2, "a plane is named twice"),
         (CHANNELS.format(plane="mm5_x", dead=[-1]), r"channels\[0\]\.dead"),
         ('[cross_talk]\nsource = "inferred: a"\nmicromegas = 1.5\ngem = 0.0\n', "cross_talk.micromegas"),
         ('[vhcal]\nsource = "inferred: a"\ncounts=[1.0, 2.0]\nrise=1.0\nfall=1.0\nnoise=1.0\nthreshold=1.0\njitter=1.0\n', "1 wanted"),

@@ -115,7 +115,7 @@ def test_own_file_by_path(tmp_path: Path) -> None:
         ('z = "inferred: see the head', 'z = "guessed: see the head', "a source reads 'published: ...'"),
         ('[beam.sources]\n', '[beam.sources]\nmomentun = "inferred: a typing error"\n', "sources names the unknown key 'momentun'"),
         ("format_version = 1", "format_version = 9", "format_version is 9, this version of na64mu reads 1"),
-        ("module = 2\n", "module = 1\n", "an element stands twice"),
+        ("module = 2\n", "module = 1\n", "an element is named twice"),
         ("polarity = 1", "polarity = 0", "magnets[0].polarity"),
         ("efficiency = 0.97", "efficiency = 1.97", "efficiency: Input should be less than or equal to 1, found 1.97"),
         ('name = "S4"', 'name = "S5"', "counters[3].name"),

@@ -131,7 +131,7 @@ def test_friends_that_are_missing(path, tmp_path):
         read_batch(path, layout=layout_of(tmp_path, friends='friends = ["hits", "tracks"]'))
     with pytest.raises(LayoutError, match=r"collections.bms names the branch 'bms_\w+', which tree 'tree' of .*f\.root does not have"):
         read_batch(path, layout=layout_of(tmp_path, friends=""))
-    with pytest.raises(LayoutError, match=r"trees: 'tree' stands twice in events and friends, name each tree once"):
+    with pytest.raises(LayoutError, match=r"trees: 'tree' is named twice in events and friends, name each tree once"):
         layout_of(tmp_path, friends='friends = ["tree"]')
 
 

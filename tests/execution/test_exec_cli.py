@@ -154,7 +154,7 @@ def test_reconstruct_withholds_the_box_in_data(fake: FakeReconstruction, tmp_pat
 
 @pytest.mark.parametrize(
     ("target", "message"),
-    [("s.csv", "the ending chooses the form of a summary: .root or .parquet is wanted"), ("s.root", "stands in some of the files only")],
+    [("s.csv", "the ending chooses the form of a summary: .root or .parquet is wanted"), ("s.root", "is in some of the files only")],
 )
 def test_reconstruct_says_what_it_cannot_write_and_leaves_nothing_behind(fake: FakeReconstruction, tmp_path, target, message):
     files = [write_file(tmp_path / "a.root", 5), write_file(tmp_path / "b.root", 5, truth=True)]

@@ -47,7 +47,7 @@ def test_events_of_another_file_count_once_and_lower_the_exposure_of_the_second(
     second = write_file(tmp_path / "b.root", 200, first=200, rows=[runs_row(n_mot=2000, seed=0)])
     result = search([first, second])
     (loss,) = (x for x in result.losses if x.is_damage)
-    assert loss.reason == f"{second}: 100 of its events stand in {first} too (run 1, event 200 in entry 0 is the first); left out here"
+    assert loss.reason == f"{second}: 100 of its events are in {first} too (run 1, event 200 in entry 0 is the first); left out here"
     assert loss.kind == "duplicate"
     assert result.total.counts[0] == 400
     assert (result.exposure.n_mot("a"), result.exposure.n_mot("b")) == (3000, 1000)
@@ -62,7 +62,7 @@ def test_events_twice_in_one_file_count_once_and_cost_nothing(fake: FakeReconstr
         result = search(path, chunksize=chunksize)
         assert result.total.counts[0] == 300
         assert result.exposure.n_mot() == 1000
-        assert "50 of its events stand in it already (run 1, event 100 in entry 300 is the first)" in result.losses[0].reason
+        assert "50 of its events are in it already (run 1, event 100 in entry 300 is the first)" in result.losses[0].reason
     assert result.exposure.runs[0].events_read == 300
 
 

@@ -253,7 +253,7 @@ def test_a_friend_without_numbers_of_events_is_refused(here):
 @pytest.mark.parametrize(
     ("friend", "sentence"),
     [
-        ('{ tree = "calo", file = "calo.root" }', r"\{stem\} must stand in it"),
+        ('{ tree = "calo", file = "calo.root" }', r"\{stem\} must be in it"),
         ('{ tree = "calo", file = "{stem}{run}.root" }', r"no other \{\.\.\.\}"),
         ('{ tree = "calo", strip = "_raw" }', "strip goes with file"),
     ],

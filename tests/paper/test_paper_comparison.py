@@ -87,7 +87,7 @@ def test_shipped_rows_find_their_numbers():
     [
         ('[[row]]\nkey = "a"\ngroup = "g"\nwhat = "w"\nletter = "x"', "needs a tolerance and its reason"),
         ('[[row]]\nkey = "a"\ngroup = "g"\nwhat = "w"\ntolerance = { factor = 2.0, absolute = 1.0 }', "give either absolute or factor"),
-        ('[[row]]\nkey = "a"\ngroup = "g"\nwhat = "w"\n' * 2, "the key 'a' stands twice"),
+        ('[[row]]\nkey = "a"\ngroup = "g"\nwhat = "w"\n' * 2, "the key 'a' is used twice"),
     ],
 )
 def test_wrong_rows_are_refused(tmp_path, text, said):

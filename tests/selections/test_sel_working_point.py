@@ -91,7 +91,7 @@ def test_an_unknown_name_lists_the_known_ones():
         ('bits = ["physics"]', 'bits = ["fysics"]', r"cuts\[0\].*bits"),
         ('plane_cut = "mip_everywhere"', 'plane_cut = "mip"', r"plane_cut = 'mip' is not one of the cuts"),
         ('blind_at = "momentum_in_window"', 'blind_at = "x"', r"blind_at = 'x' is not one of the cuts"),
-        ('blind_at = "momentum_in_window"', 'blind_at = "single_tracks"', r"'momentum_in_window' looks at p_in and stands before blind_at"),
+        ('blind_at = "momentum_in_window"', 'blind_at = "single_tracks"', r"'momentum_in_window' looks at p_in and comes before blind_at"),
         ('column = "p_in"', 'column = "p_inn"', r"spectra\[0\]: no column 'p_inn': the summary has run, spill"),
         ("format_version = 1", "format_version = 7", r"format_version is 7, this version of na64mu reads 1"),
         (
@@ -100,7 +100,7 @@ def test_an_unknown_name_lists_the_known_ones():
             r"plane_p_out: low = 300.0 must lie below high = 200.0",
         ),
         ('upper_bounds = ["e_vhcal"]', "upper_bounds = []", r"the cuts need windows of \['e_vhcal'\]"),
-        ('name = "B"', 'name = "A"', r"regions: a name stands twice"),
+        ('name = "B"', 'name = "A"', r"regions: a name is given twice"),
         ("e_cal_max = 12.0", "", r"box\.e_cal_max: Field required"),
         (
             'source = "published: PRL 132, 211803, cut (i)"',

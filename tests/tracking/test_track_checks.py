@@ -135,8 +135,8 @@ def test_a_removal_that_makes_no_sense(fields):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"planes": MS.planes[::-1]}, "small: the planes must stand in order of z; found p3 at 1501 mm before p3 at 1500 mm: sort them"),
-        ({"planes": (*MS.planes[2:4], *MS.planes[:2], *MS.planes[4:])}, "small: the planes must stand in order of z"),
+        ({"planes": MS.planes[::-1]}, "small: the planes must be in order of z; found p3 at 1501 mm before p3 at 1500 mm: sort them"),
+        ({"planes": (*MS.planes[2:4], *MS.planes[:2], *MS.planes[4:])}, "small: the planes must be in order of z"),
         ({"planes": ()}, "small: a spectrometer needs planes, there are none"),
         (
             {"planes": (replace(MS.planes[0], sigma=0.0), *MS.planes[1:])},
@@ -154,7 +154,7 @@ def test_a_removal_that_makes_no_sense(fields):
         ({"boxes": np.array([[700.0, 1200.0, 0.0, 0.6]] * 2)}, "small: two field boxes overlap from 700 to 1200 mm"),
         (
             {"boxes": np.array([[-100.0, 1200.0, 0.0, 1.2]])},
-            "small: the field box from -100 to 1200 mm reaches beyond the planes, which stand from 0 to 1501 mm",
+            "small: the field box from -100 to 1200 mm reaches beyond the planes, which extend from 0 to 1501 mm",
         ),
         ({"boxes": np.array([[700.0, 1200.0, 0.1, 1.2]])}, "small: a magnet bends in x or in y"),
     ],

@@ -1,4 +1,4 @@
-"""The alignment of one spectrometer: find tracks, solve the global chi2, move the modules, and again with narrower windows."""
+"""The alignment of one spectrometer: find tracks, solve the global chi2, move the modules, and iterate with tighter windows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ("MIN_TRACKS", "AlignedSpectrometer", "align_spectrometer", "chunks")
 
 log = logging.getLogger(__name__)
 
-MIN_TRACKS = 500  # fewer do not tell planes from outliers
+MIN_TRACKS = 500  # fewer cannot distinguish displaced planes from outliers
 CHUNK = 4000  # tracks held in memory with all their matrices
 MIN_FREEDOM = 3  # degrees of freedom of a track in all
 CONVERGED = 0.02  # steps below this fraction of the survey (or five errors) are so small that one more would not change them
@@ -31,7 +31,7 @@ CONVERGED = 0.02  # steps below this fraction of the survey (or five errors) are
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass: how far modules may still be off [mm], largest pull of a hit, tracks used, solutions between two searches for tracks."""
+    """Settings of a pass: expected displacement of modules [mm], largest pull of a hit, tracks used, solutions between two track searches."""
 
     spread: float
     max_pull: float
@@ -57,19 +57,19 @@ class AlignedSpectrometer:
     name : str
         "ms1" or "ms2".
     planes : tuple of Plane
-        Its planes, in the order of the beam, where they were before.
+        Planes before the alignment, in order along the beam.
     detector : Detector
-        With the modules of this spectrometer moved.
+        Detector with the modules of this spectrometer moved.
     parameters : FreeParameters
         The free parameters.
     correction : FloatArray
-        What was added to them in all [mm or rad], shape (g,).
+        Total correction of the free parameters [mm or rad], shape (g,).
     solution : Solution
-        Of the last pass.
+        Solution of the last pass.
     modes : list of Mode
         Common modes.
     equations : NormalEquations
-        Of the last pass.
+        Normal equations of the last pass.
     tracks : list of TrackHits
         Tracks of the last pass without outliers, one entry per sample.
     """
@@ -93,18 +93,18 @@ def chunks(hits: TrackHits, sample: Sample, detector: DetectorLike, spread: floa
     hits : TrackHits
         The tracks.
     sample : Sample
-        Where they were found.
+        Sample in which they were found.
     detector : Detector, str or Path
-        Where the modules are.
+        Description with the positions of the modules.
     spread : float
         Added to the resolutions in quadrature [mm].
 
     Yields
     ------
     slice
-        Which tracks.
+        Range of tracks.
     TrackResiduals
-        Their residuals.
+        Residuals of these tracks.
     """
     detector = load_detector(detector)
     spectrometer = sample.planes(detector)
@@ -163,7 +163,7 @@ def align_spectrometer(
     fixed : str or iterable of str
         Modules that stay where they are.
     survey_shift, survey_rotation : float
-        How well the description is believed [mm, rad]: the modules may be off by a few of these.
+        Prior uncertainty of the description [mm, rad]: the modules may be displaced by a few of these.
     passes : tuple of Pass
         Windows, from wide to narrow.
     progress : callable, optional
@@ -172,7 +172,7 @@ def align_spectrometer(
     Returns
     -------
     AlignedSpectrometer
-        The moved modules, errors, and what the tracks do not know.
+        The moved modules, errors, and the modes that the tracks do not constrain.
 
     Raises
     ------

@@ -20,7 +20,7 @@ __all__ = ("Closure", "closure", "displaced", "momenta")
 
 @dataclass(frozen=True)
 class Closure:
-    """What is left of a misalignment; every array has shape (n_parameters,), in mm or rad.
+    """Remaining misalignment after an alignment; every array has shape (n_parameters,), in mm or rad.
 
     Attributes
     ----------
@@ -29,9 +29,9 @@ class Closure:
     before, after : FloatArray
         Position minus true position before and after the alignment.
     inside : FloatArray
-        After the alignment, without what goes with the common movements that were held: what tracks can know.
+        Remaining misalignment after the alignment, without the common movements that were held fixed: the part that tracks constrain.
     error : FloatArray
-        Of `inside`, from the alignment.
+        Standard deviation of `inside`, estimated by the alignment.
     """
 
     names: list[str]
@@ -42,7 +42,7 @@ class Closure:
 
     @property
     def pull(self) -> FloatArray:
-        """What is left over its error; NaN where the parameter was held."""
+        """Remaining misalignment divided by its error; NaN where the parameter was held fixed."""
         return self.inside / self.error
 
 

@@ -17,7 +17,7 @@ from na64mu.tracking.views import hits_in_views
 
 __all__ = ("find_tracks",)
 
-MIN_MOMENTUM = 50.0  # GeV/c: softer particles scatter more than they tell about the planes
+MIN_MOMENTUM = 50.0  # GeV/c: softer particles scatter too much to constrain the planes
 
 
 def find_tracks(sample: Sample, detector: DetectorLike, spread: float) -> TrackHits:
@@ -28,14 +28,14 @@ def find_tracks(sample: Sample, detector: DetectorLike, spread: float) -> TrackH
     sample : Sample
         The hits.
     detector : Detector, str or Path
-        Where the modules are thought to be.
+        Description with the assumed positions of the modules.
     spread : float
         By how much they may be elsewhere [mm]: opens the windows.
 
     Returns
     -------
     TrackHits
-        Their hits with the resolutions of the description (no spread), and where the fit starts.
+        Hits of the tracks with the resolutions of the description (no spread), and the start of the fit.
     """
     detector = load_detector(detector)
     spectrometer = sample.planes(detector)
@@ -43,10 +43,10 @@ def find_tracks(sample: Sample, detector: DetectorLike, spread: float) -> TrackH
     n_planes, first = len(spectrometer.planes), spectrometer.z[:1]
     n_events = (len(hits.offsets) - 1) // n_planes
     state = np.zeros((n_events, 5))
-    state[:, 4] = detector.beam.charge / detector.beam.momentum  # stands without field
+    state[:, 4] = detector.beam.charge / detector.beam.momentum  # remains where there is no field
     good, chosen = np.ones(n_events, dtype=np.bool_), np.full((n_events, n_planes), -1, dtype=np.int64)
     bend = spectrometer.bend_view
-    for view in (1, 0) if bend == 1 else (0, 1):  # the bending view first: it tells the momentum
+    for view in (1, 0) if bend == 1 else (0, 1):  # the bending view first: it measures the momentum
         planes = projection(spectrometer, view)
         candidates = find_candidates(hits, planes, n_planes, np.abs(state[:, 4]))
         good &= candidates.n == 1

@@ -1,4 +1,4 @@
-"""The input of Millepede II: one binary record per track, and a steering file with the names of the parameters.
+"""Input files for Millepede II: one binary record per track, and a steering file with the names of the parameters.
 
 A record is an int32 (twice the number n of words), n float32 and n int32, in the byte order of the machine. Word 0 is empty.
 Each measurement has a word with its value (int: 0), one per local derivative (int: its number, from 1), a word with its
@@ -47,7 +47,7 @@ def write_millepede(path: str | Path, aligned: list[AlignedSpectrometer], sample
     aligned : list of AlignedSpectrometer
         MS1, MS2 or both.
     samples : list of list of Sample
-        What each was made of.
+        Samples that each alignment was made from.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def write_millepede(path: str | Path, aligned: list[AlignedSpectrometer], sample
 
 
 def _write_record(file: BinaryIO, r: FloatArray, local: FloatArray, along: FloatArray, covariance: FloatArray, labels: IntArray) -> None:
-    """One track: r (m,), local (m, n_local), along (m, 3) with labels (m, 3), covariance (m, m)."""
+    """Write one track: r (m,), local (m, n_local), along (m, 3) with labels (m, 3), covariance (m, m)."""
     whitening = np.linalg.inv(np.linalg.cholesky(covariance))
     present = np.unique(labels[labels > 0])
     derivatives = np.zeros((len(r), len(present)))

@@ -55,11 +55,11 @@ class FreeParameters:
     Attributes
     ----------
     modules : tuple of str
-        Modules in the order of the beam.
+        Modules in order along the beam.
     free : tuple of (int, str)
         Module and component of every parameter.
     survey : FloatArray
-        How well the description is believed: standard deviation of every parameter [mm or rad], shape (n_parameters,).
+        Prior uncertainty of the description: standard deviation of every parameter [mm or rad], shape (n_parameters,).
     """
 
     modules: tuple[str, ...]
@@ -80,16 +80,16 @@ class FreeParameters:
         spectrometer : Spectrometer
             MS1 or MS2.
         detector : Detector, str or Path
-            Its description.
+            Detector description.
         fixed : str or iterable of str
-            Modules that stay where the description has them.
+            Modules that keep their position in the description.
         survey_shift, survey_rotation : float
-            How well the description is believed [mm, rad].
+            Prior uncertainty of the description [mm, rad].
 
         Returns
         -------
         FreeParameters
-            In the order of the beam.
+            Free parameters in order along the beam.
 
         Raises
         ------
@@ -128,12 +128,12 @@ class FreeParameters:
         spectrometer : Spectrometer
             The planes with their field.
         detector : Detector
-            Where the modules stand.
+            Detector with the positions of the modules.
 
         Returns
         -------
         list of Mode
-            As far as they move a free parameter.
+            Only modes that move a free parameter.
         """
         z = np.array([np.mean([p.z for p in spectrometer.planes if p.station == name]) for name in self.modules])
         centre = np.array([detector.trackers[name].centre for name in self.modules])
@@ -173,14 +173,14 @@ def moved(detector: DetectorLike, parameters: FreeParameters, values: FloatArray
     detector : Detector, str or Path
         The description to start from.
     parameters : FreeParameters
-        Which module and component each value belongs to.
+        Module and component of each value.
     values : FloatArray
-        What is added to them [mm or rad], shape (n_parameters,).
+        Corrections to the parameters [mm or rad], shape (n_parameters,).
 
     Returns
     -------
     Detector
-        With the new centres and rotations.
+        Detector with the new centres and rotations.
     """
     detector = load_detector(detector)
     changed: dict[str, Tracker] = {}

@@ -1,4 +1,4 @@
-"""What the planes do: resolution, efficiency and noise of every measuring plane, from tracks that do not use it.
+"""Resolution, efficiency and noise of every measuring plane, from tracks that do not use it.
 
 Lengths mm.
 """
@@ -45,7 +45,7 @@ def resolutions(aligned: AlignedSpectrometer, samples: list[Sample], n_tracks: i
     aligned : AlignedSpectrometer
         Tracks and positions.
     samples : list of Sample
-        What it was made of.
+        Samples that the result was made from.
     n_tracks : int
         Tracks used of each sample.
 
@@ -155,7 +155,7 @@ def measure_planes(aligned: AlignedSpectrometer, samples: list[Sample], n_tracks
     aligned : AlignedSpectrometer
         Tracks and positions.
     samples : list of Sample
-        What it was made of.
+        Samples that the result was made from.
     n_tracks : int
         Tracks used of each sample.
 

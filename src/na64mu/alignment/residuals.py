@@ -1,11 +1,11 @@
-"""Residuals of tracks, their weights and their derivatives by the alignment: everything the global chi2 needs of a track.
+"""Residuals of tracks, their weights and their derivatives with respect to the alignment: the input of the global chi2.
 
 For the hits of one track, with residuals r, derivatives J by its parameters and covariance V (resolution and multiple
 scattering), the fit minimises (r - J a)^T V^-1 (r - J a). With W = V^-1 the matrix
 
     P = W - W J (J^T W J)^-1 J^T W
 
-takes the track parameters out of the game: r^T P r is the chi2 of the fit, (P r)_i / P_ii the residual of hit i to the
+projects out the track parameters: r^T P r is the chi2 of the fit, (P r)_i / P_ii the residual of hit i to the
 track fitted without it, and 1 / P_ii its variance. With derivatives G by the global parameters, sum G^T P G and sum G^T P r
 are matrix and right side of the reduced normal equations: the Schur complement of the tracks in the matrix of all
 parameters, local and global.
@@ -83,7 +83,7 @@ class TrackResiduals:
     along : FloatArray
         Derivatives of r by (dx, dy, drotation) of the module, shape (n, m, 3).
     crossing, across : FloatArray
-        Where the track crosses every plane, along its direction and across it, from the centre of the module [mm], shape (n, m).
+        Crossing of the track with every plane, along the plane's direction and across it, from the centre of the module [mm], shape (n, m).
     used : BoolArray
         Hits of the fit, shape (n, m).
     """
@@ -118,7 +118,7 @@ class TrackResiduals:
 
     @property
     def freedom(self) -> FloatArray:
-        """P_ii, 1 where there is no hit or the track hangs on it, shape (n, m)."""
+        """P_ii, 1 where there is no hit or where a track parameter is determined by this hit alone, shape (n, m)."""
         diagonal = np.einsum("nii->ni", self.projected)
         variance = np.einsum("nii->ni", self.covariance)
         return np.where(self.used & (diagonal * variance > 1e-6), diagonal, 1.0)
@@ -158,15 +158,15 @@ def residuals(
     Parameters
     ----------
     hits : TrackHits
-        Their hits and where to start.
+        Hits of the tracks and the start of the fit.
     spectrometer : Spectrometer
         MS1 or MS2, with or without field.
     detector : Detector, str or Path
         The description it was made of.
     scatter : FloatArray
-        From `scattering`.
+        Scattering covariance, from `scattering`.
     iterations : int
-        Gauss-Newton steps; the track model is all but linear, and the start is near.
+        Gauss-Newton steps; the track model is almost linear, and the start is close.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""From samples to an alignment file: both spectrometers aligned, straws calibrated, planes measured."""
+"""Makes an alignment file from samples: aligns both spectrometers, calibrates the straws, measures the planes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ("AlignmentRun", "align_detector")
 
 @dataclass(frozen=True)
 class AlignmentRun:
-    """An alignment and what it was made of: one entry per spectrometer."""
+    """An alignment and its inputs: one entry per spectrometer."""
 
     alignment: Alignment
     spectrometers: list[AlignedSpectrometer]
@@ -29,7 +29,7 @@ class AlignmentRun:
 
 
 def _corrections(aligned: AlignedSpectrometer) -> list[ModuleCorrection]:
-    """Of the modules with a free parameter; what is held has no error."""
+    """Corrections of the modules with a free parameter; a parameter that is held fixed has no error."""
     stations = [p.station for p in aligned.planes]
     hits = {name: int(sum(n for s, n in zip(stations, aligned.equations.n_hits, strict=True) if s == name)) for name in stations}
     fields: dict[int, dict[str, float]] = {}
@@ -68,13 +68,13 @@ def align_detector(
     samples : list of list of Sample
         For every spectrometer its samples, with and without field.
     description : Detector, str or Path
-        What the corrections are for; the samples may have been made with other drift relations.
+        Description that the corrections are for; the samples may have been made with other drift relations.
     source : str
-        How the description is found again: its tag, or the name of its file.
+        Reference to the description: its tag, or the name of its file.
     fixed : str or iterable of str
         Modules that stay where they are.
     survey_shift, survey_rotation : float
-        How well the description is believed [mm, rad].
+        Prior uncertainty of the description [mm, rad].
     inputs : tuple of AlignmentInput
         The files.
     progress : callable, optional

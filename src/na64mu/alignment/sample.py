@@ -1,4 +1,4 @@
-"""Hits for an alignment: made once with the description that the files are read with, carried along when modules move."""
+"""Hits for an alignment: reconstructed once with the description of the files, and transformed when modules move."""
 
 from __future__ import annotations
 
@@ -80,14 +80,14 @@ class Sample:
         Parameters
         ----------
         detector : Detector
-            With moved modules.
+            Detector with moved modules.
         spread : float
             Added to the resolutions in quadrature [mm]: what the positions of the modules are not known by.
 
         Returns
         -------
         Hits
-            In the same order.
+            Hits in the same order.
         """
         u = self.local + _origins(detector, self.number)[self.plane]
         return replace(self.hits, u=u, sigma=np.hypot(self.hits.sigma, spread))
@@ -110,7 +110,7 @@ def nearest_wire(u: FloatArray, plane: Plane, straw: Straw) -> tuple[IntArray, F
     plane : Plane
         The layer.
     straw : Straw
-        Its chamber.
+        Straw chamber of the hits.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """The global chi2: normal equations of the alignment summed over tracks, and their solution.
 
-What the tracks cannot know (the common modes of parameters.py, and modules without hits) is held at the description: the
+Directions that the tracks do not constrain (the common modes of parameters.py, and modules without hits) are held at the description: the
 solution has no component along these directions, and errors are those inside the frame that this fixes.
 """
 
@@ -17,8 +17,8 @@ from na64mu.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ("NormalEquations", "Solution", "solve")
 
-HELD_MODE = 0.01  # a common mode is held if tracks tell less than this fraction of what they tell about modules one by one
-HELD_REST = 0.5  # any other direction is held if tracks know it hardly better than the survey
+HELD_MODE = 0.01  # a common mode is held if tracks constrain it by less than this fraction of what they do for single modules
+HELD_REST = 0.5  # any other direction is held if tracks constrain it hardly better than the survey
 
 
 @dataclass
@@ -32,9 +32,9 @@ class NormalEquations:
     right : FloatArray
         Shape (g,).
     chi2 : float
-        Of all tracks at d = 0.
+        Sum of the chi2 of all tracks at d = 0.
     ndf : int
-        Of all tracks.
+        Sum of the degrees of freedom of all tracks.
     n_tracks : int
         Number of tracks.
     n_hits : IntArray
@@ -82,7 +82,7 @@ class Solution:
     Attributes
     ----------
     step : FloatArray
-        What to add to the parameters [mm or rad], shape (g,).
+        Correction to add to the parameters [mm or rad], shape (g,).
     error : FloatArray
         Standard deviations inside the frame of the held modes, NaN for parameters that are held; shape (g,).
     covariance : FloatArray
@@ -90,9 +90,9 @@ class Solution:
     held : FloatArray
         Directions that are held, orthonormal in units of the survey, shape (n_held, g).
     followed : FloatArray
-        How all parameters move along when a held direction moves by 1: where the chi2 is least, units of the survey, shape (g, n_held).
+        Movement of all parameters when a held direction moves by 1, at the minimum of the chi2, in units of the survey, shape (g, n_held).
     mode_error : FloatArray
-        What the tracks know of the amplitude of every mode, in its unit; infinite where no more than the survey. Shape (n_modes,).
+        Error of the amplitude of every mode from the tracks, in its unit; infinite if no better than the survey. Shape (n_modes,).
     mode_held : BoolArray
         Whether it is held.
     """
@@ -107,7 +107,7 @@ class Solution:
 
 
 def solve(equations: NormalEquations, parameters: FreeParameters, modes: list[Mode]) -> Solution:
-    """Solve the normal equations, with everything held that the tracks do not know.
+    """Solve the normal equations, with the directions held that the tracks do not constrain.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def solve(equations: NormalEquations, parameters: FreeParameters, modes: list[Mo
 
 
 def _own_parts(modes: list[Mode], survey: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What each mode has that those before it do not: unit vectors in units of the survey, and the size of that part."""
+    """Part of each mode that is orthogonal to the modes before it: unit vectors in units of the survey, and the size of that part."""
     vectors = np.array([m.vector / survey for m in modes]).reshape(-1, len(survey))
     directions, triangle = np.linalg.qr(vectors.T)
     return directions.T, np.abs(np.diag(triangle))

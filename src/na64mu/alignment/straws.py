@@ -1,7 +1,7 @@
-"""Drift relation of straw chambers: a first one from the spectrum of drift times, then time against the distance of tracks.
+"""Drift relation of straw chambers: a first estimate from the spectrum of drift times, then from time against distance to tracks.
 
 Times ns, distances mm. The relation time = t0 + drift x distance is what the description carries; the measured points
-stand beside it, so that a relation that is not straight is seen.
+are kept beside it, so that a non-linear relation is visible.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def measure_drift(aligned: AlignedSpectrometer, samples: list[Sample]) -> list[D
     aligned : AlignedSpectrometer
         Tracks and positions.
     samples : list of Sample
-        What it was made of.
+        Samples that the result was made from.
 
     Returns
     -------

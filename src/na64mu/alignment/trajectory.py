@@ -1,7 +1,8 @@
-"""Where tracks cross all planes of a spectrometer, and how that depends on their parameters.
+"""Intersections of tracks with all planes of a spectrometer, and their derivatives with respect to the track parameters.
 
 Parameters are (x, y, tx, ty, q/p) at the first plane: mm, rad, c/GeV. A spectrometer without field has no boxes. Fringe fields
-and field maps stand here as the box of the same integral: the paths differ by what a common movement along the bend makes.
+and field maps are replaced by a box of the same field integral: the difference of the paths is degenerate with a common movement
+along the bend.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from na64mu.typing import FloatArray, IntArray
 __all__ = ("NO_BEND", "follow", "scattering", "without_field")
 
 NO_BEND = -1  # bend_view of a spectrometer without field
-AIR_SLICES = 4  # scatterers that stand for a step through air: the variance behind it is right to 1 / 16 of its own share
+AIR_SLICES = 4  # scatterers that represent a step through air: the variance behind it is correct to 1 / 16 of the step's own contribution
 
 
 def without_field(spectrometer: Spectrometer) -> Spectrometer:
-    """The same planes with the magnets off: tracks are straight in both views."""
+    """Return the spectrometer with the magnets off: tracks are straight in both views."""
     return replace(spectrometer, bend_view=NO_BEND, boxes=np.zeros((0, 4)), regions=())
 
 
@@ -79,7 +80,7 @@ def follow(states: FloatArray, spectrometer: Spectrometer) -> tuple[FloatArray, 
     positions : FloatArray
         x, y [mm] on every plane, shape (n, n_planes, 2); NaN for a particle that turns around.
     derivatives : FloatArray
-        Their derivatives by the parameters, shape (n, n_planes, 2, 5).
+        Derivatives of the positions with respect to the parameters, shape (n, n_planes, 2, 5).
     """
     steps, node_planes = _nodes(spectrometer)
     n, n_planes = len(states), len(spectrometer.planes)

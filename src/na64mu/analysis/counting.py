@@ -1,4 +1,4 @@
-"""What a search counted, and what it expects without signal: of an output folder, of the Letter, or a user's own numbers.
+"""Observed counts of a search and its expected background: from an output folder, from the Letter, or a user's own numbers.
 
 Rates are events of the whole exposure.
 """
@@ -22,7 +22,7 @@ __all__ = ("Counting", "counting_of", "letter_counting", "own_counting", "unweig
 
 @dataclass(frozen=True)
 class Counting:
-    """What a search counted, and what it expects without signal.
+    """Observed counts of a search and its expected background.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Counting:
     observed : tuple of float or None
         Events in the signal box per configuration; None while it is blinded: then there are expected limits only.
     source : str
-        Where exposure, backgrounds and counts come from.
+        Source of exposure, backgrounds and counts.
     missing : mapping of str to str
         Background -> why it is not in the model.
     methods : mapping of str to str
@@ -160,21 +160,21 @@ def counting_of(
     ----------
     result : RunResult
     estimates : Backgrounds, optional
-        Made for the muons on target asked for here; without them Table I of the Letter, scaled with the exposure.
+        Backgrounds for the muons on target given here; without them Table I of the Letter, scaled with the exposure.
     datasets : sequence of str, optional
         Those that count; by default the unweighted ones.
     n_mot : float, optional
-        Project to so many muons on target, shared between the configurations as in the folder: expected limits only.
+        Project to this number of muons on target, shared between the configurations as in the folder: expected limits only.
 
     Returns
     -------
     Counting
-        Backgrounds of which only an upper limit is known stand in `bounds` and enter with no event; those that were not estimated stand in `missing`.
+        Backgrounds of which only an upper limit is known are in `bounds` and enter with no event; those that were not estimated are in `missing`.
 
     Raises
     ------
     InputError
-        If there is no exposure, or events in the box cannot be told apart by configuration.
+        If there is no exposure, or events in the box cannot be separated by configuration.
     """
     names = tuple(unweighted(result) if datasets is None else datasets)
     unknown = [name for name in names if name not in result.datasets]

@@ -1,4 +1,4 @@
-"""What a limit is drawn against: limits of other experiments, the g-2 band, relic targets. Masses GeV, couplings dimensionless."""
+"""Curves to compare a limit with: limits of other experiments, the g-2 band, relic targets. Masses GeV, couplings dimensionless."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class DarkLimits(NamedTuple):
 
 @dataclass(frozen=True)
 class Publication:
-    """Everything a submission holds.
+    """Content of a HEPData submission.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Datasets of a result added up: several runs, or both trigger configurations of one sample."""
+"""Sums of the datasets of a result: several runs, or both trigger configurations of one sample."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def joined(result: RunResult, groups: Mapping[str, Sequence[str]]) -> RunResult:
     Returns
     -------
     RunResult
-        With the new datasets alone; one that was made with a blinded part is blinded.
+        Result with the new datasets alone; a dataset made with a blinded part is blinded.
 
     Raises
     ------

@@ -38,7 +38,7 @@ class DarkSector:
     ratio : float
         M / m_chi.
     kind : DarkMatter
-        For the width of the Z' to chi; it matters only where g is not small against g_chi.
+        Nature of chi, for the width of the Z' to chi; it matters only where g is not small compared with g_chi.
     """
 
     dark_coupling: float = 0.05
@@ -60,7 +60,7 @@ class SearchLimits(Shown):
     models : dict of float to CountingModel
         Mass [GeV] -> model with the signal at g_ref and the branching ratio to neutrinos.
     scan : LimitScan
-        Of these models.
+        Limits of these models, mass by mass.
     dark : DarkSector
     """
 
@@ -113,7 +113,7 @@ class SearchLimits(Shown):
         return both_limits(model, counts, self.scan.limits[0].level)
 
     def bound_notes(self) -> list[str]:
-        """What the backgrounds are of which only an upper limit is known, and what they could change; empty if there are none."""
+        """Notes on the backgrounds of which only an upper limit is known, and on their possible effect; empty if there are none."""
         other, bounds = self.at_the_bounds(), self.counting.bounds
         if other is None:
             return []
@@ -139,7 +139,7 @@ class SearchLimits(Shown):
         return self._hidden(self.scan.couplings(method))
 
     def events(self, method: str) -> FloatArray:
-        """The same in signal events."""
+        """Return the limits in signal events."""
         return self._hidden(self.scan.events(method))
 
     def dark_couplings(self, method: str) -> FloatArray:
@@ -190,9 +190,9 @@ def search_limits(counting: Counting, yields: SignalYield, *, dark: DarkSector |
     ----------
     counting : Counting
     yields : SignalYield
-        For the same muons on target.
+        Signal yields for the same muons on target.
     dark : DarkSector, optional
-        For the limits on y; by default as in the Letter.
+        Dark sector for the limits on y; by default as in the Letter.
     level : float
         Confidence level.
 

@@ -1,4 +1,4 @@
-"""The limits as files and as a comparison with the Letter: limits.csv, systematics.csv, yields.csv, and rows of ours beside theirs."""
+"""The limits as files (limits.csv, systematics.csv, yields.csv) and as a comparison with the Letter's numbers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = ("observed", "expected_m2", "expected_m1", "expected", "expected_p1", 
 
 
 class Comparison(NamedTuple):
-    """One published number beside ours; NaN where there is none.
+    """A published number beside ours; NaN where there is none.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Comparison(NamedTuple):
     asymptotic, exact : float
         Ours by both methods (equal where the method does not enter).
     note : str
-        Where the published number stands.
+        Source of the published number, or a remark on it.
     """
 
     what: str
@@ -71,7 +71,7 @@ def compared(limits: SearchLimits) -> list[Comparison]:
     Returns
     -------
     list of Comparison
-        y at the published point, the coupling it stands for, the crossing with the lower edge of the g-2 band, peak efficiency.
+        y at the published point, the coupling it corresponds to, the crossing with the lower edge of the g-2 band, peak efficiency.
     """
     letter = letter_numbers()
     return [*_y_rows(limits, letter), *_band_rows(limits, letter), *_efficiency_rows(limits, letter)]
@@ -107,7 +107,7 @@ def _y_rows(limits: SearchLimits, letter: dict[str, Any]) -> list[Comparison]:
 
 
 def _band_rows(limits: SearchLimits, letter: dict[str, Any]) -> list[Comparison]:
-    """Where the limit lies below the lower edge of the g-2 band."""
+    """Rows on the masses at which the limit is below the lower edge of the g-2 band."""
     cross = letter["limit"]["g_minus_2_crossing"]
     edge = g_minus_2_line(limits.masses, -2.0)
     g = [limits.couplings(m)[:, _column(limits)] for m in METHODS]
@@ -239,7 +239,7 @@ def caution_of(limits: SearchLimits) -> str:
 
 
 def limits_dict(limits: SearchLimits) -> dict[str, Any]:
-    """Everything as plain values: what `--json` prints. Numbers that do not exist are null."""
+    """Return the limits as plain values, which `--json` prints. Numbers that do not exist are null."""
     content = {
         "level": limits.scan.limits[0].level,
         "source": limits.counting.source,

@@ -36,11 +36,11 @@ class Boson:
     Attributes
     ----------
     name : str
-        As on the command line.
+        Name of the boson as on the command line.
     title : str
     mediator : Mediator
     symbol : str
-        Of the coupling: "g" or "epsilon".
+        Symbol of the coupling: "g" or "epsilon".
     from_map : bool
         Whether the efficiency comes from the map in (x, psi') and not from simulated samples of this spin.
     """
@@ -72,13 +72,13 @@ BOSONS = {
 
 
 def boson_efficiencies(boson: Boson, table: Efficiencies, kinematic_map: str | Path) -> Efficiencies:
-    """What knows the efficiency of a boson: the table of simulated Z' for vectors, the map in (x, psi') for other spins.
+    """Return the efficiency model of a boson: the table of simulated Z' for vectors, the map in (x, psi') for other spins.
 
     Parameters
     ----------
     boson : Boson
     table : Efficiencies
-        Of the Z'; one efficiency for all masses holds for every boson.
+        Efficiencies of the Z'; one efficiency for all masses holds for every boson.
     kinematic_map : str or Path
         Name or file of the map.
 
@@ -122,7 +122,7 @@ class BosonLimits:
         return np.asarray(self.couplings(method) ** 2 * self.alpha_d / self.ratio**4, dtype=np.float64)
 
     def rows(self) -> Iterator[dict[str, float]]:
-        """One row per mass: mass, bosons per muon on target at the reference coupling, efficiency, and the limits by both methods."""
+        """Return one row per mass: mass, bosons per muon on target at the reference coupling, efficiency, and the limits by both methods."""
         tables = {(self.boson.symbol, m): self.couplings(m) for m in METHODS}
         if self.boson.symbol == "epsilon":
             tables |= {("y", m): self.y(m) for m in METHODS}

@@ -1,6 +1,6 @@
 """The signal box: borders in p_out and E_CAL scanned for the best expected limit, from blinded data and simulation.
 
-Nothing inside the blinded box is looked at (see `na64mu.analysis.backgrounds.boxes`); efficiencies come from simulated signal. Momenta GeV/c, energies GeV.
+No event inside the blinded box is used (see `na64mu.analysis.backgrounds.boxes`); efficiencies come from simulated signal. Momenta GeV/c, energies GeV.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class BoxScan:
         Parameters
         ----------
         signal : str, optional
-            One signal dataset; by default the geometric mean over all.
+            Name of a signal dataset; by default the geometric mean over all.
         asymptotic : bool
             Take the asymptotic median instead of the exact mean.
 
@@ -109,7 +109,7 @@ class BoxScan:
         return (float(self.p_cuts[p.min()]), float(self.p_cuts[p.max()])), (float(self.e_cuts[e.min()]), float(self.e_cuts[e.max()]))
 
     def rows(self) -> list[dict[str, float]]:
-        """One row per box, as in boxes.csv."""
+        """Return one row per box, as in boxes.csv."""
         relative, asymptotic = self.relative(), self.relative(asymptotic=True)
         rows = []
         for i, p in enumerate(self.p_cuts):
@@ -156,7 +156,7 @@ class BoxScan:
 
 
 def signal_datasets(result: RunResult | str | Path) -> tuple[str, ...]:
-    """Datasets of simulated signal: those whose weights stand for a coupling."""
+    """Datasets of simulated signal: those whose weights correspond to a coupling."""
     result = RunResult.read(result)
     found = {run.dataset for run in result.exposure.runs if run.g_ref > 0}
     return tuple(name for name in result.datasets if name in found)
@@ -171,7 +171,7 @@ def _efficiency(result: RunResult, name: str, p_cuts: FloatArray, e_cuts: FloatA
     return np.asarray(inside / result.exposure.sum_weights(name), dtype=np.float64)
 
 
-#: Background above which the asymptotic form stands for the exact one.
+#: Background [events] above which the asymptotic form replaces the exact one.
 ENOUGH = 30.0
 
 
@@ -238,13 +238,13 @@ def scan_boxes(
     ----------
     result : RunResult, str or Path
     backgrounds : BoxBackgrounds
-        For the same borders and exposure.
+        Backgrounds for the same borders and exposure.
     p_cuts, e_cuts : sequence of float
-        Borders; those of the box in use are wanted among them.
+        Borders; those of the box in use must be among them.
     signals : str or sequence of str, optional
         Datasets of simulated signal; by default all.
     mip : mapping, optional
-        What the fit of the MIP peak says.
+        Results of the fit of the MIP peak.
     n_mot : float
         Muons on target.
     level : float
@@ -316,7 +316,7 @@ def mip_energies(result: RunResult | str | Path, calibration: str | None = None)
     except (CalibrationError, KeyError, StopIteration):
         peak = None
     if peak is not None and peak.xi is not None and peak.sigma is not None:
-        # the file holds the mode of the folded shape; the peak of its Landau part lies a little beside it
+        # the file holds the mode of the folded shape; the peak of its Landau part is slightly displaced from it
         shape = MipShape(2.0 * peak.mode - MipShape(peak.mode, peak.xi, peak.sigma).mode, peak.xi, peak.sigma)
         below = float(shape.cdf(np.array([border]))[0])
         found = {

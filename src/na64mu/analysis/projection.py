@@ -1,7 +1,7 @@
 """Projections: expected limits with more muons on target and the improvements that the Letter names.
 
 Backgrounds are those of Table I per muon on target, times a factor for each improvement; signal efficiency, systematics of the signal and the split between the trigger
-configurations stay as in 2022. What is assumed stands in each scenario. Masses GeV.
+configurations stay as in 2022. Each scenario states what it assumes. Masses GeV.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Scenario:
     window : float
         Time in which a second muon spoils an event, over that of 2022.
     assumed : str
-        What is assumed, and where it comes from.
+        Assumptions, with their sources.
     """
 
     name: str
@@ -143,7 +143,7 @@ class Projection:
     ----------
     scenarios : tuple of Scenario
     limits : tuple of SearchLimits
-        One for each.
+        Limits, one for each scenario.
     """
 
     scenarios: tuple[Scenario, ...]
@@ -154,7 +154,7 @@ class Projection:
         return zip(self.scenarios, self.limits, strict=True)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row per scenario and mass, as in projection.csv."""
+        """Return one row per scenario and mass, as in projection.csv."""
         rows = []
         for scenario, limits in self:
             tables = {f"{q}_{m}": getattr(limits, attribute)(m)[:, 3] for q, attribute in (("g", "couplings"), ("y", "y")) for m in METHODS}
@@ -189,7 +189,7 @@ class Projection:
             out.mkdir(parents=True, exist_ok=True)
         rows = self.rows()
         with writing(out / "projection.csv"), (out / "projection.csv").open("w", encoding="utf-8", newline="") as stream:
-            stream.write("# median expected upper limits; what each scenario assumes stands in projection.json\n")
+            stream.write("# median expected upper limits; what each scenario assumes is in projection.json\n")
             writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
@@ -206,10 +206,10 @@ def project(
     Parameters
     ----------
     yields : SignalYield
-        Of any exposure.
+        Signal yields at any exposure.
     scenarios : sequence of Scenario
     dark : DarkSector, optional
-        For the limits on y.
+        Dark sector for the limits on y.
     level : float
         Confidence level.
 
@@ -220,7 +220,7 @@ def project(
     Raises
     ------
     InputError
-        If a scenario has no muons, or a name stands twice.
+        If a scenario has no muons, or a name is given twice.
     """
     names = [s.name for s in scenarios]
     wrong = [s.name for s in scenarios if not (s.n_mot > 0 and s.per_spill > 0 and s.window >= 0)]

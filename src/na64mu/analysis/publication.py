@@ -1,4 +1,4 @@
-"""What the limits leave in a folder: tables, the likelihood for pyhf, one mass as HS3, and the HEPData submission."""
+"""Files that publish the limits: tables, the likelihood for pyhf, one mass as HS3, and the HEPData submission."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def observed_counts(limits: SearchLimits, why: str = "") -> list[float]:
     ----------
     limits : SearchLimits
     why : str
-        What needs the counts: the beginning of the message where there are none.
+        Purpose that needs the counts: the beginning of the message if there are none.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def write_limits(
     hs3_mass: float | None = None,
     hepdata: bool = False,
 ) -> list[Path]:
-    """Write limits.csv, yields.csv, systematics.csv and the likelihood; where it is asked for, HS3 and the HEPData submission.
+    """Write limits.csv, yields.csv, systematics.csv and the likelihood; on request, HS3 and the HEPData submission.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def write_limits(
     hs3_mass : float, optional
         Mass [GeV]; the likelihood of the nearest one of the scan is written as HS3.
     hepdata : bool
-        Whether the HEPData submission is wanted.
+        Whether the HEPData submission is written.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def write_limits(
     Raises
     ------
     InputError
-        If a likelihood with counts is wanted and there are none.
+        If a likelihood with counts is requested and there are none.
     """
     files = write_tables(limits, folder) + write_likelihood(limits, folder, inspire)
     if hs3_mass is not None:
@@ -96,7 +96,7 @@ def write_likelihood(limits: SearchLimits, folder: Path, inspire: int | None = N
 
 
 def publication_of(limits: SearchLimits, inspire: int | None = None) -> Publication:
-    """What the HEPData submission is made of.
+    """Collect the content of the HEPData submission.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""Recast: a user's own events or yields in, the limit of this search on their model out.
+"""Recast: turns a user's events or yields into the limit of this search on their model.
 
-The table is CSV with a head line; lines that begin with # are comments. Two forms, told apart by the columns:
+The table is CSV with a header line; lines that begin with # are comments. Two forms, distinguished by their columns:
 
-events: ``mass_GeV, x, psi_rad, per_mot``. One row per simulated production: energy fraction of what is not seen, angle of the recoil muon against the incoming one, and the
+events: ``mass_GeV, x, psi_rad, per_mot``. One row per simulated production: energy fraction of the invisible particle, angle of the recoil muon against the incoming one, and the
 expected number of such events per muon on target (S0 S1 !V1) in the whole target at the reference coupling. Rows of one mass together are one model point. The efficiency comes from the map in (x, psi').
 
 yields: ``mass_GeV, per_mot`` and perhaps ``efficiency_1, efficiency_2``. What is made per muon on target and not seen, at the reference coupling. Without efficiencies
@@ -86,7 +86,7 @@ def read_user_table(path: str | Path) -> UserTable:
     Parameters
     ----------
     path : str or Path
-        CSV; the forms stand at the head of this module.
+        CSV file in one of the forms described in this module's docstring.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def read_user_table(path: str | Path) -> UserTable:
     rows = np.array([_row(path, number, line, head) for number, line in numbered[1:]])
     table = UserTable({name: rows[:, i] for i, name in enumerate(head)}, str(path))
     if not table.has_events and len(table.masses) != len(rows):
-        msg = f"{path}: a mass stands twice: give every mass one row of yields"
+        msg = f"{path}: a mass is given twice: give every mass one row of yields"
         raise InputError(msg)
     for mass in table.masses:
         if not table.columns["per_mot"][table.columns["mass_GeV"] == mass].sum() > 0:
@@ -148,9 +148,9 @@ class Recast(Shown):
     Attributes
     ----------
     limits : SearchLimits
-        In signal strength: mu = 1 is the user's table.
+        Limits in signal strength: mu = 1 is the user's table.
     reference : float
-        Coupling that the table stands for.
+        Coupling to which the yields of the table correspond.
     power : float
         The yield grows as coupling ** power.
     uncovered : FloatArray
@@ -193,11 +193,11 @@ class Recast(Shown):
         return (self.limits.couplings(method) / self.limits.yields.g_ref) ** 2
 
     def couplings(self, method: str) -> FloatArray:
-        """The same as limits on the coupling."""
+        """Return the limits on the coupling."""
         return self.reference * self.strengths(method) ** (1.0 / self.power)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """One row per mass, as in recast.csv."""
+        """Return one row per mass, as in recast.csv."""
         yields = self.limits.yields
         for i, mass in enumerate(self.limits.masses):
             row = {
@@ -240,7 +240,7 @@ class Recast(Shown):
 
 
 def _from_events(table: UserTable, kinematic_map: KinematicMap) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Made per muon on target, efficiency, its error, and what is not covered, by mass."""
+    """Bosons per muon on target, efficiency, its error, and the fraction that is not covered, by mass."""
     mass, x, psi, weight = (table.columns[name] for name in EVENTS)
     produced, values, errors, uncovered = [], [], [], []
     for m in table.masses:
@@ -283,13 +283,13 @@ def recast(
     Parameters
     ----------
     table : UserTable
-        From `read_user_table`.
+        The user's table, from `read_user_table`.
     counting : Counting
         Exposure, backgrounds and counts.
     pile_up_loss : PileUpLoss
         Taken off the efficiency.
     reference : float
-        Coupling that the table stands for.
+        Coupling to which the yields of the table correspond.
     power : float
         The yield grows as coupling ** power.
     kinematic_map : KinematicMap, optional

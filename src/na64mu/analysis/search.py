@@ -1,4 +1,4 @@
-"""From an output folder, the Letter's numbers or one's own counts to limits: the one place where a limit is put together. Masses GeV.
+"""Limits from an output folder, the Letter's numbers or a user's own counts: the one place that computes a limit. Masses GeV.
 
 limits = na64mu.limits_of(counts=(0, 1), backgrounds={"momentum": (0.05, 0.03)}, mot=(1.2e10, 8e9), efficiency=0.1)
 limits.couplings("exact")
@@ -114,9 +114,9 @@ def counting_from(
     backgrounds : "own" or "letter"
         Estimated from the folder, or Table I scaled to its exposure.
     n_mot : float, optional
-        Project to so many muons on target: expected limits only.
+        Project to this number of muons on target: expected limits only.
     seed : int
-        Of bootstrap and toys.
+        Seed of bootstrap and toys.
 
     Returns
     -------
@@ -183,7 +183,7 @@ def limits_of(
     pile_up_loss : float or PileUpLoss, optional
         Part of the signal lost to pile-up; by default that of the Letter with "letter", else as measured for the table.
     masses : int or sequence of float
-        How many, even in ln m, besides the marked ones; or the masses [GeV].
+        Number of masses, even in ln m, besides the marked ones; or the masses [GeV].
     mass_range : (float, float), optional
         Ends of the scan [GeV]; by default 1 MeV to 5 GeV as far as the efficiency reaches.
     boson : str
@@ -193,13 +193,13 @@ def limits_of(
     detector : Detector or str
         Set-up: the layers of the target.
     method : Method or str
-        Of the cross-section.
+        Method for the production cross-section.
     form_factor : FormFactor or str
         Responses of the nucleus.
     g_ref : float
         Coupling of the signal in the likelihood.
     dark : DarkSector, optional
-        For the limits on y.
+        Dark sector for the limits on y.
     level : float
         Confidence level.
     progress : callable, optional
@@ -257,7 +257,7 @@ def targets_of(limits: SearchLimits, n: int = 25, *, progress: Callable[[], obje
 
 
 def _counting(source: Any, counts: Any, backgrounds: Any, mot: Any) -> Counting:
-    """What was counted, from whatever the user has."""
+    """Return the counting, from an output folder, the Letter's numbers or the user's own."""
     if (source is None) == (mot is None) or (source is not None and (counts is not None or backgrounds is not None)):
         msg = 'give either a result, its output folder, counts of `counting_from`, or "letter"; or your own mot=, backgrounds= and counts='
         raise InputError(msg)

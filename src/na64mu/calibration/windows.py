@@ -1,6 +1,6 @@
 """MIP windows of one detector: the thresholds that the Letter does not print, fitted from beam muons and kept as TOML.
 
-Energies GeV (VETO: MeV). Files stand in data/calibration/<detector tag>.toml and are made by `na64mu calibrate`.
+Energies GeV (VETO: MeV). Files are named data/calibration/<detector tag>.toml and are made by `na64mu calibrate`.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ def good_muons(summary: Summary, working_point: WorkingPoint | str | Path) -> Bo
     summary : Summary
         Columns of shape (n_events,).
     working_point : WorkingPoint, str or Path
-        Its cuts on p_in and on the number of tracks are used.
+        Working point whose cuts on p_in and on the number of tracks are used.
 
     Returns
     -------
@@ -223,14 +223,14 @@ def calibrate(summary: Summary, detector: DetectorLike, working_point: WorkingPo
     summary : Summary
         Columns `CALIBRATION_COLUMNS` and the energies, of shape (n_events,).
     detector : Detector, str or Path
-        Where the muons go, and the MIP energies that the beam cannot show.
+        Description that gives the path of the muons, and the MIP energies that the beam cannot show.
     working_point : WorkingPoint, str or Path
-        Its rule `mip`.
+        Working point with the rule `mip`.
 
     Returns
     -------
     peaks : dict of str to MipPeak
-        One per energy of the rule.
+        Fitted peaks, one per energy of the rule.
     n_muons : int
         Muons used.
 

@@ -54,7 +54,7 @@ VERBS = {
 
 
 class VerbContext(click.Context):
-    """The context of one verb: the group learns from it what was asked for, to say how an interrupted verb goes on."""
+    """The context of one verb: the group reads the command from it, to say how to continue an interrupted verb."""
 
     KEY = "na64mu.verb"
 
@@ -142,7 +142,7 @@ def _say_error(lines: Iterable[object]) -> None:
 
 
 def _further(ctx: click.Context) -> list[str]:
-    """How to go on, as no or one sentence."""
+    """Say how to continue, in one sentence or none."""
     verb = ctx.invoked_subcommand
     words = goes_on(verb, ctx.meta.get(VerbContext.KEY, {})) if verb in VERBS and VerbContext.KEY in ctx.meta else ""
     return [words] if words else []

@@ -25,7 +25,7 @@ __all__ = ("command",)
 @click.command(name="align", short_help="Align and calibrate the trackers with beam muons.")
 @click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path())
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="TOML file to write.")
-@click.option("--detector", metavar="TAG|FILE", help="Detector description to correct; stands for the tags in the files.")
+@click.option("--detector", metavar="TAG|FILE", help="Detector description to correct; replaces the tags in the files.")
 @click.option(
     "--field-off", multiple=True, metavar="FILE", help="File taken with the magnets off: straight tracks tell what bent ones cannot."
 )
@@ -60,7 +60,7 @@ def command(
     Tracks cannot see some common movements of all modules; the tables name them. With --fix they are known where three modules
     stay; --field-off tells the movement along the bend, which makes all momenta wrong.
 
-    The file that is written stands wherever a detector description is asked for: na64mu run FILES --detector alignment.toml.
+    The file that is written can be given wherever a detector description is asked for: na64mu run FILES --detector alignment.toml.
     The exit code is 3 if some input could not be read.
     """
     from na64mu.alignment.millepede import write_millepede

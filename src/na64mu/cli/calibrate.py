@@ -27,7 +27,7 @@ __all__ = ("command",)
 @click.option(
     "--selection", default="prl2024", show_default=True, help="Working point whose [mip] rule makes the windows: name or TOML file."
 )
-@click.option("--detector", default=None, help="Detector description (tag or TOML file) that stands for the tags in the files.")
+@click.option("--detector", default=None, help="Detector description (tag or TOML file) that replaces the tags in the files.")
 @click.option("--layout", default=None, help="Layout (TOML file) of a foreign tree.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True, help="Events per chunk.")
 @click.option("--json", "as_json", is_flag=True, help="Print the calibration as JSON instead of a table.")

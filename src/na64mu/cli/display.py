@@ -1,4 +1,4 @@
-"""`na64mu display`: one event drawn."""
+"""`na64mu display`: draws one event."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _known_ending(ctx: click.Context, param: click.Parameter, value: Path) -> Pa
 @click.command(name="display", short_help="Draw one event: hits, tracks and calorimeter cells.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--event", type=click.IntRange(min=0), default=0, show_default=True, help="Entry of the file, from 0.")
-@click.option("--detector", metavar="TAG|FILE", help="Detector description that stands for the tag in the file.")
+@click.option("--detector", metavar="TAG|FILE", help="Detector description that replaces the tag in the file.")
 @click.option("--layout", metavar="NAME|FILE", help="Layout that maps a foreign tree onto the raw tree.")
 @click.option(
     "-o",

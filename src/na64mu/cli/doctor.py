@@ -27,7 +27,7 @@ OPTIONAL = {
 
 
 class Finding(NamedTuple):
-    """One line: what was looked at, whether it is good (None: for information), and what was found."""
+    """A line of the report: what was examined, whether it is good (None: for information), and what was found."""
 
     what: str
     good: bool | None
@@ -82,7 +82,7 @@ def _cores() -> Finding:
 
 
 def _compiled_kernels() -> list[Finding]:
-    """Where compiled kernels are kept, whether they are found again, and why folders that come first are not used."""
+    """Report where compiled kernels are kept, whether they are found again, and why preferred folders are not used."""
     from na64mu.compiled.folder import NAMED, choose
 
     folder = choose()

@@ -1,4 +1,4 @@
-"""How a verb ends that does not come to its end: interrupted, asked to end, or with an error of the operating system; and how it goes on.
+"""Endings of a verb that does not finish (interrupted, terminated, or an error of the operating system), and how to continue.
 
 Also what a verb finds around it and puts back: the handler of a signal, a variable of the environment.
 """
@@ -39,7 +39,7 @@ def listen() -> Callable[[], None]:
 
 
 def own_backend() -> Callable[[], None]:
-    """Let matplotlib draw without a display, whatever an IDE or a notebook has left in the environment.
+    """Let matplotlib draw without a display, whatever backend an IDE or a notebook has set in the environment.
 
     Returns
     -------
@@ -67,19 +67,19 @@ def _terminated(number: int, frame: object) -> None:  # noqa: ARG001 (Python's s
 
 
 def goes_on(verb: str, parameters: VerbParameters) -> str:
-    """How to continue after an interruption.
+    """Say how to continue after an interruption.
 
     Parameters
     ----------
     verb : str
-        Its name.
+        Name of the verb.
     parameters : mapping
-        Of the command line, as the verb gets them.
+        Parameters of the command line, as the verb receives them.
 
     Returns
     -------
     str
-        One sentence with what is kept and how to go on; empty if nothing is kept.
+        One sentence that says what is kept and how to continue; empty if nothing is kept.
     """
     way = WAYS.get(verb)
     return "" if way is None else way(parameters)

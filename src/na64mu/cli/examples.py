@@ -112,6 +112,6 @@ def epilog(commands: tuple[str, ...], title: str) -> str:
     Returns
     -------
     str
-        As click takes it: its mark keeps the lines from being joined.
+        Epilog in the form that click expects: its mark keeps the lines from being joined.
     """
     return "\n".join(["\b", f"{title}:", *(f"  {command}" for command in commands)]) if commands else ""

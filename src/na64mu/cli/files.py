@@ -1,4 +1,4 @@
-"""The files that a command line names, looked at before any work is done."""
+"""Checks of the files on the command line before any work starts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_files(ctx: click.Context) -> None:
     Parameters
     ----------
     ctx : click.Context
-        Of a verb, with its parameters.
+        Context of a verb, with its parameters.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def check_files(ctx: click.Context) -> None:
 
 
 def _inputs(ctx: click.Context) -> Iterator[Path]:
-    """Everything on the command line that is the path of something, but for outputs."""
+    """Return all paths on the command line except outputs."""
     for name, value in ctx.params.items():
         if name in OUTPUTS:
             continue

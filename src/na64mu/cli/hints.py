@@ -1,4 +1,4 @@
-"""What a message about a mistyped word can add: the nearest word that exists."""
+"""Hints for messages about a mistyped word: the nearest known word."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ("Renamed", "nearest", "suggestion", "with_hint")
 
 #: A word in quotes at the beginning of click's message about a choice.
 QUOTED = re.compile(r"^'([^']*)' is not one of ")
-#: How a message of the library names a word that it does not know, and the words that it knows.
+#: Form in which a message of the library names an unknown word and the known ones.
 UNKNOWN = re.compile(r"'([^']*)'(?: in the output folder)?[:;,] (?:known are|there are) ([^;:()]+)")
 
 
@@ -22,14 +22,14 @@ def nearest(word: str, known: list[str] | tuple[str, ...] | dict[str, str]) -> s
     Parameters
     ----------
     word : str
-        As typed.
+        The word as typed.
     known : sequence of str
-        What there is.
+        Known words.
 
     Returns
     -------
     str
-        One of them, or nothing.
+        One of the known words, or an empty string.
     """
     import difflib
 
@@ -38,12 +38,12 @@ def nearest(word: str, known: list[str] | tuple[str, ...] | dict[str, str]) -> s
 
 
 def suggestion(message: str) -> str:
-    """What to add to a message of the library about an unknown name: of a detector, a selection, a process, a dataset.
+    """Suggest the nearest known name for a message about an unknown detector, selection, process or dataset.
 
     Parameters
     ----------
     message : str
-        As in "no detector description 'na64-2022': known are g4raw-indep-1, na64mu-2022".
+        Message such as "no detector description 'na64-2022': known are g4raw-indep-1, na64mu-2022".
 
     Returns
     -------
@@ -56,7 +56,7 @@ def suggestion(message: str) -> str:
 
 
 def with_hint(error: click.BadParameter) -> click.BadParameter:
-    """The same error with the nearest choice, where the option takes one of several words.
+    """Return the error with the nearest choice added, if the option takes one of several words.
 
     Parameters
     ----------

@@ -52,7 +52,13 @@ def _checked_range(context: click.Context, _parameter: click.Parameter, value: t
     metavar="NAME|FILE",
     help="Efficiency in (x, psi'), for other spins.",
 )
-@click.option("--alpha-d", type=click.FloatRange(min=0, min_open=True), default=0.1, show_default=True, help="Of a dark photon, for its y.")
+@click.option(
+    "--alpha-d",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="Dark coupling alpha_D of a dark photon, for its y.",
+)
 @click.option(
     "--pile-up-loss",
     type=click.FloatRange(0, 1, max_open=True),
@@ -69,7 +75,12 @@ def _checked_range(context: click.Context, _parameter: click.Parameter, value: t
     "--range", "mass_range", type=(float, float), callback=_checked_range, help="Lowest and highest mass [GeV]; by default 1 MeV to 5 GeV."
 )
 @click.option(
-    "--cross-section", "method", type=click.Choice(["tree", "ww", "iww"]), default="tree", show_default=True, help="Of the production."
+    "--cross-section",
+    "method",
+    type=click.Choice(["tree", "ww", "iww"]),
+    default="tree",
+    show_default=True,
+    help="Method for the production cross-section.",
 )
 @click.option(
     "--form-factor",
@@ -111,7 +122,7 @@ def _checked_range(context: click.Context, _parameter: click.Parameter, value: t
     "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.90, show_default=True, help="Confidence level."
 )
 @click.option("--detector", default="na64mu-2022", show_default=True, help="Tag or TOML file of the set-up: layers of the target.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of bootstrap and toys of the backgrounds.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of bootstrap and toys of the backgrounds.")
 @click.option(
     "--inspire", type=click.IntRange(1_000_000, 9_999_999), help="INSPIRE number of the publication, for the patch set; 9999999 without it."
 )
@@ -131,7 +142,7 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
 
     With --model the same for a scalar, pseudoscalar, axial vector, or a dark photon (epsilon = g / e): limits_MODEL.csv and a figure.
 
-    OUT is an output folder of `na64mu run`. With --published the Letter's exposure and backgrounds stand for it: what is then compared is signal yield and
+    OUT is an output folder of `na64mu run`. With --published the Letter's exposure and backgrounds replace it: what is then compared is signal yield and
     statistics. Writes limits.csv, yields.csv, systematics.csv, the pyhf likelihood (background_only.json, patchset.json), and figures.
     """
     boson = options["model"]

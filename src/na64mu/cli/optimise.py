@@ -26,7 +26,7 @@ __all__ = ("command",)
 @click.option(
     "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.90, show_default=True, help="Confidence level."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the bootstrap.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the bootstrap.")
 @click.option("--figure/--no-figure", default=True, show_default=True, help="Draw boxes.png.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of a table.")
 def command(

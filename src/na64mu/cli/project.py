@@ -39,7 +39,12 @@ __all__ = ("command",)
     "--masses", "n_masses", type=click.IntRange(min=2), default=25, show_default=True, help="Masses, even in ln m, from 1 MeV to 5 GeV."
 )
 @click.option(
-    "--cross-section", "method", type=click.Choice(["tree", "ww", "iww"]), default="tree", show_default=True, help="Of the production."
+    "--cross-section",
+    "method",
+    type=click.Choice(["tree", "ww", "iww"]),
+    default="tree",
+    show_default=True,
+    help="Method for the production cross-section.",
 )
 @click.option("--detector", "tag", default="na64mu-2022", show_default=True, help="Tag or TOML file of the set-up: layers of the target.")
 @click.option("--figure/--no-figure", default=True, show_default=True, help="Draw projection.png.")

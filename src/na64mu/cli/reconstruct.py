@@ -23,7 +23,7 @@ __all__ = ("command",)
 @click.option(
     "--selection", default="prl2024", show_default=True, metavar="NAME|FILE", help="Working point whose signal box is withheld in data."
 )
-@click.option("--detector", metavar="TAG|FILE", help="Detector description that stands for the tags in the files.")
+@click.option("--detector", metavar="TAG|FILE", help="Detector description that replaces the tags in the files.")
 @click.option("--layout", metavar="NAME|FILE", help="Layout that maps a foreign tree onto the raw tree.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True, help="Events per chunk.")
 @click.pass_context

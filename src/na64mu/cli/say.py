@@ -1,4 +1,4 @@
-"""Where sentences and tables leave the program: control characters of foreign names are written out, and no output encoding is too small."""
+"""Output of sentences and tables: control characters in foreign names are escaped, and every output encoding works."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ("LogFormatter", "any_encoding", "note", "table_console")
 
-#: What stands for a character that the output has no code for.
+#: Substitute for a character that the output's encoding lacks.
 PLAIN = {"±": "+-", "→": "->", "←": "<-", "×": "x", "…": "...", "−": "-", "–": "-", "—": "-", "·": "*", "≤": "<=", "≥": ">=", "≈": "~"}
 GREEK = {
     "α": "alpha",
@@ -86,7 +86,7 @@ class LogFormatter(logging.Formatter):
 
 
 def table_console(width: int = 130) -> Console:
-    """Where tables are printed: stdout, as wide as the terminal, or of a fixed width in a file or pipe.
+    """Return the console for tables: stdout, as wide as the terminal, or of a fixed width in a file or pipe.
 
     Parameters
     ----------

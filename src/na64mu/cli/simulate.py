@@ -72,7 +72,7 @@ def command(
     decay, kaon            a pion or kaon of the beam decays to a muon; only kaons
 
     The file holds the calibration triggers S0 S1 !V1 too, every --prescale-th of them; 0 leaves the physics triggers alone. Its `runs` tree
-    says how many muons on target it stands for.
+    says how many muons on target it represents.
     """  # noqa: D301  # click wants the character \\b before lines that it must not wrap
     from na64mu.common.deprecation import renamed
     from na64mu.detector import load_detector

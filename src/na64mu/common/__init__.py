@@ -1,1 +1,1 @@
-"""What every other folder may use: objects that show themselves, models that are read from TOML."""
+"""Tools that every other folder may use: objects with a printed form, models that are read from TOML."""

@@ -1,4 +1,4 @@
-"""Arguments of public functions: turned into what the function means, or refused in one sentence."""
+"""Arguments of public functions: converted to the type that the function needs, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def choice(value: object, kind: type[Member], name: str) -> Member:
     kind : type
         The enumeration.
     name : str
-        Of the argument, for the message.
+        Name of the argument, for the message.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def choice(value: object, kind: type[Member], name: str) -> Member:
 
 
 def one_of(value: Any, choices: Iterable[Any], name: str, error: type[Na64muError] = ArgumentError) -> Any:
-    """One of a few plain values, such as the strings or numbers of a Literal.
+    """Check that a value is one of a few plain values, such as the strings or numbers of a Literal.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def one_of(value: Any, choices: Iterable[Any], name: str, error: type[Na64muErro
     choices : iterable
         The plain values.
     name : str
-        Of the argument, for the message.
+        Name of the argument, for the message.
     error : type
         Exception to raise.
 
@@ -96,7 +96,7 @@ def one_of(value: Any, choices: Iterable[Any], name: str, error: type[Na64muErro
 
 
 def _short(value: object) -> str:
-    """How a wrong value is shown in a message: itself if that is short, else its type."""
+    """Return a wrong value as it is shown in a message: itself if it is short, else its type."""
     text = repr(value) if isinstance(value, str | bytes | int | float | list | tuple | dict | type(None)) else ""
     return text if 0 < len(text) < 80 else f"a value of type {type(value).__name__}"
 
@@ -134,7 +134,7 @@ def numbers(
     value : FloatArray or float
         A number or numbers, of any shape.
     name : str
-        Of the argument, with its unit, for the message.
+        Name of the argument with its unit, for the message.
     above, below : float
         Limits that are not allowed themselves.
     least, most : float
@@ -170,7 +170,7 @@ def numbers(
 
 
 def number(value: Any, name: str, **limits: Any) -> float:
-    """One finite number within limits; see `numbers`."""
+    """Return one finite number within limits; see `numbers`."""
     array = numbers(value, name, **limits)
     if array.ndim > 0:
         msg = f"{name} must be one number; found an array of shape {array.shape}"
@@ -186,7 +186,7 @@ def whole(value: Any, name: str, *, least: int = 0, most: int | None = None, err
     value : int
         The number; 3.0 is one, 3.5 and True are none.
     name : str
-        Of the argument, for the message.
+        Name of the argument, for the message.
     least, most : int
         Limits, which are allowed themselves.
     error : type
@@ -220,11 +220,11 @@ def file_name(value: Any, name: str, error: type[Na64muError] = InputError, want
     value : str or os.PathLike
         The name.
     name : str
-        Of the argument, for the message.
+        Name of the argument, for the message.
     error : type
         Exception to raise.
     wanted : str
-        What the message says is wanted.
+        Description of the expected value, for the message.
 
     Returns
     -------
@@ -258,7 +258,7 @@ def file_names(value: Any, name: str, error: type[Na64muError] = InputError, *, 
     value : str, os.PathLike or iterable of them
         One name, or a list, tuple, set, generator ... of names.
     name : str
-        Of the argument, for the message.
+        Name of the argument, for the message.
     error : type
         Exception to raise.
     may_be_none : bool

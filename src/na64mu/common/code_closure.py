@@ -1,4 +1,4 @@
-"""The source files that a function of the package can reach: its own code, everything that it imports, and the data that these read.
+"""The source files that a function of the package can reach: its own code, all its imports, and the data that these modules read.
 
 Imports are found in the text of the files, without running anything. Of the module of the function itself only what the function can reach
 counts: its imports at the top, and those of the functions and classes that it names. Of a package (`__init__.py`) counts what binds the
@@ -35,7 +35,7 @@ def code_closure(function: Callable[..., Any], root: Path = ROOT) -> tuple[Path,
     Parameters
     ----------
     function : callable
-        Of a module of the package, or of one that imports it.
+        A function of a module of the package, or of one that imports it.
     root : Path
         Folder of the package.
 
@@ -74,7 +74,7 @@ def closure_hash(function: Callable[..., Any], root: Path = ROOT) -> str:
     Parameters
     ----------
     function : callable
-        Of a module of the package, or of one that imports it.
+        A function of a module of the package, or of one that imports it.
     root : Path
         Folder of the package.
 
@@ -143,14 +143,14 @@ def _reached(tree: ast.Module, name: str) -> list[ast.stmt]:
 
 
 class _Import(NamedTuple):
-    """What is imported: a module, or a name of it (which may be a module too)."""
+    """An import: a module, or a name in it (which may be a module too)."""
 
     module: str
     name: str = ""
 
 
 def _imports(nodes: Iterable[ast.AST], package: str, *, for_types: bool = False) -> Iterator[_Import]:
-    """What some statements import; imports for annotations only are left out."""
+    """Return what some statements import; imports for annotations only are left out."""
     for node in nodes:
         if not for_types and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             yield from _imports(node.orelse, package)

@@ -1,4 +1,4 @@
-"""Old names that still work for one release, with a warning that says the new one.
+"""Old names that still work for one release, with a warning that gives the new name.
 
 A name of the public interface (a module, a function, an option, a choice) that is renamed in release 0.N works until release 0.N+1 is out.
 The old name of a module is imported as the new module itself, so that classes and errors stay the same objects.
@@ -70,7 +70,7 @@ MOVED_MODULES: dict[str, str] = {
 
 
 def renamed(old: str, new: str) -> str:
-    """What is said of an old name.
+    """Return the warning about an old name.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def warn_renamed(old: str, new: str, *, stacklevel: int = 2) -> None:
     old, new : str
         The names, as a user writes them.
     stacklevel : int
-        As for `warnings.warn`, counted from the caller.
+        Stack level as for `warnings.warn`, counted from the caller.
     """
     import warnings
 

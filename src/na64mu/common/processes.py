@@ -1,4 +1,4 @@
-"""Processes that work for this one: they end when it ends, however it ends, and they never run a user's script again."""
+"""Worker processes: they end when this process ends, however it ends, and they never run a user's script again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOK_EVERY = 0.5  # s
 IDLE = 120  # seconds after which kept workers end
 
 #: Bytes by which a worker may grow before it is replaced: several chunks of the default size. loky would take the size of a chunk for a
-#: leak and start workers anew all the time.
+#: leak and restart workers all the time.
 LEAK = 4_000_000_000
 
 
@@ -35,7 +35,7 @@ def end_with(parent: int) -> None:
 def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(LOOK_EVERY)
-    os._exit(1)  # nobody waits for a result any more
+    os._exit(1)  # no process waits for a result any more
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def pool(workers: int, *, keep: bool = False) -> Iterator[Any]:
     Parameters
     ----------
     workers : int
-        How many.
+        Number of processes.
     keep : bool
         Leave them for the next call for a while: they have imported everything and loaded the compiled kernels.
 
@@ -79,7 +79,7 @@ def pool(workers: int, *, keep: bool = False) -> Iterator[Any]:
 
 @contextmanager
 def without_script() -> Iterator[None]:
-    """Start processes that do not run the user's script once more.
+    """Start processes that do not run the user's script again.
 
     A process that is started afresh imports the script of the one that started it. Without `if __name__ == "__main__":` the script
     would start its work again there. Workers get what they need by value.

@@ -1,4 +1,4 @@
-"""How an object looks: one small table, as text for a terminal and as HTML for Jupyter; both stay short whatever is in it."""
+"""Printed form of objects: a small table, as text for a terminal and as HTML for Jupyter; both stay short whatever the content."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Table:
     Attributes
     ----------
     title : str
-        One line of what it is.
+        Title, one line.
     headings : tuple of str
         One per column; empty for a table without.
     rows : tuple of tuple of str
@@ -43,7 +43,7 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def cut(self, most: int) -> Table:
-        """The same with at most so many rows and a note that says how many there are."""
+        """Return the table with at most so many rows and a note that says how many there are."""
         if len(self.rows) <= most:
             return self
         return replace(self, rows=self.rows[:most], notes=(f"{len(self.rows) - most} more rows", *self.notes))
@@ -99,7 +99,7 @@ class Shown(ABC):
 
     @abstractmethod
     def _table(self) -> Table:
-        """What is shown."""
+        """Return the table that is shown."""
 
     def __repr__(self) -> str:
         return self._table().text()

@@ -92,7 +92,7 @@ def toml_lines(table: dict[str, Any], prefix: tuple[str, ...] = ()) -> list[str]
     table : dict
         Strings, numbers, lists and tables; no None.
     prefix : tuple of str
-        Where the table stands.
+        Keys that lead to the table, outermost first.
 
     Returns
     -------

@@ -1,13 +1,13 @@
-"""Compiled kernels on disk: one file for each kernel and kind of arguments, named by the hash of everything it depends on.
+"""Compiled kernels on disk: one file for each kernel and argument types, named by the hash of everything it depends on.
 
 The key holds the texts of all source files that the kernel can reach (sources.py), the code and constants that it uses in memory
 (contents.py), the types of its arguments, the flags with which it is compiled, the versions of Python, numba, llvmlite and this format,
 and the processor with its features. Times of files are no part of it. Whatever of these changes, another file is read or made; the
-old one stays for those who still have the old code, and is removed when nobody has used it for `KEPT` days: every use of a file sets
-its time anew, and a process that compiles something looks for old ones once a day.
+old one stays for those who still have the old code, and is removed when it has not been used for `KEPT` days: every use of a file sets
+its time again, and a process that compiles something looks for old ones once a day.
 
 A file is written under another name and then renamed, and begins with the hash of its content: one that is cut short or changed is
-compiled anew, and so is one that belongs to another user. A disk that is full costs the time to compile, and a warning.
+compiled again, and so is one that belongs to another user. A disk that is full costs the time to compile, and a warning.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class KernelCache(NullCache):
             _say_once(f"compiled kernels cannot be kept in {folder}: {error.strerror or error}")
 
     def _key(self, sig: Any, codegen: Any) -> str:
-        """Everything that the compiled kernel depends on, as text."""
+        """Return everything that the compiled kernel depends on, as text."""
         function, arguments = self._function, normalize_signature(sig)[0]
         modules = frozenset({str(function.__module__)}).union(*(modules_of(kind) for kind in arguments))
         inside = contents(function)
@@ -171,7 +171,7 @@ _LOOKED_AT: set[Path] = set()
 
 
 def _once_in_a_process(folder: Path) -> None:
-    """What is done when the first kernel was compiled: say that numba is new, and look for old files once a day."""
+    """After the first kernel was compiled, say if this numba is untried, and look for old files once a day."""
     if folder in _LOOKED_AT:
         return
     _LOOKED_AT.add(folder)
@@ -184,14 +184,14 @@ def _once_in_a_process(folder: Path) -> None:
 
 
 def remove_old(folder: Path, days: float = KEPT) -> int:
-    """Remove compiled kernels that nobody has used for some days, and what interrupted processes have left.
+    """Remove compiled kernels that have not been used for some days, and leftovers of interrupted processes.
 
     Parameters
     ----------
     folder : Path
-        Of compiled kernels.
+        Folder of compiled kernels.
     days : float
-        Without use.
+        Days without use after which a file is removed.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a kernel is made of in memory: its own code, that of the functions it calls, and the values that numba freezes into it.
+"""Content of a kernel in memory: its own code, the code of the functions it calls, and the values that numba freezes into it.
 
 The files on disk may be newer than what a process has imported, and a constant may have been computed from something that is no source
 file; both are seen here. What is no reference by name (a method of an argument, an instruction) is covered by sources.py.
@@ -59,7 +59,7 @@ def contents(function: FunctionType) -> Contents:
 
 
 def _growing(met: dict[FunctionType, None]) -> Iterator[FunctionType]:
-    """Keys of a dictionary that grows while it is gone through."""
+    """Keys of a dictionary that grows during the iteration."""
     done = 0
     while done < len(met):
         for function in list(met)[done:]:
@@ -85,7 +85,7 @@ def _names(code: CodeType) -> frozenset[str]:
 
 
 def _values(function: FunctionType) -> Iterator[tuple[str, object]]:
-    """What a function refers to: variables of its module, those of other modules by attribute, and what it closes over."""
+    """Return what a function refers to: variables of its module, those of other modules by attribute, and the variables of its closure."""
     names, place = _names(function.__code__), function.__globals__
     for name in sorted(names):
         value = place.get(name, _ABSENT)
@@ -134,7 +134,7 @@ def modules_of(kind: Any) -> frozenset[str]:
     Parameters
     ----------
     kind : numba type
-        Of an argument.
+        Type of an argument.
 
     Returns
     -------

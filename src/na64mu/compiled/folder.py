@@ -1,8 +1,8 @@
-"""The folder of compiled kernels: chosen once in a process, and never one into which somebody else could put code.
+"""The folder of compiled kernels: chosen once in a process, and never one to which another user could write code.
 
 In this order: $NA64MU_CACHE, $NUMBA_CACHE_DIR, the folder of the package, the user's cache folder, and a private temporary folder,
 which the processes that this one starts share and which is removed at the end. A folder is taken if a file can be written to it, and
-if nobody but this user and root can change it or one of the folders above it.
+if only this user and root can change it or one of the folders above it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ("KernelFolder", "choose", "kernel_folder", "unsafe")
 
 #: Environment variables in which a user names the folder.
 NAMED = ("NA64MU_CACHE", "NUMBA_CACHE_DIR")
-#: Environment variable that tells the processes of one run the temporary folder of the first.
+#: Environment variable that passes the temporary folder of the first process of a run to the others.
 OF_THIS_RUN = "NA64MU_CACHE_OF_THIS_RUN"
 
 
@@ -53,13 +53,13 @@ def unsafe(folder: Path) -> str | None:
     Parameters
     ----------
     folder : Path
-        Without symbolic links (resolved); it, and some above it, need not exist yet.
+        Resolved path without symbolic links; it and some of its parents need not exist yet.
 
     Returns
     -------
     str or None
-        It, or one above it, belongs to another user or can be changed by others. A folder above may be one like the temporary
-        folder, where everybody can write and nobody can remove what belongs to another.
+        Reason: the folder or a parent belongs to another user or can be changed by others. A parent may be one like the temporary
+        folder, where every user can write and none can remove the files of another.
     """
     if not hasattr(os, "getuid"):
         return None
@@ -101,7 +101,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _package_folder() -> Path:
-    """In the folder of the package, where Python keeps its own compiled files."""
+    """Return the folder of the package in which Python keeps its own compiled files."""
     return Path(__file__).resolve().parents[1] / "__pycache__" / "kernels"
 
 
@@ -173,7 +173,7 @@ def kernel_folder() -> KernelFolder:
     Returns
     -------
     KernelFolder
-        The same at every call, whatever becomes of the environment.
+        The same folder at every call, even if the environment changes.
     """
     inherited = os.environ.get(OF_THIS_RUN)
     folder = choose()
@@ -184,7 +184,7 @@ def kernel_folder() -> KernelFolder:
 
 
 def sentences(folder: KernelFolder) -> list[str]:
-    """What a user should know of the folder: that the one they named is not used, and that kernels are not kept."""
+    """Tell the user if the folder that they named is not used, or if kernels are not kept."""
     said = [problem for problem in folder.problems if problem.startswith(NAMED)]
     if not folder.persists:
         where = f"in {folder.path}" if folder.path is not None else "in memory"

@@ -66,7 +66,7 @@ def check(options: type = CPUTargetOptions, result: type = CompileResult) -> Non
 
 
 def untried(version: str = numba.__version__) -> str | None:
-    """One sentence if this version of numba was not tried, else None."""
+    """Return a sentence if this version of numba was not tried, else None."""
     if ".".join(version.split(".")[:2]) in TRIED:
         return None
     return f"numba {version} was not tried with this version of na64mu (tried: {', '.join(TRIED)}); `pytest tests/compiled` tries it"

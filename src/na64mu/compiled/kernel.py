@@ -32,7 +32,7 @@ __all__ = (
 #: A compiled function has no types for Python: many kernels have no annotations, and take arrays of several types.
 Decorator = Callable[[Callable[..., Any]], Any]
 
-#: Rounding may differ between the vectorised and the scalar form of a formula; not-a-number stays what it is.
+#: Rounding may differ between the vectorised and the scalar form of a formula; NaN remains NaN.
 FASTMATH = frozenset({"contract", "nsz", "arcp"})
 
 
@@ -44,9 +44,9 @@ def _form(signature: str | None = None, *, kept: bool = True, **options: Any) ->
     signature : str, optional
         Types of the arguments, to compile at once and for no others; without it, at the first call with arguments of some types.
     kept : bool
-        Whether what is compiled is kept on disk; not needed for what is always written out where it is called.
+        Whether compiled code is kept on disk; not needed for a function that is always inlined.
     **options
-        Of `numba.njit`.
+        Options of `numba.njit`.
 
     Returns
     -------
@@ -68,14 +68,14 @@ def _form(signature: str | None = None, *, kept: bool = True, **options: Any) ->
     return decorate
 
 
-#: Serial compiled function without reference counts: it must not allocate (whoever calls it hands over all scratch arrays).
+#: Serial compiled function without reference counts: it must not allocate (the caller passes all scratch arrays).
 #: numba counts a reference whenever an array is taken out of a tuple, in a loop too: two thirds of the time of a search.
 kernel = _form(nogil=True, _nrt=False)
 
 #: The same for functions that only other kernels call: without the wrappers for Python, which cost more to compile than they do.
 inner_kernel = _form(nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
-#: The same, written out where it is called. A call hands over every array of a tuple as seven numbers: functions that take whole
+#: The same, inlined into its caller. A call passes every array of a tuple as seven numbers: functions that take whole
 #: tuples and do little with them spend most of their time on that.
 inlined_kernel = _form(nogil=True, _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
@@ -96,12 +96,12 @@ step_formula = _form(kept=False, nogil=True, error_model="numpy")
 
 
 def typed_kernel(signature: str | None) -> Decorator:
-    """The form of a function that is compiled at once, for one kind of arguments: they are converted, not compiled for anew.
+    """The form of a function that is compiled at once, for one kind of arguments: others are converted, and no other form is compiled.
 
     Parameters
     ----------
     signature : str or None
-        As "void(float64[:, ::1], int64)"; None if the types are known at the first call only.
+        Signature such as "void(float64[:, ::1], int64)"; None if the types are known at the first call only.
 
     Returns
     -------

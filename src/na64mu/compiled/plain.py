@@ -21,7 +21,7 @@ def plain(function: Callable[..., Any]) -> Any:
     Parameters
     ----------
     function : callable
-        Of a kernel.
+        Python function of a kernel.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Named tuples handed from kernel to kernel by their address.
+"""Named tuples passed from kernel to kernel by their address.
 
 numba hands a tuple over field by field. A set-up has a hundred arrays of seven words each, which every call of a small kernel would
 copy; a reference is one word, and its attributes read as those of the tuple.

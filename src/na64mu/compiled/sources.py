@@ -70,7 +70,7 @@ def stamp(modules: frozenset[str]) -> str:
     Parameters
     ----------
     modules : frozenset of str
-        Where a kernel and the types of its arguments are defined.
+        Modules in which a kernel and the types of its arguments are defined.
 
     Returns
     -------

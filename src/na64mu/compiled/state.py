@@ -1,4 +1,4 @@
-"""Objects that hand their state, one array, from kernel to kernel by its address: one word instead of the seven of an array."""
+"""Objects that pass their state, one array, from kernel to kernel by its address: one word instead of the seven of an array."""
 
 from __future__ import annotations
 

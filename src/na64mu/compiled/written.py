@@ -1,4 +1,4 @@
-"""Modules whose source is written by the program: imported from memory, so that no file of code has to be trusted."""
+"""Modules with generated source: imported from memory, so that no file of code has to be trusted."""
 
 from __future__ import annotations
 

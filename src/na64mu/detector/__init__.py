@@ -1,4 +1,4 @@
-"""What the apparatus is: planes, magnets, calorimeters and counters, each number with its source."""
+"""Description of the apparatus: planes, magnets, calorimeters and counters, each number with its source."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Alignment file: corrections to a detector description and what its trackers do, measured with tracks, kept as TOML.
+"""Alignment file: corrections to a detector description and the performance of its trackers, measured with tracks, kept as TOML.
 
-Lengths mm, angles rad, times ns. It is made by `na64mu align` and stands wherever a detector description is asked for:
+Lengths mm, angles rad, times ns. It is made by `na64mu align` and can be given wherever a detector description is asked for:
 the description it was made for is loaded and corrected. Its content depends on the events only: no dates, no paths.
 """
 
@@ -34,7 +34,7 @@ class AlignmentInput(_Model):
 
 
 class ModuleCorrection(_Model):
-    """What is added to centre and rotation of one module. An error that is missing: left as the description has it.
+    """Corrections added to centre and rotation of one module. A missing error means that the value of the description is kept.
 
     Errors are those inside the frame that the modes of the file fix; `shift` and the like of the whole spectrometer come on top.
     """
@@ -114,7 +114,7 @@ class Alignment(_Model):
             raise ValueError(msg)
         for what, names in (("modules", [m.name for m in self.modules]), ("straws", [s.name for s in self.straws])):
             if len(set(names)) != len(names):
-                msg = f"{what}: a name stands twice in {names}"
+                msg = f"{what}: a name is given twice in {names}"
                 raise ValueError(msg)
         return self
 

@@ -1,7 +1,7 @@
 """Conditions of a run: channels that are dead or noisy, noise, thresholds, cross-talk, and the sampling ADCs, kept as TOML.
 
-Charges ADC counts, times ns. A file of the kind "conditions" names the description it belongs to and stands wherever a
-detector description is asked for, as an alignment does; the one that ships with the package holds for every detector without one.
+Charges ADC counts, times ns. A file of the kind "conditions" names the description it belongs to and can be given wherever
+a detector description is asked for, like an alignment; the one that ships with the package holds for every detector without one.
 
 Planes are named as everywhere: mm5_x, gem2_y, bms3, st4_y1 (layer 1 of view y); calorimeters ecal0 (preshower), ecal1, vhcal,
 hcal1, hcal2, with the channel ix * n_y + iy; veto (end) and counter (id).
@@ -101,7 +101,7 @@ class Sampling(Element):
 
 
 class Conditions(Element):
-    """Everything that changes from run to run but not the apparatus."""
+    """Conditions that change from run to run while the apparatus stays the same."""
 
     format_version: Count
     kind: Literal["conditions"]
@@ -124,7 +124,7 @@ class Conditions(Element):
             raise ValueError(msg)
         planes = [c.plane for c in self.channels]
         if len(set(planes)) != len(planes):
-            msg = f"channels: a plane stands twice in {planes}"
+            msg = f"channels: a plane is named twice in {planes}"
             raise ValueError(msg)
         for name, sections in (("counter", 1), ("veto", 1), ("ecal", 2), ("vhcal", 1), ("hcal", 1)):
             if len(getattr(self, name).counts) != sections:
@@ -138,7 +138,7 @@ class Conditions(Element):
         return f"conditions={self.title} ({content_hash(self.model_dump(mode='json'))[:12]})"
 
     def of(self, plane: str) -> Channels:
-        """What is special about a plane; without dead or noisy channels if nothing is."""
+        """Return the conditions of a plane; without dead or noisy channels if none are given."""
         return next((c for c in self.channels if c.plane == plane), Channels(source="inferred: nothing special", plane=plane))
 
 

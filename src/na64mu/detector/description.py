@@ -81,7 +81,7 @@ class Detector(Shown, BaseModel):
         }
         for kind, names in named.items():
             if len(set(names)) != len(names):
-                msg = f"{kind}: an element stands twice in {names}"
+                msg = f"{kind}: an element is named twice in {names}"
                 raise ValueError(msg)
         if {c.name for c in self.counters} != {"S0", "S1", "V1", "S4", "S_mu"}:
             msg = f"counters: S0, S1, V1, S4 and S_mu are needed, found {[c.name for c in self.counters]}"
@@ -131,7 +131,7 @@ class Detector(Shown, BaseModel):
         return named | {f"st{s.module}": s for s in self.straws}
 
     def replaced(self, modules: Mapping[str, Tracker]) -> Self:
-        """The same set-up with other tracker modules in the place of some.
+        """Return the set-up with some tracker modules replaced.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class Detector(Shown, BaseModel):
         return type(self)(**fields)
 
     def operated(self, conditions: Conditions | str | Path) -> Self:
-        """The same set-up under other conditions.
+        """Return the set-up under other conditions.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""A detector description as people read it: its elements in order along the beam, each with the numbers one looks for first."""
+"""Overview of a detector description: its elements in order along the beam, each with its most important numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNITS = "lengths mm, fields T, momenta GeV/c, times ns, calorimeter energies GeV
 
 
 class Row(NamedTuple):
-    """One element: position along z [mm], name, type, centre and half size in x and y [mm], what it measures or does."""
+    """An element: position along z [mm], name, type, centre and half size in x and y [mm], what it measures or does."""
 
     z: str
     name: str

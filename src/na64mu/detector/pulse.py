@@ -1,4 +1,4 @@
-"""Shape of a pulse behind the shaper of a sampling ADC, shared by whoever makes waveforms and whoever reads them. Times ns."""
+"""Shape of a pulse behind the shaper of a sampling ADC, shared by simulation and reconstruction of waveforms. Times ns."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class RawBatch:
         events : ak.Array
             Raw events with one list of records per collection.
         collections : iterable of str, optional
-            Collections to read; others stay untouched (and unread). All nine without it, each in the tier in which it stands.
+            Collections to read; others stay untouched (and unread). By default all nine, each in the tier in which it is stored.
 
         Returns
         -------
@@ -192,7 +192,7 @@ def as_type(column: AnyArray, kind: np.dtype, name: str) -> AnyArray:
     Raises
     ------
     InputError
-        If a float stands where an integer belongs, or an integer is outside the range of `kind`.
+        If there is a float where an integer belongs, or an integer is outside the range of `kind`.
     """
     if column.dtype != kind:
         if column.dtype.kind not in ("iub" if kind.kind in "iu" else "iubf"):

@@ -1,4 +1,4 @@
-"""What hits and events can do: awkward behaviours of the raw tree's collections and of the event itself.
+"""Methods of hits and events: awkward behaviours of the raw tree's collections and of the event itself.
 
 Times ns, charges ADC counts, energies GeV (counters and VETO: MeV). Every method works on a whole collection
 (shape (n_events, var)) and reads only the columns it names.
@@ -117,7 +117,7 @@ class CounterHit(TimedHit):
 
 @ak.mixin_class(behavior)
 class VetoHit(TimedHit):
-    """One photomultiplier end of a VETO panel; energy in MeV on the scale of the whole panel."""
+    """A photomultiplier end of a VETO panel; energy in MeV on the scale of the whole panel."""
 
     @property
     def panel(self) -> Any:
@@ -189,7 +189,7 @@ class Waveform(NanoCollection):
         return ak.concatenate([self[name][..., np.newaxis] for name in SAMPLES], axis=-1)
 
     def is_saturated(self, ceiling: int = 4095) -> Any:
-        """Whether a sample stands at the ceiling of the ADC."""
+        """Whether a sample is at the ceiling of the ADC."""
         return ak.any(self.samples >= ceiling, axis=-1)
 
 
@@ -218,18 +218,18 @@ class RawEvent(NanoEvents):
 
     @property
     def has_waveforms(self) -> bool:
-        """Whether calorimeters and counters stand as waveforms."""
+        """Whether calorimeters and counters are stored as waveforms."""
         return any(name in WAVEFORMS for name in ak.fields(self))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        """What Jupyter and IPython show; `repr` stays awkward's, which arrays of events use for their entries."""
+        """Return the form that Jupyter and IPython show; `repr` remains awkward's, which arrays of events use for their entries."""
         if isinstance(self, ak.Record):
             table = self._table()
             return {"text/plain": table.text(), "text/html": table.html()}
         return super()._repr_mimebundle_(include, exclude)
 
     def _table(self) -> Table:
-        """One event: what was hit, and the energies. Of events in a file this reads the columns it shows."""
+        """Return a table of the event: what was hit, and the energies. For events in a file it reads the columns that it shows."""
         bits = int(self["trigger"])
         met = ", ".join(name for name, bit in TRIGGER_BITS.items() if bits >> bit & 1) or "none"
         kind = "simulated event" if self.is_simulation else "event"

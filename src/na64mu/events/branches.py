@@ -1,4 +1,4 @@
-"""Names of branches in a tree: the one place where a name that somebody wrote is turned into a branch, sub-branch or leaf.
+"""Names of branches in a tree: the one place that translates a user's name to a branch, sub-branch or leaf.
 
 A name is the full path as the tree lists it (``evt/hits/hits.x``; ``/`` and ``.`` are the same, lengths such as ``[10]`` may be left
 out), or its end (``x``) where only one branch has it. A leaf of a leaf list is ``branch.leaf``. A full path wins over an end.
@@ -18,7 +18,7 @@ __all__ = ("Branch", "branches_of", "find_branch", "near_names", "read_branch", 
 
 
 class Branch(NamedTuple):
-    """Where a column of a tree is: the path of its branch, and its leaf where the branch has several."""
+    """Location of a column of a tree: the path of its branch, and its leaf if the branch has several."""
 
     path: str
     leaf: str = ""
@@ -28,7 +28,7 @@ class Branch(NamedTuple):
 
 
 def branches_of(tree: Any) -> list[Branch]:
-    """Everything in a tree that can be read by a name.
+    """Return all branches, sub-branches and leaves of a tree that can be read by a name.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def find_branch(tree: Any, name: str) -> Branch | None:
     tree : uproot.TTree or uproot RNTuple
         The tree.
     name : str
-        As the head of this module says.
+        Name of the branch, in one of the forms that this module's docstring describes.
 
     Returns
     -------

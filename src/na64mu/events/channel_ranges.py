@@ -26,7 +26,7 @@ class Outside:
     rows : IntArray
         Indices of the rows, shape (n_bad,).
     reason : str
-        What the first of them has, and what the detector has.
+        Address of the first of them, and the range of the detector.
     """
 
     field: str
@@ -53,7 +53,7 @@ class ChannelLimits:
     def table(self) -> IntArray:
         """Number of channels of each element, 0 where there is none; one axis per leading field."""
         top = [max(key[axis] for key in self.sizes) for axis in range(len(self.fields) - 1)]
-        table = np.zeros([n + 2 for n in top], np.int64)  # the last place of an axis stands for everything beyond
+        table = np.zeros([n + 2 for n in top], np.int64)  # the last place of an axis covers everything beyond
         for key, size in self.sizes.items():
             table[key] = size
         return table

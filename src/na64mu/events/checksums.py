@@ -52,7 +52,7 @@ class Checksums:
             self.branches.setdefault(name, []).append(_crc(column))
 
     def to_json(self) -> str:
-        """As it is written."""
+        """Return the header as it is written."""
         return json.dumps(
             {"format_version": 1, "borders": self.borders, "branches": self.branches, "runs": self.runs, "n_runs": self.n_runs}
         )
@@ -81,7 +81,7 @@ class Checksums:
         return found
 
     def verify(self, batch: RawBatch, start: int) -> None:
-        """Raise an InputError that names the first branch that is gone or has other numbers than were written; arguments as of `wrong`."""
+        """Raise an InputError that names the first branch that is missing or has changed values; arguments as in `wrong`."""
         gone = sorted(set(self.branches) - {name for name, _ in columns_of(batch, 0, 0)})
         if gone:
             msg = f"branch {gone[0]!r} was written and is not there, the file is damaged; copy or make it again"
@@ -101,7 +101,7 @@ def _crc(column: AnyArray) -> int:
 
 
 def columns_of(batch: RawBatch, low: int, high: int) -> Iterable[tuple[str, AnyArray]]:
-    """Branches of the events low to high - 1 of a batch, as they stand in the tree."""
+    """Branches of the events low to high - 1 of a batch, as they are stored in the tree."""
     for name, column in batch.scalars.items():
         yield name, column[low:high]
     for name, collection in batch.collections.items():
@@ -117,7 +117,7 @@ def runs_checksum(rows: Sequence[Mapping[str, Any]]) -> int:
     Parameters
     ----------
     rows : sequence of mapping
-        One per (run, config), with every field of na64mu.events.schema_v1.RUNS.
+        Bookkeeping rows, one per (run, config), with every field of na64mu.events.schema_v1.RUNS.
 
     Returns
     -------
@@ -133,9 +133,9 @@ def read_checksums(file: Any, path: str | Path) -> Checksums | None:
     Parameters
     ----------
     file : uproot.ReadOnlyDirectory
-        From na64mu.events.root_io.open_file.
+        Open file, from na64mu.events.root_io.open_file.
     path : str or Path
-        Its path, for the message.
+        Path of the file, for the message.
 
     Returns
     -------

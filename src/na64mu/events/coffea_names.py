@@ -32,7 +32,7 @@ TRIED = ((2026, 5), (2026, 9))
 
 
 def _missing(error: Exception) -> Na64muError:
-    """What is said of a release that lacks a name."""
+    """Return the message about a release that lacks a name."""
     (first_year, first_month), (last_year, last_month) = TRIED
     tried = f"{first_year}.{first_month} to {last_year}.{last_month}"
     msg = f"coffea {metadata.version('coffea')} lacks a name that na64mu needs ({error}): install one that was tried, {tried}"
@@ -51,7 +51,7 @@ except (ImportError, AttributeError) as missing:
 
 
 def unknown_release(version: str | None = None) -> str | None:
-    """What to know of a release of coffea that was not tried.
+    """Return the warning about a release of coffea that was not tried.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def file_meta(dataset: str, path: str, tree: str) -> Any:
     Parameters
     ----------
     dataset, path, tree : str
-        What the fileset says of the file.
+        Dataset, path and tree of the file in the fileset.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a check of a file found: findings, the report they make, and how they are collected chunk by chunk."""
+"""Findings of the check of a file, their report, and their collection chunk by chunk."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ FIRST_ENTRIES = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with a file.
+    """A defect of a file.
 
     Attributes
     ----------
     severity : str
-        "error": the file does not have the raw-tree form; "warning": it reads, but look at it.
+        "error": the file does not have the raw-tree form; "warning": it can be read, but should be inspected.
     code : str
         Kind of the finding, for machines.
     branch : str
         Branch (or field of `runs`, as runs.<field>) it is about; may be empty.
     message : str
-        What is wrong and what was expected.
+        Description of the defect and of what was expected.
     entries : tuple of int
         First entries where it occurs; empty if it is about the whole file.
     count : int
-        How many times it occurs.
+        Number of occurrences.
     """
 
     severity: Severity
@@ -59,7 +59,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Everything that was found in one file.
+    """All findings in one file.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which files a layout is for: those that it fits. A file that has the raw-tree form already is read as it is."""
+"""Selects the files that a layout applies to: those that it fits. A file that has the raw-tree form already is read as it is."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def layout_of(file: Any, path: str | Path, layout: Layout | None) -> Layout | No
     Parameters
     ----------
     file : uproot.ReadOnlyDirectory
-        From open_file.
+        Open file, from open_file.
     path : str or Path
-        Its path.
+        Path of the file.
     layout : Layout, optional
         The one that was given.
 
@@ -73,5 +73,5 @@ def layouts_of(paths: Iterable[str], layout: Layout | None) -> dict[str, Layout 
                 with sentence_for(path), open_file(path) as file:
                     found[path] = layout_of(file, path, layout)
             except InputError:
-                continue  # whoever reads it says so
+                continue  # the reader reports it
     return found if any(found.values()) else dict.fromkeys(found, layout)

@@ -39,14 +39,14 @@ def run_branches(layout: Layout) -> dict[str, str]:
 
 
 def need_branches(keys: Mapping[str, str], trees: Sequence[Any], label: str, path: Any, layout: Layout) -> None:
-    """Check that every branch that a layout names is in one of the trees, and only one is meant.
+    """Check that every branch that a layout names is in exactly one of the trees.
 
     Parameters
     ----------
     keys : mapping
         Branch -> key of the layout.
     trees : sequence of uproot.TTree or uproot RNTuple
-        Where it may be.
+        Trees in which the branch may be.
     label, path
         Trees and file, for the message.
     layout : Layout

@@ -19,7 +19,7 @@ class ForeignEvent(NanoEvents):
     """An event of a foreign tree that carries the layout by which it maps onto the raw tree."""
 
     def read_batch(self) -> RawBatch:
-        """The same entries of the same file in the form of the raw tree.
+        """Read the same entries of the file in the form of the raw tree.
 
         Returns
         -------

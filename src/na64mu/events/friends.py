@@ -1,4 +1,4 @@
-"""Friend trees: branches of the same events that stand in several trees, entry by entry, of one file or of several.
+"""Friend trees: branches of the same events that are stored in several trees, entry by entry, of one file or of several.
 
 A layout names them as `trees.friends`. A branch is taken from the first tree that has it, the tree of the events first, as ROOT
 does. Entry i of every tree must be the same event: the trees must have equally many entries, and where a friend repeats the
@@ -40,7 +40,7 @@ def event_trees(file: Any, path: str | Path, layout: Layout) -> Iterator[tuple[E
     Parameters
     ----------
     file : uproot.ReadOnlyDirectory
-        From open_file.
+        Open file, from open_file.
     path : str or Path
         Path of the file, for the message and to find the others.
     layout : Layout
@@ -98,9 +98,9 @@ def read_event_columns(
     Parameters
     ----------
     trees : sequence of EventTree
-        From `event_trees`.
+        Trees of the events, from `event_trees`.
     names : sequence of str
-        Branches; each stands in one of the trees.
+        Branches; each is in one of the trees.
     path : str or Path
         Path of the file, for the message.
     layout : Layout

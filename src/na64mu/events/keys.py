@@ -1,4 +1,4 @@
-"""What a ROOT file claims against what it has: an object or basket that claims more bytes than its blocks give is damage, and is not allocated."""
+"""Checks of the sizes of objects and baskets in a ROOT file: one that claims more bytes than its blocks hold is damaged and is not allocated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_keys(file: Any, path: str | Path) -> None:
     file : uproot.ReadOnlyDirectory
         An open file; only the heads of its compressed blocks are read.
     path : str or Path
-        Where it is.
+        Path of the file.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def must_fill(
     chunk, cursor, context, start
         Where uproot reads.
     compressed_bytes, uncompressed_bytes : int
-        Of all blocks, as the key says.
+        Sizes of all blocks together, as stated in the key.
     num_blocks : int
         Blocks that are unpacked already; the first call looks at all of them.
 

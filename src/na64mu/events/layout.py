@@ -75,7 +75,7 @@ class _Model(BaseModel):
 
 
 class Column(_Model):
-    """Where one column comes from: a branch, a matrix, a constant, the number of the entry, or the bits of flags; short, a branch name."""
+    """Source of one column: a branch, a matrix, a constant, the number of the entry, or the bits of flags; short, a branch name."""
 
     branch: str | None = None
     matrix: str | None = None
@@ -169,7 +169,7 @@ class Part(_Model):
 class Friend(_Model):
     """A tree with further branches of the same entries: in the file of the events, or in another one whose name follows from it.
 
-    `file` is a path beside the file of the events; {stem} in it stands for that file's name without its ending and without `strip`.
+    `file` is a path beside the file of the events; {stem} in it is replaced by that file's name without its ending and without `strip`.
     Written short, the name of a tree of the same file.
     """
 
@@ -185,7 +185,7 @@ class Friend(_Model):
     @model_validator(mode="after")
     def _follows_the_name(self) -> Self:
         if self.file is not None and ("{stem}" not in self.file or {"{", "}"} & set(self.file.replace("{stem}", ""))):
-            msg = f"file {self.file!r}: {{stem}} must stand in it, for the name of the file of the events, and no other {{...}}"
+            msg = f"file {self.file!r}: {{stem}} must be in it, for the name of the file of the events, and no other {{...}}"
             raise ValueError(msg)
         if self.file is None and self.strip:
             msg = "strip goes with file"
@@ -193,7 +193,7 @@ class Friend(_Model):
         return self
 
     def path_beside(self, path: str | Path) -> str:
-        """Where the tree stands, for the file of the events at `path`."""
+        """Path of the file that holds the tree, for the file of the events at `path`."""
         if self.file is None:
             return str(path)
         folder, slash, name = str(path).rpartition("/")
@@ -215,7 +215,7 @@ class Trees(_Model):
         names = [(None, self.events), *((friend.file, friend.tree) for friend in self.friends)]
         twice = [name for name in names if names.count(name) > 1]
         if twice:
-            msg = f"{twice[0][1]!r} stands twice in events and friends, name each tree once"
+            msg = f"{twice[0][1]!r} is named twice in events and friends, name each tree once"
             raise ValueError(msg)
         return self
 
@@ -253,7 +253,7 @@ class Layout(_Model):
 
     @property
     def is_numbered(self) -> bool:
-        """Whether the tree itself numbers its events; else the number is that of the entry, and tells nothing across files."""
+        """Whether the tree itself numbers its events; else the number is that of the entry, which does not identify an event across files."""
         return self.scalars["event"].entry is None
 
     @model_validator(mode="after")

@@ -34,9 +34,9 @@ def open_events(
         A raw tree, or a foreign tree with its layout (which is read at once, not when touched); a pattern such as "beam_*.root", a folder
         (all ``*.root`` in it), or several of all these, whose events follow each other in the order given.
     layout : Layout, str or Path, optional
-        How a foreign tree maps onto the raw tree.
+        Mapping of a foreign tree onto the raw tree.
     access_log : list, optional
-        Receives what is read, as it is read.
+        Receives the columns as they are read.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def open_events(
 
 
 def _files(given: str | Path | Iterable[str | Path]) -> list[str | Path]:
-    """Files that names, patterns and folders stand for, in order."""
+    """Files that names, patterns and folders denote, in order."""
     paths: list[str | Path] = []
     for name in file_names(given, "path"):
         found: list[str | Path] = [name]
@@ -93,9 +93,9 @@ def check_form(file: Any, path: str | Path) -> None:
     Parameters
     ----------
     file : uproot.ReadOnlyDirectory
-        From na64mu.events.root_io.open_file.
+        Open file, from na64mu.events.root_io.open_file.
     path : str or Path
-        Its path, for the message.
+        Path of the file, for the message.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Opening ROOT files and reading columns, with one clear sentence for everything that can be wrong with them."""
+"""Opens ROOT files and reads columns, with one clear sentence for everything that can be wrong with them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _open(path: str | Path) -> Any:
 
 @contextmanager
 def sentence_for(path: str | Path) -> Iterator[None]:
-    """Turn any error that nobody expected, while one file is looked at, into one sentence with its name: the other files go on.
+    """Turn any unexpected error while one file is read into one sentence with the file's name; the other files are still processed.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def sentence_for(path: str | Path) -> Iterator[None]:
     Raises
     ------
     InputError
-        In the place of everything that is not raised on purpose.
+        Instead of every exception that is not raised on purpose.
     """
     try:
         yield
@@ -126,7 +126,7 @@ def find_tree(file: Any, path: str | Path, name: str) -> Any:
     Parameters
     ----------
     file : uproot.ReadOnlyDirectory
-        From open_file.
+        Open file, from open_file.
     path : str or Path
         Path of the file, for the message.
     name : str
@@ -182,7 +182,7 @@ def read_columns(
     Parameters
     ----------
     tree : uproot.TTree or uproot RNTuple
-        Where to read.
+        Tree to read from.
     names : sequence of str
         Branches, sub-branches or leaves as in `na64mu.events.branches`; all must exist.
     path : str or Path
@@ -226,7 +226,7 @@ def _columns(tree: Any, names: Sequence[str], path: str | Path, start: int | Non
     top = top_names(tree).intersection(names)
     if top:
         # A list of names makes uproot compare every branch with every name: a predicate is faster.
-        # Nothing is kept in the cache of a file that somebody else opened: it would outlive the chunk.
+        # Nothing is kept in the cache of a file that the caller opened: it would outlive the chunk.
         columns |= tree.arrays(filter_name=top.__contains__, entry_start=start, entry_stop=stop, how=dict, **_uncached(tree))
     for name in names:
         if name not in columns:

@@ -39,7 +39,7 @@ def _flat(forms: dict[str, Form], name: str) -> Form:
 
 
 def counted_content(stack: list[Any]) -> None:
-    """Content of a list column after a look at its lengths: a step of coffea's form keys.
+    """Content of a list column after a check of its lengths: a step of coffea's form keys.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def schema_for(layout: Layout | None) -> type[BaseSchema]:
     Parameters
     ----------
     layout : Layout or None
-        How a foreign tree maps onto the raw tree; None for a raw tree.
+        Mapping of a foreign tree onto the raw tree; None for a raw tree.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A first layout for a foreign file: what matches by name is mapped, the rest is a constant to look at, every branch is listed."""
+"""A first layout for a foreign file: what matches by name is mapped, the rest is a constant to be edited, every branch is listed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SYNONYMS = {
     "config": ("config", "configuration"),
     "trigger": ("trigger", "triggermask", "triggerbits", "triggerword"),
 }
-#: What stands for a scalar that no branch is called like.
+#: Substitute for a scalar that no branch is named after.
 INSTEAD = {"event": "{ entry = true }"} | dict.fromkeys(("run", "spill", "config", "trigger"), "{ constant = 1 }")
 UNMATCHED = "no branch is called like it"
 
@@ -36,7 +36,7 @@ def skeleton(path: str | Path, tree: str | None = None) -> str:
     path : str or Path
         A foreign ROOT file.
     tree : str, optional
-        Its tree of events; by default the one with the most branches.
+        Name of the tree of events; by default the one with the most branches.
 
     Returns
     -------

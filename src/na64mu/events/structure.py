@@ -1,4 +1,4 @@
-"""Checking the structure of a raw tree's columns: shape, type, and lengths against the counters."""
+"""Checks of the structure of a raw tree's columns: shape, type, and lengths against the counters."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sound_batch(columns: Mapping[str, Any], start: int, found: Collector) -> Raw
     start : int
         Entry of the first event in the file.
     found : Collector
-        Receives what is wrong.
+        Receives the defects found.
 
     Returns
     -------

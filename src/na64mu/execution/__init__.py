@@ -1,4 +1,4 @@
-"""Running a processor over files: coffea plans the chunks and its executors run them. Nothing is lost silently."""
+"""Runs a processor over files: coffea plans the chunks and its executors run them. Nothing is lost silently."""
 
 from __future__ import annotations
 

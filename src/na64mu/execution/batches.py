@@ -1,7 +1,7 @@
-"""Chunks in waves: results are added in the order of the chunks, whatever the executor, and every wave can be kept on disk.
+"""Batches of chunks: results are added in the order of the chunks, whatever the executor, and every batch can be kept on disk.
 
 The order of the additions is fixed, so sums of weights have the same last bit on every executor and after every resume. The one
-exception: chunks that were lost before an interruption are tried again when the run goes on, and added behind what is there.
+exception: chunks that were lost before an interruption are tried again when the run continues, and added after the finished ones.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ RunWave = Callable[[Sequence[Any]], Mapping["ChunkKey", dict[str, Any]]]
 
 
 def with_retries(run_wave: RunWave) -> RunWave:
-    """The same, with chunks of addresses tried again that could not be read.
+    """Return a function that also retries chunks at remote addresses that could not be read.
 
     Parameters
     ----------
     run_wave : callable
-        As of `sum_in_order`.
+        Function that runs one batch, as in `sum_in_order`.
 
     Returns
     -------
     callable
-        As of `sum_in_order`.
+        Function that runs one batch and tries again, as in `sum_in_order`.
     """
 
     def run(wave: Sequence[Any]) -> Mapping[ChunkKey, dict[str, Any]]:
@@ -121,7 +121,7 @@ def sum_in_order(
 
 
 def _added(wave: Sequence[Any], found: Mapping[ChunkKey, dict[str, Any]], total: dict[str, Any], gone: list[ChunkKey]) -> dict[str, Any]:
-    """The sum with the results of a wave; chunks without a result are put into `gone`."""
+    """Return the sum with the results of a wave added; chunks without a result are put into `gone`."""
     for chunk in wave:
         out = found.get(key_of_chunk(chunk))
         if out is None:
@@ -132,7 +132,7 @@ def _added(wave: Sequence[Any], found: Mapping[ChunkKey, dict[str, Any]], total:
 
 
 def _sum(total: Any, more: Any) -> Any:
-    """Two results as one, the first being changed: the sums of coffea's `accumulate`, without a look at every key of the first."""
+    """Add the second result to the first in place: the sums of coffea's `accumulate`, without visiting every key of the first."""
     if isinstance(total, MutableMapping):
         for key, value in more.items():
             total[key] = _sum(total[key], value) if key in total else value

@@ -42,19 +42,19 @@ def calibrate_files(
     selection : WorkingPoint, str or Path
         Working point whose rule `mip` makes the windows.
     detector : Detector, str or Path, optional
-        Description, tag or TOML file that stands for the tags in the files.
+        Description, tag or TOML file that replaces the tags in the files.
     layout : Layout, str or Path, optional
-        Of a foreign tree.
+        Branch layout of a foreign tree.
     chunksize : int
         Events per chunk.
     output : str or Path, optional
-        Where the calibration will be written: refused if it is one of the files.
+        File to which the calibration will be written: refused if it is one of the input files.
 
     Returns
     -------
     calibration : Calibration
     losses : list of Loss
-        What could not be read.
+        Inputs that could not be read.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Cuts that a user registered reach the workers: the processor travels with them, by value, and needs nothing of the user's on a worker.
+"""Sends the cuts that a user registered to the workers: the processor is sent with them, by value, so a worker needs no file of the user.
 
 The bytes are made by the driver of a run and go to its own workers, as coffea and dask send functions; they are never written or read as a file.
 """
@@ -51,12 +51,12 @@ class Carried:
         return _UNPACKED[key]
 
     def process_batch(self, batch: Any, where: Mapping[str, Any], clock: Any) -> dict[str, Any]:
-        """What the processor makes of raw events."""
+        """Return the processor's result for raw events."""
         result: dict[str, Any] = self.unpacked().process_batch(batch, where, clock)
         return result
 
     def analyse(self, summary: Any, where: Mapping[str, Any], clock: Any) -> dict[str, Any]:
-        """What the processor makes of an event summary."""
+        """Return the processor's result for an event summary."""
         result: dict[str, Any] = self.unpacked().analyse(summary, where, clock)
         return result
 

@@ -1,4 +1,4 @@
-"""What a run has finished, kept on disk after every wave: `na64mu run --resume` continues from it.
+"""Finished part of a run, kept on disk after every batch of chunks: `na64mu run --resume` continues from it.
 
 A checkpoint is one JSON file (histograms as UHI) in <output>/.checkpoint/, written whole or not at all. It holds what the
 processor filled, which never contains anything of a blinded box, and what it belongs to: it is used only by the same code,
@@ -45,9 +45,9 @@ class Checkpoint:
     output : Path
         The output folder.
     identity : dict
-        What the results belong to: one entry for each of PARTS.
+        Identity of the run that the results belong to: one entry for each of PARTS.
     resume : bool
-        Whether to continue from what is there.
+        Whether to continue from the finished part.
     """
 
     output: Path
@@ -60,7 +60,7 @@ class Checkpoint:
         return self.output / FOLDER / NAME
 
     def load(self) -> tuple[int, dict[str, Any], list[tuple[str, str, int, int]]]:
-        """What is finished.
+        """Read the finished part of the run.
 
         Returns
         -------
@@ -107,7 +107,7 @@ class Checkpoint:
         return f"{self.path}: the finished chunks cannot be read ({reason}): run without --resume to begin again"
 
     def save(self, n: int, total: Mapping[str, Any], gone: list[tuple[str, str, int, int]]) -> None:
-        """Keep the sum of the first `n` chunks; what is on disk is the old or the new state, never half of one.
+        """Keep the sum of the first `n` chunks; the disk always holds either the old or the new state, never a mixture.
 
         Parameters
         ----------
@@ -144,7 +144,7 @@ def _plain(content: Any) -> Any:
 
 
 def encoded(total: Mapping[str, Any]) -> dict[str, Any]:
-    """What a search returned, as plain values and UHI histograms.
+    """Return the result of a search as plain values and UHI histograms.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def decoded(content: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        What the search processor returned.
+        Result of the search processor.
     """
     import hist
 

@@ -1,4 +1,4 @@
-"""Everything that selects: working point, detectors, calibrations, layout. Its hash is what a frozen selection is unblinded by."""
+"""Configuration of a selection: working point, detectors, calibrations, layout. Its hash identifies the frozen selection for unblinding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ("Configuration", "load_calibrations")
 
 @dataclass(frozen=True)
 class Configuration:
-    """What selects in one run.
+    """Configuration of the selection in one run.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Configuration:
     calibrations : dict of str to Calibration
         Tag -> calibration.
     layout : Layout or None
-        Of foreign trees.
+        Branch layout of foreign trees.
     """
 
     working_point: WorkingPoint
@@ -71,7 +71,7 @@ class Configuration:
         return {tag: {q: w for q, w in c.windows.items() if q in wanted} for tag, c in self.calibrations.items()}
 
     def notes(self) -> list[Loss]:
-        """What is worth knowing about the calibrations."""
+        """Return notes on the calibrations."""
         return [
             Loss(
                 "",

@@ -1,4 +1,4 @@
-"""How files are processed: executor, chunks, checkpoint; coffea plans the chunks of raw trees, and its executors run them."""
+"""Processing of files: executor, chunks, checkpoint; coffea plans the chunks of raw trees, and its executors run them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ("Job", "process_fileset", "process_summaries")
 
 @dataclass(frozen=True)
 class Job:
-    """How a fileset is processed; see `run_search`. `identity` says what kept chunks belong to."""
+    """Options for processing a fileset; see `run_search`. `identity` identifies the run to which kept chunks belong."""
 
     executor: ExecutorName | str = "iterative"
     workers: int = 1
@@ -46,7 +46,7 @@ class Job:
         object.__setattr__(self, "executor", one_of(self.executor, EXECUTORS, "executor", WorkerError))
 
     def checkpoint(self, chunks: Sequence[Any]) -> Checkpoint | None:
-        """Where finished chunks are kept; None if they are not."""
+        """Return the checkpoint that keeps finished chunks; None if they are not kept."""
         if self.output is None:
             return None
         plan = content_hash([list(key_of_chunk(c)) for c in chunks])
@@ -62,13 +62,13 @@ def process_fileset(fileset: Fileset, processor: Any, job: Job, *, layout: Any =
     Parameters
     ----------
     fileset : Fileset
-        From `inspect_files`.
+        Files to process, from `inspect_files`.
     processor : Any
         See `RawRunner`; raises InputError for input that cannot be read.
     job : Job
-        How.
+        Options of the processing.
     layout : Layout, optional
-        Of foreign trees.
+        Branch layout of foreign trees.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a user who waits sees: a bar on a terminal; elsewhere one line for a stage that takes longer than two seconds. All on stderr."""
+"""Progress on stderr: a bar on a terminal; elsewhere one line for a stage that takes longer than two seconds."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Stage:
     Attributes
     ----------
     words : str
-        What is done now.
+        Name of the current work.
     total : int or None
-        Its size; None if that is not known.
+        Total amount; None if it is not known.
     done : int
-        How much of it is done.
+        Amount done so far.
     """
 
     def __init__(self, words: str, total: int | None, unit: str, done: int) -> None:
@@ -54,7 +54,7 @@ class Stage:
         self._show()
 
     def amount(self) -> str:
-        """How much is done, as text."""
+        """Return the amount done, as text."""
         if self.total is None:
             return ""
         rate = f", {self.rate:.0f} {self.unit}/s" if self.rate and self.unit == "events" else ""
@@ -78,20 +78,20 @@ def stage(words: str, total: int | None = None, unit: str = "", *, done: int = 0
     Parameters
     ----------
     words : str
-        What is done.
+        Name of the work.
     total : int, optional
-        How much it is; None if that is not known.
+        Total amount; None if it is not known.
     unit : str
-        Of the total: events, samples, ...
+        Unit of the total: events, samples, ...
     done : int
-        How much of it was done before.
+        Amount done before.
     show : bool
         False shows nothing.
 
     Yields
     ------
     Stage
-        To be told how far the work is.
+        Object to which the progress is reported.
     """
     own = Stage(words, total, unit, done)
     if not show or (not _has_bar() and "ipykernel" in sys.modules):  # a notebook keeps what is said on stderr

@@ -1,4 +1,4 @@
-"""Writing event summaries of files: the library side of `na64mu reconstruct`."""
+"""Writes event summaries of files: the library side of `na64mu reconstruct`."""
 
 from __future__ import annotations
 
@@ -120,9 +120,9 @@ def reconstruct_files(
     selection : WorkingPoint, str or Path
         Working point whose signal box is withheld in data.
     detector : Detector, str or Path, optional
-        Description, tag or TOML file that stands for the tags in the files.
+        Description, tag or TOML file that replaces the tags in the files.
     layout : Layout, str or Path, optional
-        Of a foreign tree.
+        Branch layout of a foreign tree.
     chunksize : int
         Events per chunk.
 
@@ -131,7 +131,7 @@ def reconstruct_files(
     n_events : int
         Rows written.
     losses : list of Loss
-        What could not be read.
+        Inputs that could not be read.
 
     Raises
     ------
@@ -189,7 +189,7 @@ def reconstruct_files(
 def _same_columns(expected: tuple[str, ...], found: tuple[str, ...], file: SourceFile) -> None:
     if found != expected:
         different = sorted(set(expected) ^ set(found))
-        msg = f"{file.path}: the column {different[0]!r} stands in some of the files only: write data and simulation to different summaries"
+        msg = f"{file.path}: the column {different[0]!r} is in some of the files only: write data and simulation to different summaries"
         raise InputError(msg)
 
 
@@ -200,7 +200,7 @@ def _bookkeeping(
     losses: list[Loss],
     working_point: WorkingPoint,
 ) -> dict[str, Any]:
-    """What a run on the file needs to know; losses of the bookkeeping are added to `losses`."""
+    """Return the bookkeeping that a run on the file needs; losses of the bookkeeping are added to `losses`."""
     keys = [(f.dataset, f.path) for f in fileset.files]
     lost = {k: merged_ranges((x.entry_start, x.entry_stop) for x in losses if x.kind == "chunk" and (x.dataset, x.file) == k) for k in keys}
     books = books_of(fileset, read, lost)

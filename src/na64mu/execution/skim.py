@@ -1,4 +1,4 @@
-"""Rewriting raw trees to fast files without losing anything: the library side of `na64mu skim`."""
+"""Rewrites raw trees to fast files without losing anything: the library side of `na64mu skim`."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def skim(
     keep : str or iterable of str
         Trigger conditions ("calibration", "physics", "random") of which an event needs one; all events without any.
     layout : Layout, str or Path, optional
-        Of foreign trees.
+        Branch layout of foreign trees.
     kind : {"ttree", "rntuple"}
-        How the trees are stored.
+        Storage format of the trees.
     chunksize : int
         Events read at a time.
 
@@ -58,7 +58,7 @@ def skim(
     Raises
     ------
     InputError
-        If anything cannot be read, an event stands twice, or files with and without truth are mixed.
+        If anything cannot be read, an event occurs twice, or files with and without truth are mixed.
     """
     kind, chunksize = one_of(kind, get_args(Storage), "kind", InputError), whole(chunksize, "chunksize", least=1, error=InputError)
     wanted = [one_of(name, TRIGGER_BITS, "keep", InputError) for name in ([keep] if isinstance(keep, str) else keep)]
@@ -108,7 +108,7 @@ def selected(batch: RawBatch, mask: BoolArray) -> RawBatch:
     Returns
     -------
     RawBatch
-        They, in order.
+        The events, in order.
     """
     collections = {}
     for name, collection in batch.collections.items():

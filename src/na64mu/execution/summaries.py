@@ -21,7 +21,7 @@ def summaries(fileset: Fileset, losses: list[Loss], *, chunksize: int = 100_000)
     Parameters
     ----------
     fileset : Fileset
-        From `inspect_files`.
+        Files to process, from `inspect_files`.
     losses : list of Loss
         Receives every chunk that cannot be read.
     chunksize : int
@@ -57,7 +57,7 @@ def collect(fileset: Fileset, losses: list[Loss], columns: tuple[str, ...], *, c
     Parameters
     ----------
     fileset, losses, chunksize
-        As in `summaries`.
+        Arguments as in `summaries`.
     columns : tuple of str
         Columns to keep.
 

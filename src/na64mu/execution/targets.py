@@ -1,4 +1,4 @@
-"""Files that are written: never one that is read, never a device, and never where nothing can be written."""
+"""Checks of output paths: never a file that is read, never a device, never a place that is not writable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = (
 
 
 def kind_of_special(path: str | os.PathLike[str]) -> str:
-    """What a path is if it is neither a file nor a folder: reading it could wait or go on without end.
+    """Return the kind of a path that is neither a file nor a folder: reading it could block or never end.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def kind_of_special(path: str | os.PathLike[str]) -> str:
 
 
 def must_be_apart(target: str | os.PathLike[str], inputs: Iterable[str | os.PathLike[str]]) -> None:
-    """Refuse to write over a file that is read, by whatever name or link.
+    """Refuse to overwrite a file that is read, under any name or link.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Opening the signal box: the frozen selection is run again on the same files, and a record says when, why and by whom.
+"""Unblinding of the signal box: the frozen selection is run again on the same files, and a record says when, why and by whom.
 
 The blind result has no hidden part that could be opened: nothing of the box was ever filled. So the box is opened by a second run,
 which is allowed only with the hash of everything that selects: working point, calibrations, detector descriptions, layout.
@@ -24,7 +24,7 @@ __all__ = ("RECORD", "unblind")
 
 RECORD = "unblinding.json"
 
-#: Digits that the beginning of a hash must have to stand for it.
+#: Smallest number of leading digits by which a hash may be abbreviated.
 SHORTEST = 12
 
 
@@ -55,11 +55,11 @@ def unblind(
     frozen : str
         Configuration hash of the blind run, or its first digits, at least 12.
     reason : str
-        For the record.
+        Reason for the unblinding, for the record.
     selection, calibration, detector, layout, accept_calibration
-        As in the blind run; the working point of the blind run by default.
+        The same as in the blind run; the selection is by default the working point of the blind run.
     executor, workers, scheduler, user
-        As of `run_search`.
+        Options of the executor, as in `run_search`.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def unblind(
 
 
 def _same_outside(blind: RunResult, opened: RunResult) -> None:
-    """What the blind run saw must come out again: rows of the cut-flow that do not depend on the box, and the regions."""
+    """Check that the blind run's result is reproduced: rows of the cut-flow that do not depend on the box, and the regions."""
     last = blind.working_point.cut_names.index(blind.working_point.blind_at) + 1
     for name, flow in blind.cutflows.items():
         before = opened.cutflows[name].counts[:last] if name in opened.cutflows else ()

@@ -1,4 +1,4 @@
-"""From what was read of every file to its exposure, and to the losses of its bookkeeping."""
+"""Exposure of every file from the entries that were read, and the losses of its bookkeeping."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def books_of(
     Parameters
     ----------
     fileset : Fileset
-        From `inspect_files`.
+        Files to process, from `inspect_files`.
     events : mapping of (dataset, file, run, config) to int
         Events processed.
     unread : mapping of (dataset, file) to ranges
@@ -38,7 +38,7 @@ def books_of(
     Returns
     -------
     list of FileBook
-        What `na64mu.results.exposure.reconcile` takes. Events whose first copy stands in another file count as not read here.
+        Bookkeeping in the form that `na64mu.results.exposure.reconcile` takes. Events whose first copy is in another file count as not read.
     """
     books = []
     read: dict[tuple[str, str], dict[tuple[int, int], int]] = defaultdict(dict)
@@ -68,7 +68,7 @@ def books_of(
 
 
 def bookkeeping_losses(books: Iterable[FileBook]) -> list[Loss]:
-    """One loss for every file with events that no muons on target stand behind; a file without events has none to lose."""
+    """One loss for every file with events but without muons on target; a file without events has none to lose."""
     return [
         Loss(book.dataset, book.file, "bookkeeping", sentence) for book, sentence in bookkeeping_problems(books) if any(book.read.values())
     ]

@@ -1,4 +1,4 @@
-"""A range of entries of one file, which is read and reconstructed at once, and its key."""
+"""A chunk, the range of entries of one file that is read and reconstructed at once, and its key."""
 
 from __future__ import annotations
 

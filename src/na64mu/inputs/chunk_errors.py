@@ -1,4 +1,4 @@
-"""What stands around the work on one chunk: it cannot be read, it needs too much memory, it leaves garbage, its worker dies."""
+"""Error handling around one chunk: unreadable input, memory limits, garbage collection, dead workers."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def guarded(chunk: Any, work: Callable[[], dict[str, Any]], memory: int | None =
 
 @contextmanager
 def own_garbage() -> Iterator[None]:
-    """Free at once what was made within and hangs in cycles, as files, trees and columns do: memory would grow by it with every chunk.
+    """Collect reference cycles created inside the block immediately: files, trees and columns form them, and memory would grow.
 
-    Everything older is set aside meanwhile: to look through it takes longer than to read a small file.
+    Older objects are excluded meanwhile: scanning them takes longer than reading a small file.
     """
     gc.freeze()
     try:
@@ -74,7 +74,7 @@ def own_garbage() -> Iterator[None]:
 
 @contextmanager
 def worker_errors() -> Iterator[None]:
-    """Errors that na64mu raises on purpose come out of coffea's wrapping as they are; a dead worker becomes one sentence."""
+    """Errors that na64mu raises on purpose are unwrapped from coffea's exceptions; a dead worker becomes one sentence."""
     try:
         yield
     except Exception as error:

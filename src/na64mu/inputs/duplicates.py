@@ -1,6 +1,6 @@
-"""Events that stand twice: in two files, or twice in one. They count once; what is left out lowers the exposure of its file.
+"""Duplicate events: the same event in two files, or twice in one. They count once; what is left out lowers the exposure of its file.
 
-(run, event) is unique in data. Simulations are told apart by the seed, conditions and weights of their bookkeeping. Only numbers of
+(run, event) is unique in data. Simulations are distinguished by the seed, conditions and weights of their bookkeeping. Only numbers of
 runs whose event numbers overlap are compared one by one, so that the memory does not grow with the number of files.
 """
 
@@ -44,7 +44,7 @@ class Span:
 
 
 def spans_of(read: Reader, start: int, stop: int) -> tuple[Span, ...]:
-    """What has to be known of a range of entries to see whether its events may stand elsewhere.
+    """Summarise the event numbers of a range of entries, to see whether its events may occur elsewhere.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class EventSource:
     numbered: bool = True
 
     def group(self, run: int) -> tuple[Any, ...]:
-        """What events must share, beside their number, to be the same."""
+        """Return the properties that duplicate events share, beside their number."""
         if not self.numbered:
             return (run, self.path)
         return (run,) if self.is_data else (run, *self.origins.get(run, ()))
@@ -120,7 +120,7 @@ class Excluded:
     entries : IntArray
         Sorted.
     elsewhere, here : dict of (str, int, int) to int
-        (dataset, run, config) -> events whose first copy stands in another file, or in this one.
+        (dataset, run, config) -> number of events whose first copy is in another file, or in this one.
     """
 
     entries: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
@@ -136,7 +136,7 @@ class Excluded:
 
 
 def find_duplicates(sources: Sequence[EventSource]) -> tuple[dict[str, Excluded], list[Loss]]:
-    """Find events that stand twice; the first copy, in the order of the files, is the one that counts.
+    """Find events that occur twice; the first copy, in the order of the files, is the one that counts.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def find_duplicates(sources: Sequence[EventSource]) -> tuple[dict[str, Excluded]
     Returns
     -------
     excluded : dict of str to Excluded
-        File -> what is left out; only files where something is.
+        File -> entries left out; only files in which entries are left out.
     losses : list of Loss
         One for each pair of files.
     """
@@ -215,7 +215,7 @@ def _compare(sources: Sequence[EventSource], number: int, spans: list[Span], exc
             counts[source.dataset, number, int(value)] += int(n)
         at = rows[np.argmin(entry[rows])]
         n, where = len(rows), "in it already" if mine == other else f"in {sources[other].path} too"
-        text = f"{n} of its events stand {where}" if n > 1 else f"one of its events stands {where}"
+        text = f"{n} of its events are {where}" if n > 1 else f"one of its events is {where}"
         reason = (
             f"{source.path}: {text} (run {number}, event {event[at]} in entry {entry[at]}{' is the first' if n > 1 else ''}); left out here"
         )

@@ -1,4 +1,4 @@
-"""Ranges of entries: which of every file were read, and which were lost."""
+"""Ranges of entries of every file that were read or lost."""
 
 from __future__ import annotations
 

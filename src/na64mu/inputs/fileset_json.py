@@ -1,4 +1,4 @@
-"""A fileset in JSON, in the forms that coffea knows; what is not understood is refused by name.
+"""A fileset in JSON, in the forms that coffea knows; what is not supported is refused by name.
 
 =========================================================  ============================================
 ``{dataset: {"files": ..., "metadata": {...}}}``           datasets with names; metadata is optional
@@ -49,7 +49,7 @@ RESERVED = {
 
 
 class FileSpec(NamedTuple):
-    """What a fileset says of one file: its tree, the only entries to read, and how many and which they were; empty where it says nothing."""
+    """Entry of a fileset for one file: tree, ranges of entries to read, number of entries and UUID; empty if not given."""
 
     tree: str = ""
     steps: tuple[tuple[int, int], ...] | None = None
@@ -66,7 +66,7 @@ class FileSpec(NamedTuple):
         entries : int
             Events in it.
         uuid : str
-            Its own.
+            UUID of the file.
 
         Raises
         ------
@@ -149,7 +149,7 @@ def _dataset(path: Path, name: str, value: Any) -> Entry:
 
 
 def _files(path: Path, where: str, files: Iterable[str] | dict[str, Any], tree: str) -> dict[str, FileSpec]:
-    """Path, as seen from the folder of the fileset, -> what it says of the file."""
+    """Path, relative to the folder of the fileset, -> its entry for the file."""
     table = files if isinstance(files, dict) else dict.fromkeys(files)
     return {_beside(path, name): _spec(path, f"{where}: {name}", value, tree) for name, value in table.items()}
 
@@ -187,7 +187,7 @@ def _steps(path: Path, where: str, steps: Any) -> tuple[tuple[int, int], ...] | 
 
 
 def _tree_name(name: str) -> str:
-    """Without the cycle: events;1 is events."""
+    """Return the name without the cycle: events;1 becomes events."""
     return name.split(";", maxsplit=1)[0].strip("/")
 
 

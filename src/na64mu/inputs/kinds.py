@@ -1,4 +1,4 @@
-"""What the events of one dataset must share: data or simulation, process, mass, coupling, conditions. Files that differ are never one dataset.
+"""Properties common to the events of a dataset: data or simulation, process, mass, coupling, conditions. Files that differ never share one.
 
 A dataset that is called after its files is split by what differs; one that the user named is refused.
 """
@@ -21,7 +21,7 @@ __all__ = ("LOOK", "Kind", "kind_of", "separated", "truth_of")
 #: Processes from here on are those of a new boson; 255 is artificial.
 FIRST_SIGNAL, ARTIFICIAL = 20, 255
 BOSONS = {20: "zprime", 21: "scalar", 22: "pseudoscalar", 23: "darkphoton"}
-#: Events whose truth is looked at: a production has one process and one mass.
+#: Number of events whose truth is read: a production has one process and one mass.
 LOOK = 100_000
 
 
@@ -44,18 +44,18 @@ class Described(Protocol):
 
     @property
     def dataset(self) -> str:
-        """Its dataset."""
+        """Dataset of the file."""
 
     @property
     def path(self) -> str:
-        """Where it is."""
+        """Path of the file."""
 
     @property
     def kind(self) -> Kind:
-        """Of its events."""
+        """Kind of the events in the file."""
 
     def renamed(self, dataset: str) -> Self:
-        """The same file in another dataset."""
+        """Return the file as part of another dataset."""
 
 
 File = TypeVar("File", bound=Described)
@@ -67,9 +67,9 @@ def truth_of(tree: Any, path: str, entries: int) -> tuple[Any, Any]:
     Parameters
     ----------
     tree : uproot.TTree or uproot RNTuple
-        With `mc_process` and `mc_mass`, or without them.
+        Tree of events, with or without `mc_process` and `mc_mass`.
     path : str
-        Its file, for messages.
+        Path of the file, for messages.
     entries : int
         Events in it.
 
@@ -94,7 +94,7 @@ def kind_of(rows: Iterable[Mapping[str, Any]], process: Any, mass: Any, *, is_da
     Parameters
     ----------
     rows : iterable of mapping
-        Its bookkeeping, with g_ref and conditions.
+        Bookkeeping of the file, with g_ref and conditions.
     process, mass : AnyArray
         Shape (n_events,), of some of its events; masses [GeV].
     is_data : bool
@@ -105,7 +105,7 @@ def kind_of(rows: Iterable[Mapping[str, Any]], process: Any, mass: Any, *, is_da
     Returns
     -------
     Kind
-        As text.
+        Name of the kind.
     """
     rows = list(rows)
     conditions = "+".join(sorted({str(row["conditions"]) for row in rows}))
@@ -138,7 +138,7 @@ def separated(files: Sequence[File], named: Iterable[str], losses: list[Loss]) -
     Raises
     ------
     InputError
-        If a named dataset mixes kinds, or the parts of one cannot be told apart by name.
+        If a named dataset mixes kinds, or the parts of one cannot be distinguished by name.
     """
     explicit, taken = set(named), {f.dataset for f in files}
     names: dict[tuple[str, Kind], str] = {}
@@ -171,7 +171,7 @@ def _difference(a: Kind, b: Kind) -> str:
 
 
 def _suffixes(kinds: Sequence[Kind]) -> dict[Kind, str]:
-    """What tells kinds apart, in as few fields as are needed."""
+    """Return suffixes that distinguish the kinds, from as few fields as are needed."""
     chosen: list[int] = []
     for i in range(len(NAMES)):
         before = {tuple(kind[j] for j in chosen) for kind in kinds}

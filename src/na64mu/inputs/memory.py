@@ -1,4 +1,4 @@
-"""Memory of one worker: a size as people write it, the chunk size that fits in it, and the limit itself while a chunk is processed.
+"""Memory of one worker: parsing of sizes, the chunk size that fits, and the limit while a chunk is processed.
 
 The limit is one on new allocations, so that what does not fit raises MemoryError, with a sentence, where the operating system would kill
 the worker without a word. It needs Linux (RLIMIT_DATA); elsewhere only the chunk size keeps to it.
@@ -26,24 +26,24 @@ BASE = 350_000_000
 FACTOR = 6.0
 #: The same for every byte of the largest basket of each branch, which is unpacked whole for a part of it (`benchmarks/memory.py`: 1.6).
 UNPACKING = 2.0
-#: A chunk has up to twice the events that were asked for: it ends where a cluster ends.
+#: A chunk has up to twice the number of events requested: it ends where a cluster ends.
 ROUNDING = 2.0
 
 
 class Weighed(Protocol):
-    """A file of which it is known how large its events are."""
+    """A file whose event size is known."""
 
     @property
     def path(self) -> str:
-        """Its path."""
+        """Path of the file."""
 
     @property
     def bytes_per_event(self) -> float:
-        """Of the unpacked columns."""
+        """Mean size of the unpacked columns of one event [bytes]."""
 
     @property
     def basket_bytes(self) -> float:
-        """Of what is unpacked whole for a part of it."""
+        """Size of the largest baskets, which are unpacked whole even if only a part is needed [bytes]."""
 
 
 def size_of(text: str) -> int:
@@ -76,7 +76,7 @@ def chunksize_within(limit: int, chunksize: int, files: Iterable[Weighed]) -> in
     chunksize : int
         Events per chunk, if the memory allows it.
     files : iterable of SourceFile or SummaryFile
-        What is read.
+        Files to read.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def at_most(limit: int | None) -> Iterator[None]:
 
 
 def _sizes() -> tuple[int, int] | None:
-    """Bytes of this process that are resident, and those of its data segment; None where the system does not tell."""
+    """Bytes of this process that are resident, and those of its data segment; None if the system does not report it."""
     try:
         lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines() if ":" in line)
         resident, data = (1024 * int(lines[key].split()[0]) for key in ("VmRSS", "VmData"))

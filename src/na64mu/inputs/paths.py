@@ -1,4 +1,4 @@
-"""The paths that a user means: globs, folders and fileset JSON, each file once, with the dataset it belongs to."""
+"""Input paths from globs, folders and fileset JSON: each file once, with the dataset it belongs to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ("FileSpec", "Inputs", "dataset_name", "expand", "inputs_of", "path_in
 
 
 class Inputs(NamedTuple):
-    """What the user named, each file once.
+    """Input files of the user, each once.
 
     Attributes
     ----------
@@ -28,9 +28,9 @@ class Inputs(NamedTuple):
     metadata : dict of str to dict
         Dataset -> metadata of the JSON file; "detector" overrides the tag in the files.
     losses : list of Loss
-        What names no file.
+        Names that match no file.
     specs : dict of str to FileSpec
-        Path -> what a fileset JSON says of the file, beside its dataset.
+        Path -> entry of the fileset JSON for the file, except its dataset.
     named : set of str
         Datasets that the user named; the others are called after their files.
     """
@@ -51,7 +51,7 @@ def dataset_name(path: str) -> str:
 def expand(
     files: Iterable[str | Path] | str | Path, layout: Any = None
 ) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]], list[Loss]]:
-    """Datasets, their metadata and losses of `inputs_of`, for who does not look at what a fileset says of single files."""
+    """Datasets, their metadata and losses of `inputs_of`, for callers that do not use a fileset's entries for single files."""
     return inputs_of(files, layout)[:3]
 
 
@@ -64,12 +64,12 @@ def inputs_of(files: Iterable[str | Path] | str | Path, layout: Any = None) -> I
         Paths, globs, folders (all ``*.root`` in them), addresses (root://, https://), or a JSON file, whose forms
         `na64mu.inputs.fileset_json` lists.
     layout : Layout, optional
-        Of foreign trees; files with friend trees of others are left out with a note.
+        Branch layout of foreign trees; files that hold the friend trees of other files are left out with a note.
 
     Returns
     -------
     Inputs
-        Datasets with their files, and what is known of them.
+        Datasets with their files, and their metadata.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def inputs_of(files: Iterable[str | Path] | str | Path, layout: Any = None) -> I
 
 
 def _without_friends(datasets: dict[str, list[str]], losses: list[Loss], layout: Any) -> None:
-    """Leave out what is read together with another file."""
+    """Leave out files that are read together with another file."""
     owners = {_identity(f): path for paths in datasets.values() for path in paths for f in layout.trees.friend_files(path)}
     for dataset, paths in list(datasets.items()):
         for path in [p for p in paths if _identity(p) in owners]:
@@ -148,7 +148,7 @@ def shown_as(path: str, given: str) -> Iterator[None]:
     path : str
         Absolute path.
     given : str
-        As the user gave it.
+        The path as the user gave it.
 
     Raises
     ------

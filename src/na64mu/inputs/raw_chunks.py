@@ -1,4 +1,4 @@
-"""Chunks of raw trees: planned by coffea, read in one opening of the file, given to the processor.
+"""Chunks of raw trees: planned by coffea, read in one opening of the file, passed to the processor.
 
 coffea's own work function would open a file, make virtual arrays of every branch and ask for them one by one: that takes three times as
 long as to read the columns, which for small files is most of a run.
@@ -24,7 +24,7 @@ def raw_chunks(fileset: Fileset, chunksize: int, maxchunks: int | None, *, align
     Parameters
     ----------
     fileset : Fileset
-        From `inspect_files`.
+        Files to process, from `inspect_files`.
     chunksize : int
         Events, roughly.
     maxchunks : int, optional
@@ -67,13 +67,13 @@ class RawRunner:
     processor : Any
         Has `process_batch(batch, where, clock)`, which returns an addable dictionary.
     layout : Layout, optional
-        Of foreign trees.
+        Branch layout of foreign trees.
     memory : int, optional
         Bytes that a worker may have.
     plain : frozenset of str
         Files that are read without the layout.
     folder : str
-        Of the process that opened the files: paths are relative to it, wherever a worker runs.
+        Working folder of the process that opened the files: paths are relative to it, wherever a worker runs.
     """
 
     processor: Any

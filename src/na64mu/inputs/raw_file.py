@@ -36,23 +36,23 @@ class SourceFile:
     rows : tuple of dict
         Rows of the `runs` tree.
     problem : str
-        What is wrong with its bookkeeping; empty if nothing is.
+        Problem of its bookkeeping; empty if there is none.
     is_data : bool
         Whether it has no truth of a simulation.
     spans : tuple of Span, optional
-        Ranges of its event numbers; None where only the whole events can tell.
+        Ranges of its event numbers; None if only the whole events determine them.
     has_checksums : bool
         Whether the writer left checksums of its events.
     friends : tuple of str
         Files with friend trees of its events.
     bytes_per_event : float
-        Of the unpacked columns.
+        Mean size of the unpacked columns of one event [bytes].
     basket_bytes : float
         Unpacked, of the largest basket of every branch together.
     layout : Layout, optional
         By which it is read; None for a raw tree.
     kind : Kind
-        What its events must share with others of one dataset.
+        Properties that its events must share with others of one dataset.
     steps : ranges, optional
         The only entries that the fileset asks for; all without it.
     """
@@ -77,7 +77,7 @@ class SourceFile:
     steps: tuple[tuple[int, int], ...] | None = None
 
     def renamed(self, dataset: str) -> SourceFile:
-        """The same file in another dataset."""
+        """Return the file as part of another dataset."""
         return replace(self, dataset=dataset)
 
     @property
@@ -93,21 +93,21 @@ def inspect_file(dataset: str, path: str, override: Detector | None, layout: Lay
     ----------
     dataset, path : str
     override : Detector, optional
-        Description that stands for the tag in the file.
+        Description that replaces the tag in the file.
     layout : Layout, optional
         Maps the branch names of a foreign tree; a raw tree that it does not fit is read as it is.
     spec : FileSpec, optional
-        What a fileset says of the file.
+        Entry of a fileset for the file.
 
     Returns
     -------
     SourceFile
-        What a run needs to know.
+        Properties of the file that a run needs.
 
     Raises
     ------
     InputError
-        If the file cannot be used, whatever the reason.
+        If the file cannot be used for any reason.
     LayoutError
         If the layout does not fit it.
     """
@@ -189,7 +189,7 @@ def installed_detector(tag: str, path: str) -> Detector:
     Parameters
     ----------
     tag : str
-        As the file says.
+        Tag of the detector description that the file names.
     path : str
         The file, for the message.
 
@@ -219,7 +219,7 @@ def need_own_numbers(layout: Layout, entries: int, path: str) -> None:
     Parameters
     ----------
     layout : Layout
-        Of the file.
+        Branch layout of the file.
     entries : int
         Events in it.
     path : str
@@ -260,7 +260,7 @@ def _check_form(file: Any, tree: Any, path: str) -> None:
         _GOOD_FORMS.add(form)
 
 
-#: Unpacked bytes for every byte of a file, where the tree does not tell (RNTuple): about 2 in the shipped sample.
+#: Unpacked bytes for every byte of a file, if the tree does not say it (RNTuple): about 2 in the shipped sample.
 UNPACKED = 3
 
 
@@ -302,7 +302,7 @@ def read_numbers(
     start, stop : int
         Entries.
     layout : Layout, optional
-        Of a foreign tree.
+        Branch layout of a foreign tree.
     scalars : sequence of str
         Scalars of the raw tree.
 

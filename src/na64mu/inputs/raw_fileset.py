@@ -1,6 +1,6 @@
 """The input of a run on raw trees: files that can be read, and their detectors.
 
-A file that cannot be used becomes one sentence in the list of losses; the others go on.
+A file that cannot be used becomes one sentence in the list of losses; the others are still processed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ("Fileset", "inspect_files")
 
 @dataclass(frozen=True)
 class Fileset:
-    """Files that can be read, the detectors they need, what was lost on the way, and entries that stand twice (by path)."""
+    """Files that can be read, the detectors they need, what was lost on the way, and entries that occur twice (by path)."""
 
     files: tuple[SourceFile, ...]
     detectors: dict[str, Detector]
@@ -39,7 +39,7 @@ class Fileset:
         return tuple(dict.fromkeys(f.dataset for f in self.files))
 
     def known(self) -> dict[Any, dict[str, Any]]:
-        """What coffea's Runner would open every file to find out, in the form of its cache of metadata."""
+        """Return the metadata for which coffea's Runner would open every file, in the form of its metadata cache."""
         from na64mu.events.coffea_names import file_meta
 
         own = self.for_runner()
@@ -72,7 +72,7 @@ def inspect_files(
     files : str, Path or iterable of them
         See `na64mu.inputs.paths.inputs_of`.
     detector : Detector, str or Path, optional
-        Tag or TOML file that stands for the tags in the files.
+        Tag or TOML file that replaces the tags in the files.
     layout : Layout, optional
         Maps the branch names of foreign trees; among them, raw trees are read as they are.
     steps : bool

@@ -1,4 +1,4 @@
-"""Chunks of event summaries: cut where baskets end, read with the columns that the selection needs, given to the processor."""
+"""Chunks of event summaries: cut where baskets end, read with the columns that the selection needs, passed to the processor."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def read_chunk(chunk: SummaryChunk, folder: str = "") -> Summary:
     Parameters
     ----------
     chunk : SummaryChunk
-        From `chunks_of`.
+        Chunk to read, from `chunks_of`.
     folder : str
         That the path of its file is relative to.
 

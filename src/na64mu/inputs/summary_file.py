@@ -36,12 +36,12 @@ class SummaryFile:
     ----------
     dataset, path, uuid, detector : str
     rows : ranges
-        Where they stand in the file.
+        Ranges of its rows in the file.
     borders : tuple of int
         First rows of the baskets or row groups.
     columns : tuple of str
     exposure : Exposure
-        Of this dataset.
+        Exposure of this dataset.
     origins : dict of int to tuple of str
         Run -> where it comes from; see `na64mu.inputs.duplicates.origins_of`.
     checksums : tuple of (int, int, dict)
@@ -71,12 +71,12 @@ class SummaryFile:
 
     @property
     def bytes_per_event(self) -> float:
-        """Of all columns, which have up to eight bytes each."""
+        """Size of all columns of one event [bytes]; each value has up to eight bytes."""
         return 8.0 * len(self.columns)
 
     @property
     def basket_bytes(self) -> float:
-        """Of the largest part of all columns."""
+        """Size of the largest basket or row group, over all columns [bytes]."""
         return self.bytes_per_event * max((b - a for a, b in itertools.pairwise(self.borders)), default=0)
 
     @property
@@ -86,7 +86,7 @@ class SummaryFile:
 
     @cached_property
     def kind(self) -> Kind:
-        """What its events must share with others of one dataset."""
+        """Properties that its events must share with others of one dataset."""
         conditions = sorted({text.split(";", 3)[3] for texts in self.origins.values() for text in texts if text.count(";") >= 3})
         rows = [{"conditions": "+".join(conditions), "g_ref": run.g_ref} for run in self.exposure.runs]
         truth = {"mc_process": np.empty(0), "mc_mass": np.empty(0)}
@@ -96,7 +96,7 @@ class SummaryFile:
         return kind_of(rows, truth["mc_process"], truth["mc_mass"], is_data=self.is_data, detector=self.detector)
 
     def renamed(self, dataset: str) -> SummaryFile:
-        """The same rows in another dataset, with their exposure."""
+        """Return the rows as part of another dataset, with their exposure."""
         runs = tuple(replace(run, dataset=dataset) for run in self.exposure.runs)
         return replace(self, dataset=dataset, exposure=replace(self.exposure, runs=runs))
 
@@ -120,16 +120,16 @@ def open_summaries(path: str, tag: str | None = None) -> tuple[list[SummaryFile]
     path : str
         File of event summaries.
     tag : str, optional
-        Detector that stands for the tag in the file.
+        Detector that replaces the tag in the file.
 
     Returns
     -------
     files : list of SummaryFile
         One for each dataset in it.
     bookkeeping : dict
-        As it was written.
+        Bookkeeping as it was written.
     columns : tuple of str
-        Of the table.
+        Names of the columns of the table.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def _files(
                     tuple((int(a), int(b), dict(crcs)) for a, b, crcs in bookkeeping["checksums"]),
                 )
             )
-        if files:  # the warnings stand once
+        if files:  # the warnings are given once
             files[0] = SummaryFile(**{**vars(files[0]), "exposure": Exposure(files[0].exposure.runs, exposure.warnings)})
         rows = sorted(r for f in files for r in f.rows)
         whole = not rows or (rows[0][0] == 0 and rows[-1][1] == borders[-1] and all(a[1] == b[0] for a, b in itertools.pairwise(rows)))
@@ -206,7 +206,7 @@ def _files(
         msg = f"{path}: its bookkeeping is damaged ({error!r}): make the file again with `na64mu reconstruct`"
         raise InputError(msg) from error
     if not whole:
-        msg = f"{path}: has {borders[-1]} events, its bookkeeping stands for others: make the file again with `na64mu reconstruct`"
+        msg = f"{path}: has {borders[-1]} events, its bookkeeping is that of others: make the file again with `na64mu reconstruct`"
         raise InputError(msg)
     return files
 

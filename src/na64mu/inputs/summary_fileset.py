@@ -1,6 +1,6 @@
 """The input of a run on event summaries.
 
-Datasets, detectors and exposure are those of the raw trees: they stand in the bookkeeping of the files.
+Datasets, detectors and exposure are those of the raw trees: the bookkeeping of the files holds them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ("SummaryFileset", "are_summaries", "inspect_summaries")
 
 @dataclass(frozen=True)
 class SummaryFileset:
-    """Files of event summaries that can be read, the detectors they need, what was lost, and rows that stand twice (by path)."""
+    """Files of event summaries that can be read, the detectors they need, what was lost, and rows that occur twice (by path)."""
 
     files: tuple[SummaryFile, ...]
     detectors: dict[str, Detector]
@@ -41,7 +41,7 @@ class SummaryFileset:
         return tuple(dict.fromkeys(f.dataset for f in self.files))
 
     def books(self, events: Mapping[tuple[str, str, int, int], int], unread: Mapping[tuple[str, str], Ranges]) -> list[SummaryBook]:
-        """What was read of every file: what `reconcile_summaries` takes; arguments as of `na64mu.inputs.bookkeeping.books_of`."""
+        """Return the bookkeeping of what was read, for `reconcile_summaries`; arguments as in `na64mu.inputs.bookkeeping.books_of`."""
         books = []
         read: dict[tuple[str, str], dict[tuple[str, int, int], int]] = defaultdict(dict)
         for (dataset, path, run, config), n in events.items():
@@ -95,7 +95,7 @@ def inspect_summaries(
     files : str, Path or iterable of them
         See `na64mu.inputs.paths.inputs_of`.
     detector : Detector, str or Path, optional
-        Tag or TOML file of a description that stands for the tags in the files.
+        Tag or TOML file of a description that replaces the tags in the files.
     working_point : WorkingPoint
         The selection; its box is compared with the one that was withheld.
 
@@ -136,7 +136,7 @@ def inspect_summaries(
 
 
 def _must_fit(spec: FileSpec, own: list[SummaryFile], path: str) -> None:
-    """What a fileset says of a summary must be what is read of it."""
+    """Check that a summary agrees with what the fileset says about it."""
     if spec.tree not in ("", TREE) or spec.steps is not None:
         asked = f"the tree {spec.tree!r}" if spec.tree not in ("", TREE) else "steps"
         msg = f"{path}: the fileset asks for {asked}, of event summaries the whole tree {TREE!r} is read; leave it out"

@@ -37,7 +37,7 @@ def _datasets(samples: tuple[Sample, ...]) -> dict[str, list[str]]:
 
 
 def analysis_steps(scale: Scale, detector: str, selection: str, workers: int) -> tuple[Step, ...]:
-    """Everything behind the samples, in order.
+    """Return all steps after the samples, in order.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def make_paper(
     folder : Path
         Output; finished steps in it are not repeated.
     scale : Scale
-        How many events.
+        Size of the simulated samples.
     detector, selection : str
         Tag of the set-up, name of the working point.
     workers : int, optional

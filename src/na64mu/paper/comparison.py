@@ -1,7 +1,7 @@
 """Published numbers beside ours: the rows of data/published/comparison.toml, and the verdict on each.
 
-A number agrees if it lies within the tolerance, which stands in the file with its reason; it is never tuned to do so. Where our statistical error does not decide,
-the verdict says that instead.
+A number agrees if it lies within the tolerance, which is given in the file with its reason; it is never tuned to do so. Where our
+statistical error does not decide, the verdict says that instead.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SURE = 2.0
 
 
 class Verdict(StrEnum):
-    """What came of a comparison."""
+    """Verdict of a comparison."""
 
     AGREES = "agrees"
     DIFFERS = "differs"
@@ -45,7 +45,7 @@ class _Model(BaseModel):
 
 
 class Tolerance(_Model):
-    """By how much ours may be off: so many units, or a factor."""
+    """Allowed deviation of our number: an absolute value in its unit, or a factor."""
 
     absolute: Annotated[float, Field(gt=0)] | None = None
     factor: Annotated[float, Field(gt=1)] | None = None
@@ -75,11 +75,11 @@ class Published(_Model):
     Attributes
     ----------
     key : str
-        Of our number.
+        Key of our number.
     group, what, unit : str
-        Heading, words, unit.
+        Heading of the group, description of the number, and its unit.
     letter : str
-        Where the number stands in letter.toml, such as "trigger_rate.value.0"; empty if the Letter does not print it.
+        Path of the number in letter.toml, such as "trigger_rate.value.0"; empty if the Letter does not print it.
     scale : float
         Unit of the table over that of the file.
     is_upper : bool
@@ -127,7 +127,7 @@ class Compared:
     letter : float
         Printed number in the unit of the row; NaN if there is none.
     letter_error : float
-        As printed; 0 without.
+        Uncertainty as printed in the Letter; 0 if none is printed.
     ours : Value
     verdict : Verdict
     """
@@ -163,14 +163,14 @@ def published_rows(path: Path | None = None) -> tuple[Published, ...]:
     Raises
     ------
     InputError
-        If the file is wrong, or a key stands twice.
+        If the file is wrong, or a key is used twice.
     """
     place = path or Path(str(files("na64mu.data").joinpath("published", "comparison.toml")))
     rows = validate(_Rows, read_toml(place, InputError), str(place.name), InputError).row
     keys = [row.key for row in rows]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
-        msg = f"{place.name}: the key {twice!r} stands twice: give every row a key of its own"
+        msg = f"{place.name}: the key {twice!r} is used twice: give every row a key of its own"
         raise InputError(msg)
     return rows
 
@@ -192,7 +192,7 @@ def _printed(letter: Mapping[str, Any], path: str) -> tuple[float, float]:
 def compare(
     values: Mapping[str, Value], rows: Sequence[Published] | None = None, letter: Mapping[str, Any] | None = None
 ) -> list[Compared]:
-    """Set our numbers beside the published ones.
+    """Compare our numbers with the published ones.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def _verdict(row: Published, printed: float, ours: Value) -> Verdict:
 
 
 def write_csv(path: Path, compared: Sequence[Compared]) -> Path:
-    """One line for each number."""
+    """Write one line for each number."""
     with writing(path), path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         head = ("group", "quantity", "unit", "letter", "letter_error", "letter_is_upper", "ours", "ours_error", "ours_is_upper")

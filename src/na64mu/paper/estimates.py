@@ -21,7 +21,7 @@ __all__ = ("estimate",)
 
 #: Thresholds of the scan: from where the core begins to matter to where the events run out.
 SCAN = (4.0, 4.25, 4.5, 4.75, 5.0, 5.25, 5.5)
-#: Ranges of p_out beside the signal box and borders in E_CAL for the closure of the spectrum [GeV]; E_CAL falls as
+#: Ranges of p_out next to the signal box and borders in E_CAL for the closure of the spectrum [GeV]; E_CAL falls as
 #: p_out grows (their sum is nearly the beam energy), so the borders fall too, to leave events below them (inferred).
 BESIDE = (((80.0, 90.0), 35.0), ((90.0, 100.0), 30.0), ((100.0, 110.0), 20.0))
 

@@ -47,9 +47,9 @@ def write_report(folder: Path, workflow: Workflow, scale: Scale, *, command: str
     Parameters
     ----------
     folder : Path
-        Of the paper, all steps finished.
+        Output folder of the paper, with all steps finished.
     workflow : Workflow
-        With the records of all steps.
+        Workflow with the records of all steps.
     scale : Scale
     command : str
         Command line.
@@ -128,7 +128,7 @@ def _comparison(compared: Sequence[Compared]) -> str:
     for group, rows in groupby(compared, key=lambda c: c.published.group):
         body.append(f"<h3>{escape(group)}</h3>" + _comparison_table(list(rows)))
     text = (
-        "Tolerances and their reasons stand in data/published/comparison.toml and were not made to fit. 'Input': the simulation takes the published number. "
+        "Tolerances and their reasons are in data/published/comparison.toml and were not made to fit. 'Input': the simulation takes the published number. "
         f"A number that differs does so by more than the tolerance and {2} of our statistical errors."
     )
     return f"<h2>Published numbers beside ours</h2><p class='note'>{escape(text)}</p>" + "".join(body)

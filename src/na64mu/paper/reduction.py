@@ -184,7 +184,7 @@ def draw_planes(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
 
 
 def _coarse(plane: Any) -> Any:
-    """A plane with 2 x 2 bins made one: single events are seen."""
+    """Return a plane with blocks of 2 x 2 bins merged, so that single events are visible."""
     import hist
 
     return plane[hist.rebin(2), hist.rebin(2)]

@@ -1,4 +1,4 @@
-"""Simulated samples as steps: one file each, made on all cores."""
+"""Steps that simulate the samples: one file each, on all cores."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sample_step(sample: Sample, detector: str, seed: int) -> Step:
     detector : str
         Tag of the set-up.
     seed : int
-        Of the whole paper; that of the sample follows from it and the run number.
+        Seed of the whole paper; the seed of the sample follows from it and the run number.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How much is simulated: the samples of the paper and the beam muons of each. Masses GeV."""
+"""Size of the simulation: the samples of the paper and the beam muons of each. Masses GeV."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FIRST_RUN = 7000
 
 @dataclass(frozen=True)
 class Sample:
-    """One simulated file.
+    """A simulated file.
 
     Attributes
     ----------
     name : str
-        Of step and file.
+        Name of the step and of its file.
     dataset : str
         Dataset it belongs to, one for each trigger configuration.
     process : str
@@ -36,9 +36,9 @@ class Sample:
     run : int
         Run number; the seed follows from it.
     mass : float or None
-        Of a signal [GeV].
+        Mass of the boson of a signal sample [GeV]; None for other samples.
     pile_up : bool
-        Whether further beam particles are laid over the events.
+        Whether further beam particles are overlaid on the events.
     calibration_triggers : bool
         Whether calibration triggers are written; physics triggers always are.
     """
@@ -70,7 +70,7 @@ class Scale:
     signal : int
         For each mass.
     masses : tuple of float
-        Of the signal [GeV].
+        Masses of the boson in the signal samples [GeV].
     pile_up_masses : tuple of float
         Those simulated with pile-up as well.
     seed : int
@@ -96,7 +96,7 @@ class Scale:
     archive: bool = True
 
     def scaled(self, physics: int) -> Scale:
-        """The same with another number of unbiased muons, and the other samples in proportion (at least 1000 muons each)."""
+        """Return the scale with another number of unbiased muons, and the other samples in proportion (at least 1000 muons each)."""
         factor = physics / self.physics
         of = {name: max(1000, round(factor * getattr(self, name))) for name in ("calibration", "nuclear", "decay", "signal")}
         return replace(self, name=f"{self.name}, {physics} muons", physics=physics, **of)
@@ -118,7 +118,7 @@ class Scale:
         return (*out, *self.signal_samples())
 
     def signal_samples(self) -> tuple[Sample, ...]:
-        """Those of the signal: every mass and configuration, some with pile-up as well."""
+        """Samples of the signal: every mass and configuration, some with pile-up as well."""
         kinds = [(m, False) for m in self.masses] + [(m, True) for m in self.pile_up_masses]
         out = []
         for mass, pile_up in kinds:

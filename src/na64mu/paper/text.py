@@ -1,4 +1,4 @@
-"""The words of the report: what a reader must know first, and the captions of the figures."""
+"""Texts of the report: the introduction, and the captions of the figures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FIGURES = (
     Figure(
         "limits/limit_g.png",
         "Fig. 4, left",
-        "Limits on g against m_Z'. The curve of the Letter is not public: the star is where its text says that the limit crosses the edge of the g-2 band, the cross the coupling that its printed y stands for. N_eff: computed here.",
+        "Limits on g against m_Z'. The curve of the Letter is not public: the star is where its text says that the limit crosses the edge of the g-2 band, the cross the coupling that corresponds to its printed y. N_eff: computed here.",
     ),
     Figure("limits/limit_y.png", "Fig. 4, right", "Limits on y against m_chi with thermal targets from the Boltzmann equation."),
     Figure(

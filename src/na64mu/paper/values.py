@@ -1,4 +1,4 @@
-"""Numbers that a step found, kept as values.json in its folder: value, error, whether it is an upper limit, and how it was found."""
+"""Results of a step, kept as values.json in its folder: value, error, whether it is an upper limit, and how it was found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILE = "values.json"
 
 @dataclass(frozen=True)
 class Value:
-    """One number of ours.
+    """One of our numbers.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Value:
     is_upper : bool
         Whether it is an upper limit.
     note : str
-        How it was found.
+        Method by which it was found.
     """
 
     value: float

@@ -1,4 +1,4 @@
-"""Steps that leave behind what they were made from: finished ones are not repeated, stale ones are.
+"""Steps that record their inputs: finished ones are not repeated, stale ones are.
 
 Every step owns a folder and a record `steps/<step>.json`: a hash of its inputs (parameters, all code that its work can reach, the files of the steps before it) and
 of the files it wrote. A step is finished if the record names the inputs of today and the files are as it left them.
@@ -31,18 +31,18 @@ Work = Callable[[Path, Mapping[str, Any]], Sequence[Path]]
 
 @dataclass(frozen=True)
 class Step:
-    """One step.
+    """A step of the paper.
 
     Attributes
     ----------
     name : str
-        Of its record and its folder.
+        Name of the step, of its record and of its folder.
     title : str
-        For the progress bar and the report.
+        Title for the progress bar and the report.
     work : callable
         Makes the files: (folder of the step, parameters) -> files written. Steps that may run side by side are sent to other processes.
     parameters : mapping
-        Plain values that `work` takes.
+        Plain values passed to `work`.
     after : tuple of str
         Steps whose files it reads.
     shared_folder : str
@@ -62,7 +62,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Record:
-    """What a finished step left.
+    """Record of a finished step.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Record:
     files : mapping of str to str
         File, relative to the paper's folder -> SHA-256.
     seconds, cpu_seconds : float
-        It took.
+        Wall-clock and CPU time of the step [s].
     """
 
     step: str

@@ -37,7 +37,7 @@ class Model:
     coupling, dark_coupling : float
         g and g_chi.
     kind : DarkMatter or str
-        What chi is.
+        Nature of chi.
 
     Raises
     ------

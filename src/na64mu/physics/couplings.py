@@ -1,4 +1,4 @@
-r"""Other readings of a limit on g: dark photon mixing eps and the thermal-target variable y (dimensionless)."""
+r"""Other interpretations of a limit on g: dark photon mixing eps and the thermal-target variable y (dimensionless)."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def coupling_from_y(
     Parameters
     ----------
     y : FloatArray or float
-        As in `y_parameter`.
+        The variable y, as in `y_parameter`.
     dark_coupling : FloatArray or float
         g_chi.
     m_chi, mass : FloatArray or float

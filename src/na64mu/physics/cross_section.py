@@ -26,7 +26,7 @@ THETA_LIMIT = 0.3  # largest angle of X in the small-angle formulas [rad]
 
 
 class Method(StrEnum):
-    """How the matrix element and the nucleus are treated.
+    """Treatment of the matrix element and of the nucleus.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Method(StrEnum):
     WW : str
         Weizsaecker-Williams, as in the Letter's generator.
     IWW : str
-        With the flux frozen; for comparison.
+        Weizsaecker-Williams with the flux frozen; for comparison.
     """
 
     TREE = "tree"
@@ -136,13 +136,13 @@ def dsigma_dx(
     coupling : float
         g.
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     mediator : Mediator or str
         Spin and parity of X.
     method : Method or str
         Exact or which approximation.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------
@@ -194,13 +194,13 @@ def cross_section(
     energy, mass, coupling : FloatArray or float
         Energy of the muon [GeV], mass of X [GeV] and g, broadcast together.
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     mediator : Mediator or str
         Spin and parity of X.
     method : Method or str
         Exact or which approximation.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
     x_min : float
         Only E_X > x_min E.
 

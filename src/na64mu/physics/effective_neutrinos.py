@@ -1,4 +1,4 @@
-r"""A light Z' in the early Universe: it heats the neutrinos when it leaves, and raises their effective number N_eff (natural units, GeV).
+r"""A light Z' in the early Universe: as it becomes non-relativistic, it heats the neutrinos and raises N_eff (natural units, GeV).
 
 Kamada and Yu, Phys. Rev. D 92 (2015) 113004 (arXiv:1504.00711): a Z' of L_mu - L_tau is in equilibrium with nu_mu and nu_tau when these decouple from electrons
 and photons at T_D; its entropy then goes to them alone. Instantaneous decoupling, no kinetic mixing; true for couplings of the g - 2 band, far above those (1e-9) at which the
@@ -41,7 +41,7 @@ def extra_neutrinos(masses: FloatArray, decoupling: float = DECOUPLING) -> Float
     Parameters
     ----------
     masses : FloatArray
-        Of the Z' [GeV], shape (n,).
+        Masses of the Z' [GeV], shape (n,).
     decoupling : float
         Temperature at which neutrinos decouple [GeV].
 

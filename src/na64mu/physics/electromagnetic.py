@@ -1,4 +1,4 @@
-r"""Photons and electrons from an MeV up: mean free paths and energy loss, for showers that are followed particle by particle. GeV, mm.
+r"""Photons and electrons from an MeV up: mean free paths and energy loss, for showers that are tracked particle by particle. GeV, mm.
 
 Photons: Compton scattering (Klein and Nishina) and pair production. The photoelectric effect is left out: above 0.5 MeV it is less than 1 %
 of the attenuation in iron and copper; in lead it is 30 % at 1 MeV and 7 % at 3 MeV.
@@ -37,7 +37,7 @@ def klein_nishina(energy: float) -> float:
     Parameters
     ----------
     energy : float
-        Of the photon [GeV].
+        Energy of the photon [GeV].
 
     Returns
     -------
@@ -62,9 +62,9 @@ def compton(energy: float, substance: Substance) -> float:
     Parameters
     ----------
     energy : float
-        Of the photon [GeV].
+        Energy of the photon [GeV].
     substance : Substance
-        What it crosses.
+        Substance that it crosses.
 
     Returns
     -------
@@ -86,9 +86,9 @@ def pair_production(energy: float, substance: Substance) -> float:
     Parameters
     ----------
     energy : float
-        Of the photon [GeV].
+        Energy of the photon [GeV].
     substance : Substance
-        What it crosses.
+        Substance that it crosses.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def collision_loss(kinetic: float, substance: Substance) -> float:
     kinetic : float
         Kinetic energy of the electron [GeV].
     substance : Substance
-        What it crosses.
+        Substance that it crosses.
 
     Returns
     -------
@@ -145,12 +145,12 @@ def collision_loss(kinetic: float, substance: Substance) -> float:
 
 
 def screening_constants(z: float) -> tuple[float, float]:
-    """What a nucleus puts into the Bethe-Heitler cross-section.
+    """Screening and Coulomb constants of a nucleus in the Bethe-Heitler cross-section.
 
     Parameters
     ----------
     z : float
-        Its charge.
+        Charge number of the nucleus.
 
     Returns
     -------
@@ -213,7 +213,7 @@ def radiated_share(kinetic: float, substance: Substance) -> float:
     kinetic : float
         Kinetic energy of the electron [GeV].
     substance : Substance
-        What it crosses.
+        Substance that it crosses.
 
     Returns
     -------

@@ -49,7 +49,7 @@ def upper_limit(process: int, energy: float, substance: Substance) -> float:
     energy : float
         Muon energy [GeV].
     substance : Substance
-        What the muon crosses.
+        Substance that the muon crosses.
 
     Returns
     -------
@@ -175,7 +175,7 @@ def spectrum(process: int, energy: float, transfer: FloatArray, substance: Subst
     transfer : FloatArray
         Energy given away [GeV], shape (n,).
     substance : Substance
-        What the muon crosses.
+        Substance that the muon crosses.
 
     Returns
     -------
@@ -209,9 +209,9 @@ def density_effect(beta_gamma: float, substance: Substance) -> float:
     Parameters
     ----------
     beta_gamma : float
-        Of the muon.
+        Momentum of the muon in units of its mass times c.
     substance : Substance
-        What it crosses.
+        Substance that it crosses.
 
     Returns
     -------
@@ -245,7 +245,7 @@ def restricted_ionisation(energy: float, cut: float, substance: Substance) -> tu
     cut : float
         Largest transfer that counts [GeV].
     substance : Substance
-        What the muon crosses.
+        Substance that the muon crosses.
 
     Returns
     -------

@@ -13,7 +13,7 @@ class Substance(NamedTuple):
     Attributes
     ----------
     name : str
-        What it is.
+        Name of the substance.
     elements : tuple
         (Z, A, mass fraction) of every element.
     density : float
@@ -25,7 +25,7 @@ class Substance(NamedTuple):
     x0 : float
         Radiation length [mm] (PDG).
     critical_energy : float
-        Of electrons [GeV] (PDG, Rossi's definition).
+        Critical energy of electrons [GeV] (PDG, Rossi's definition).
     """
 
     name: str

@@ -2,7 +2,7 @@ r"""The dark boson X and its coupling to the muon: squared matrix elements of mu
 
 Invariants with momenta p -> p' + k off a spin-0 nucleus P_i -> P_f: q = P_i - P_f, t = -q^2, P = P_i + P_f,
 s = (p' + k)^2 - m^2, u = (p - k)^2 - m^2 < 0, t_2 = (p - p')^2, s + u + t_2 = M^2 - t (m: muon, M: X; all GeV^2).
-Averaged over the muon's spin, summed over that of X; couplings g and nucleus factors stand outside.
+Averaged over the muon's spin, summed over that of X; couplings g and nucleus factors are not included.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-r"""The muon's anomalous magnetic moment: one loop of X, and the measured minus predicted value.
+r"""The muon's anomalous magnetic moment: one-loop contribution of X, and the measured minus predicted value.
 
 Leveille, Nucl. Phys. B 137 (1978) 63; Queiroz and Shepherd, Phys. Rev. D 89 (2014) 095024 (arXiv:1403.2309). Masses GeV.
 """
@@ -31,7 +31,7 @@ class Deviation(NamedTuple):
     predicted, predicted_error : float
         Standard Model.
     source : str
-        Where both come from.
+        Source of both values.
     """
 
     measured: float

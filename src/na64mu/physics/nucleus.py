@@ -1,4 +1,4 @@
-r"""What the muon sees of a nucleus: form factor and the flux of equivalent photons (momentum transfer squared t in GeV^2).
+r"""The nucleus in muon scattering: form factor and the flux of equivalent photons (momentum transfer squared t in GeV^2).
 
 Elastic: screening by the atomic electrons and the size of the nucleus; inelastic: scattering off single protons, with the
 elastic kinematics (Bjorken, Essig, Schuster and Toro, Phys. Rev. D 80 (2009) 075018, arXiv:0906.0580, eqs. A18 and A19;
@@ -37,16 +37,16 @@ NODES, WEIGHTS = (np.ascontiguousarray(v) for v in np.polynomial.legendre.leggau
 
 
 class FormFactor(IntEnum):
-    """Which of the nucleus' responses are counted.
+    """Contributions to the response of the nucleus.
 
     Attributes
     ----------
     ELASTIC : int
-        The coherent one alone, as in the Letter's signal generator (DMG4, arXiv:2101.12192).
+        The coherent response alone, as in the Letter's signal generator (DMG4, arXiv:2101.12192).
     INELASTIC : int
-        With the protons' of arXiv:0906.0580 eq. A19.
+        Coherent response plus that of the protons, arXiv:0906.0580 eq. A19.
     INELASTIC_CORRECTED : int
-        The same with the bracket of eq. A19 to the first power, as corrected in arXiv:2401.06843 appendix B.
+        As INELASTIC, with the bracket of eq. A19 to the first power, as corrected in arXiv:2401.06843 appendix B.
     """
 
     ELASTIC = 0
@@ -55,7 +55,7 @@ class FormFactor(IntEnum):
 
 
 def check_nucleus(z: float, a: float) -> None:
-    """Refuse what is no nucleus.
+    """Refuse values that are not those of a nucleus.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def form_factor_at(t: float, z: float, screening: float, size: float, inner: flo
     z : float
         Charge of the nucleus.
     screening, size, inner : float
-        From `momentum_scales`.
+        Momentum scales, from `momentum_scales`.
     kind : int
         A `FormFactor`.
 
@@ -154,9 +154,9 @@ def form_factor_squared(t: FloatArray, z: float, a: float, kind: FormFactor | st
     t : FloatArray
         Momentum transfer squared [GeV^2], any shape.
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     kind : FormFactor or str
-        Which responses.
+        Responses of the nucleus that are included.
 
     Returns
     -------
@@ -214,7 +214,7 @@ def flux_at(t_min: float, t_max: float, z: float, a: float, kind: int) -> float:
     t_min, t_max : float
         [GeV^2].
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     kind : int
         A `FormFactor`.
 
@@ -248,7 +248,7 @@ def flux(t_min: FloatArray, t_max: float, z: float, a: float, kind: FormFactor |
     z, a : float
         Charge and mass number.
     kind : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------

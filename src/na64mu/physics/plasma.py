@@ -55,7 +55,7 @@ ENTROPY_WEIGHTS = (1.034, 2.068, 4.16, 30.55, 90.0, 6209.0)
 
 
 def _decay(x: FloatArray, rate: float, one: float, two: float, three: float) -> FloatArray:
-    """How a species of x = m / T leaves: exp(-rate x) (1 + one x + two x^2 + three x^3)."""
+    """Suppression of a species with x = m / T that becomes non-relativistic: exp(-rate x) (1 + one x + two x^2 + three x^3)."""
     return np.exp(-rate * x) * (1.0 + x * (one + x * (two + x * three)))
 
 

@@ -1,7 +1,7 @@
-r"""Distribution of (x, psi) in mu N -> mu N X, tabulated and drawn from.
+r"""Distribution of (x, psi) in mu N -> mu N X, tabulated and sampled.
 
 Energies and masses GeV, angles rad, cross-sections pb; x is the energy fraction of X, psi the recoil angle of the muon. The
-formulas stand in `tree_level` and `weizsaecker`; totals alone are faster in `cross_section`.
+formulas are in `tree_level` and `weizsaecker`; `cross_section` computes totals faster.
 """
 
 from __future__ import annotations
@@ -104,13 +104,13 @@ def tabulate(
     coupling : float
         g.
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     mediator : Mediator or str
         Spin and parity of X.
     method : Method or str
-        WW (the Letter's) or TREE; IWW knows no angle.
+        WW (the Letter's) or TREE; IWW has no angle.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------
@@ -153,9 +153,9 @@ def sample_kinematics(table: Kinematics, n: int, rng: np.random.Generator) -> tu
     Parameters
     ----------
     table : Kinematics
-        From `tabulate`.
+        Table, from `tabulate`.
     n : int
-        How many.
+        Number of draws.
     rng : Generator
         Random numbers.
 

@@ -113,7 +113,7 @@ def target(m_chi: float, mass: float, dark_coupling: float, kind: DarkMatter | s
     dark_coupling : float
         g_chi.
     kind : DarkMatter or str
-        What chi is.
+        Nature of chi.
     omega_h2 : float
         The abundance.
 
@@ -157,7 +157,7 @@ def target_y(m_chi: float, dark_coupling: float, kind: DarkMatter | str, ratio: 
     dark_coupling : float
         g_chi.
     kind : DarkMatter or str
-        What chi is.
+        Nature of chi.
     ratio : float
         M / m_chi.
     omega_h2 : float
@@ -171,7 +171,7 @@ def target_y(m_chi: float, dark_coupling: float, kind: DarkMatter | str, ratio: 
     Raises
     ------
     ArgumentError, RuntimeError
-        As `target`.
+        See `target`.
     """
     kind = choice(kind, DarkMatter, "kind")
     mass = number(ratio, "ratio", above=0.0) * number(m_chi, "m_chi [GeV]", above=0.0)

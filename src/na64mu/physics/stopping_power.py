@@ -27,7 +27,7 @@ def mean_loss_by(process: int, energy: float, substance: Substance) -> float:
     energy : float
         Muon energy [GeV].
     substance : Substance
-        What the muon crosses.
+        Substance that the muon crosses.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def stopping_power(energy: float, substance: Substance) -> float:
     energy : float
         Muon energy [GeV].
     substance : Substance
-        What the muon crosses.
+        Substance that the muon crosses.
 
     Returns
     -------

@@ -70,7 +70,7 @@ def panel(k: int, low: float, high: float, first: float, second: float, width: f
     first, second : float
         ln t of the peaks: X collinear with the muon before and after the nucleus.
     width : float
-        Of the peaks, relative in t.
+        Width of the peaks, relative in t.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def node(place: float, origin: float, length: float, width: float) -> tuple[floa
     place : float
         Between 0 and 1.
     origin, length, width : float
-        Of the panel.
+        Origin in ln t, signed length, and scale of the panel, as `panel` returns them.
 
     Returns
     -------
@@ -127,9 +127,9 @@ def longest_transfer(t_max: float, z: float, a: float, form_factor: int) -> floa
     Parameters
     ----------
     t_max : float
-        Of the kinematics [GeV^2].
+        Kinematic limit of t [GeV^2].
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     form_factor : int
         A `FormFactor`.
 

@@ -97,7 +97,7 @@ def tree_mediator(
     x, theta : float
         Energy fraction and angle of X [rad].
     energy, mass : float
-        Of the muon and of X [GeV].
+        Energy of the muon and mass of X [GeV].
     z, a, nucleus : float
         Charge, mass number and mass [GeV] of the nucleus.
     mediator, form_factor : int
@@ -157,7 +157,7 @@ def tree_muon(
     x, psi : float
         1 - E'/E and angle of the recoil muon [rad].
     energy, mass : float
-        Of the muon and of X [GeV].
+        Energy of the muon and mass of X [GeV].
     z, a, nucleus : float
         Charge, mass number and mass [GeV] of the nucleus.
     mediator, form_factor : int
@@ -256,11 +256,11 @@ def dsigma_dx_dcos_mediator(
     coupling : float
         g.
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     mediator : Mediator or str
         Spin and parity of X.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------
@@ -300,11 +300,11 @@ def dsigma_dx_dcos_muon(
     coupling : float
         g.
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     mediator : Mediator or str
         Spin and parity of X.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------

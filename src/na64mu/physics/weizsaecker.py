@@ -43,9 +43,9 @@ def ww_mediator(x: float, theta: float, energy: float, mass: float, z: float, a:
     x, theta : float
         Energy fraction and angle of X [rad].
     energy, mass : float
-        Of the muon and of X [GeV].
+        Energy of the muon and mass of X [GeV].
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     mediator, form_factor : int
         A `Mediator` and a `FormFactor`.
 
@@ -72,9 +72,9 @@ def ww_muon(x: float, psi: float, energy: float, mass: float, z: float, a: float
     x, psi : float
         1 - E'/E and angle of the recoil muon [rad].
     energy, mass : float
-        Of the muon and of X [GeV].
+        Energy of the muon and mass of X [GeV].
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     mediator, form_factor : int
         A `Mediator` and a `FormFactor`.
 
@@ -142,11 +142,11 @@ def dsigma_dx_dcos_mediator(
     coupling : float
         g.
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     mediator : Mediator or str
         Spin and parity of X.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------
@@ -188,11 +188,11 @@ def dsigma_dx_dcos_muon(
     coupling : float
         g.
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     mediator : Mediator or str
         Spin and parity of X.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------
@@ -250,11 +250,11 @@ def dsigma_dx_improved(
     coupling : float
         g.
     z, a : float
-        Of the nucleus.
+        Charge number and mass number of the nucleus.
     mediator : Mediator or str
         Spin and parity of X.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
 
     Returns
     -------

@@ -21,7 +21,7 @@ __all__ = ("DarkMatter", "dark_width", "invisible_fraction", "lepton_width", "ne
 
 
 class DarkMatter(StrEnum):
-    """What chi is.
+    """Nature of the dark-matter particle chi.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ def neutrino_width(mass: FloatArray | float, coupling: float, flavours: int = 2)
     coupling : float
         g.
     flavours : int
-        How many.
+        Number of flavours.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def dark_width(mass: FloatArray | float, dark_coupling: float, m_chi: float, kin
     m_chi : float
         [GeV].
     kind : DarkMatter or str
-        What chi is.
+        Nature of chi.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def total_width(
     m_chi : float
         [GeV].
     kind : DarkMatter or str
-        What chi is.
+        Nature of chi.
 
     Returns
     -------
@@ -217,7 +217,7 @@ def invisible_fraction(
     m_chi : float
         [GeV].
     kind : DarkMatter or str
-        What chi is.
+        Nature of chi.
 
     Returns
     -------

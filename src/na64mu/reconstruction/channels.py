@@ -1,4 +1,4 @@
-"""Where the channels of a spectrometer measure: plane, coordinate and time window of every slab, wire and strip plane."""
+"""Measurements of the channels of a spectrometer: plane, coordinate and time window of every slab, wire and strip plane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The event summary: one row per event, the one interface between reconstruction and selection."""
+"""Columns of the event summary: one row per event, the only interface between reconstruction and selection."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ COLUMNS: dict[str, tuple[np.dtype, str, str]] = {
 
 @dataclass(frozen=True)
 class Derived:
-    """A column that is computed from stored ones where it is asked for; it stands in no file.
+    """A column that is computed from stored ones on request; it is not written to any file.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Derived:
     function : callable
         Summary -> values, shape (n_events,); NaN where it does not exist.
     unit, meaning : str
-        As in COLUMNS.
+        Unit and meaning of the column, as in COLUMNS.
     """
 
     needs: tuple[str, ...]

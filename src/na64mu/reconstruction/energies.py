@@ -45,7 +45,7 @@ def in_window(digits: Jagged, sigma_t: float) -> BoolArray:
 
 
 class _Rows(NamedTuple):
-    """What the sums take of a collection, in the types of the raw tree; `window` is of the type of `time`."""
+    """Columns of a collection that are summed, in the types of the raw tree; `window` has the type of `time`."""
 
     offsets: AnyArray
     energy: AnyArray
@@ -101,9 +101,9 @@ def counter_energy(digits: Jagged, identity: int, sigma_t: float) -> FloatArray:
     digits : Jagged
         The `counter` collection.
     identity : int
-        Its number: S0=0, S1=1, V1=2, S4=3, S_mu=4.
+        Number of the counter: S0=0, S1=1, V1=2, S4=3, S_mu=4.
     sigma_t : float
-        Its time resolution [ns].
+        Time resolution of the counter [ns].
 
     Returns
     -------
@@ -140,7 +140,7 @@ def _panels(rows, end, end_ratio, ends, inside, outside):  # type: ignore[no-unt
 def veto_energy(digits: Jagged, detector: DetectorLike) -> InOut:
     """Energy in the VETO: per panel the geometric mean of its two ends, summed over the panels.
 
-    Each end stands on the scale of the whole panel. Where one end is below `end_ratio` of the other, the larger counts alone.
+    Each end is calibrated to the energy of the whole panel. Where one end is below `end_ratio` of the other, the larger counts alone.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ class _Cells(NamedTuple):
 
 
 class _Track(NamedTuple):
-    """Where a track crosses in one view, and its standard deviation [mm], each of shape (n_events,)."""
+    """Crossing point of a track in one view and its standard deviation [mm], each of shape (n_events,)."""
 
     position: FloatArray
     error: FloatArray
@@ -189,7 +189,7 @@ def _crossed(cells, track, e, cell):  # type: ignore[no-untyped-def] # kernel
 
 @kernel
 def _pointed(rows, module, ix, iy, columns, lines, x, y, out):  # type: ignore[no-untyped-def] # kernel
-    """In-time energy of HCAL1 in the cells that are crossed, for all events."""
+    """In-time energy of HCAL1 in the cells that the track crosses, for all events."""
     window = rows.window[0]
     for e in range(len(out)):
         out[e] = 0.0
@@ -215,7 +215,7 @@ def pointed_cell_energy(
         Track in the middle of HCAL1, half of its length behind the front face [mm], NaN without a track, shape (n_events,): the cell that it
         crosses there holds most of its energy (find them as `reconstruct` does, front[0] + length / 2 along z).
     x_error, y_error : FloatArray
-        Their standard deviations there [mm], with the scattering inside the module, shape (n_events,).
+        Standard deviations of the crossing point [mm], with the scattering inside the module, shape (n_events,).
 
     Returns
     -------

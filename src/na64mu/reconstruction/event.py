@@ -1,4 +1,4 @@
-"""One event in detail: hits and tracks of both spectrometers and how they join, for displays and for looking closely."""
+"""One event in detail: hits and tracks of both spectrometers and their match, for displays and for close inspection."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class EventTracks(Shown):
     spectrometer : Spectrometer
         MS1 or MS2.
     hits : Hits
-        Its hits.
+        Hits of the spectrometer.
     n : int
         Number of track candidates.
     fits : FittedTracks
-        Its fitted tracks, the best one first.
+        Fitted tracks of the spectrometer, the best one first.
     chosen : IntArray
         Hit of every plane on every track, -1 for none, shape (n_tracks, n_planes).
     """
@@ -159,7 +159,7 @@ def event_tracks(batch: RawBatch, detector: DetectorLike) -> tuple[EventTracks, 
 
 
 def event_junction(ms1: EventTracks, ms2: EventTracks, detector: DetectorLike) -> Junction | None:
-    """How the best tracks of both spectrometers join in the ECAL.
+    """Match the best tracks of both spectrometers in the ECAL.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Reconstructed events as a table of columns that completes with Tab, cuts itself, and gives momenta as vectors. GeV/c, GeV, mm, rad."""
+"""Reconstructed events as a table of columns with Tab completion, selection of rows, and momenta as vectors. GeV/c, GeV, mm, rad."""
 
 from __future__ import annotations
 

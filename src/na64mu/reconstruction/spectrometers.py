@@ -1,4 +1,4 @@
-"""Tracks of both spectrometers of many events, with all that a fit knows: residuals, pulls, covariances."""
+"""Tracks of both spectrometers of many events, with the full fit results: residuals, pulls, covariances."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def spectrometer_tracks(events: Any, detector: DetectorLike) -> SpectrometerTrac
     Returns
     -------
     SpectrometerTracks
-        As the event summary has them.
+        The tracks of MS1 and MS2 as the event summary holds them.
     """
     detector = load_detector(detector)
     batch = as_batch(events)

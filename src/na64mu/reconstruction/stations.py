@@ -158,7 +158,7 @@ def _doublets(layers):  # type: ignore[no-untyped-def] # kernel
     """Particles in a view of two staggered layers: pairs of touching wires, or 1 if only single wires fired.
 
     A particle fires one wire of each layer; wire w of layer 0 touches wires w - 1 and w of layer 1. Single wires (noise, dead
-    material between the tubes) are not counted beside a pair. Wires are bits, shape (2, n_words).
+    material between the tubes) are not counted if there is a pair. Wires are bits, shape (2, n_words).
     """
     pairs, used, fired = 0, -1, False
     for k in range(layers.shape[1]):

@@ -24,10 +24,10 @@ from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray, WordArray
 
 __all__ = ("Clusters", "StripMap", "find_clusters", "gem_clusters", "gem_map", "micromegas_clusters", "micromegas_map", "raw_columns")
 
-MASKED = -2  # stands for the row of a channel that is not read
+MASKED = -2  # is the row of a channel that is not read
 MIN_STRIPS = 2  # smallest cluster (NA64 Micromegas clustering; E. Depero, thesis, chapter 2)
 SHARED_FRACTION = (
-    0.5  # a run that owes more of its charge to a larger cluster's channels is a ghost, as is one without MIN_STRIPS of its own
+    0.5  # a run that shares more of its charge with the channels of a larger cluster is a ghost, as is one without MIN_STRIPS of its own
 )
 
 
@@ -41,7 +41,7 @@ class StripMap(NamedTuple):
     Attributes
     ----------
     channel : SmallArray
-        Electronics channel of every strip, shape (n_planes, n_strips + 2): strip s stands at s + 1, and n_channels,
+        Electronics channel of every strip, shape (n_planes, n_strips + 2): strip s is at index s + 1, and n_channels,
         which never fires, where there is no strip.
     strips : SmallArray
         Strips of every channel, shape (n_planes, n_channels, multiplexing), -1 beyond its last one.
@@ -160,7 +160,7 @@ class _Digits(NamedTuple):
 
 
 class _Event(NamedTuple):
-    """What the clustering of one event works on; it is not cleared before the next.
+    """Working arrays of the clustering of one event; they are not cleared before the next.
 
     Rows and clusters are numbered on and on, so what an earlier event or plane left behind has smaller numbers than the first of this one.
 
@@ -168,7 +168,7 @@ class _Event(NamedTuple):
     ----------
     row_of : IntArray
         Latest row of every channel that fired, MASKED if it is not read, -1 at first, shape (n_planes, n_channels + 1); the last channel
-        stands for no strip.
+        belongs to no strip.
     lit : WordArray
         Strips of the channels that fired, one bit each, shape (n_planes, n_words); 0 between events.
     bridges : WordArray

@@ -67,7 +67,8 @@ def _downstream_columns(tracks: Tracks, last_z: float, detector: Detector) -> tu
         "x_smu": s_mu.x,
         "y_smu": s_mu.y,
     }
-    # inside HCAL1 the muon walks off by scattering in its iron: its middle is where most of the cell is still to come
+    # the muon is displaced by scattering in the iron of HCAL1:
+    # evaluate at the module's centre, where the expected shower/MIP deposit is centred
     hcal = detector.hcal
     iron = hcal.layers * hcal.absorber / IRON.x0
     angle2 = float(highland_angle(0.5 * iron, 0.5 * iron)) ** 2
@@ -117,7 +118,7 @@ def find_tracks(
     number : int
         1 or 2.
     entry : EntryPoint, optional
-        Where the tracks come from; see reconstruct_tracks.
+        Point that the tracks come from; see reconstruct_tracks.
 
     Returns
     -------
@@ -130,7 +131,7 @@ def find_tracks(
 
 
 def middle_of_ecal(ms1: Tracks, detector: DetectorLike) -> EntryPoint:
-    """MS1 tracks halfway through the ECAL: where the tracks of MS2 come from.
+    """Extrapolate MS1 tracks to the middle of the ECAL, where the tracks of MS2 come from.
 
     Parameters
     ----------
@@ -177,7 +178,7 @@ def reconstruct(events: Any, detector: DetectorLike) -> EventSummary:
 
 
 def _columns(events: RawBatch, detector: Detector) -> dict[str, AnyArray]:
-    """Columns of columns.py for some events; whatever is made on the way to them fits into the cache of a core."""
+    """Columns of columns.py for some events; all intermediate arrays fit into the cache of a core."""
     batch = with_digits(events, detector)
     mm = micromegas_clusters(batch.collections["mm"], detector)
     gem = gem_clusters(batch.collections["gem"], detector)

@@ -1,4 +1,4 @@
-"""What a physicist looks at: tables on the terminal, figures, and one HTML file. Heavy packages are imported when they are used."""
+"""Presentation of results: tables on the terminal, figures, and one HTML file. Heavy packages are imported when they are used."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def render_terminal(result: RunResult, console: Console) -> None:
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
     console : rich.console.Console
-        Where to print.
+        Console to print on.
     """
     from na64mu.report.terminal import tables
 
@@ -42,7 +42,7 @@ def write_figures(result: RunResult, folder: str | Path) -> list[Path]:
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
     folder : str or Path
         Output folder; made if it does not exist.
 
@@ -73,7 +73,7 @@ def write_html(result: RunResult, folder: str | Path) -> Path:
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
     folder : str or Path
         Output folder; made if it does not exist.
 

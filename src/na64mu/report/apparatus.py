@@ -26,7 +26,7 @@ __all__ = ("ENERGY_MAP", "ENERGY_SCALE", "Cells", "draw_cells", "draw_line", "dr
 
 #: Colours of cell energies: from 10 MeV, where ECAL cells are written, to the beam energy.
 ENERGY_SCALE = LogNorm(0.01, 160.0, clip=True)
-ENERGY_MAP = "YlGnBu"  # light to dark, told apart with any colour vision
+ENERGY_MAP = "YlGnBu"  # light to dark, distinguishable with any colour vision
 EMPTY, FRAME = "#f6f6f6", "#9a9a9a"
 NAME_GAP = 0.013  # of the width of the frame between two names
 
@@ -37,9 +37,9 @@ class Cells(NamedTuple):
     Attributes
     ----------
     name : str
-        What it is.
+        Name of the element.
     z : tuple of float
-        Its range [mm].
+        Range of z that the element covers [mm].
     edges : tuple of FloatArray
         Edges of the cells along x and y [mm].
     energy, late : FloatArray
@@ -131,7 +131,7 @@ def draw_line(ax: Axes, detector: DetectorLike, view: int, config: int, cells: l
     Parameters
     ----------
     ax : Axes
-        Where to draw; its limits are left alone.
+        Axes to draw on; their limits are not changed.
     detector : Detector, str or Path
         The description.
     view : int
@@ -207,11 +207,11 @@ def draw_cells(ax: Axes, cells: Cells, mark: tuple[float, float] | None = None, 
     Parameters
     ----------
     ax : Axes
-        Where to draw.
+        Axes to draw on.
     cells : Cells
-        One section.
+        Cells of one section.
     mark : tuple of float, optional
-        Where a track points to: x, y [mm].
+        Position to which a track points: x, y [mm].
     colour : str
         Colour of the mark.
     """

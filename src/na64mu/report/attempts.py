@@ -1,4 +1,4 @@
-"""Figures of the program: drawn for files alone, and a figure that fails is a warning. matplotlib is not imported here: that can fail too."""
+"""Figures drawn by the program: to files only, and a figure that fails is a warning. matplotlib is not imported here: that can fail too."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def for_files() -> Iterator[None]:
 
 
 def attempt(what: str, draw: Callable[[], T], otherwise: T) -> T:
-    """Draw for files; a figure that fails is a warning, and everything else goes on.
+    """Draw for files; a figure that fails is a warning, and everything else continues.
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ def attempt(what: str, draw: Callable[[], T], otherwise: T) -> T:
     draw : callable
         Makes and writes it.
     otherwise : T
-        What is returned if it fails.
+        Value that is returned if it fails.
 
     Returns
     -------
     T
-        What `draw` returns.
+        Return value of `draw`.
 
     Raises
     ------

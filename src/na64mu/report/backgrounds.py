@@ -54,14 +54,14 @@ def tail_figure(sample: TailSample, estimate: TailEstimate, ax: Axes | None = No
     sample : TailSample
         The spectrum that was fitted.
     estimate : TailEstimate
-        Made from it; its numbers of events stand in the legend for the muons on target of the estimate.
+        Estimate made from this spectrum; the legend gives its numbers of events for its muons on target.
     ax : Axes, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------
     figure, axes
-        Effective events per bin; nothing below the box edge is drawn, as nothing there is looked at.
+        Effective events per bin; nothing below the box edge is drawn, because those events are not used.
     """
     with own_style():
         figure, ax = axes_of(ax, (8.2, 6.6))
@@ -153,9 +153,9 @@ def threshold_figure(estimates: Sequence[TailEstimate], ax: Axes | None = None) 
     Parameters
     ----------
     estimates : sequence of TailEstimate
-        From `threshold_scan`, all for the same muons on target.
+        Estimates from `threshold_scan`, all for the same muons on target.
     ax : Axes, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------
@@ -201,7 +201,7 @@ def yields_by_source(table: BackgroundTable, ax: Axes | None = None) -> tuple[Fi
     ----------
     table : BackgroundTable
     ax : Axes, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------

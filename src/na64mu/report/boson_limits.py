@@ -34,7 +34,7 @@ def boson_figure(result: BosonLimits, ax: Axes | None = None) -> tuple[Figure, A
     ----------
     result : BosonLimits
     ax : Axes, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------

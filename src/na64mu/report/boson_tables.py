@@ -46,7 +46,7 @@ def render_boson_limits(result: BosonLimits, console: Console) -> None:
     ----------
     result : BosonLimits
     console : rich.console.Console
-        Where to print.
+        Console to print on.
     """
     limits, symbol = result.limits, result.boson.symbol
     column, which = (3, "expected") if limits.is_blinded else (0, "observed")
@@ -76,7 +76,7 @@ def render_recast(result: Recast, console: Console) -> None:
     ----------
     result : Recast
     console : rich.console.Console
-        Where to print.
+        Console to print on.
     """
     limits = result.limits
     column, which = (3, "expected") if limits.is_blinded else (0, "observed")

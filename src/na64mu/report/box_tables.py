@@ -27,7 +27,7 @@ def render_boxes(scan: BoxScan, console: Console) -> None:
     ----------
     scan : BoxScan
     console : rich.console.Console
-        Where to print.
+        Console to print on.
     """
     names: tuple[str | None, ...] = (None, *scan.efficiencies)
     rows = []

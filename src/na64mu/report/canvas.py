@@ -1,4 +1,4 @@
-"""Where figures are drawn: in a style of their own, whatever the user's settings say, and for files without display and pyplot.
+"""Canvas of the figures: in the package's style, whatever the user's settings, and for files without display and pyplot.
 
 matplotlib's settings reach a figure twice, when it is made and when it is drawn into a file or a notebook. Both happen in `own_style`.
 """
@@ -77,9 +77,9 @@ def subplots(
     size : tuple of float
         Inches.
     layout : str, optional
-        As of matplotlib.
+        Layout engine of matplotlib.
     **options
-        Of `Figure.subplots`.
+        Further arguments of `Figure.subplots`.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def axes_of(ax: Axes | None, size: tuple[float, float], **options: Any) -> tuple
 
 
 def close(figure: Figure) -> None:
-    """Let pyplot forget a figure, if it knows it."""
+    """Remove a figure from pyplot, if it is registered there."""
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None:
         pyplot.close(figure)
@@ -138,9 +138,9 @@ def save(figure: Figure, path: Path, dpi: int = 150) -> Path:
     Parameters
     ----------
     figure : Figure
-        What to write.
+        Figure to write.
     path : Path
-        Its ending is one of `ENDINGS`.
+        Path of the file; its ending is one of `ENDINGS`.
     dpi : int
         Dots per inch.
 

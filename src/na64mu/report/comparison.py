@@ -1,4 +1,4 @@
-"""Data beside simulation: one control spectrum with their ratio and the chi2 of their shapes."""
+"""Comparison of data and simulation: one control spectrum with their ratio and the chi2 of their shapes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def shape_agreement(
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
     column : str
         A quantity of the working point's spectra.
     data, simulation : tuple of str
@@ -58,7 +58,7 @@ def spectrum_with_ratio(
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
     column : str
         A quantity of the working point's spectra.
     data, simulation : tuple of str

@@ -36,7 +36,7 @@ def plane_by_configuration(
     histograms : mapping of str to hist.Hist
         Words above a panel -> plane "plane_before", axes p_out and e_cal.
     working_point : WorkingPoint
-        For the regions and the signal box.
+        Working point with the regions and the signal box.
     overlays : mapping of str to hist.Hist, optional
         Weighted simulation of the same panels, such as muon-nuclear events: open circles at any scale.
     what : str

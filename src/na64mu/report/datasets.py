@@ -1,4 +1,4 @@
-"""What a figure shows of several datasets: those that count events, and weighted simulation, which is drawn over them at any scale."""
+"""Datasets in a figure: those that count events, and weighted simulation, which is overlaid at an arbitrary scale."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ("combined", "counting_datasets", "data_and_simulation", "exposure_tex
 def overlaid_datasets(result: RunResult) -> tuple[str, ...]:
     """Datasets of weighted simulation: signal (for a coupling g_ref) and biased processes. None if there is nothing else.
 
-    Their weights do not count events seen, and their muons on target are those of the other datasets once more.
+    Their weights do not count events seen, and their muons on target are those of the other datasets again.
 
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
 
     Returns
     -------
@@ -41,12 +41,12 @@ def counting_datasets(result: RunResult) -> tuple[str, ...]:
 
 
 def data_and_simulation(result: RunResult) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Datasets of data, and of simulated events that count: generated events stand in the bookkeeping of simulation only.
+    """Datasets of data, and of simulated events that count: only the bookkeeping of simulation holds generated events.
 
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def combined(result: RunResult, name: str, datasets: tuple[str, ...]) -> Any:
 
 
 def kind_of_events(result: RunResult, datasets: tuple[str, ...]) -> str:
-    """Whether datasets hold data, simulation or both: generated events stand in the bookkeeping of simulation only."""
+    """Whether datasets hold data, simulation or both: only the bookkeeping of simulation holds generated events."""
     kinds = {"simulation" if run.n_generated else "data" for run in result.exposure.runs if run.dataset in datasets}
     return " and ".join(sorted(kinds))
 
@@ -82,16 +82,16 @@ def exposure_text(result: RunResult, datasets: tuple[str, ...]) -> str:
 
 
 def uncut_text(result: RunResult, datasets: tuple[str, ...], p_out: str = "p_out") -> str:
-    """Which events stand in a spectrum before any cut: while data are blinded, none with p_out of the box (`na64mu.results.blinding`).
+    """Say which events a spectrum before any cut contains: while data are blinded, none with p_out of the box (`na64mu.results.blinding`).
 
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
     datasets : tuple of str
         Datasets of the spectrum.
     p_out : str
-        How the momentum is written [GeV/c].
+        Text for the momentum [GeV/c].
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""One event drawn: the apparatus to scale with hits and all tracks, residuals of the hits, and the cells of the calorimeters.
+"""Event display: the apparatus to scale with hits and all tracks, residuals of the hits, and the cells of the calorimeters.
 
 Lengths along the beam are m, across it mm; energies GeV. In Jupyter `display_event(events[i], detector)` shows the picture.
 """
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ("EventDisplay", "display_event", "draw_event")
 
 VIEWS = ("x", "y")
-#: Colours and dashes of the tracks of a spectrometer, best first; colour and line both tell them apart.
+#: Colours and dashes of the tracks of a spectrometer, best first; colour and line style both distinguish them.
 LINES = {1: BLUE, 2: VERMILLION}
 OTHERS = (PURPLE, "#00755a", ORANGE)
 DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (5, 1, 1, 1)))
@@ -84,7 +84,7 @@ def _draw_tracks(ax: Axes, event: EventTracks, number: int, view: int, ends: tup
 
 
 def _fit_text(event: EventTracks, track: int, number: int) -> str:
-    """Parameters of a track with their errors, at the end that looks at the ECAL."""
+    """Parameters of a track with their errors, at the end that faces the ECAL."""
     fits = event.fits
     state = (fits.downstream if number == 1 else fits.upstream)[track]
     sigma = np.sqrt(np.diagonal((fits.downstream_covariance if number == 1 else fits.upstream_covariance)[track]))
@@ -279,7 +279,7 @@ class EventDisplay:
     figure : Figure
         The picture.
     axes : array of Axes
-        Its panels, see draw_event.
+        Panels of the display, see draw_event.
     """
 
     figure: Figure

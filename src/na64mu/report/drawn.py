@@ -1,4 +1,4 @@
-"""The numbers behind a figure: what its axes show, as one CSV. Units are those of the axes."""
+"""The numbers behind a figure: the data on its axes, as one CSV. Units are those of the axes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEAD = ("series", "kind", "x", "y", "low", "high")
 
 
 def drawn_rows(ax: Axes) -> Iterator[Row]:
-    """Everything with a name on one pair of axes.
+    """Return the data of everything with a label on one pair of axes.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def write_drawn(path: Path, axes: Axes | list[Axes]) -> Path:
     path : Path
         CSV file.
     axes : Axes or list of Axes
-        Of several, each row begins with the title or number of its axes.
+        Axes of the figure; with several, each row begins with the title or number of its axes.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def save_with_numbers(figure: Figure, axes: Axes | list[Axes], path: Path) -> li
     axes : Axes or list of Axes
         Whose numbers are written.
     path : Path
-        Without an ending.
+        Path without an ending.
 
     Returns
     -------

@@ -59,7 +59,7 @@ def page(result: RunResult) -> str:
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
 
     Returns
     -------

@@ -23,7 +23,7 @@ def legend_above(ax: Axes, room: float, fontsize: float = 10.0) -> float:
     Parameters
     ----------
     ax : Axes
-        With everything drawn.
+        Axes with everything drawn.
     room : float
         Inches from the left edge of the axes to that of the paper.
     fontsize : float
@@ -32,7 +32,7 @@ def legend_above(ax: Axes, room: float, fontsize: float = 10.0) -> float:
     Returns
     -------
     float
-        Its height in inches.
+        Height of the legend in inches.
     """
     handles, labels = ax.get_legend_handles_labels()
     tries = [(columns, labels) for columns in range(MOST_COLUMNS, 0, -1)]

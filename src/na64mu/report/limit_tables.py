@@ -127,7 +127,7 @@ def systematics_latex(limits: SearchLimits, mass: float) -> str:
     ----------
     limits : SearchLimits
     mass : float
-        One of the scan [GeV].
+        One of the masses of the scan [GeV].
 
     Returns
     -------
@@ -151,7 +151,7 @@ def render_limits(limits: SearchLimits, console: Console) -> None:
     ----------
     limits : SearchLimits
     console : rich.console.Console
-        Where to print.
+        Console to print on.
     """
     counting = limits.counting
     console.print(_coupling_table(limits))

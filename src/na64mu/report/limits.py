@@ -92,7 +92,7 @@ def limit_g(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]
     ----------
     limits : SearchLimits
     ax : Axes, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------
@@ -170,9 +170,9 @@ def limit_y(limits: SearchLimits, targets: Sequence[Curve], ax: Axes | None = No
     ----------
     limits : SearchLimits
     targets : sequence of Curve
-        From `relic_targets`.
+        Relic-density curves, from `relic_targets`.
     ax : Axes, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------
@@ -250,7 +250,7 @@ def efficiency_figure(limits: SearchLimits, ax: Axes | None = None, table: Effic
     table : EfficiencyTable, optional
         Draws the simulated samples as points with their binomial (Clopper-Pearson, 68 %) errors, scaled with the loss to pile-up as the curves are.
     ax : Axes, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------
@@ -290,13 +290,13 @@ def _draw_samples(ax: Axes, table: EfficiencyTable, config: int, scale: float, c
 
 
 def yields_figure(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]:
-    """Draw what is produced and what is expected in the signal box, against mass, at the reference coupling.
+    """Draw the bosons produced and the events expected in the signal box against mass, at the reference coupling.
 
     Parameters
     ----------
     limits : SearchLimits
     ax : Axes, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------
@@ -326,11 +326,11 @@ def write_limit_figures(limits: SearchLimits, targets: Sequence[Curve], folder: 
     ----------
     limits : SearchLimits
     targets : sequence of Curve
-        From `relic_targets`; may be empty.
+        Relic-density curves, from `relic_targets`; may be empty.
     folder : Path
         Exists.
     table : EfficiencyTable, optional
-        Its samples are drawn into the efficiency.
+        Table whose samples are drawn into the efficiency.
 
     Returns
     -------

@@ -35,9 +35,9 @@ def mip_peak(muons: Summary, name: str, rule: MipRule, *, ax: Axes | None = None
     rule : MipRule
         Range of the fit and quantiles of the window (`working_point.mip`).
     ax : Axes, optional
-        Where to draw.
+        Axes to draw on.
     bins : int
-        From zero to four times the peak.
+        Number of bins from zero to four times the peak.
 
     Returns
     -------

@@ -48,7 +48,7 @@ def plane(
     histogram : hist.Hist
         Axes p_out [GeV/c] and E_CAL [GeV].
     working_point : WorkingPoint
-        For the box and the regions.
+        Working point with the box and the regions.
     blinded : bool
         Hatch the box: its events were not filled.
     e_cal_max : float, optional
@@ -56,7 +56,7 @@ def plane(
     norm : LogNorm, optional
         Colour scale; by default from 1 to the fullest bin.
     ax : Axes, optional
-        Where to draw; by default on a new figure with a colour bar.
+        Axes to draw on; by default a new figure with a colour bar.
 
     Returns
     -------
@@ -149,9 +149,9 @@ def plane_before_and_after(result: RunResult, dataset: str | None = None) -> tup
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
     dataset : str, optional
-        One dataset; by default all together.
+        Name of a dataset; by default all together.
 
     Returns
     -------
@@ -194,7 +194,7 @@ def plane_before_and_after(result: RunResult, dataset: str | None = None) -> tup
 
 
 def _merged(histogram: hist.Hist) -> hist.Hist:
-    """The same plane with 2 x 2 bins made one, as far as the bins divide."""
+    """Return the plane with blocks of 2 x 2 bins merged, as far as the bins divide."""
     return histogram[tuple(slice(None, None, hist.rebin(2 if axis.size % 2 == 0 else 1)) for axis in histogram.axes)]
 
 

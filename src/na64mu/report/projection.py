@@ -35,7 +35,7 @@ def render_projection(projection: Projection, console: Console) -> None:
     ----------
     projection : Projection
     console : rich.console.Console
-        Where to print.
+        Console to print on.
     """
     rows = []
     for scenario, limits in projection:

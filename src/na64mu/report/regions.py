@@ -24,12 +24,12 @@ def outline(region: Region, x_range: tuple[float, float], y_range: tuple[float, 
     region : Region
         Limits on p_out, E_CAL and their sum.
     x_range, y_range : (float, float)
-        What the figure shows of p_out [GeV/c] and E_CAL [GeV].
+        Range of the figure in p_out [GeV/c] and E_CAL [GeV].
 
     Returns
     -------
     FloatArray
-        Shape (n_corners, 2), in order around the region; no corners if the figure shows nothing of it.
+        Shape (n_corners, 2), in order around the region; no corners if it is outside the figure.
     """
     (x0, x1), (y0, y1) = x_range, y_range
     corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], dtype=np.float64)

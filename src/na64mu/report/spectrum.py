@@ -37,13 +37,13 @@ def spectrum(result: RunResult, column: str, dataset: str | None = None, ax: Axe
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
     column : str
         A quantity of the working point's spectra.
     dataset : str, optional
         One dataset; by default all together, with weighted simulation scaled to the events that pass all other cuts.
     ax : Axes, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------

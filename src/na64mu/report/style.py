@@ -1,4 +1,4 @@
-"""How all figures look: colours that are told apart with any colour vision, one set of matplotlib settings."""
+"""Style of all figures: colours that are distinguishable with any colour vision, one set of matplotlib settings."""
 
 from __future__ import annotations
 

@@ -29,13 +29,13 @@ class Cells:
     Attributes
     ----------
     title : str
-        What it shows.
+        Title of the table.
     head : tuple of str
         Column headings.
     rows : sequence of tuple of str
         One text per column.
     left : frozenset of int
-        Columns with words; the others hold numbers and stand to the right.
+        Columns with words; the others hold numbers and are aligned to the right.
     note : str
         One sentence below the table.
     """
@@ -53,7 +53,7 @@ def cutflow_cells(result: RunResult, *, narrow: bool = False) -> list[Cells]:
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
     narrow : bool
         Leave out what a narrow terminal has no room for.
 
@@ -73,7 +73,7 @@ def cutflow_cells(result: RunResult, *, narrow: bool = False) -> list[Cells]:
         note += " Weighted: part of the sum of weights that is left."
     if any(result.blinded.values()):
         blind = next(cut.label for cut in result.working_point.cuts if cut.name == result.working_point.blind_at)
-        note += f" Blinded events of the signal box count as failing the cut '{blind}', and stand in no row behind it and in no N-1."
+        note += f" Blinded events of the signal box count as failing the cut '{blind}', and are in no row behind it and in no N-1."
     return [*tables[:-1], replace(tables[-1], note=note)]
 
 
@@ -83,7 +83,7 @@ def parameter_cells(result: RunResult) -> Cells:
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def _region(result: RunResult, dataset: str, region: str) -> str:
 
 
 def exposure_cells(result: RunResult) -> Cells:
-    """Muons on target per dataset and trigger configuration: recorded, and what the events read stand for."""
+    """Muons on target per dataset and trigger configuration: the number recorded, and the number that the events read represent."""
     groups: dict[tuple[str, int], list[RunExposure]] = defaultdict(list)
     for run in result.exposure.runs:
         groups[run.dataset, run.config].append(run)

@@ -30,12 +30,12 @@ ROOM_FOR_ALL = 112  # columns of a terminal that shows the whole cut-flow
 
 
 def tables(result: RunResult, width: int) -> Iterator[RenderableType]:
-    """Everything that the terminal shows of a run, in order.
+    """Return all tables of a run that the terminal shows, in order.
 
     Parameters
     ----------
     result : RunResult
-        What `na64mu run` found.
+        Result of `na64mu run`.
     width : int
         Columns of the terminal.
 
@@ -55,10 +55,10 @@ def tables(result: RunResult, width: int) -> Iterator[RenderableType]:
 
 
 class Written(RenderHook):
-    """Writes out control characters in whatever a console prints: names in tables come from files of other people."""
+    """Escapes control characters in everything that a console prints: names in tables may come from files of other people."""
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        """The same, to be printed safely."""
+        """Return the tables in a form that is safe to print."""
         return [_Shown(renderable) for renderable in renderables]
 
 

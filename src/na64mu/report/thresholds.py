@@ -1,4 +1,4 @@
-"""Where the cuts lie in a spectrum: what a figure draws and a caption names."""
+"""Positions of the cuts in a spectrum, as a figure draws them and a caption names them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Threshold:
     Attributes
     ----------
     low, high : float
-        In the unit of the quantity.
+        Ends of the range in the unit of the quantity.
     label : str
-        What the range is.
+        Name of the range.
     """
 
     low: float
@@ -50,7 +50,7 @@ def thresholds(result: RunResult, column: str) -> list[Threshold]:
     Returns
     -------
     list of Threshold
-        Empty if no cut looks at the quantity. Equal windows of several detectors stand once.
+        Empty if no cut looks at the quantity. Equal windows of several detectors are listed once.
     """
     found = [t for cut in result.working_point.cuts for t in _of_cut(cut, column, result.windows)]
     box = result.working_point.box

@@ -46,7 +46,7 @@ def beam_spot(detector: Detector) -> BeamSpot:
     Returns
     -------
     BeamSpot
-        Its beam as plain numbers.
+        The beam of the description as plain numbers.
     """
     beam = detector.beam
     return BeamSpot(
@@ -72,7 +72,7 @@ def carry_back(line: Line, state: FloatArray, charge: float) -> None:
     state : FloatArray
         (x, y, tx, ty, p) at z = 0, changed in place.
     charge : float
-        In units of e.
+        Charge in units of e.
     """
     for i in range(len(line.kind) - 1, -1, -1):
         if line.z_out[i] > 0.0:

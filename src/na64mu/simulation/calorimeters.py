@@ -91,7 +91,7 @@ def most_probable(hard: ComplexArray, mean: float, knocks: Knocks) -> float:
     mean : float
         Mean signal of the ionisation below the cut [GeV].
     knocks : Knocks
-        Its knock-on electrons.
+        Parameters of its knock-on electrons.
 
     Returns
     -------

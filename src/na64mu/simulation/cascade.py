@@ -1,4 +1,4 @@
-"""The hard core of an electromagnetic shower near the back of a stack: the particles that leave it, one by one.
+"""The hard core of an electromagnetic shower near the rear of a calorimeter: the particles that leave it, one by one.
 
 A shower that begins a few radiation lengths before the rear face lets most of its energy out as hard photons, electrons
 and positrons, which fly on to the HCAL. Rossi's approximation A above SOFTEST: bremsstrahlung 4/3 - 4/3 y + y^2 over y per
@@ -54,13 +54,13 @@ def leaving_particles(energy: float, photon: bool, depth: float, critical_energy
     Parameters
     ----------
     energy : float
-        Of the photon or electron that starts the shower [GeV].
+        Energy of the photon or electron that starts the shower [GeV].
     photon : bool
-        Which of the two.
+        Whether it is a photon.
     depth : float
-        From the start to the rear face [radiation lengths].
+        Depth from the start to the rear face [radiation lengths].
     critical_energy : float
-        Of the stack [GeV]: the ionisation loss per radiation length.
+        Critical energy of the stack [GeV]: the ionisation loss per radiation length.
     out : FloatArray
         Shape (MOST_PARTICLES, 3), overwritten: energy [GeV], charge (0: photon), depth travelled since the particle was made.
     rng : Stream

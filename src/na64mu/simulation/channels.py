@@ -16,12 +16,12 @@ VIEWS = ("x", "y")
 
 
 class ChannelState(NamedTuple):
-    """What conditions say about channels; order of planes as in Readout.
+    """State of the channels under the conditions of a run; order of planes as in Readout.
 
     Attributes
     ----------
     strip_noise, strip_threshold : FloatArray
-        Of every channel of every strip view [ADC], shape (n_views, most channels); a dead channel has an infinite threshold.
+        Noise and threshold of every channel of every strip view [ADC], shape (n_views, most channels); infinite threshold if dead.
     noisy_strips : FloatArray
         Rows (view, channel, mean noise hits per event).
     cross_talk : FloatArray

@@ -1,8 +1,8 @@
-"""Hadrons in the beam and their decays in flight before the ECAL: what is planned and the weight it carries. mm, GeV.
+"""Hadrons in the beam and their decays in flight before the ECAL: the planned interactions and their weights. mm, GeV.
 
 The beam has `hadron_fraction` hadrons per muon; the weight of an event is the expected number of such events per beam muon.
 
-What they are is not published. The fractions of the description are those of M2's hadron beam, in front of which no absorber stands. The 9.9 m of
+What they are is not published. The fractions of the description are those of M2's hadron beam, which has no absorber in front. The 9.9 m of
 beryllium of the muon beam let 2e-8 of the pions, 1e-7 of the negative and 2e-7 of the positive kaons and 6e-12 of the protons through without
 an interaction (interaction lengths of Geant4 11.4 at 160 GeV/c: 56, 62, 64 and 38 cm): survivors would be richer in kaons, but they
 are far fewer than 5e-5 of the muons. The rate of decays is proportional to the fraction of kaons; benchmarks/decays.py says what the
@@ -31,7 +31,7 @@ def decay_weights(detector: Detector, start: float, *, kaons_only: bool) -> Floa
     detector : Detector
         The description.
     start : float
-        Where the line begins [mm].
+        Begin of the beam line along z [mm].
     kaons_only : bool
         Whether pions are left out.
 
@@ -58,9 +58,9 @@ def decay_plans(detector: Detector, setup: Setup, n: int, rng: np.random.Generat
     detector : Detector
         The description.
     setup : Setup
-        Its arrays.
+        Arrays of the set-up.
     n : int
-        How many.
+        Number of events.
     rng : Generator
         Random numbers.
     kaons_only : bool
@@ -83,16 +83,16 @@ def decay_plans(detector: Detector, setup: Setup, n: int, rng: np.random.Generat
 
 
 def hadron_plans(detector: Detector, n: int) -> tuple[FloatArray, float]:
-    """Nothing to plan for hadrons of the beam; their weight is their number per muon.
+    """Return empty plans for hadrons of the beam; their weight is their number per muon.
 
-    Pions, kaons and protons are followed alike: the parametrised showers know no difference.
+    Pions, kaons and protons are treated alike: the parametrised showers do not distinguish them.
 
     Parameters
     ----------
     detector : Detector
         The description.
     n : int
-        How many.
+        Number of events.
 
     Returns
     -------

@@ -78,7 +78,7 @@ def _boosted(state: FloatArray, energy: float, momentum: FloatArray, gamma: floa
     py = along * uy + momentum[1] * gy
     pz = along * uz + momentum[0] * hz + momentum[1] * gz
     out[0], out[1] = state[0], state[1]
-    pz_safe = max(pz, 1e-3)  # a product that flies backwards: a slope that misses everything
+    pz_safe = max(pz, 1e-3)  # a product that goes backwards: a slope that misses everything
     out[2], out[3] = px / pz_safe, py / pz_safe
     out[4] = math.sqrt(px * px + py * py + pz * pz)
 
@@ -131,7 +131,7 @@ def decay(channel: int, state: FloatArray, photons: FloatArray, rng: np.random.G
     Parameters
     ----------
     channel : int
-        One of CHANNELS.
+        Decay channel, one of CHANNELS.
     state : FloatArray
         (x, y, tx, ty, p) of the hadron, then of the muon.
     photons : FloatArray

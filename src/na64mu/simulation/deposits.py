@@ -1,4 +1,4 @@
-"""Energies of counters, VETO ends and calorimeter cells as they are read: rows of address, energy and time.
+"""Energies of counters, VETO ends and calorimeter cells as they are read out: rows of address, energy and time.
 
 Counters and VETO MeV, calorimeters GeV, times ns. A row that is below its threshold is not written, but its random numbers are
 drawn all the same: what follows does not depend on thresholds and time resolutions.
@@ -113,16 +113,16 @@ def energy_rows(
     more : PileUp
         Particles piled up.
     key : np.uint64
-        Of the random numbers.
+        Key of the random numbers.
     rng : Stream
-        It is started anew with the key for every event.
+        Random numbers; the stream is restarted with the key for every event.
 
     Returns
     -------
     offsets : IntArray
-        Of the five, shape (5, n_events + 1).
+        First rows of every event in each of the five tables, shape (5, n_events + 1).
     counters, veto, ecal, vhcal, hcal : FloatArray
-        Their rows; cells have (section or module, ix, iy, energy, time), the VHCAL a section 0.
+        Rows of the five tables; cells have (section or module, ix, iy, energy, time), the VHCAL a section 0.
     """
     r = by_reference(readout)
     n_events = len(counters)

@@ -1,8 +1,8 @@
-"""One beam particle after the other through the set-up: transport, losses, secondaries, counters, trigger.
+"""Simulation of beam particles one by one through the set-up: transport, losses, secondaries, counters, trigger.
 
-The kernel walks each muon along the line and keeps hits and deposits of the events that are written. Every event has two streams
-of random numbers of its own: the muon's way through the line draws from one, what happens in the calorimeters beside it from
-the other. An event that is written only if it meets the physics trigger is therefore walked without showers first, up to the
+The kernel transports each muon along the line and keeps hits and deposits of the events that are written. Every event has two streams
+of random numbers of its own: the muon's transport along the line draws from one, the showers in the calorimeters from
+the other. An event that is written only if it meets the physics trigger is therefore transported without showers first, up to the
 HCAL, and again with everything only if S4 has seen something or could have: the same events come out, about a hundred times faster.
 """
 
@@ -363,13 +363,13 @@ def simulate_events(
     Parameters
     ----------
     setup : Setup
-        From `build_setup`.
+        Arrays of the set-up, from `build_setup`.
     detector : Detector
         The description, for the shapes.
     n_events : int
         Beam muons.
     mode : int
-        BEAM, ZPRIME, HARD_LOSS, HADRON, DECAY or PILE_UP (see stack.py); PILE_UP keeps every particle.
+        BEAM, ZPRIME, HARD_LOSS, HADRON, DECAY or PILE_UP (see muon_in_calorimeter.py); PILE_UP keeps every particle.
     plans : FloatArray
         What is made to happen, shape (n_events, 4): z [mm] and, for a Z', x, psi [rad] and mass [GeV], for a hard loss the
         process and its energy [GeV], for a decay its channel.

@@ -1,4 +1,4 @@
-"""What flies beside the muon, from where it is made down the line: electrons and photons. mm, GeV.
+"""Electrons and photons that accompany the muon, from their production point down the beam line. mm, GeV.
 
 SOFT electrons (delta rays, shower tails) fly straight, lose energy in planes and end in a field: MS2 bends a few hundred MeV
 out of the line. HARD photons, electrons and positrons are bent and shower in the next calorimeter.
@@ -78,13 +78,13 @@ def fly(setup: Setup, scratch: Scratch, step: int, z: float, state: FloatArray, 
     step : int
         First step that it sees.
     z : float
-        Where it is [mm].
+        Position along z [mm].
     state : FloatArray
         (x, y, tx, ty, energy), changed in place.
     kind : int
         SOFT or HARD.
     charge : float
-        In units of e, 0 for photons.
+        Charge in units of e, 0 for photons.
     rng : Stream
         Random numbers.
     """

@@ -40,11 +40,11 @@ class Line(NamedTuple):
     number : IntArray
         Surface of a PLANE, module (from 0) of an HCAL, else -1.
     z_in, z_out : FloatArray
-        Where the step begins and ends [mm]; equal for a PLANE.
+        Begin and end of the step along z [mm]; equal for a PLANE.
     x_over_x0 : FloatArray
         Thickness of a DRIFT, FIELD or PLANE in radiation lengths.
     core, tail : FloatArray
-        Its scattering, see `transport.scattering`.
+        Scattering in the step, see `transport.scattering`.
     field : FloatArray
         (Bx, By) [T], zero outside a FIELD.
     aperture, aperture_centre : FloatArray
@@ -64,14 +64,14 @@ class Line(NamedTuple):
 
 
 class Surfaces(NamedTuple):
-    """Where crossings are recorded: BMS, Micromegas, GEM, straw views, counters by id, VETO, in this order.
+    """Surfaces where crossings are recorded: BMS, Micromegas, GEM, straw views, counters by id, VETO, in this order.
 
     Attributes
     ----------
     z : FloatArray
         Position of every surface [mm], shape (n_surfaces,).
     x_over_x0 : FloatArray
-        Its thickness in radiation lengths.
+        Thickness of the surface in radiation lengths.
     first_mm, first_gem, first_straw, first_counter, veto : int
         Index of the first surface of each kind.
     """

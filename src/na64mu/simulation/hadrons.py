@@ -1,4 +1,4 @@
-"""Hadrons from muon-nuclear interactions and of the beam: a cascade of interactions along the line, each hadron followed to where it ends.
+"""Hadrons from muon-nuclear interactions and of the beam: a cascade of interactions along the line, each hadron tracked to its end point.
 
 * Until it interacts, after one interaction length of pions on average, a charged hadron loses energy by ionisation, is bent in fields and leaves
   hits; it may decay to a muon, which ranges out or leaves the HCAL at the rear: that is the punch-through.
@@ -263,7 +263,7 @@ def _follow(setup: Setup, scratch: Scratch, n: int, common: float, rng: Stream) 
 
 @inner_kernel
 def follow_hadron(setup: Setup, scratch: Scratch, step: int, state: FloatArray, z: float, charge: float, rng: Stream) -> None:
-    """Carry a hadron and what it makes to where they end.
+    """Track a hadron and its secondaries to their end points.
 
     Parameters
     ----------
@@ -276,9 +276,9 @@ def follow_hadron(setup: Setup, scratch: Scratch, step: int, state: FloatArray, 
     state : FloatArray
         (x, y, tx, ty, energy).
     z : float
-        Where it is [mm].
+        Position along z [mm].
     charge : float
-        In units of e.
+        Charge in units of e.
     rng : Stream
         Random numbers.
     """
@@ -306,7 +306,7 @@ def nuclear_shower(
     state : FloatArray
         The muon or hadron (x, y, tx, ty, p).
     z : float
-        Where [mm].
+        Position along z [mm].
     transfer : float
         Energy given to the nucleus [GeV].
     hadron : bool

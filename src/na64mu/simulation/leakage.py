@@ -1,4 +1,4 @@
-"""An electromagnetic shower in a stack, and what leaves it at the rear: hard particles one by one, then soft electrons.
+"""An electromagnetic shower in a calorimeter and its rear leakage: hard particles one by one, then soft electrons.
 
 Lengths mm, energies GeV.
 """
@@ -68,7 +68,7 @@ def leak_electrons(
     scratch : Scratch
         The event, changed in place.
     c : Calorimeter
-        Where they come from.
+        Calorimeter that they come from.
     step : int
         First step behind it.
     x, y : float
@@ -113,9 +113,9 @@ def electromagnetic_shower(
 ) -> None:
     """Let a shower develop, and send what leaves the stack down the line.
 
-    Behind the HCAL there are only counters, which soft particles reach: those are followed one by one (spray.py). In other stacks
-    hard particles are followed one by one (cascade.py) and reduce what is deposited. What the mean profile lets out beyond them is
-    soft: it goes on as one photon, which keeps the energy.
+    Behind the HCAL there are only counters, which soft particles reach: those are followed one by one (soft_secondaries.py). In other stacks
+    hard particles are followed one by one (cascade.py) and reduce the deposit. The leakage of the mean profile beyond them is
+    soft: it continues as one photon, which keeps the energy.
 
     Parameters
     ----------
@@ -124,15 +124,15 @@ def electromagnetic_shower(
     scratch : Scratch
         The event, changed in place.
     c : Calorimeter
-        Where the shower starts.
+        Calorimeter in which the shower starts.
     cells : FloatArray
-        Its cells.
+        Cells of the calorimeter.
     step : int
-        Its step.
+        Number of its step along the line.
     state : FloatArray
         (x, y, tx, ty, ...) at the start; the shower follows this direction.
     z : float
-        Where it starts [mm].
+        Start of the shower along z [mm].
     energy : float
         [GeV].
     photon : bool

@@ -1,4 +1,4 @@
-"""Energy loss of high-energy muons: hard losses sampled from cross-sections, a continuous rest below the cut.
+"""Energy loss of high-energy muons: hard losses sampled from cross-sections, the rest continuous below the cut.
 
 Every loss above the cut is an event of one of four processes; their macroscopic cross-sections and spectra are
 tabulated once per medium. Below the cut the loss has its exact mean, variance and third cumulant: a distribution of

@@ -1,4 +1,4 @@
-"""A muon in a calorimeter: from one hard loss to the next, with what is made to happen there. Lengths mm, energies GeV."""
+"""A muon in a calorimeter: transport from one hard loss to the next, with the forced interactions. Lengths mm, energies GeV."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ("BEAM", "DECAY", "HADRON", "HARD_LOSS", "PILE_UP", "TRUTH_HADRON", "T
 #: decay before the ECAL, and beam muons without a trigger.
 BEAM, ZPRIME, HARD_LOSS, HADRON, DECAY, PILE_UP = range(6)
 
-#: mc_process of delta ray, bremsstrahlung, pair, muon-nuclear (raw tree), and of what is made to happen.
+#: mc_process of delta ray, bremsstrahlung, pair, muon-nuclear (raw tree), and of the forced interactions.
 TRUTH_PROCESS = np.array([4.0, 1.0, 2.0, 3.0])
 TRUTH_KAON, TRUTH_PION, TRUTH_HADRON, TRUTH_ZPRIME = 5.0, 6.0, 7.0, 20.0
 TRUTH_ABOVE = 5.0  # smallest transfer that names a process [GeV]
@@ -40,7 +40,7 @@ HARDEST_SWEPT = 1.0
 
 SLOWEST = 0.3  # a muon below this momentum is stopped [GeV/c]
 
-#: Electrons of 1 to 10 MeV beside a muon that leaves a dense stack: delta rays in equilibrium, K/2 <Z/A> ln(10) over a
+#: Electrons of 1 to 10 MeV that accompany a muon out of a dense stack: delta rays in equilibrium, K/2 <Z/A> ln(10) over a
 #: range of T / (1.5 MeV cm2 / g), with <Z/A> = 0.44.
 EQUILIBRIUM = 0.5 * 0.307 * 0.44 * math.log(10.0) / 1.5
 
@@ -97,7 +97,7 @@ def force(
     track: Stream,
     rest: Stream,
 ) -> None:
-    """What was planned for this event: a Z' (plan: depth, x, psi, mass) or a loss (depth, process, smallest energy)."""
+    """Apply the interaction planned for this event: a Z' (plan: depth, x, psi, mass) or a loss (depth, process, smallest energy)."""
     energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
     if mode == ZPRIME:
         deflect(state, plan[2], track)

@@ -1,4 +1,4 @@
-"""Room for the rows of one more event in a growing matrix of digits."""
+"""Allocation of the rows of one more event in a growing matrix of digits."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Pile-up: further particles of the beam laid over the written events, each at its own time. Times ns.
+"""Pile-up: further beam particles overlaid on the written events, each at its own time. Times ns.
 
 The rate is that of the beam, muons per spill over the length of the spill, halo included; the window is the record of the
 calorimeters' MSADC, 32 samples of 12.5 ns, half of it before the trigger. What each detector still sees of a particle that
-comes early or late follows from its own read-out (digits.py). Nothing else is put in: what is lost to pile-up comes out.
+comes early or late follows from its own read-out (digits.py). Nothing else is put in: the loss to pile-up is a result.
 The trigger counters' coincidence (3 ns) is not disturbed, and no trigger is vetoed by an accidental V1; how often a muon on target
 and another particle that fires S4 and S_mu make a physics trigger together is `accidental_triggers`.
 """
@@ -35,7 +35,7 @@ V1, S4, S_MU = 2, 3, 4
 
 
 class Fired(NamedTuple):
-    """How often a particle fires the counters behind the ECAL, V1 left alone.
+    """Probabilities that a particle fires the counters behind the ECAL without V1.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ def fired(setup: Setup, detector: Detector, n: int, mode: int, rng: np.random.Ge
     Parameters
     ----------
     setup : Setup
-        From `build_setup`, with the configuration.
+        Arrays of the set-up, from `build_setup` with the configuration.
     detector : Detector
         The description.
     n : int
@@ -86,9 +86,9 @@ def accidental_triggers(detector: Detector, muon: Fired, other: Fired, gate: flo
     detector : Detector
         The description, for the rate of the beam.
     muon : Fired
-        Of muons on target.
+        Firing probabilities of muons on target.
     other : Fired
-        Of all particles of the beam.
+        Firing probabilities of all particles of the beam.
     gate : float
         Time in which both must come [ns].
 
@@ -123,7 +123,7 @@ def pile_up(setup: Setup, detector: Detector, truth: Truth, rng: np.random.Gener
     Parameters
     ----------
     setup : Setup
-        From `build_setup`.
+        Arrays of the set-up, from `build_setup`.
     detector : Detector
         The description.
     truth : Truth
@@ -151,7 +151,7 @@ def lay_over(
     Parameters
     ----------
     setup : Setup
-        From `build_setup`.
+        Arrays of the set-up, from `build_setup`.
     detector : Detector
         The description.
     truth : Truth

@@ -1,4 +1,4 @@
-"""Making a sample: batches of events with their own random numbers, one file, one row of bookkeeping.
+"""Production of a sample: batches of events with their own random numbers, one file, one row of bookkeeping.
 
 Processes: "beam", unbiased muons (weight 1); "zprime", every muon on target radiates a Z' in the lead of the ECAL (weight:
 the expected number per muon at the coupling g_ref); "scalar", "pseudoscalar", "axial" and "dark-photon", the same with
@@ -108,7 +108,7 @@ def _scalars(truth: Truth, pile: PileUp, first: int, run: int, config: int, per_
 
 
 class _Order(NamedTuple):
-    """What a batch of a sample needs to know."""
+    """Settings of a batch of a sample."""
 
     detector: Detector
     process: str
@@ -191,7 +191,7 @@ def produce(
     detector : Detector, str or Path
         The set-up, its tag or its file.
     process : str
-        One of PROCESSES.
+        Process, one of PROCESSES.
     n_events : int
         Beam muons to generate.
     config : int
@@ -203,17 +203,17 @@ def produce(
     mass : float, optional
         Mass of the boson of a signal [GeV].
     g_ref : float
-        Coupling that the weights of a signal stand for.
+        Coupling that the weights of a signal correspond to.
     prescale_calibration : int
         Write every n-th calibration trigger; 0 writes only physics triggers.
     kind : {"ttree", "rntuple"}
         Form of the file.
     with_pile_up : bool
-        Whether further beam particles are laid over the events (see overlay.py).
+        Whether further beam particles are overlaid on the events (see pileup.py).
     tier : {"energy", "waveform"}
         Calorimeters and counters as energy and time, or as the samples of their ADCs; everything else is the same in both.
     engine : {"fast", "geant4"}
-        What carries the muons: the fast parametrised engine, or Geant4 (extra `geant4`; see geant4/backend.py for its processes).
+        Transport of the muons: the fast parametrised engine, or Geant4 (extra `geant4`; see geant4/backend.py for its processes).
     geant4 : Geant4Settings, optional
         Physics list, cut, scales, workers.
     workers : int

@@ -133,7 +133,7 @@ def mean_depth(alpha: float, beta: float, first: float, last: float, share: floa
     Parameters
     ----------
     alpha, beta : float
-        Of the profile.
+        Parameters of the gamma profile.
     first, last : float
         Depths [radiation lengths].
     share : float
@@ -163,7 +163,7 @@ def radial(tau: float, log_e: float, z_effective: float, sampling_frequency: flo
     log_e : float
         ln(E / GeV).
     z_effective, sampling_frequency, e_hat : float
-        As in `longitudinal`.
+        Properties of the stack, as in `longitudinal`.
 
     Returns
     -------

@@ -27,7 +27,7 @@ def recoil_angle(process: int, energy: float, transfer: float, rng: Stream) -> f
     process : int
         DELTA, BREMSSTRAHLUNG, PAIR or NUCLEAR.
     energy, transfer : float
-        Of the muon before, and of the loss [GeV].
+        Energy of the muon before the interaction, and the energy that it loses [GeV].
     rng : Stream
         Random numbers.
 

@@ -1,4 +1,4 @@
-"""What a charged particle leaves at a surface: a hit in a tracker, energy in a trigger counter or a VETO panel. mm, MeV."""
+"""Signals of a charged particle at a surface: a hit in a tracker, energy in a trigger counter or a VETO panel. mm, MeV."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def inside_counter(setup: Setup, counter: int, x: float, y: float) -> bool:
     setup : Setup
         The set-up.
     counter : int
-        Its id.
+        Number of the counter.
     x, y : float
-        Where [mm].
+        Position [mm].
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The plates of a stack for photons and electrons that are followed one by one: cross-sections on a grid of energies. GeV, mm."""
+"""The layers of a sampling calorimeter for photons and electrons tracked one by one: cross-sections on a grid of energies. GeV, mm."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Plates(NamedTuple):
     screening, correction : FloatArray
         For radiation, see `physics.electromagnetic.screening_constants`, of the element with most of Z^2; shape (2,).
     density : FloatArray
-        Of absorber, scintillator and air (none) [g/cm3], shape (3,).
+        Densities of absorber, scintillator and air (none) [g/cm3], shape (3,).
     table : FloatArray
         Shape (2, N_ENERGIES, 3): materials, energies even in their logarithm, columns.
     """
@@ -59,12 +59,12 @@ def build_plates(absorber: Substance, thickness: float, scintillator: float, pit
     absorber : Substance
         Material of the first plate of a layer.
     thickness, scintillator, pitch : float
-        Of absorber, scintillator and layer [mm].
+        Thickness of absorber and scintillator, and pitch of the layers [mm].
 
     Returns
     -------
     Plates
-        For the kernels.
+        Arrays for the kernels.
     """
     energies = np.exp(LOG_LOW + LOG_STEP * np.arange(N_ENERGIES))
     table = np.zeros((2, N_ENERGIES, 3))
@@ -112,14 +112,14 @@ def material_at(plates: Plates, depth: float) -> tuple[int, float, float]:
     plates : Plates
         The plates.
     depth : float
-        From the front face [mm].
+        Depth from the front face [mm].
 
     Returns
     -------
     material : int
         ABSORBER, PLASTIC or AIR.
     low, high : float
-        Where the plate begins and ends [mm].
+        Begin and end of the plate [mm].
     """
     layer = math.floor(depth / plates.pitch) * plates.pitch
     first, second = layer + plates.absorber, layer + plates.absorber + plates.scintillator

@@ -1,4 +1,4 @@
-"""Everything of a set-up that the kernels need, in one tuple, and the scratch space of one event."""
+"""The set-up as one tuple of everything that the kernels need, and the scratch space of one event."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Setup(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What one event leaves behind, and space to work in: kernels do not allocate.
+    """Output of one event and working space: kernels do not allocate.
 
     Attributes
     ----------
@@ -87,15 +87,15 @@ class Scratch(NamedTuple):
     facts : FloatArray
         Columns of truth.FACTS.
     electron, hard, hadron : FloatArray
-        States of what flies beside the muon, shape (5,).
+        States of the particles that accompany the muon, shape (5,).
     photons : FloatArray
-        Of a neutral pion, shape (2, 5).
+        States of the photons of a neutral pion, shape (2, 5).
     cascade : FloatArray
         Particles of a shower, see cascade.py.
     hadrons, parent : FloatArray
         Hadrons still to follow, shape (MOST_HADRONS, 8), and the one that interacts, see hadrons.py.
     spray : FloatArray
-        Particles near the rear of the last stack, see spray.py.
+        Particles near the rear of the last stack, see soft_secondaries.py.
     """
 
     n: IntArray
@@ -154,7 +154,7 @@ def build_setup(detector: Detector, config: int) -> Setup:
     Returns
     -------
     Setup
-        For the kernels.
+        Arrays of the set-up for the kernels.
     """
     return _cached_setup(detector.model_dump_json(), config)
 

@@ -1,4 +1,4 @@
-"""Showers in sampling calorimeters: sharing over sections and cells, response with its fluctuations, and what leaks out.
+"""Showers in sampling calorimeters: sharing over sections and cells, response with its fluctuations, and leakage.
 
 Lengths mm, energies GeV. Electromagnetic showers have the profiles of Grindhammer and Peters (see profiles.py). The signal of a
 cell is gamma-distributed with variance stochastic^2 times its mean, whatever the cell: so the sum over all of them has the
@@ -35,21 +35,21 @@ class Calorimeter(NamedTuple):
     x_hole, y_hole : float
         Half size of a hole on the axis [mm], 0 without.
     x0, interaction_length : float
-        Of the homogenised stack, the latter for pions [mm].
+        Radiation and interaction length of the homogenised stack, the latter for pions [mm].
     critical_energy : float
-        Of the homogenised stack [GeV].
+        Critical energy of the homogenised stack [GeV].
     core, tail, core_weight : float
         Radii [mm] and weight of the core in the radial profile, averaged over depth.
     moliere : float
         Moliere radius of the homogenised stack [mm].
     z_effective, sampling_frequency, e_hat : float
-        Of the stack, for the shapes of showers (see profiles.py).
+        Properties of the stack that set the shapes of showers (see profiles.py).
     scale : float
-        Signal per energy inside the cells: it makes up for what a shower in the middle loses beside and behind them.
+        Signal per energy inside the cells: it corrects for the lateral and rear leakage of a central shower.
     stochastic, constant : float
         Resolution for electromagnetic showers, sigma/E = stochastic / sqrt(E) (+) constant.
     hadron_stochastic, hadron_constant : float
-        The same for hadronic showers.
+        Resolution for hadronic showers, in the same form.
     h_over_e : float
         Response to the non-electromagnetic part of a hadronic shower over that to electrons; 1 on a hadron scale.
     mip_scale : float
@@ -61,7 +61,7 @@ class Calorimeter(NamedTuple):
     losses : LossTables
         Muon losses in the stack.
     plates : Plates
-        Its plates, for photons and electrons near the rear.
+        Layers of the calorimeter, for photons and electrons near the rear.
     """
 
     z: float
@@ -142,7 +142,7 @@ def deposit_point(c: Calorimeter, cells: FloatArray, section: int, x: float, y: 
     section : int
         Section or module, from 0.
     x, y : float
-        Where [mm].
+        Position [mm].
     energy : float
         [GeV].
     """
@@ -226,7 +226,7 @@ def deposit_electromagnetic(
     state : FloatArray
         (x, y, tx, ty, p) where the shower starts; it follows this direction.
     z : float
-        Where it starts [mm].
+        Start of the shower along z [mm].
     energy : float
         [GeV].
     photon : bool

@@ -1,4 +1,4 @@
-"""What is made to happen in the ECAL: production of a Z' or another boson, or a hard loss of the muon; with the weight it carries.
+"""Forced interactions in the ECAL (production of a Z' or another boson, hard muon losses) and their weights.
 
 A plan is one row per event: depth z [mm] and, for a Z', (x, psi [rad], mass [GeV]), for a hard loss (process, energy
 [GeV], 0). The weight is the expected number of such events per muon on target.
@@ -28,7 +28,7 @@ CM2_PER_PB = 1e-36
 #: Elementary charge: a dark photon couples with g = epsilon e.
 CHARGE = math.sqrt(4.0 * math.pi / 137.035999)
 
-#: Signal -> what is radiated, its mc_process, and g for a reference coupling of 1 (of a dark photon this is epsilon).
+#: Signal -> radiated boson, its mc_process, and g for a reference coupling of 1 (of a dark photon this is epsilon).
 SIGNALS = {
     "zprime": (Mediator.VECTOR, 20, 1.0),
     "scalar": (Mediator.SCALAR, 21, 1.0),
@@ -65,7 +65,7 @@ def lead_depths(detector: Detector, n: int, rng: np.random.Generator) -> FloatAr
     detector : Detector
         The description.
     n : int
-        How many.
+        Number of events.
     rng : Generator
         Random numbers.
 
@@ -114,9 +114,9 @@ def zprime_plans(
     mass : float
         [GeV].
     coupling : float
-        g that the weight stands for.
+        Coupling g that the weight corresponds to.
     n : int
-        How many.
+        Number of events.
     rng : Generator
         Random numbers.
     mediator : Mediator or str
@@ -171,7 +171,7 @@ def hard_loss_plans(
     """Plans for one loss above a threshold in the ECAL, of one process or of any in its proportion.
 
     The loss itself is drawn where it happens, for the energy that the muon has there; its rate is that at the mean beam momentum.
-    Other losses happen besides, so an event with k losses above the threshold stands in the sample k times too often: the bias is
+    Other losses happen besides, so an event with k losses above the threshold is in the sample k times too often: the bias is
     the weight itself, below 1 % above 10 GeV.
 
     Parameters
@@ -179,11 +179,11 @@ def hard_loss_plans(
     detector : Detector
         The description.
     setup : Setup
-        Its tables.
+        Arrays of the set-up, with its loss tables.
     threshold : float
         Smallest loss [GeV].
     n : int
-        How many.
+        Number of events.
     rng : Generator
         Random numbers.
     only : int, optional

@@ -1,9 +1,10 @@
-"""What a shower sprays out of the rear of the last stack: photons and electrons followed one by one down to half an MeV.
+"""Soft particles that leave the rear of the last calorimeter: photons and electrons, tracked one by one down to half an MeV.
 
-Behind the HCAL stands S_mu beside the beam. A muon that radiates in the last layers fires it with soft particles that leave the iron far from
+S_mu is behind the HCAL, beside the beam. A muon that radiates in the last layers fires it with soft particles that leave the iron far from
 the axis: the mean shape of a shower says nothing about them. Here every photon scatters (Compton) or makes a pair, every electron loses
-energy in the plates that it crosses, strikes others, scatters (Rossi and Greisen), and radiates (Bethe and Heitler), with the
-cross-sections of physics/electromagnetic.py and no number of its own. Nothing is deposited: the cells have had the shower's mean profile.
+energy in the plates that it crosses, strikes others, scatters (Rossi and Greisen), and radiates (Bethe and Heitler). The module
+uses only the cross-sections of physics/electromagnetic.py; it has no tunable parameters. Nothing is deposited: the shower's mean profile
+already fills the cells.
 Energies GeV, lengths mm.
 """
 
@@ -34,7 +35,7 @@ DEEPEST_SPRAY, DEEPER = 12.0, 3.0  # at the critical energy, per factor e of the
 
 SOFTEST_PHOTON = 6e-4  # its Compton electron has less than the threshold of the counters, 0.4 MeV [GeV]
 SOFTEST_ELECTRON = 5e-4  # [GeV]
-HOMELY = 2e-3  # a softer electron radiates nothing that matters: it is left where it cannot reach the rear [GeV]
+HOMELY = 2e-3  # below this energy, electrons that cannot reach the rear face are absorbed locally [GeV]
 
 #: Mean square angle of scattering in space per radiation length times (beta p)^2: sqrt(4 pi / alpha) m (B. Rossi and K. Greisen, Rev. Mod. Phys.
 #: 13 (1941) 240). Unlike Highland's core it adds up over steps of any length.
@@ -56,9 +57,9 @@ def reaches(c: Calorimeter, energy: float, rest: float) -> bool:
     c : Calorimeter
         The stack.
     energy : float
-        Of the particle that starts the shower [GeV].
+        Energy of the particle that starts the shower [GeV].
     rest : float
-        From there to the rear [mm].
+        Distance from there to the rear [mm].
 
     Returns
     -------
@@ -312,7 +313,7 @@ def spray(
     state : FloatArray
         (x, y, tx, ty, ...) of the particle.
     z : float
-        Where it is [mm].
+        Position along z [mm].
     energy : float
         [GeV].
     charge : float

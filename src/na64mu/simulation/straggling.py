@@ -1,4 +1,4 @@
-"""Signals of many small knock-on electrons: Vavilov's distribution, drawn without tables. Any one unit of energy.
+"""Energy-loss straggling by many small knock-on electrons: Vavilov's distribution, sampled without tables. Any single unit of energy.
 
 Knock-on electrons have the spectrum xi / T^2 up to a cut (Rutherford; L. Landau 1944, P. Vavilov 1957). The large ones are drawn
 one by one, a handful at most; the small ones together have a distribution that is known by its first three cumulants and close

@@ -1,4 +1,4 @@
-"""Straws and the slabs of the beam momentum stations: which wire or slab answers, and when. Lengths mm, times ns."""
+"""Straws and the slabs of the beam momentum stations: which wire or slab fires, and when. Lengths mm, times ns."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def chord_efficiency(distance: float, radius: float, slope: float, clusters_per_
     Parameters
     ----------
     distance : float
-        Of the track from the wire [mm].
+        Distance of the track from the wire [mm].
     radius : float
         Inner radius of the straw [mm].
     slope : float
-        Of the track along the wire.
+        Slope of the track along the wire.
     clusters_per_mm : float
         Primary ionisation.
 

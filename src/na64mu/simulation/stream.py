@@ -1,8 +1,8 @@
-"""Random numbers of one event: a stream that starts from a key and a number, so that every event can be made again alone.
+"""Random numbers of one event: a stream defined by a key and a number, so that every event can be reproduced alone.
 
 Generator: xoshiro256++ (D. Blackman, S. Vigna, ACM Trans. Math. Softw. 47 (2021) 36), started by SplitMix64 (G. Steele, D. Lea,
 C. Flood, OOPSLA 2014, p. 453). Kernels draw with the names of numpy's Generator, so they take either; what a Stream has
-and a Generator has not: a kernel can start it anew for every event, and remember where it stands.
+and a Generator has not: a kernel can restart it for every event, and keep its position.
 """
 
 from __future__ import annotations
@@ -150,9 +150,9 @@ class Stream:
     Parameters
     ----------
     key : int
-        Of the sample or batch, below 2^64.
+        Key of the sample or batch, below 2^64.
     number : int
-        Of the event: streams of one key and different numbers are independent.
+        Number of the event: streams of one key and different numbers are independent.
     """
 
     __slots__ = ("state",)
@@ -190,7 +190,7 @@ class Stream:
 
 
 class _StreamType(ObjectType):
-    """Of a Stream in kernels, which hand it over as one word at every draw."""
+    """Numba type of a Stream in kernels, which pass it as one word at every draw."""
 
 
 register_state(_StreamType, Stream, "state")

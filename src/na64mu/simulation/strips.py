@@ -33,7 +33,7 @@ NORMAL = np.array([0.5 * math.erfc(-(i / STEPS - REACH - 1.0) / math.sqrt(2.0)) 
 
 
 class Strips(NamedTuple):
-    """What the channels of all strip views hold in one event, and which of them hold anything.
+    """Charges of the channels of all strip views in one event, and the list of channels with charge.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Strips(NamedTuple):
     touched : IntArray
         The list of every view, same shape.
     n : IntArray
-        Its length, shape (n_views,).
+        Length of every list, shape (n_views,).
     """
 
     charges: FloatArray
@@ -164,9 +164,9 @@ def read_strips(r: Readout, k: int, strips: Strips, samples: FloatArray, rows: F
     k : int
         Strip view.
     strips : Strips
-        What its channels hold.
+        Charges of its channels.
     samples : FloatArray
-        Of a pulse of height 1 in time, shape (3,).
+        The three samples of an in-time pulse of height 1, shape (3,).
     rows : Float32Array
         Receives (module, view, channel, q0, q1, q2) from row n on.
     n : int

@@ -93,20 +93,20 @@ def tracker_rows(
     hits : FloatArray
         Crossings (surface, x, y, tx, ty) of the particles of the triggers, shape (n_hits, 5).
     hit_offsets : IntArray
-        Of every event, shape (n_events + 1,).
+        First crossing of every event, shape (n_events + 1,).
     more : PileUp
         Particles piled up.
     key : np.uint64
-        Of the random numbers.
+        Key of the random numbers.
     rng : Stream
-        It is started anew with the key for every event.
+        Random numbers; the stream is restarted with the key for every event.
 
     Returns
     -------
     offsets : IntArray
-        Of BMS, Micromegas, GEM and straws, shape (4, n_events + 1).
+        First rows of every event in the tables of BMS, Micromegas, GEM and straws, shape (4, n_events + 1).
     bms, mm, gem, straws : Float32Array
-        Their rows, with the fields of the raw tree in order.
+        Rows of the four tables, with the fields of the raw tree in order.
     """
     r, s = by_reference(readout), by_reference(surfaces)
     local, samples = np.empty(hits.shape[1]), np.empty(3)

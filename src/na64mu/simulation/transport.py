@@ -51,7 +51,7 @@ def circle(state: FloatArray, length: float, field_x: float, field_y: float, cha
     field_x, field_y : float
         Field [T].
     charge : float
-        In units of e.
+        Charge in units of e.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def scatter(
     share : float
         Share of the block of material that the step is; the variances of its steps add up.
     core, tail : float
-        Of the block, from `scattering`.
+        Parameters of the block's scattering angle, from `scattering`.
     z_nucleus : float
         Nuclear charge for the tail.
     inverse : float

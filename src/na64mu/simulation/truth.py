@@ -1,4 +1,4 @@
-"""What the transport keeps of a batch of written events: hits, deposits and the true kinematics."""
+"""Truth of a batch of written events: hits, deposits and the true kinematics."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class PileUp(NamedTuple):
     times : FloatArray
         When they come, relative to the particle of the trigger [ns], shape (n_particles,).
     truth : Truth
-        What they leave, one entry per particle.
+        Hits and deposits of the particles, one entry per particle.
     """
 
     offsets: IntArray
@@ -76,7 +76,7 @@ class PileUp(NamedTuple):
 
 
 def no_pile_up(truth: Truth) -> PileUp:
-    """Pile-up of nobody.
+    """Return a pile-up without particles.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def no_pile_up(truth: Truth) -> PileUp:
     Returns
     -------
     PileUp
-        Without particles.
+        Pile-up without particles.
     """
     empty = (truth.facts, truth.hits, truth.counters, truth.veto, truth.ecal, truth.vhcal, truth.hcal)
     facts, hits, *deposits = (np.zeros((0, *array.shape[1:])) for array in empty)

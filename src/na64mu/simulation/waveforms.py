@@ -51,9 +51,9 @@ class Bank:
     counts : FloatArray
         Counts of the peak per unit of energy, 0 for a dead channel, shape (n_channels,).
     shape : PulseShape
-        Of its pulses.
+        Shape of its pulses.
     sampler : Sampler
-        Its ADC.
+        ADC of the bank.
     jitter : float
         Spread of the pulses before sampling [ns].
     """
@@ -126,7 +126,7 @@ def _add_pulse(shape: PulseShape, height: float, time: float, s: Sampler, wave: 
 
 @general_kernel
 def _record(wave: FloatArray, pedestal: float, s: Sampler, out: AnyArray, rng: np.random.Generator) -> bool:
-    """What the ADC makes of a wave; False if no sample stands above the threshold."""
+    """Digitise a wave as the ADC does; returns False if no sample is above the threshold."""
     seen = False
     for k in range(len(wave)):
         base = pedestal + (s.odd_offset if k % 2 else 0.0)
@@ -160,7 +160,7 @@ def sample_events(
     counts : FloatArray
         Counts per energy of every channel; 0: dead and never written.
     shape : PulseShape
-        Of the pulses.
+        Shape of the pulses.
     s : Sampler
         The ADC.
     rng : Generator

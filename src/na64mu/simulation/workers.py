@@ -1,4 +1,4 @@
-"""Batches of a sample in worker processes: results come in order, a few ahead of the one that is waited for."""
+"""Batches of a sample in worker processes: results come in order, with a few batches computed ahead of the one that is needed next."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def in_order(make: Callable[[int], T], n: int, workers: int) -> Iterator[T]:
     Parameters
     ----------
     make : callable
-        Of the number; with more than one worker it must be possible to send it to another process.
+        Function of the number; with more than one worker it must be picklable.
     n : int
-        How many.
+        Number of calls.
     workers : int
         Processes; 1 works in this one.
 

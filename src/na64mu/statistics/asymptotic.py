@@ -67,7 +67,7 @@ def _test_statistic(
 def _log_cls(q: float, q_asimov: float, band: float, is_observed: bool) -> float:
     """Ln CLs of the observed q~, or of the median (band 0) and its fluctuations under the background alone."""
     root_a = math.sqrt(q_asimov)
-    if root_a == 0.0:  # a signal too weak to be told from none: nothing is excluded
+    if root_a == 0.0:  # a signal too weak to be distinguished from none: nothing is excluded
         return 0.0
     if not is_observed:
         return math.log(max(_upper_tail(root_a - band), 1e-300)) - math.log(_upper_tail(-band))

@@ -90,7 +90,7 @@ def quadrature(rates: Rates) -> tuple[FloatArray, FloatArray]:
     Parameters
     ----------
     rates : Rates
-        With the fewest parameters.
+        Rates with the fewest parameters.
 
     Returns
     -------

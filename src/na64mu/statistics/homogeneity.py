@@ -1,4 +1,4 @@
-"""Whether a histogram of counts and one of weights have the same shape."""
+"""Test whether a histogram of counts and one of weights have the same shape."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def shape_chi2(counts: FloatArray, weights: FloatArray, variances: FloatArray) -
     Returns
     -------
     Homogeneity
-        With bins - 1 degrees of freedom; NaN with fewer than two bins.
+        Test with bins - 1 degrees of freedom; NaN with fewer than two bins.
 
     References
     ----------

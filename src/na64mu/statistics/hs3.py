@@ -2,7 +2,7 @@
 
 https://github.com/hep-statistics-serialization-standard. Each channel is a `histfactory_dist` with one bin. The interpolation of a `normsys` is left at the
 default, whose value at one standard deviation is (1 + r) and 1 / (1 + r). The constraint of a modifier is written in both ways that readers know: as the
-type word of version 0.2 (`parameter`, `constraint`), and as the names of parameters and of distributions that stand in the document (`parameters`,
+type word of version 0.2 (`parameter`, `constraint`), and as the names of parameters and of distributions that are defined in the document (`parameters`,
 `constraints`), which the next version of the standard has instead and ROOT writes. A reader takes one of the two, so nothing counts twice.
 """
 
@@ -49,7 +49,7 @@ def hs3_document(model: CountingModel, observed: Sequence[float]) -> dict[str, A
     Parameters
     ----------
     model : CountingModel
-        With the signal of one mass at mu = 1.
+        Model with the signal of one mass at mu = 1.
     observed : sequence of float
         Counts per channel.
 

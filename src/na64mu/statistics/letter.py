@@ -18,7 +18,7 @@ N_MOT = (1.17e10, 8.1e9)
 BACKGROUNDS = {"momentum": 0.05, "decays": 0.010, "hadrons": 0.01}
 BACKGROUND_ERRORS = {"momentum": 0.03, "decays": 0.001, "hadrons": 0.01}
 
-#: Signal systematics of the Letter. Which ones both configurations share is not printed; inferred: what is counted or aligned anew
+#: Signal systematics of the Letter. Which ones both configurations share is not printed; inferred: those that are counted or aligned again
 #: in each configuration (muons on target, trigger counters) is its own, theory, target and response are shared.
 SYSTEMATICS = (
     Systematic("muons_on_target", {SIGNAL: 0.01}, correlated=False, source="published: N_MOT 1 %; per configuration inferred"),
@@ -74,7 +74,7 @@ def letter_model(
     backgrounds, errors : mapping of str to float
         Background -> events in the whole exposure and their standard deviation.
     systematics : sequence of Systematic
-        Of the signal.
+        Systematic uncertainties of the signal.
     exposures : sequence of float
         Muons on target per configuration: they share out the backgrounds.
 

@@ -110,7 +110,7 @@ class Limits:
 
     @property
     def caution(self) -> str:
-        """What is wrong with the asymptotic value, or why one of the two is absent; empty if nothing is."""
+        """Problem of the asymptotic value, or the reason why one of the two is absent; empty if there is none."""
         if self.absent:
             return "; ".join(f"no {method} limit: {reason}" for method, reason in self.absent.items())
         if self.asymptotic_is_valid:
@@ -149,7 +149,7 @@ def upper_limits(
     level : float
         Confidence level; the Letter uses 0.90.
     expected : "blind" or "fitted"
-        What the asymptotic expected limits are made from: nominal nuisance parameters, or those fitted to the counts, as pyhf and RooStats do.
+        Basis of the asymptotic expected limits: nominal nuisance parameters, or those fitted to the counts, as in pyhf and RooStats.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def upper_limits(
 
 
 def both_limits(model: CountingModel, observed: Sequence[float] | None, level: float, expected: Expected = "blind") -> Limits:
-    """The same as `upper_limits` without a word in the log."""
+    """Compute `upper_limits` without a message in the log."""
     counts = None if observed is None else _checked_counts(model, observed)
     if not 0.0 < level < 1.0:
         msg = f"confidence level {level}: a number between 0 and 1 is wanted, such as 0.90"
@@ -236,11 +236,11 @@ class LimitScan:
         return np.array([[c.observed, *c.expected] for c in chosen], dtype=np.float64).reshape(-1, 1 + len(BANDS))
 
     def events(self, method: str) -> FloatArray:
-        """The same in signal events of all channels."""
+        """Return the limits in signal events of all channels."""
         return self.strengths(method) * np.array([limits.signal for limits in self.limits])[:, None]
 
     def couplings(self, method: str) -> FloatArray:
-        """The same in the coupling g, for a yield proportional to g^2."""
+        """Return the limits on the coupling g, for a yield proportional to g^2."""
         return self.g_ref * np.sqrt(self.strengths(method))
 
     @staticmethod
@@ -290,7 +290,7 @@ def limit_scan(
     level : float
         Confidence level.
     expected : "blind" or "fitted"
-        As in `upper_limits`.
+        How the expected limits are made, as in `upper_limits`.
 
     Returns
     -------

@@ -41,7 +41,7 @@ class Systematic:
     shape : "lognormal" or "gaussian"
         Factor (1 + r)^theta, or 1 + r theta.
     source : str
-        Where the size comes from.
+        Source of the size.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Rates(NamedTuple):
         return np.exp(theta @ self.exponents.T) * np.maximum(1.0 + theta @ self.slopes.T, 0.0)
 
     def reduced(self) -> Rates:
-        """The same model with the fewest parameters.
+        """Return an equivalent model with the fewest parameters.
 
         Only exponents @ theta and slopes @ theta matter, so a rotation of theta, which keeps its normal constraint, leaves as many parameters
         as the matrices have independent rows. The likelihood profiled or averaged over the nuisance parameters is exactly the same.
@@ -147,7 +147,7 @@ class CountingModel:
                 msg = f"{name}: expected events {list(values)}: they must be finite and not negative"
                 raise StatisticsError(msg)
         if SIGNAL in self.backgrounds:
-            msg = f"a background is called {SIGNAL!r}: that name stands for the signal, give it another one"
+            msg = f"a background is called {SIGNAL!r}: that name is the signal's, give it another one"
             raise StatisticsError(msg)
         if not sum(self.signal) > 0:
             msg = "the signal is zero in every channel: no strength of it can be excluded; leave this mass out of the scan"
@@ -155,7 +155,7 @@ class CountingModel:
         names = [s.name for s in self.systematics]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            msg = f"systematic {twice[0]!r} stands twice in the model: give every source its own name"
+            msg = f"systematic {twice[0]!r} is in the model twice: give every source its own name"
             raise StatisticsError(msg)
         for systematic in self.systematics:
             self._check(systematic)
@@ -214,7 +214,7 @@ class CountingModel:
         return self.signal if sample == SIGNAL else self.backgrounds[sample]
 
     def with_signal(self, signal: Sequence[float]) -> CountingModel:
-        """The same model with another signal: another mass or coupling."""
+        """Return the model with another signal: another mass or coupling."""
         return replace(self, signal=tuple(float(s) for s in signal))
 
     def rates(self) -> Rates:

@@ -22,7 +22,7 @@ __all__ = ("NO_RECORD", "PATCHSET", "WORKSPACE", "background_workspace", "full_w
 POI = "mu"
 #: Files that `write_workspace` makes.
 WORKSPACE, PATCHSET = "background_only.json", "patchset.json"
-#: INSPIRE number of a publication that does not exist yet: the schema of the patch set wants seven digits.
+#: Provisional INSPIRE ID of a publication that does not exist yet: the patch-set schema requires one of seven digits.
 NO_RECORD = 9_999_999
 #: Largest number of signal events of all channels that a fit may try, at the least, and in terms of the events that are seen and expected.
 LARGEST_SIGNAL, TIMES_ALL = 100.0, 3.0
@@ -99,7 +99,7 @@ def patchset(background: dict[str, Any], models: dict[float, CountingModel], *, 
     Parameters
     ----------
     background : dict
-        From `background_workspace`.
+        Workspace of the backgrounds, from `background_workspace`.
     models : dict of float to CountingModel
         Mass [GeV] -> model with the signal at `g_ref`.
     g_ref : float

@@ -1,4 +1,4 @@
-"""Competing hits: deterministic annealing decides between the sides of a wire or several hits in one window.
+"""Competing hits: deterministic annealing chooses between the two sides of a wire or several hits in one window.
 
 Every hit of a plane has a probability to belong to the track, from its distance to the track of all *other* planes. The
 temperature falls from hot (all hits alike) to one (the distances' own scale), and the probabilities freeze.
@@ -37,7 +37,7 @@ class CompetingFit:
     tracks : FittedTracks
         The fit with every plane's hits weighted by their probabilities.
     probability : FloatArray
-        Of every hit to belong to the track, shape (n, n_planes, n_competing).
+        Probability of every hit to belong to the track, shape (n, n_planes, n_competing).
     ndf : FloatArray
         Sum of the probabilities minus five, shape (n,).
     """
@@ -53,7 +53,7 @@ class CompetingFit:
 
 
 def _blend(u: FloatArray, weight: FloatArray, probability: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """One measurement per plane: weighted mean of its hits and its weight."""
+    """Combine the hits of each plane to one measurement: their weighted mean and its weight."""
     each = np.maximum(probability, ASIDE) * weight
     total = each.sum(axis=2)
     return np.divide((each * u).sum(axis=2), total, out=np.zeros_like(total), where=total > 0.0), total
@@ -71,7 +71,7 @@ def _distances(u: FloatArray, weight: FloatArray, blend: FloatArray, tracks: Fit
 
 
 def _together(distance: FloatArray, hit_of: IntArray) -> FloatArray:
-    """Coordinates of one hit stand or fall together: the sum of their distances."""
+    """Sum of the distances of all coordinates of one hit, which are accepted or rejected together."""
     return np.stack([distance[:, hit_of == hit].sum(axis=1) for hit in range(hit_of[-1] + 1)], axis=1)[:, hit_of]
 
 
@@ -131,7 +131,7 @@ def fit_competing(
     Raises
     ------
     ArgumentError, DetectorError
-        As fit.fit_measurements; or if `hit_of`, the probability or the number of steps makes no sense.
+        See fit.fit_measurements; also if `hit_of`, the probability or the number of steps makes no sense.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What the tracking is given, checked before a kernel sees it: kernels do not look where they read and write.
+"""Checks of the tracking's input before it reaches a kernel: kernels do not check the bounds of arrays.
 
 Shapes cost nothing, numbers one pass over the array.
 """
@@ -34,9 +34,9 @@ def real_array(value: Any, name: str, shape: tuple[int | None, ...], meaning: st
     value : array_like
         The numbers.
     name : str
-        Of the argument, for the message.
+        Name of the argument, for the message.
     shape : tuple of int or None
-        What is wanted; None for any length.
+        Expected shape; None for any length.
     meaning : str
         The shape in words.
 
@@ -69,19 +69,19 @@ def checked_measurements(
     Parameters
     ----------
     seed, u, weight, spectrometer, prior
-        As in fit.fit_measurements, or (competing) annealing.fit_competing.
+        Arguments as in fit.fit_measurements, or (competing) as in annealing.fit_competing.
     competing : bool
         Whether every plane has several hits.
 
     Returns
     -------
     Measured
-        As float64; a coordinate with weight 0 that is not a number is 0, it is not looked at.
+        Arrays of float64; a coordinate that is NaN and has weight 0 is set to 0, it is not used.
 
     Raises
     ------
     ArgumentError
-        If a shape is wrong, a weight is negative or not finite, or a coordinate with a weight is not a number.
+        If a shape is wrong, a weight is negative or not finite, or a coordinate with a weight is NaN.
     DetectorError
         If the spectrometer makes no sense.
     """
@@ -137,7 +137,7 @@ def checked_hit_of(hit_of: Any, n_planes: int) -> IntArray:
     Returns
     -------
     IntArray
-        The same.
+        The checked array.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def checked_hits(hits: object, spectrometer: Spectrometer) -> int:
     hits : Hits
         The hits.
     spectrometer : Spectrometer
-        Its planes.
+        Spectrometer with the planes.
 
     Returns
     -------
@@ -193,14 +193,14 @@ def checked_chosen(chosen: Any, n_hits: int, n_planes: int) -> IntArray:
     Parameters
     ----------
     chosen : IntArray
-        As in fit.fit_tracks.
+        Chosen hit of every plane, as in fit.fit_tracks.
     n_hits, n_planes : int
-        What there is.
+        Number of hits and of planes.
 
     Returns
     -------
     IntArray
-        The same.
+        The checked array.
 
     Raises
     ------

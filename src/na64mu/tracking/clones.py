@@ -22,14 +22,14 @@ def shared_fraction(hits: IntArray, others: IntArray, source: IntArray) -> float
     hits : IntArray
         Hit of every plane, -1 for none, shape (n_planes,).
     others : IntArray
-        The same of the other candidates, shape (n, n_planes).
+        Hits of the other candidates, shape (n, n_planes).
     source : IntArray
         Source of all hits.
 
     Returns
     -------
     float
-        From 0 to 1.
+        Fraction from 0 to 1.
     """
     n, same = 0, 0
     for j in range(len(hits)):

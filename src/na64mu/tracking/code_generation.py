@@ -1,4 +1,4 @@
-"""Source text of the fit of one spectrometer: its route written out as one straight line of formulas (kalman.py).
+"""Source code of the fit of one spectrometer: its route unrolled to a straight sequence of formulas (kalman.py).
 
 A loop over planes inside the loop over tracks would keep the compiler from vectorising over tracks; written out, the
 whole fit of eight tracks runs in vector registers. Tracks come in blocks of LANES: a block is a flat array of rows of
@@ -32,7 +32,7 @@ class Rows:
     n_planes : int
         Number of measuring planes n.
     kind : Kind
-        What the kernel computes.
+        Output of the kernel: filter, smoother or states.
     """
 
     n_planes: int
@@ -97,12 +97,12 @@ def _along(direction: tuple[float, float]) -> str:
 
 
 def _given(plane: int, direction: tuple[float, float]) -> str:
-    """Arguments of a turned plane: its direction is no part of the source, so that an alignment compiles nothing anew."""
+    """Arguments of a turned plane: its direction is no part of the source, so that an alignment needs no new compilation."""
     return f", hx{plane}, hy{plane}" if _along(direction) == "along" else ""
 
 
 def _forward(step: Step, number: int, rows: Rows, keep: bool) -> Iterator[str]:
-    """Statements of one step downstream; `keep` leaves behind what the smoother needs."""
+    """Statements of one step downstream; `keep` stores what the smoother needs."""
     match step:
         case Measure(plane, direction):
             if keep and rows.kind == "states":

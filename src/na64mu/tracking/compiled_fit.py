@@ -1,4 +1,4 @@
-"""Compiled fits: the source of a spectrometer's fit is written and imported; like any kernel it is compiled once and kept."""
+"""Compiled fits: the source of a spectrometer's fit is generated and imported; like any kernel it is compiled once and cached."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Kernel:
         seed : FloatArray
             Parameters at the first plane to start from, shape (n, 5).
         prior : FloatArray
-            Their standard deviations, shape (n, 5) or (5,) for all tracks alike.
+            Standard deviations of the seeds, shape (n, 5), or (5,) for all tracks alike.
         u, weight : FloatArray
             Measured coordinates [mm] and 1 / sigma^2 [1/mm2], 0 for none, shape (n, n_planes).
 

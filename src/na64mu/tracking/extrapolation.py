@@ -1,4 +1,4 @@
-"""Track parameters carried straight to other planes, with errors from the fit and the scattering on the way."""
+"""Straight-line extrapolation of track parameters to other planes, with errors from the fit and the scattering on the way."""
 
 from __future__ import annotations
 

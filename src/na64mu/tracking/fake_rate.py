@@ -1,4 +1,4 @@
-"""Whether a further track may be chance: the expected number of candidates like it that hits at random would make.
+"""Fake rate of further tracks: the expected number of similar candidates from random combinations of hits.
 
 The counter-evidence to "exactly one track" must be a particle, not noise. A candidate's own hits, those no better candidate
 uses, lie within |residual| of it; hits spread evenly over their planes would do so with a known probability. The number of
@@ -56,7 +56,7 @@ def accidentals(
     candidates : IntArray
         Hits of the ranked candidates, -1 for none, shape (n, n_planes).
     parameters : FloatArray
-        Their parameters, shape (n, 3).
+        Parameters of the candidates, shape (n, 3).
     start, stop : IntArray
         Hits of every plane in the event, shape (n_planes,).
     u, sigma, source : FloatArray and IntArray

@@ -1,4 +1,4 @@
-"""The magnetic field along z where it is more than a uniform box: tanh fringe fields and field maps, for the kernels.
+"""Magnetic fields along z that are not a uniform box: tanh fringe fields and field maps, for the kernels.
 
 Lengths mm, field T. A `FieldRegion` is one stretch of z: fringe fields and maps of neighbouring magnets that reach into each other add up.
 """
@@ -36,7 +36,7 @@ class FieldRegion(NamedTuple):
     Attributes
     ----------
     z_in, z_out : float
-        Where the field begins and ends [mm].
+        Begin and end of the field along z [mm].
     step : float
         Length of a step of the integration [mm]; steps end at z_in + n step, which are grid planes of a map.
     dipoles : FloatArray
@@ -107,7 +107,7 @@ def field_at(region: FieldRegion, x: float, y: float, z: float) -> Components:
     region : FieldRegion
         The field.
     x, y, z : float
-        Where [mm].
+        Position [mm].
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A track of the fit through a field that is no uniform box: the propagation of nystrom.py in the form of kalman.py."""
+"""Propagate a fitted track through a non-uniform field (wraps nystrom.py for the Kalman filter)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def follow(
     Parameters
     ----------
     t : Track
-        At z; see kalman.py.
+        Track at z; see kalman.py.
     state, jacobian : FloatArray
         Scratch of shape (5,) and (5, 5).
     z, length : float
@@ -31,7 +31,7 @@ def follow(
     Returns
     -------
     tuple
-        The track behind, not a number where it turns around in the field; and the 20 derivatives for kalman.carry_back.
+        Track at the end, NaN if the particle curls back inside the field; and the 20 derivatives for kalman.carry_back.
     """
     for i in range(5):
         state[i] = t[i]

@@ -1,7 +1,7 @@
 """Magnetic field maps read from files: a regular grid of (Bx, By, Bz), in mm and T whatever the file's units.
 
 Text (columns x y z Bx By Bz with a header line, comma or blank separated, or an OPERA table), NumPy .npz and ROOT TTree.
-Units stand in the header or in the keys of the .npz, as in "x [mm]", or are given with the file, as always for ROOT.
+Units are given in the header or in the keys of the .npz, as in "x [mm]", or are given with the file, as always for ROOT.
 """
 
 from __future__ import annotations

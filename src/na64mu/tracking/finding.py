@@ -2,7 +2,7 @@
 
 The windows follow from the resolutions, the seed and the scattering (projection.py), not from constants. All candidates
 are kept, not the best one only: the search asks for exactly one track. Two rules guard the momentum against noise: no
-parameter may hang on a single hit, and among clones the one that points to its origin ranks first.
+parameter may be determined by a single hit alone, and among clones the one that points to its origin ranks first.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ MIN_PLANES = 0.55  # smallest fraction of the planes of the view on a track
 MIN_PLANES_EDGE = 0.5  # the same for tracks that leave the acceptance
 MAX_CHI2 = 10.0  # largest chi2 per degree of freedom of a candidate
 CLEAR_CHI2 = 2.0  # chi2 per degree of freedom up to which a candidate with a hit on every fired plane is taken without a rival
-FAR = 2.0 * LOST_HIT  # most that the distance to the origin counts: a second muon beside it must win against mixtures of hits
+FAR = 2.0 * LOST_HIT  # largest contribution of the distance to the origin: a second muon away from it must win against mixtures of hits
 ORIGIN_CHI2 = 36.0  # squared distance to its origin in standard deviations above which a lone candidate is no track of this event
 MIN_MOMENTUM = 3.0  # GeV/c; softer particles leave the spectrometer
 
 
 class Origin(NamedTuple):
-    """Where the tracks of a view come from; it ranks candidates and is not part of their fit.
+    """Origin of the tracks of a view; it ranks candidates and is not part of their fit.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Candidates(NamedTuple):
     chi2 : FloatArray
         Chi2 of the fit in the view, shape (n_events, MAX_TRACKS).
     score : FloatArray
-        What ranks them: chi2, LOST_HIT for every plane without a hit, distance to the origin, shape (n_events, MAX_TRACKS).
+        Ranking of the candidates: chi2, LOST_HIT for every plane without a hit, distance to the origin, shape (n_events, MAX_TRACKS).
     """
 
     n: IntArray
@@ -88,7 +88,7 @@ class Candidates(NamedTuple):
 
 
 class _Event(NamedTuple):
-    """What the search of one event works on.
+    """Working arrays of the search in one event.
 
     Attributes
     ----------
@@ -282,7 +282,7 @@ def _seed_curvature(model: FloatArray, seed: IntArray, u: FloatArray, hits: IntA
 
 @kernel
 def _remove_accidentals(event, view, n):  # type: ignore[no-untyped-def] # kernel
-    """Drop the candidates beside the best one that may be chance; returns how many are left."""
+    """Drop candidates other than the best that may be fake; returns the number that remain."""
     kept = 1
     for i in range(1, n):
         if kept < i:
@@ -331,7 +331,7 @@ def find_candidates(hits: Hits, view: Projection, n_planes: int, curvature: Floa
     curvature : FloatArray
         q/p [c/GeV] that sets the scattering in a straight view, shape (n_events,); a bending view finds its own.
     origin : Origin, optional
-        Where the tracks come from, to rank candidates.
+        Origin of the tracks, to rank candidates.
 
     Returns
     -------
@@ -349,7 +349,7 @@ def find_candidates(hits: Hits, view: Projection, n_planes: int, curvature: Floa
         hits.u, hits.sigma, hits.source, start, stop, np.empty(n_par, dtype=np.int64),
         np.empty((room, n_view), dtype=np.int64), np.empty((room, 3)), np.empty(room), np.empty(room),
     )  # fmt: skip
-    # in memory all first candidates stand together, then all second ones: few events have more than one, and what is not written is no page
+    # in memory all first candidates come first, then all second ones: few events have more than one, and unwritten pages are not allocated
     rows = (MAX_TRACKS, n_events)
     found, (chi2, score) = np.empty((*rows, n_view), dtype=np.int64), np.empty((2, *rows))
     parameters = np.empty((*rows, 3)).swapaxes(0, 1)

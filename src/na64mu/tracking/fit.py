@@ -1,6 +1,6 @@
 """Fit of tracks over (x, y, tx, ty, q/p): Kalman filter, smoother, and the residual of every hit.
 
-The formulas stand in kalman.py; a spectrometer's fit is written out and compiled once (source.py, engine.py) and
+The formulas are in kalman.py; a spectrometer's fit is generated and compiled once (code_generation.py, compiled_fit.py) and
 then runs on several tracks at a time. The charge is free: q/p may change its sign in the fit.
 """
 
@@ -35,16 +35,16 @@ __all__ = (
     "read_tracks",
 )
 
-#: Standard deviations of a start that knows nothing, wide against every measurement: mm, mm, rad, rad, c/GeV.
+#: Standard deviations of a start without prior knowledge, wide compared with every measurement: mm, mm, rad, rad, c/GeV.
 WIDE = np.array([200.0, 200.0, 0.1, 0.1, 0.3])
 
-#: Places of the five variances among the 20 numbers of a track.
+#: Indices of the five variances among the 20 numbers of a track.
 VARIANCES = [5, 7, 10, 14, 19]
 
-#: A seed's q/p is believed to its own size and this much more [c/GeV].
+#: Prior uncertainty of the seed's q/p: its magnitude plus this margin [c/GeV].
 MARGIN = 0.01
 
-#: Blocks that fit_tracks carries from its first filter to the result: what stays in the cache of a core.
+#: Blocks that fit_tracks processes from its first filter to the result at a time: they fit into the cache of a core.
 BATCH = 8
 
 #: The smoother starts from the result of the filter with its errors this many times larger: its formula loses digits when the
@@ -62,7 +62,7 @@ def fit_kernel(spectrometer: Spectrometer, scattering: Scattering | str = "highl
     scattering : Scattering or str
         Model of multiple scattering.
     kind : Kind or str
-        "filter", "smooth" or "states"; see source.py.
+        "filter", "smooth" or "states"; see code_generation.py.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def read_tracks(fitted: Kernel, blocks: FloatArray, n: int, weight: FloatArray) 
     Returns
     -------
     FittedTracks
-        One per track.
+        Fit results, one per track.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _empty(n: int, n_planes: int) -> FittedTracks:
 
 
 def _places(rows: Rows) -> IntArray:
-    """What `_read` needs to know of a block: downstream, upstream, chi2, score, information; -1 for what a filter does not have."""
+    """Row numbers in a block for `_read`: downstream, upstream, chi2, score, information; -1 for those that a filter does not have."""
     has_hits = rows.kind != "filter"
     return np.array([rows.downstream, rows.upstream, rows.chi2, rows.score if has_hits else -1, rows.information if has_hits else -1])
 
@@ -138,7 +138,7 @@ def _is_track(block: FloatArray, row: int, lane: int) -> bool:
 
 @scalar_kernel
 def _read(blocks, weight, places, good, chi2, ndf, up, down, up_covariance, down_covariance, score, information):  # type: ignore[no-untyped-def] # kernel
-    """Tracks of blocks, one after the other; those that are not good are not a number."""
+    """Unpack the tracks of the blocks one after the other; failed fits are filled with NaN."""
     n_planes = weight.shape[1]
     for t in range(len(good)):
         block, lane = blocks[t // LANES], t % LANES
@@ -166,7 +166,7 @@ def first_look(
     Parameters
     ----------
     seed, u, weight, spectrometer, scattering
-        As in fit_measurements.
+        Seeds, measurements, their weights and the spectrometer, as in fit_measurements.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def first_look(
     Raises
     ------
     ArgumentError, DetectorError
-        As fit_measurements.
+        See fit_measurements.
     """
     scattering = one_of(scattering, get_args(Scattering), "scattering")
     seed, _, u, weight = checked_measurements(seed, u, weight, spectrometer)
@@ -208,7 +208,7 @@ def loose_prior(
     Parameters
     ----------
     seed, u, weight, spectrometer, scattering
-        As in fit_measurements.
+        Seeds, measurements, their weights and the spectrometer, as in fit_measurements.
 
     Returns
     -------
@@ -218,7 +218,7 @@ def loose_prior(
     Raises
     ------
     ArgumentError, DetectorError
-        As fit_measurements.
+        See fit_measurements.
     """
     scattering = one_of(scattering, get_args(Scattering), "scattering")
     seed, _, u, weight = checked_measurements(seed, u, weight, spectrometer)
@@ -273,12 +273,12 @@ def fit_measurements(
     -------
     FittedTracks
         One per row; `good` is False with less than six measurements, where the particle turns around in the field, and where
-        the seed is not a number.
+        the seed is NaN.
 
     Raises
     ------
     ArgumentError
-        If a shape is wrong, a weight is negative, a coordinate with a weight is not a number, or the model is unknown.
+        If a shape is wrong, a weight is negative, a coordinate with a weight is NaN, or the model is unknown.
     DetectorError
         If the spectrometer makes no sense: planes out of order, fields that overlap or have two components.
     """
@@ -338,7 +338,7 @@ def fit_tracks(hits: Hits, chosen: IntArray, seed: FloatArray, spectrometer: Spe
 
 @scalar_kernel
 def _gather(chosen, u, weights, seed, weight, blocks):  # type: ignore[no-untyped-def] # kernel
-    """Blocks of the first filter: seed, what it is believed (see first_look), and the chosen hits; their weights one track after the other."""
+    """Pack seeds, their prior uncertainties (first_look) and the selected hits for the first filter; weights are stored track by track."""
     n_planes = chosen.shape[1]
     for t in range(len(seed)):
         block, lane = blocks[t // LANES], t % LANES

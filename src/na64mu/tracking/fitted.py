@@ -30,7 +30,7 @@ class FittedTracks(Shown):
     upstream, downstream : FloatArray
         Parameters at the first and behind the last plane, shape (n, 5).
     upstream_covariance, downstream_covariance : FloatArray
-        Their covariances, shape (n, 5, 5).
+        Covariances of the parameters, shape (n, 5, 5).
     weight : FloatArray
         1 / sigma^2 of every measurement in the fit [1/mm2], 0 for none, shape (n, n_planes).
     score : FloatArray
@@ -38,7 +38,7 @@ class FittedTracks(Shown):
     information : FloatArray
         1 / variance of the unbiased residual [1/mm2], shape (n, n_planes).
     removed : BoolArray
-        Measurements that were taken out as outliers, shape (n, n_planes).
+        Measurements that were removed as outliers, shape (n, n_planes).
     """
 
     good: BoolArray

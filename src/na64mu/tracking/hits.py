@@ -24,7 +24,7 @@ class Hits:
     u : FloatArray
         Measured coordinate [mm], shape (n_hits,).
     sigma : FloatArray
-        Its standard deviation [mm], shape (n_hits,).
+        Standard deviation of the coordinate [mm], shape (n_hits,).
     source : IntArray
         Number of the digit or cluster, shape (n_hits,); the two sides of a wire share it, and a cluster that borrows channels
         from a larger one of its plane has the number of that one.

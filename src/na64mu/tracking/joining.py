@@ -1,4 +1,4 @@
-"""Tracks in three dimensions: candidates of both views joined, every one used.
+"""Tracks in three dimensions: the candidates of both views are joined, and every candidate is used.
 
 Neither the charge of a cluster nor its efficiency is common to the two views of a module (measured: the correlation of the
 charges is below 0.1 for every Micromegas and GEM), so what tells which x belongs to which y is the acceptance: a particle
@@ -38,7 +38,7 @@ class Pairs(NamedTuple):
 
 
 class _Scratch(NamedTuple):
-    """Which candidates of an event are joined already, shape (2, MAX_TRACKS); what joins a pair, shape (MAX_TRACKS, MAX_TRACKS)."""
+    """Flags of joined candidates of an event, shape (2, MAX_TRACKS); cost of joining every pair, shape (MAX_TRACKS, MAX_TRACKS)."""
 
     used: BoolArray
     cost: np.typing.NDArray[np.float64]
@@ -125,7 +125,7 @@ def join(bend: Candidates, straight: Candidates, spectrometer: Spectrometer) -> 
     Returns
     -------
     Pairs
-        As many as the view with more candidates has, none where a view has none: two muons may share their hits in one
+        One pair per candidate of the view with more candidates, none if a view has none: two muons may share their hits in one
         view, so the best partner serves again when a view has none left.
 
     Raises

@@ -1,10 +1,10 @@
-"""Kalman filter and Bryson-Frazier smoother of one track: scalar formulas on tuples of 20 numbers.
+"""Kalman filter and modified Bryson-Frazier (MBF) smoother of one track: scalar formulas on tuples of 20 numbers.
 
 A track is (x, y, tx, ty, q/p, c00, c10, c11, c20, c21, c22, c30, ..., c44): parameters in mm, rad, c/GeV and the lower
 triangle of their covariance. The adjoint of the smoother is (q0 ... q4, n00, n10, ..., n44): the vector q and matrix N
 with which the smoothed parameters anywhere are x + C q, with covariance C - C N C.
 
-The formulas have no loops and no arrays, so that a kernel which calls them for one track after the other (source.py)
+The formulas have no loops and no arrays, so that a kernel which calls them for one track after the other (code_generation.py)
 is turned into vector instructions by the compiler: several tracks at a time.
 
 References
@@ -245,7 +245,7 @@ def cross(t: Track, length: float, bend: float) -> tuple[Track, Jacobian]:
     Returns
     -------
     tuple
-        The track at the exit, not a number where it turns around in the field; and its derivatives.
+        Track at the exit, NaN if the particle curls back inside the field; and its derivatives.
     """
     x, y, a, b, k, c00, c10, c11, c20, c21, c22, c30, c31, c32, c33, c40, c41, c42, c43, c44 = t
     one = 1.0 + a * a

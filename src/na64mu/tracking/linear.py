@@ -11,7 +11,8 @@ from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("MIN_FREEDOM", "fit_hits", "fitted_coordinate")
 
-MIN_FREEDOM = 1e-3  # smallest part of a hit's variance that it does not determine itself: 0 means a parameter hangs on it alone
+# smallest part of a hit's variance that it does not determine itself: 0 means that a fit parameter is determined by this hit alone
+MIN_FREEDOM = 1e-3
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""The route of a track through a spectrometer: what it meets in order of z, as a list of steps for the fit."""
+"""Route of a track through a spectrometer: planes, fields and material in order of z, as a list of steps for the fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Track parameters through any magnetic field by Runge-Kutta-Nystroem in z, with their derivatives: scalar formulas.
+"""Propagation of track parameters and their derivatives through any magnetic field by Runge-Kutta-Nystroem in z: scalar formulas.
 
 Parameters are (x, y, tx, ty, q/p): position [mm], slopes dx/dz and dy/dz, charge over momentum [c/GeV]. The force on a
 charge q is dp/dt = q v x B, so with c = 0.2998e-3 GeV/c per (T mm) and R = sqrt(1 + tx^2 + ty^2)
@@ -97,7 +97,7 @@ def _step(state: FloatArray, z: float, h: float, region: FieldRegion, jacobian: 
 
 @general_kernel
 def _next_stop(z: float, end: float, region: FieldRegion) -> float:
-    """Where the next step ends: the end of the way, an edge of the field, or a multiple of its step from the entrance."""
+    """End of the next step: the end of the way, an edge of the field, or a multiple of its step from the entrance."""
     if end > z:
         if z >= region.z_out:
             return end

@@ -1,4 +1,4 @@
-"""Outliers of fitted tracks: the hit farthest from the track of all others is taken out, and the rest fitted again.
+"""Outlier removal: the hit farthest from the track fitted to all others is removed, and the track is fitted again.
 
 The distance is the leave-one-out chi2 of the smoother: a bad hit cannot hide by pulling the track towards itself.
 """
@@ -25,20 +25,20 @@ from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("Removal", "fit_without_outliers", "remove_outliers")
 
-BATCH = 32  # blocks cleaned together: what stays in the cache of a core
+BATCH = 32  # blocks cleaned together: they fit into the cache of a core
 MIN_FREEDOM = 1e-3  # a hit that determines itself to more than 1 - this has no leave-one-out chi2 worth the name
 
 
 @dataclass(frozen=True)
 class Removal:
-    """When a hit is taken out; benchmarks/outliers.py compares these values with others.
+    """Criteria for the removal of a hit; benchmarks/outliers.py compares these values with others.
 
     Attributes
     ----------
     probability : float
         A hit goes if its leave-one-out chi2 is less probable than this.
     max_removed : int
-        Most hits taken out of one track.
+        Largest number of hits removed from one track.
     min_ndf : int
         Fewest degrees of freedom left.
     """
@@ -132,13 +132,13 @@ def remove_outliers(fitted: Kernel, blocks: FloatArray, n: int, hit_of: IntArray
     fitted : Kernel
         The fit that filled them, of kind "smooth".
     blocks : FloatArray
-        Shape (n_blocks, rows.total * LANES); hits that are taken out have weight 0 afterwards.
+        Shape (n_blocks, rows.total * LANES); removed hits have weight 0 afterwards.
     n : int
         Number of tracks.
     hit_of : IntArray
         Hit of every plane's coordinate, shape (n_planes,); see fit_without_outliers.
     removal : Removal
-        When a hit is taken out.
+        Criteria for the removal of a hit.
 
     Raises
     ------
@@ -171,22 +171,22 @@ def fit_without_outliers(
     Parameters
     ----------
     seed, u, weight, spectrometer, prior, scattering
-        As in fit.fit_measurements.
+        Seeds, measurements, their weights, spectrometer and prior, as in fit.fit_measurements.
     removal : Removal, optional
-        When a hit is taken out.
+        Criteria for the removal of a hit.
     hit_of : IntArray, optional
         Number of the hit to which each plane's coordinate belongs, 0, 1, ... without gaps and rising, shape (n_planes,):
-        the two coordinates of a pixel go together, their correlation is left out of their chi2. By default each is its own.
+        the two coordinates of a pixel are removed together, their correlation is not part of their chi2. By default each is its own.
 
     Returns
     -------
     FittedTracks
-        `removed` marks the measurements that were taken out; their weight is 0.
+        `removed` marks the removed measurements; their weight is 0.
 
     Raises
     ------
     ArgumentError, DetectorError
-        As fit.fit_measurements; or if `hit_of` has another length or gaps.
+        See fit.fit_measurements; also if `hit_of` has another length or gaps.
     """
     scattering = one_of(scattering, get_args(Scattering), "scattering")
     seed, prior, u, weight = checked_measurements(seed, u, weight, spectrometer, prior)

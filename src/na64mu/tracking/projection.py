@@ -1,4 +1,4 @@
-"""One view of a spectrometer for track finding: a linear track model, its seeds and their prediction windows.
+"""Model of one view of a spectrometer for track finding: linear track model, seeds and their prediction windows.
 
 In one view a track is u(z) = u0 + t z (straight view) or u0 + t z + (q/p) G(z) (bending view), so every choice of
 two or three hits predicts the crossing of all other planes, with an error that follows from the resolutions of the

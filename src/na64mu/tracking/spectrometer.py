@@ -101,7 +101,7 @@ class Spectrometer:
     total_x0 : float
         Radiation lengths of all planes and air together, for Highland's logarithm.
     regions : tuple of FieldRegion
-        Fringe fields and maps; there they stand in place of the boxes.
+        Fringe fields and maps; they replace the boxes where they apply.
     """
 
     name: str
@@ -135,7 +135,7 @@ class Spectrometer:
         -------
         FloatArray
             Shape (n_steps, 5): start z, end z [mm], Bx, By [T], thickness in radiation lengths. Steps between planes end at
-            the next plane; the thickness spreads over the step. Fringe fields and maps stand here as their boxes, see `legs`.
+            the next plane; the thickness spreads over the step. Fringe fields and maps appear here as their boxes, see `legs`.
         """
         return self._cut(self.boxes, ())[:, :5]
 
@@ -189,7 +189,7 @@ def _check(spectrometer: Spectrometer) -> None:
     back = np.flatnonzero(np.diff(z) < 0.0)
     if len(back):
         first, second = planes[back[0]], planes[back[0] + 1]
-        msg = f"{name}: the planes must stand in order of z; found {first.station} at {first.z:g} mm before {second.station} at {second.z:g} mm: sort them, and the columns of the hits with them"
+        msg = f"{name}: the planes must be in order of z; found {first.station} at {first.z:g} mm before {second.station} at {second.z:g} mm: sort them, and the columns of the hits with them"
         raise DetectorError(msg)
     _check_boxes(name, spectrometer.boxes, float(z[0]), float(z[-1]))
 
@@ -207,7 +207,7 @@ def _check_boxes(name: str, given: FloatArray, first: float, last: float) -> Non
             msg = f"{name}: a field box must end behind its entrance; found {start:g} to {end:g} mm"
             raise DetectorError(msg)
         if start < first or end > last:
-            msg = f"{name}: the field box from {start:g} to {end:g} mm reaches beyond the planes, which stand from {first:g} to {last:g} mm: a track is known at its first and last plane only"
+            msg = f"{name}: the field box from {start:g} to {end:g} mm reaches beyond the planes, which extend from {first:g} to {last:g} mm: a track is known at its first and last plane only"
             raise DetectorError(msg)
     for (_, end), (start, _) in pairwise(ordered[:, :2]):
         if start < end:
@@ -216,7 +216,7 @@ def _check_boxes(name: str, given: FloatArray, first: float, last: float) -> Non
 
 
 def check_spectrometer(spectrometer: object) -> None:
-    """Refuse a spectrometer that cannot be what its user means; looked at once, then remembered.
+    """Refuse a spectrometer that makes no sense; each is checked once and the result is cached.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def check_spectrometer(spectrometer: object) -> None:
     Raises
     ------
     DetectorError
-        If there are no planes or they do not stand in order of z, a number makes no sense, or field boxes overlap or reach beyond the planes.
+        If there are no planes or they are not in order of z, a number makes no sense, or field boxes overlap or reach beyond the planes.
     """
     if not isinstance(spectrometer, Spectrometer):
         msg = f"spectrometer must be a Spectrometer of na64mu.tracking.spectrometer, such as spectrometer(detector, 1); found {type(spectrometer).__name__}"
@@ -270,7 +270,7 @@ def bending_integral(z: FloatArray, spectrometer: Spectrometer) -> FloatArray:
     z : FloatArray
         Positions [mm], shape (n,).
     spectrometer : Spectrometer
-        Its field boxes and bending view.
+        Spectrometer with its field boxes and bending view.
 
     Returns
     -------

@@ -25,7 +25,7 @@ from na64mu.typing import BoolArray, FloatArray, IntArray
 __all__ = ("EntryPoint", "Lead", "Tracks", "reconstruct_tracks")
 
 POINT_ERROR = 1.0  # mm: both tracks extrapolated to the ECAL (0.1 to 0.3 mm), alignment and the tails of the scattering
-ORIGIN_ERROR = 10.0  # mm, where the kink is unknown: a recoil of 40 mrad halfway through the ECAL misses its middle by as much
+ORIGIN_ERROR = 10.0  # mm, where the kink is unknown: a 40 mrad kink displaces the extrapolation to the ECAL centre by this much
 STRAIGHT_GUESS = 1.0 / 50.0  # c/GeV: sets the scattering where the bending view found nothing
 
 
@@ -51,7 +51,7 @@ class Tracks(Shown):
     fitted : FittedTracks
         All candidates, fitted, best first in their event, and behind them one row that is no track; shape (n_tracks + 1,).
     chosen : IntArray
-        Their hits on every plane of the spectrometer, -1 for none, shape (n_tracks + 1, n_planes).
+        Hits of the candidates on every plane of the spectrometer, -1 for none, shape (n_tracks + 1, n_planes).
     offsets : IntArray
         The candidates of event e are offsets[e] : offsets[e + 1], shape (n_events + 1,).
     """
@@ -68,7 +68,7 @@ class Tracks(Shown):
 
     @property
     def all_hits(self) -> IntArray:
-        """Their hits on every plane of the spectrometer, -1 for none, shape (n_tracks, n_planes)."""
+        """Hits of all candidates on every plane of the spectrometer, -1 for none, shape (n_tracks, n_planes)."""
         return self.chosen[:-1]
 
     @cached_property
@@ -83,12 +83,12 @@ class Tracks(Shown):
 
     @property
     def hits(self) -> IntArray:
-        """Its hit on every plane of the spectrometer, -1 for none, shape (n_events, n_planes)."""
+        """Hits of the best candidates on every plane of the spectrometer, -1 for none, shape (n_events, n_planes)."""
         return self.chosen[self._first]
 
     @cached_property
     def lead(self) -> Lead:
-        """What `best` says about the track as a whole, without its hits."""
+        """Parameters of the best candidates without their hits."""
         return Lead(*(getattr(self.fitted, name)[self._first] for name in Lead._fields))
 
     def _table(self) -> Table:
@@ -122,7 +122,7 @@ def _first_integral(spectrometer: Spectrometer) -> float:
 
 
 class _Start(NamedTuple):
-    """Where the tracks of a spectrometer begin: bending view, first plane [mm], its bending integral [mm GeV/c]."""
+    """Start of the tracks of a spectrometer: bending view, first plane [mm], its bending integral [mm GeV/c]."""
 
     bend_view: int
     z: float
@@ -150,7 +150,7 @@ def _write_down(pairs, bend, straight, bend_planes, straight_planes, start, chos
 
 @dataclass(frozen=True)
 class EntryPoint:
-    """Where the tracks of a spectrometer come from.
+    """Point that the tracks of a spectrometer come from.
 
     Attributes
     ----------
@@ -161,7 +161,7 @@ class EntryPoint:
     tx, ty : FloatArray, optional
         Slopes of the incoming track, shape (n_events,).
     lever : float
-        The tracks may have a kink as far from z as this [mm].
+        Largest distance of a kink of the tracks from z [mm].
     scattering : float
         Standard deviation of their distance from scattering at 1 GeV/c [mm].
     """
@@ -185,7 +185,7 @@ def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint
     spectrometer : Spectrometer
         MS1 or MS2.
     entry : EntryPoint, optional
-        Where its tracks come from (for MS2 the MS1 track in the ECAL): ranks the candidates.
+        Point that the tracks come from (for MS2 the MS1 track in the ECAL): ranks the candidates.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Track parameters through drift spaces and field boxes, with their derivatives: scalar formulas.
+"""Propagation of track parameters and their derivatives through drift spaces and field boxes: scalar formulas.
 
 Parameters are (x, y, tx, ty, q/p): position [mm], slopes dx/dz and dy/dz, charge over momentum [c/GeV].
 The force on a charge q is dp/dt = q v x B.

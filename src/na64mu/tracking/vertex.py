@@ -1,4 +1,4 @@
-"""MS1 and MS2 joined through the ECAL: the kink of the muon, whether scattering alone explains it, and where it happened.
+"""Match of the MS1 and MS2 tracks through the ECAL: the muon's kink, its compatibility with scattering alone, and its position.
 
 The ECAL is a thick scatterer of 40 radiation lengths between a track that ends before it and one that begins behind it. Both are
 straight there; what scatters between them turns and shifts the muon by amounts that are correlated. Lengths mm, angles rad, momenta GeV/c.
@@ -27,12 +27,12 @@ ITERATIONS = 8  # of the vertex: the errors depend on its depth; three change no
 
 
 class TrackEnd(NamedTuple):
-    """The end of a track that looks at the ECAL; rows of NaN where there is no track.
+    """The end of a track that faces the ECAL; rows of NaN where there is no track.
 
     Attributes
     ----------
     z : float
-        Its plane [mm].
+        Position of the plane along z [mm].
     parameters : FloatArray
         (x, y, tx, ty, q/p) [mm, rad, c/GeV], shape (n, 5).
     covariance : FloatArray
@@ -60,16 +60,16 @@ class Junction(NamedTuple):
     kink_x_sigma, kink_y_sigma : FloatArray
         Expected width of each with the errors of both tracks [rad].
     chi2 : FloatArray
-        Of both tracks being one muon that scattered only multiply: position and slope of both, 4 degrees of freedom.
+        Chi2 of the hypothesis that both tracks are one muon that scattered only multiply: position and slope of both, 4 degrees of freedom.
     ndf : int
         Its degrees of freedom, 4.
     x, y, z : FloatArray
         Common vertex of both tracks [mm]; z is free to leave the ECAL.
     x_error, y_error, z_error : FloatArray
-        Their standard deviations [mm]. z means something where the kink is several times the scattering; where the scattering makes
+        Standard deviations [mm]. z is meaningful if the kink is several times the scattering; where the scattering makes
         the kink, z is where it scattered most, and events picked for a large kink are drawn there.
     vertex_chi2 : FloatArray
-        Of both tracks meeting there, 1 degree of freedom.
+        Chi2 of the hypothesis that both tracks meet there, 1 degree of freedom.
     """
 
     kink_x: FloatArray
@@ -99,7 +99,7 @@ def ecal_radiation_lengths(ecal: Ecal) -> float:
     Parameters
     ----------
     ecal : Ecal
-        Its description.
+        Description of the ECAL.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def ecal_radiation_lengths(ecal: Ecal) -> float:
 
 
 def scatterers(detector: DetectorLike, z_in: float, z_out: float) -> FloatArray:
-    """What scatters a muon between MS1 and MS2: counters that the beam crosses, ECAL, VETO and air.
+    """Material that scatters a muon between MS1 and MS2: counters that the beam crosses, ECAL, VETO and air.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Hits as a view sees them: where modules are rotated about z, their coordinates without the part of the other view.
+"""Hits of one view: for modules rotated about z, the coordinates are corrected for the contribution of the other view.
 
 A rotated module measures u = direction . (x, y). The finding looks at one view at a time, so the other coordinate is taken
 from the hits of the other view on the same module (a slab has none: on the nearest plane), and what they leave open widens the
@@ -28,11 +28,11 @@ class _Turned(NamedTuple):
     Attributes
     ----------
     plane : IntArray
-        Their numbers, shape (n,).
+        Numbers of the planes, shape (n,).
     partners : IntArray
         Planes of the other view, on the same module or nearest to it, -1 beyond the last, shape (n, 2).
     along, across : FloatArray
-        How much of the coordinate of the own and of the other view they measure, shape (n,).
+        Coefficients of the coordinates of the own and of the other view in the measurement, shape (n,).
     spread : FloatArray
         Standard deviation of the other coordinate where no partner has a hit [mm]: even over its width, shape (n,).
     """

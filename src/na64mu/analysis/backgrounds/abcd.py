@@ -1,4 +1,4 @@
-"""Background (III): hadrons that leave the calorimeters unseen, extrapolated from region D.
+"""Background (III): hadrons that escape detection in the calorimeters, extrapolated from region D.
 
 b = D X / Y: D is next to the box in E_CAL, X next to it in p_out, Y in both. It assumes that p_out and E_CAL are independent there: `closure_test` looks
 for the contrary in the regions that are not blinded. The counts are small, so the intervals come from the distribution of the counts; the delta method
@@ -36,7 +36,7 @@ class AbcdEstimate:
         Upper limits that cover; quote these.
     regions : Regions
     n_mot : float
-        Muons on target that the numbers stand for; 0 if not known.
+        Muons on target that the numbers correspond to; 0 if not known.
     """
 
     value: float
@@ -48,7 +48,7 @@ class AbcdEstimate:
     n_mot: float
 
     def scaled(self, n_mot: float) -> AbcdEstimate:
-        """The same for another number of muons on target.
+        """Return the estimate scaled to another number of muons on target.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Backgrounds of many signal boxes, without a look into the blinded one. Momenta GeV/c, energies GeV.
+"""Backgrounds of many signal boxes, without looking into the blinded one. Momenta GeV/c, energies GeV.
 
 (I) is the tail of p_out above the blinded border, extrapolated; (II) simulated decays, or Table I scaled by the flat energy spectrum of K -> mu nu; (III) D X / Y with
 D and Y above and X beside the blinded box, or Table I.
@@ -24,7 +24,7 @@ from na64mu.typing import FloatArray
 
 __all__ = ("BoxBackgrounds", "box_backgrounds")
 
-#: Width of the band beside the box whose E_CAL shows how (III) falls [GeV/c].
+#: Width of the band next to the box whose E_CAL spectrum gives the fall of (III) [GeV/c].
 SIDE_BAND = 20.0
 #: p_out + E_CAL above this is hard bremsstrahlung: nothing is missing.
 TOTAL_MAX = 140.0
@@ -45,7 +45,7 @@ class BoxBackgrounds:
     errors : dict of str to FloatArray
         Standard deviations.
     sources : dict of str to str
-        Where each comes from.
+        Source of each background.
     """
 
     parts: dict[str, FloatArray]
@@ -71,7 +71,7 @@ class BoxBackgrounds:
 def _tail(sample: TailSample, p_cuts: FloatArray, blinded: float, seed: int) -> tuple[FloatArray, FloatArray, str]:
     """Events of (I) below each border, for the muons of the sample, and their standard deviation.
 
-    Fitted above the blinded border alone, whatever the border of the box: so nothing of the box is looked at. Of several forms the best fit is taken, as for Table I.
+    Fitted above the blinded border alone, whatever the border of the box: so no event in the box is used. Of several forms the best fit is taken, as for Table I.
     """
     estimate = estimate_tail(sample, seed=seed, box_edge=blinded, n_bootstrap=400, n_toys=200)
     low, high = sample.edge_near(estimate.box_edge), sample.edge_near(estimate.threshold)
@@ -142,9 +142,9 @@ def box_backgrounds(
     p_cuts, e_cuts : FloatArray
         Borders.
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
     physics, calibration, region_d, hadrons : str, optional
-        Datasets, as in `estimate_backgrounds`; what is not named is taken from the Letter: (I) needs calibration or physics triggers.
+        Datasets, as in `estimate_backgrounds`; backgrounds without a named dataset are taken from the Letter: (I) needs calibration or physics triggers.
     n_mot : float
         Muons on target.
 

@@ -1,4 +1,4 @@
-"""Background (II): hadrons of the beam that pass MS1 and decay to a soft muon before the ECAL.
+"""Background (II): beam hadrons that pass MS1 and decay to a soft muon before the ECAL.
 
 Two-body kinematics of h -> mu nu is exact: the muon's energy is flat between E (m_mu / m_h)^2 and E in the limit of a relativistic parent, here with the exact
 ends. Energies, momenta and masses GeV, lengths m.
@@ -43,7 +43,7 @@ class Parent:
     c_tau : float
         Mean decay length at rest [m].
     branching_ratio : float
-        Of mu nu.
+        Branching ratio to mu nu.
     """
 
     name: str
@@ -67,7 +67,7 @@ def muon_energy_range(parent: Parent, momentum: float) -> tuple[float, float]:
     ----------
     parent : Parent
     momentum : float
-        Of the parent [GeV/c].
+        Momentum of the parent [GeV/c].
 
     Returns
     -------
@@ -93,7 +93,7 @@ def fraction_below(parent: Parent, momentum: float, muon_momentum: float) -> flo
     ----------
     parent : Parent
     momentum : float
-        Of the parent [GeV/c].
+        Momentum of the parent [GeV/c].
     muon_momentum : float
         Largest momentum of the muon [GeV/c].
 
@@ -137,7 +137,7 @@ def expected_decays(
     acceptance : float
         Probability that such a muon fires the trigger and passes the cuts. Not in the Letter.
     momentum : float
-        Of the parent [GeV/c].
+        Momentum of the parent [GeV/c].
     p_out_max : float
         Edge of the signal box [GeV/c].
     contamination : float
@@ -172,7 +172,7 @@ class DecayEstimate:
     n_selected : int
         Simulated events in the signal box.
     n_mot : float
-        Muons on target that they stand for.
+        Muons on target that they correspond to.
     """
 
     value: float
@@ -201,9 +201,9 @@ def decay_estimate(
     Parameters
     ----------
     selected : Counts
-        Simulated events in the signal box after all cuts; an event's weight is the hadrons it stands for.
+        Simulated events in the signal box after all cuts; an event's weight is the number of hadrons it represents.
     n_hadrons : float
-        Hadrons that the simulation stands for: the sum of weights of all generated events.
+        Number of hadrons that the simulation represents: the sum of weights of all generated events.
     n_mot : float
         Muons on target of the exposure.
     contamination : float

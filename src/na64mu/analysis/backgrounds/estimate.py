@@ -74,7 +74,7 @@ def estimate_backgrounds(
     result : RunResult, str or Path
         Result of a run, or its output folder.
     seed : int
-        Of bootstrap and toys.
+        Seed of bootstrap and toys.
     physics : str, optional
         Dataset of physics triggers: they set the rate of (I). By default all datasets together.
     calibration : str, optional
@@ -90,7 +90,7 @@ def estimate_backgrounds(
     Returns
     -------
     Backgrounds
-        What could not be estimated stands in `missing` with the reason, and in the table as not estimated.
+        The backgrounds. Those that could not be estimated are listed in `missing` with the reason, and in the table as not estimated.
     """
     result, seed, n_mot = (
         RunResult.read(result),
@@ -139,7 +139,7 @@ def at_physics_rate(result: RunResult, shape: TailSample, tail: TailEstimate, ph
     Returns
     -------
     TailEstimate
-        Without a MIP-tagged muon of the physics trigger, an upper limit.
+        The estimate; an upper limit if there is no MIP-tagged muon of the physics trigger.
 
     Raises
     ------

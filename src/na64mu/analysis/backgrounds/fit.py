@@ -55,7 +55,7 @@ class FormFit:
     deviance : float
         -2 ln L of the shape.
     p_value : float or None
-        Of the Anderson-Darling test, from toys; None if it was not made.
+        p-value of the Anderson-Darling test, from toys; None if the test was not made.
     """
 
     name: str
@@ -67,7 +67,7 @@ class FormFit:
     p_value: float | None = None
 
     def scaled(self, factor: float) -> FormFit:
-        """The same for `factor` times the exposure."""
+        """Return the fit scaled to `factor` times the exposure."""
         values = {name: factor * getattr(self, name) for name in ("value", "low", "high", "upper")}
         return replace(self, **values)
 

@@ -27,7 +27,7 @@ class TailForm:
     Attributes
     ----------
     name : str
-        Such as "exponential in p".
+        Name of the form, such as "exponential in p".
     variable : "p" or "k"
         Momentum or curvature.
     survival : callable

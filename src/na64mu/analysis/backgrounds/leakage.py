@@ -1,8 +1,10 @@
-"""Background (III) by the E_CAL spectrum of region D: how often the hadrons of a hard muon-nuclear interaction leave less than the border of the signal box behind.
+"""Background (III) from region D: how often hadrons of a hard muon-nuclear interaction deposit less E_CAL than the border of the box.
 
-p_out and E_CAL of these events are not independent (their sum is nearly the beam energy), so D X / Y with neighbours at other p_out does not hold; at p_out in the box the spectrum of
-E_CAL falls steeply towards low energies, and its fall is extrapolated below the border with the forms of the momentum tail (inferred: the Letter says "extrapolated from region D"
-and no more). The shape may come from more events than the rate: muon-nuclear events of the calibration trigger, assumed to leak as those of the physics trigger. Energies GeV.
+The E_CAL spectrum of region D is used. p_out and E_CAL of these events are not independent (their sum is nearly the beam energy), so
+D X / Y with neighbours at other p_out does not hold; at p_out in the box the spectrum of E_CAL falls steeply towards low energies, and its
+fall is extrapolated below the border with the forms of the momentum tail (inferred: the Letter says "extrapolated from region D" and no
+more). The shape may come from more events than the rate: muon-nuclear events of the calibration trigger, assumed to leak as those of the
+physics trigger. Energies GeV.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ class LeakageEstimate:
     Attributes
     ----------
     value : float
-        Of the form that fits best.
+        Estimate of the form that fits best.
     low, high : float
         Union of the 68 % intervals of the forms.
     upper : float
@@ -44,7 +46,7 @@ class LeakageEstimate:
     n_shape, n_rate : float
         Effective events of the fall (border to threshold), and of the rate.
     n_mot : float
-        Muons on target that the numbers stand for.
+        Muons on target that the numbers correspond to.
     """
 
     value: float
@@ -126,13 +128,13 @@ def estimate_leakage(
     exposure : float
         Muons on target of the result.
     p_out_max, e_cal_max : float
-        The signal box: nothing in it is looked at.
+        The signal box: no event in it is used.
     threshold : float, optional
         Upper end of the fit [GeV]; by default the lowest energy with enough events for a fit below it.
     threshold_max : float
         Highest end of the fit that is chosen by default [GeV].
     seed : int
-        Of the toys for the goodness of fit.
+        Seed of the toys for the goodness of fit.
 
     Returns
     -------
@@ -193,7 +195,7 @@ class LeakageClosure:
 def leakage_closure(
     plane: Any, p_out: tuple[float, float], border: float, *, threshold: float | None = None, seed: int = 1
 ) -> LeakageClosure:
-    """Predict what lies below a border from what lies above it, where both may be looked at.
+    """Predict the events below a border from those above it, in a region where both are unblinded.
 
     Parameters
     ----------

@@ -117,7 +117,7 @@ class ClosureTest:
     predicted, observed : float
         Events.
     p_value : float
-        Of independence: Fisher's exact test on the four effective counts.
+        p-value of independence: Fisher's exact test on the four effective counts.
     counts : tuple of float
         The four counts: low/low (predicted), low/high, high/low, high/high in p_out/E_CAL.
     """
@@ -134,7 +134,7 @@ class ClosureTest:
 def closure_test(
     plane: Any, *, p_out: tuple[float, float, float] = (20.0, 50.0, 80.0), e_cal: tuple[float, float, float] = (12.0, 25.0, 50.0)
 ) -> ClosureTest:
-    """Test the independence of p_out and E_CAL inside region D, where data may be looked at.
+    """Test the independence of p_out and E_CAL inside region D, where data are not blinded.
 
     Parameters
     ----------

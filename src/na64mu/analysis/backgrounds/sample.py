@@ -36,7 +36,7 @@ class TailSample:
     scale : float
         Weighted events per effective one; 1 in data.
     n_mot : float
-        Muons on target that the sample stands for; 0 if not known.
+        Muons on target that the sample represents; 0 if not known.
     """
 
     edges: FloatArray
@@ -86,7 +86,7 @@ def tail_sample(
         Trigger that recorded the muons. Only the physics trigger counts what could reach the signal box; the calibration trigger has more muons
         and shows the shape (see `TailEstimate.normalised_to`).
     dataset : str, optional
-        One dataset; by default all together.
+        Name of a dataset; by default all together.
     name : str, optional
         `BELOW_E_CAL` or `HISTOGRAM`; by default the first where the output folder has it. The second also holds soft muons whose photon is seen in the HCAL: they are
         measured rightly and not in the box.

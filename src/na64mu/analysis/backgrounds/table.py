@@ -32,7 +32,7 @@ class Entry:
         Symmetric error; 0 for an upper limit.
     is_upper : bool
     note : str
-        How it was found.
+        Method by which it was found.
     """
 
     value: float
@@ -48,7 +48,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """One background: name in a model, title in the table, published and our numbers."""
+    """A background: name in a model, title in the table, published and our numbers."""
 
     name: str
     title: str
@@ -81,7 +81,7 @@ class BackgroundTable:
     n_mot: float
 
     def expected(self) -> dict[str, float]:
-        """Background -> events, of those that are estimated; what has an upper limit alone stands in `bounds`."""
+        """Background -> events, of those that are estimated; those with an upper limit only are in `bounds`."""
         return {row.name: row.ours.value for row in self._known() if not row.ours.is_upper}
 
     def errors(self) -> dict[str, float]:
@@ -96,7 +96,7 @@ class BackgroundTable:
         return [row for row in self.rows if row.name != "total" and not math.isnan(row.ours.value)]
 
     def to_csv(self) -> str:
-        """One line per background: source, published value and error, our value and error, how it was found."""
+        """Write one line per background: source, published value and error, our value and error, how it was found."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(["source", "published", "published_error", "published_is_upper", "ours", "ours_error", "ours_is_upper", "method"])
@@ -175,7 +175,7 @@ def background_table(
     no_leakage: str = "",
     n_mot: float = PUBLISHED_EXPOSURE,
 ) -> BackgroundTable:
-    """Put our estimates beside Table I.
+    """Compare our estimates with Table I.
 
     Parameters
     ----------

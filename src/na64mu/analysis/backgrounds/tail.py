@@ -38,7 +38,7 @@ class TailEstimate:
     n_tail : float
         Effective events in it.
     n_mot : float
-        Muons on target that the numbers below stand for; 0 if not known.
+        Muons on target that the numbers below correspond to; 0 if not known.
     nominal : FormFit or None
         Best form; None if there are too few events for a fit.
     forms, cross_checks : tuple of FormFit
@@ -68,7 +68,7 @@ class TailEstimate:
         return self.nominal.value if self.nominal is not None else float("nan")
 
     def scaled(self, n_mot: float) -> TailEstimate:
-        """The same for another number of muons on target.
+        """Return the estimate scaled to another number of muons on target.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class TailEstimate:
         return replace(self._times(n_mot / self.n_mot), n_mot=n_mot)
 
     def normalised_to(self, shape: TailSample, rate: TailSample) -> TailEstimate:
-        """The same tail for the muons of another trigger: shape from many calibration triggers, rate from the physics trigger.
+        """Return the tail for the muons of another trigger: shape from many calibration triggers, rate from the physics trigger.
 
         That momentum is mis-measured independently of how the muon fired the trigger is inferred; compare the two spectra where both have muons.
 
@@ -90,7 +90,7 @@ class TailEstimate:
         shape : TailSample
             The sample of this estimate.
         rate : TailSample
-            Its peak sets the number of muons, its muons on target the exposure.
+            Sample whose peak sets the number of muons, and whose muons on target set the exposure.
 
         Returns
         -------
@@ -99,7 +99,7 @@ class TailEstimate:
         return replace(self._times(rate.n_core / shape.n_core), n_mot=rate.n_mot)
 
     def at_most(self, shape: TailSample, n_mot: float) -> TailEstimate:
-        """The same tail where the physics trigger recorded no such muon: an upper limit, for the 90 % limit of 2.30 on their number.
+        """Return the tail as an upper limit if the physics trigger recorded no such muon, for the 90 % limit of 2.30 on their number.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class TailEstimate:
         Returns
         -------
         TailEstimate
-            Without a nominal form.
+            Estimate without a nominal form.
         """
         scaled = self._times(_poisson_upper(0.0, 0.90) / shape.n_core)
         return replace(scaled, n_mot=n_mot, nominal=None, statistical=(0.0, 0.0), envelope=(0.0, scaled.envelope[1]))
@@ -155,7 +155,7 @@ def goodness_of_fit(table: FormTable, counts: FloatArray, *, n_toys: int, genera
     Returns
     -------
     float
-        Fraction of toys at least as far away.
+        Fraction of toys that deviate at least as much.
 
     References
     ----------
@@ -194,9 +194,9 @@ def estimate_tail(
     ----------
     sample : TailSample
     seed : int
-        Of bootstrap and toys.
+        Seed of bootstrap and toys.
     box_edge : float
-        Upper edge of the signal box [GeV/c]; nothing below it is looked at.
+        Upper edge of the signal box [GeV/c]; no event below it is used.
     threshold : float, optional
         Upper end of the fit [GeV/c]; by default `n_sigma` widths of the peak below its centre. The nearest bin edge is taken.
     n_sigma : float
@@ -207,7 +207,7 @@ def estimate_tail(
     Returns
     -------
     TailEstimate
-        For the muons on target of the sample; `scaled` gives those of another exposure.
+        Estimate for the muons on target of the sample; `scaled` converts it to another exposure.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Signal yields: what is produced in the target, what the selection keeps of it, and the uncertainties of both."""
+"""Signal yields: production in the target, efficiency of the selection, and the uncertainties of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signal efficiency against mass, from simulated Z' events that went through the same selection as data. Masses GeV.
+"""Signal efficiency against mass, from simulated Z' events that pass through the same selection as data. Masses GeV.
 
 Efficiency: events in the signal box that meet the physics trigger and all cuts, over muons on target (S0 S1 !V1) in whose ECAL one Z' was made, at any depth and
 of any energy. Between the simulated masses: monotone cubic (F. N. Fritsch and R. E. Carlson, SIAM J. Numer. Anal. 17 (1980) 238) in ln m, which
@@ -43,7 +43,7 @@ class EfficiencyPoint:
     config : int
         Trigger configuration, 1 or 2.
     pile_up : bool
-        Whether further beam particles were laid over the events.
+        Whether further beam particles were overlaid on the events.
     n_mot, n_trigger, n_selected : int
         Muons on target with one Z' each; of these, events of the physics trigger; of these, in the signal box after all cuts.
     """
@@ -73,14 +73,14 @@ class EfficiencyTable:
     Attributes
     ----------
     points : tuple of EfficiencyPoint
-        Without and, where it was simulated, with pile-up.
+        Points without and, if simulated, with pile-up.
     provenance : mapping
         Command, versions, seed, detector and selection.
 
     Raises
     ------
     InputError
-        If a configuration has fewer than two masses, or a mass stands twice.
+        If a configuration has fewer than two masses, or a mass is given twice.
     """
 
     points: tuple[EfficiencyPoint, ...]
@@ -195,12 +195,12 @@ class EfficiencyTable:
 
 @dataclass(frozen=True)
 class FlatEfficiency:
-    """One efficiency for all masses and both trigger configurations, taken as exact.
+    """A single efficiency for all masses and both trigger configurations, taken as exact.
 
     Attributes
     ----------
     value : float
-        From 0, excluded, to 1; a loss to pile-up is contained in it.
+        Efficiency from 0, excluded, to 1; it includes a loss to pile-up.
 
     Raises
     ------

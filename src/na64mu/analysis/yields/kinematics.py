@@ -1,4 +1,4 @@
-"""Signal efficiency in the kinematics of the production vertex, (x, psi'), which is the same for every boson that is not seen.
+"""Signal efficiency in the kinematics of the production vertex, (x, psi'), which is the same for every boson that escapes undetected.
 
 x is the energy fraction of the boson, psi' the angle of the recoil muon [rad]: behind the vertex nothing else of the boson matters. So this map serves where mass and
 coupling structure are not those of a simulated Z': other spins, and models that a user brings (`na64mu recast`). Made by `na64mu efficiency` from the samples of
@@ -57,9 +57,9 @@ class KinematicMap:
     generated : FloatArray
         Muons on target with a boson in the bin, shape (2, n_x, n_psi): first axis the trigger configuration.
     selected : FloatArray
-        Of these, in the signal box behind all cuts; same shape.
+        Muons on target of `generated` that are in the signal box after all cuts; same shape.
     energy : float
-        Of the muon [GeV].
+        Energy of the muon [GeV].
     x_edges, psi_edges : FloatArray
         Shapes (n_x + 1,) and (n_psi + 1,).
     provenance : mapping
@@ -84,7 +84,7 @@ class KinematicMap:
         Parameters
         ----------
         share : FloatArray
-            From `share`.
+            Fraction of the distribution in every bin, from `share`.
         config : int
             Trigger configuration, 1 or 2.
 
@@ -168,7 +168,7 @@ class KinematicEfficiency:
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """That of the map."""
+        """Provenance of the map."""
         return self.map.provenance
 
     def efficiency(self, masses: FloatArray, config: int) -> tuple[FloatArray, FloatArray]:
@@ -203,9 +203,9 @@ def build_map(samples: Iterable[KinematicSample], energy: float, provenance: Map
     Parameters
     ----------
     samples : iterable of KinematicSample
-        Of any masses; what was generated follows from the cross-section that the simulation draws from.
+        Samples of any masses; the number generated per bin follows from the cross-section that the simulation draws from.
     energy : float
-        Of the muon [GeV], as simulated.
+        Energy of the muon [GeV], as simulated.
     provenance : mapping, optional
 
     Returns

@@ -1,4 +1,4 @@
-"""Efficiencies from the result of a run over simulated signal: the one place where such a table is made."""
+"""Efficiency tables from the result of a run over simulated signal: the one place that makes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ("SignalSample", "efficiency_of")
 
 
 class SignalSample(NamedTuple):
-    """What was simulated in one dataset: mass of the Z' [GeV], trigger configuration, whether pile-up was laid over the events."""
+    """Conditions of a simulated dataset: mass of the Z' [GeV], trigger configuration, whether pile-up was overlaid on the events."""
 
     mass: float
     config: int
@@ -27,7 +27,7 @@ def efficiency_of(result: RunResult, samples: Mapping[str, SignalSample], detect
     Parameters
     ----------
     result : RunResult
-        Of the samples, simulated without a prescaled calibration trigger: every written event is one of the physics trigger.
+        Result of the samples, simulated without a prescaled calibration trigger: every written event is one of the physics trigger.
     samples : mapping of str to SignalSample
         Dataset -> what was simulated.
     detector : Detector
@@ -38,7 +38,7 @@ def efficiency_of(result: RunResult, samples: Mapping[str, SignalSample], detect
     Returns
     -------
     EfficiencyTable
-        Its provenance names detector, selection and calibration, which the limits compare with those of the counts.
+        The table; its provenance names detector, selection and calibration, which the limits compare with those of the counts.
     """
     points = tuple(
         EfficiencyPoint(

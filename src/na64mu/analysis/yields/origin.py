@@ -1,4 +1,4 @@
-"""Whether efficiencies and counts were made with the same set-up, selection and windows."""
+"""Checks that efficiencies and counts were made with the same set-up, selection and windows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ADVICE = (
 
 @dataclass(frozen=True)
 class Origin:
-    """What counts were made with.
+    """Set-up, selection and windows with which counts were made.
 
     Attributes
     ----------
@@ -36,14 +36,14 @@ class Origin:
 
 
 def disagreements(provenance: Mapping[str, Any], origin: Origin) -> list[str]:
-    """What the efficiencies of a table and the counts of a run do not have in common.
+    """List the differences in set-up, selection and windows between a table of efficiencies and the counts of a run.
 
     Parameters
     ----------
     provenance : mapping
-        Of the table; parts that are not in it are not compared. A table that names no calibration was made with the one that ships with the package.
+        Provenance of the table; parts that are not in it are not compared. A table that names no calibration was made with the shipped one.
     origin : Origin
-        Of the counts.
+        Origin of the counts.
 
     Returns
     -------

@@ -24,7 +24,7 @@ __all__ = ("Efficiencies", "PileUpLoss", "SignalYield", "signal_yield")
 
 
 class Efficiencies(Protocol):
-    """What knows the efficiency against mass: an `EfficiencyTable`, or a `KinematicEfficiency` of another boson."""
+    """A model of the efficiency against mass: an `EfficiencyTable`, or a `KinematicEfficiency` of another boson."""
 
     def efficiency(self, masses: FloatArray, config: int) -> tuple[FloatArray, FloatArray]:
         """Efficiency without pile-up and its statistical error at masses [GeV] in configuration 1 or 2, shape (n,) each."""
@@ -62,7 +62,7 @@ class SignalYield:
     invisible : FloatArray
         Branching ratio to neutrinos without dark matter, shape (n,).
     efficiency, efficiency_error : FloatArray
-        Without the loss to pile-up, and statistical error; shape (n, 2).
+        Efficiency without the loss to pile-up, and its statistical error; shape (n, 2).
     pile_up_loss : PileUpLoss
     """
 
@@ -82,7 +82,7 @@ class SignalYield:
 
     @property
     def mean_efficiency(self) -> FloatArray:
-        """The same, averaged over the configurations by their muons on target, shape (n,)."""
+        """Efficiency averaged over the configurations, weighted by their muons on target, shape (n,)."""
         return self.total_efficiency @ np.asarray(self.exposures) / sum(self.exposures)
 
     def events(self, *, invisible: FloatArray | None = None) -> FloatArray:
@@ -91,7 +91,7 @@ class SignalYield:
         Parameters
         ----------
         invisible : FloatArray, optional
-            Branching ratio to what is not seen, shape (n,); by default that to neutrinos.
+            Branching ratio to invisible particles, shape (n,); by default that to neutrinos.
 
         Returns
         -------
@@ -107,12 +107,12 @@ class SignalYield:
         Parameters
         ----------
         index : int
-            Of the mass.
+            Index of the mass.
 
         Returns
         -------
         tuple of Systematic
-            Those of the Letter; the statistics of the simulated samples, one for each configuration; the error of the loss to pile-up, shared.
+            Sources given in the Letter; the statistics of the simulated samples, one per configuration; the error of the loss to pile-up.
         """
         relative = self.efficiency_error[index] / np.maximum(self.efficiency[index], 1e-12)
         own = [
@@ -147,9 +147,9 @@ def signal_yield(
     Parameters
     ----------
     target : Target
-        From `target_of`.
+        Active target, from `target_of`.
     table : Efficiencies
-        Of this boson.
+        Efficiencies of this boson.
     masses : sequence of float
         [GeV], within the simulated ones.
     exposures : tuple of float
@@ -163,9 +163,9 @@ def signal_yield(
     all_invisible : bool
         Take every decay as invisible, instead of the branching ratio of a Z' to neutrinos.
     method : Method or str
-        Of the cross-section.
+        Method for the production cross-section.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
     progress : callable, optional
         Called after each mass.
 

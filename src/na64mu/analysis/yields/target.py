@@ -1,7 +1,7 @@
-"""The active target as the signal sees it: lead and scintillator layer by layer, and the muon's energy in each. mm, GeV, pb.
+"""The active target in the calculation of signal yields: lead and scintillator layer by layer, and the muon's energy in each. mm, GeV, pb.
 
 The muon loses energy on its way; the cross-section is taken at the mean energy in each layer. The mean loss is that of the published cross-sections of ionisation,
-bremsstrahlung, pairs and nuclear interactions which stand, with their sources, in `na64mu.physics.energy_loss`.
+bremsstrahlung, pairs and nuclear interactions; formulas and sources are in `na64mu.physics.energy_loss`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ AVOGADRO = 6.02214076e23
 CM2_PER_PB = 1e-36
 #: Nuclei lighter than this are left out: the screening of the form factor does not hold for hydrogen, whose Z^2 is 0.04 % of the whole.
 LIGHTEST = 2.0
-N_ENERGIES = 21  # the loss is all but linear in the energy
+N_ENERGIES = 21  # the loss is almost linear in the energy
 
 
 class Nuclei(NamedTuple):
@@ -37,7 +37,7 @@ class Nuclei(NamedTuple):
     Attributes
     ----------
     name : str
-        Of the substance.
+        Name of the substance.
     z, a : float
         Charge and mass number.
     per_layer : float
@@ -87,7 +87,7 @@ def target_of(detector: DetectorLike) -> Target:
     Parameters
     ----------
     detector : Detector, str or Path
-        For the layers of the ECAL and the mean beam momentum.
+        Description that gives the layers of the ECAL and the mean beam momentum.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def produced_per_muon(
     Parameters
     ----------
     target : Target
-        From `target_of`.
+        Active target, from `target_of`.
     masses : FloatArray
         [GeV], shape (n,).
     coupling : float
@@ -141,7 +141,7 @@ def produced_per_muon(
     method : Method or str
         Exact tree level, or which approximation.
     form_factor : FormFactor or str
-        Which responses of the nucleus.
+        Responses of the nucleus that are included.
     progress : callable, optional
         Called after each mass.
 

@@ -1,4 +1,4 @@
-"""Beam, magnets and what lies between the elements: mm, T, GeV/c."""
+"""Beam, magnets and the medium between the elements: mm, T, GeV/c."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Magnet(Element):
         if self.map is None and (self.map_units is not None or self.map_hash):
             msg = f"magnet {self.name}: map_units and map_hash belong to a map, and there is none"
             raise ValueError(msg)
-        # tanh has a pole at pi / 2 fringe lengths off the middle plane: there stand the poles of the magnet
+        # tanh has a pole at pi / 2 fringe lengths off the middle plane, where the poles of the magnet are
         shortest = self.gap_half / FRINGE_REACH
         if 0.0 < self.fringe < shortest:
             msg = f"magnet {self.name}: a fringe of {self.fringe:g} mm is too short for an aperture of {self.gap_half:g} mm along the field; give at least {shortest:.0f} mm, or 0 for a hard edge"
@@ -103,7 +103,7 @@ class Magnet(Element):
 
 
 class Medium(Element):
-    """What lies between the elements, and the noise common to all trackers."""
+    """Medium between the elements, and the noise common to all trackers."""
 
     vacuum_until: float  # upstream of this z the beam travels in vacuum
     air_x0: Positive  # radiation length of air [mm]

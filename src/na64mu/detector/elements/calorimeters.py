@@ -61,7 +61,7 @@ class Veto(Element):
 
 
 class Calorimeter(Element):
-    """What the calorimeters share: front face z, length and cells [mm], response [GeV], timing [ns]."""
+    """Properties common to all calorimeters: front face z, length and cells [mm], response [GeV], timing [ns]."""
 
     z: float
     length: Positive
@@ -91,7 +91,7 @@ class Ecal(Calorimeter):
 
 
 class HadronCalorimeter(Calorimeter):
-    """What VHCAL and HCAL share: `stochastic` and `constant` are published, and Geant4's stand beside them where they are known."""
+    """Properties common to VHCAL and HCAL: `stochastic` and `constant` are published; Geant4's values are given beside them where known."""
 
     resolution: Literal["published", "geant4"] = "published"  # which of them the simulation takes for hadrons
     geant4_stochastic: Positive | None = None

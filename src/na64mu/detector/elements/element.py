@@ -1,4 +1,4 @@
-"""What every element of the apparatus shares: frozen, validated, and a source for every number."""
+"""Base of every element of the apparatus: frozen, validated, and with a source for every number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Modules that measure where a track passes: BMS, Micromegas, GEM, straws. Lengths are mm, times ns."""
+"""Tracking modules: BMS, Micromegas, GEM, straws. Lengths mm, times ns."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Digits of the raw tree from waveforms: energy and time of every pulse of calorimeters, VETO and counters.
 
 Counters and VETO MeV, calorimeters GeV, times ns. Times are taken relative to S0 of the same event, as in E. Depero's thesis
-(appendix D): the clock of the ADC does not follow the beam. Where S0 is not there, S1 stands for it.
+(appendix D): the clock of the ADC does not follow the beam. Without S0, times are relative to S1.
 """
 
 from __future__ import annotations

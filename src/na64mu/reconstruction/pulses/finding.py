@@ -1,6 +1,6 @@
 """Pulses in a waveform: pedestal, then one pulse after the other, all of them fitted together. Times ns, samples ADC counts.
 
-The largest sample above what is known already starts a pulse, with the time at which its leading edge passes half its height
+The largest sample above the pulses found so far starts a new pulse, with the time at which its leading edge passes half its height
 (E. Depero, thesis (ETH Zurich), appendix D); then heights, times and both pedestals are fitted to all samples by least squares
 with the channel's pulse shape (least_squares.py), so that piled-up pulses do not pull each other.
 """
@@ -41,7 +41,7 @@ def _pedestals(samples, ceiling, s):  # type: ignore[no-untyped-def] # kernel
 
 @kernel
 def _residuals(n, shape, adc, s):  # type: ignore[no-untyped-def] # kernel
-    """What n pulses and the pedestals leave; a sample at the ceiling that they reach leaves nothing."""
+    """Residuals of the samples after n pulses and the pedestals; a saturated sample that the model reaches has residual 0."""
     for k in range(len(s.value)):
         left = s.value[k] - s.pedestal[k % 2]
         at = (k - adc.trigger_sample) * adc.period
@@ -175,7 +175,7 @@ def find_pulses(samples: AnyArray, shape: PulseShape, adc: Digitizer) -> Pulses:
     samples : AnyArray
         uint16, shape (n_waveforms, 32), contiguous.
     shape : PulseShape
-        Of their pulses.
+        Shape of their pulses.
     adc : Digitizer
         The ADC.
 

@@ -11,7 +11,7 @@ from na64mu.detector.pulse import edge
 
 __all__ = ("decompose", "fit", "normal_equations", "return_to", "solve")
 
-PEDESTAL_PRIOR = 5.0  # counts that the pedestal may move in the fit: where pulses cover all samples it is known no better
+PEDESTAL_PRIOR = 5.0  # counts that the pedestal may move in the fit: where pulses cover all samples it is not known better
 ITERATIONS = 25
 LARGEST_STEP = 8.0  # ns of a time in one iteration
 PRECISION = 0.01  # ns at which the iterations end

@@ -1,4 +1,4 @@
-"""What a waveform is fitted with: the ADC, the pulses that are found, and the arrays of one fit. Times ns, samples ADC counts."""
+"""Model of the waveform fit: the ADC, the pulses that are found, and the arrays of one fit. Times ns, samples ADC counts."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Digitizer(NamedTuple):
     Attributes
     ----------
     period : float
-        Of the samples [ns].
+        Sampling period [ns].
     trigger_sample : float
         Sample at which time is 0.
     ceiling : int
         Largest value of a sample.
     noise : float
-        Of one sample, with its rounding [counts].
+        Standard deviation of the noise of one sample, including its rounding [counts].
     least : float
         Smallest pulse [counts].
     """
@@ -63,7 +63,7 @@ class Pulses(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What the fit of one waveform works on: values and residuals of the samples, and pulses; `before` and `kept` hold heights, times and pedestals."""
+    """Working arrays of the fit of one waveform: values and residuals of the samples, and pulses; `before`, `kept`: heights, times, pedestals."""
 
     value: FloatArray
     residual: FloatArray

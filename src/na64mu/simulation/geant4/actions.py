@@ -1,4 +1,4 @@
-"""What is done at the turns of a Geant4 event: its particle, which secondaries are followed, where the particle is taken out."""
+"""Geant4 user actions: primary generation, secondary filtering, kill conditions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIGHT = 299.792458  # mm / ns
 
 
 class Gun(g4.G4VUserPrimaryGeneratorAction):
-    """One particle per event, from a list; each event begins with its own seed.
+    """Primary generator: one particle per event, from a list; each event begins with its own seed.
 
     Time zero is when a particle at the speed of light is at the ECAL face, so that cuts in time mean the same for all.
     """
@@ -53,14 +53,14 @@ class Staging(g4.G4UserStackingAction):
     """Notes what the first particle makes, and with a choice follows secondaries of the chosen events only.
 
     Geant4 carries the first particle to its end before any secondary. With a choice they wait until then; if no interaction
-    was as hard as wanted, all are dropped. Nothing is biased: the events that remain are those that would have been.
+    was hard enough, all are dropped. Nothing is biased: the events that remain are unchanged.
 
     Parameters
     ----------
     event : Event
         Changed in place.
     choice : Choice, optional
-        Which events to follow.
+        Criterion for the events that are tracked to the end.
     """
 
     def __init__(self, event: Event, choice: Choice | None) -> None:
@@ -92,7 +92,7 @@ class Staging(g4.G4UserStackingAction):
 
 
 class TakeOut(g4.G4UserSteppingAction):
-    """Takes the first particle out of the event where a vertex is planned: the next event goes on from there.
+    """Stops the primary at its planned vertex: the next event continues from there.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The processes of the simulation through Geant4: the counterpart of `simulate_events`.
+"""Simulation of a process with Geant4: the counterpart of `simulate_events`.
 
 * beam: beam muons; hadron: beam pions, kaons and antiprotons (protons) in their shares, which Geant4 lets decay or shower.
 * hardloss, nuclear: beam muons of which only those are followed that lose more than 20 GeV in one interaction (any, or a nuclear
@@ -42,7 +42,7 @@ CALIBRATION, PHYSICS = 1, 2
 
 
 class Geant4Result(NamedTuple):
-    """What came back: muons on target, the written events, the scales used, and a line on how it was made."""
+    """Result of the simulation: muons on target, the written events, the scales used, and a line on how it was made."""
 
     n_mot: int
     truth: Truth
@@ -72,7 +72,7 @@ def _triggered(detector: Detector, found: Deposits, prescale: int, rng: np.rando
 
 
 class _Told:
-    """What was said of the progress: shots are counted, events are told, and they add up to all events whatever comes in between."""
+    """Progress in events: it counts shots and reports events, which add up to all events whatever the number of shots."""
 
     def __init__(self, progress: Callable[[int], object], n_events: int, n_shots: int) -> None:
         self.progress, self.n_events, self.n_shots = progress, n_events, n_shots
@@ -83,7 +83,7 @@ class _Told:
         self._tell(self.n_events * min(self.shots, self.n_shots) // max(1, self.n_shots))
 
     def finish(self) -> None:
-        """Tell what is left: muons that are not sent, or do not reach their vertex."""
+        """Report the remaining events: muons that are not simulated, or do not reach their vertex."""
         self._tell(self.n_events)
 
     def _tell(self, events: int) -> None:
@@ -133,7 +133,7 @@ def run_geant4(
     Returns
     -------
     Geant4Result
-        In the form of the fast engine.
+        Result in the form of the fast engine.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Where Geant4 finds its data: a directory of the user (GEANT4_DATA_DIR) with the data sets of its version.
+"""Location of the Geant4 data: a directory of the user (GEANT4_DATA_DIR) with the data sets of its version.
 
-Official sets come from CERN. Sets generated from formulas can stand in for tests; a file made with them says so.
+Official sets come from CERN. Sets generated from formulas can replace them in tests; a file made with them says so.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def data_environment() -> dict[str, str]:
     Returns
     -------
     dict[str, str]
-        Variables that are set already, and those whose folder stands in GEANT4_DATA_DIR.
+        Variables that are set already, and those whose folder is in GEANT4_DATA_DIR.
 
     Raises
     ------
@@ -64,14 +64,14 @@ def data_environment() -> dict[str, str]:
 
 
 def data_label(environment: dict[str, str]) -> str:
-    """What the data sets are: "official", or "generated-" and a hash of the names and sizes of their files.
+    """Return the label of the data sets: "official", or "generated-" and a hash of the names and sizes of their files.
 
     The official nuclear levels (PhotonEvaporation) have a file for every nucleus; generated sets have none.
 
     Parameters
     ----------
     environment : dict[str, str]
-        From `data_environment`.
+        Environment variables, from `data_environment`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The geometry as GDML, for other Geant4 programs; a process of its own: `python -m na64mu.simulation.geant4.gdml TASK.json`.
+"""The geometry as GDML, for other Geant4 programs; runs in a separate process: `python -m na64mu.simulation.geant4.gdml TASK.json`.
 
 Every volume is checked for overlaps before it is written, and the file is read back. GDML has no fields and no sensitive
 detectors: they are written as auxiliary information of the volumes, "Field" (Bx By Bz in tesla) and "SensDet" (a name).
@@ -27,7 +27,7 @@ SAME_MASS = 1e-6  # relative
 
 
 class GdmlCheck(NamedTuple):
-    """What was found.
+    """Result of a check of the geometry.
 
     Attributes
     ----------
@@ -38,9 +38,9 @@ class GdmlCheck(NamedTuple):
     masses : dict[str, float]
         Mass of ECAL, VHCAL plates and HCAL modules, as built [kg].
     read_back : dict[str, float]
-        The same from the file.
+        The same masses, from the file [kg].
     version : str
-        Of Geant4.
+        Version of Geant4.
     """
 
     volumes: int
@@ -62,7 +62,7 @@ def write_gdml(detector: Detector, config: int, path: Path) -> GdmlCheck:
     config : int
         Trigger configuration: it moves the counters S4 and S_mu.
     path : Path
-        File to write; it is written anew.
+        File to write; an existing file is replaced.
 
     Returns
     -------

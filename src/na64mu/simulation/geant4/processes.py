@@ -1,4 +1,4 @@
-"""Geant4 in processes of its own: shots are shared out, what they leave comes back in order. Any number gives the same result."""
+"""Geant4 in separate processes: shots are distributed, their results come back in order. Any number of processes gives the same result."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ POLL = 0.1  # s
 
 
 class Geant4Settings(NamedTuple):
-    """How Geant4 runs.
+    """Options of the Geant4 processes.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Geant4Settings(NamedTuple):
 
 
 class Deposits(NamedTuple):
-    """What the particles left: the columns of `Truth`, with energies in the scintillator [GeV], and of every event its end.
+    """Deposits of the particles: the columns of `Truth`, with energies in the scintillator [GeV], and the end of every event.
 
     Events that were not chosen (see `Choice`) have a row in `facts`, `counters` and `ends` only; `chosen` are the others.
     """
@@ -109,11 +109,11 @@ def run_module(module: str, tasks: list[dict[str, Any]], environment: dict[str, 
     module : str
         "worker" or "gdml".
     tasks : list of dict
-        What each process is told; "out" is the file that it must write.
+        Task of each process; "out" is the file that it must write.
     environment : dict[str, str]
         Variables on top of those of this process.
     folder : Path
-        Where the tasks and the output of Geant4 are kept.
+        Folder for the tasks and the output of Geant4.
     watch : callable
         Called while they run.
 
@@ -178,7 +178,7 @@ def shoot(
     settings : Geant4Settings
         Physics list, cut, workers.
     choice : Choice, optional
-        Which events to follow.
+        Criterion for the events that are tracked to the end.
     progress : callable, optional
         Called with the number of events done since the last call.
 

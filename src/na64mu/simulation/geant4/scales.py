@@ -1,4 +1,4 @@
-"""Energy scales of the calorimeters in Geant4, from showers of known energy; and particles shot from anywhere. GeV, mm."""
+"""Energy scales of the calorimeters in Geant4, from showers of known energy; and particles shot from any position. GeV, mm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a particle leaves in the sensitive volumes: crossings of planes, energy in counters and the VHCAL, the muon in MS2.
+"""Response of the sensitive volumes to a particle: crossings of planes, energy in counters and the VHCAL, the muon in MS2.
 
 The plates of ECAL and HCAL are scored inside Geant4 (see worker.py). Lengths mm, momenta and calorimeter energies GeV,
 counter and VETO energies MeV.
@@ -20,7 +20,7 @@ FLATTEST = 0.05  # smallest cosine to the beam of a particle that a plane record
 
 
 class Event:
-    """What the event in flight has left so far.
+    """Hits and deposits of the current event so far.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Event:
         self.p_out = 0.0
         #: Energy of each hard interaction of the first particle by (mc_process, z) [GeV].
         self.transfers: dict[tuple[float, float], float] = {}
-        #: Where the first particle was taken out: x, y, z, tx, ty, p.
+        #: State of the primary where it was stopped: x, y, z, tx, ty, p.
         self.end = (np.nan,) * 6
 
 
@@ -58,7 +58,7 @@ class Plane(g4.G4VSensitiveDetector):
     geometry : Geometry
         The set-up.
     surface : int
-        Which surface it is (see simulation/geometry.py).
+        Number of the surface (see simulation/geometry.py).
     """
 
     def __init__(self, name: str, event: Event, geometry: Geometry, surface: int) -> None:

@@ -1,4 +1,4 @@
-"""The particles that are sent, one per event, each with a seed of its own. Lengths mm, momenta GeV/c."""
+"""The primary particles, one per event, each with its own seed. Lengths mm, momenta GeV/c."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Shots(NamedTuple):
     states : FloatArray
         x, y, z, tx, ty, p at the start, shape (n, 6).
     seeds : IntArray
-        Of the events, shape (n,).
+        Seeds of the events, shape (n,).
     ends : FloatArray
-        z where the particle is taken out, inf: nowhere; shape (n,).
+        z at which the particle is stopped [mm], inf: nowhere; shape (n,).
     """
 
     numbers: IntArray
@@ -47,7 +47,7 @@ class Shots(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Which events are followed to the end: the first particle has an interaction as hard as this, in this stretch.
+    """Criterion for events that are tracked to the end: the primary has an interaction at least this hard within this range of z.
 
     Attributes
     ----------
@@ -83,12 +83,12 @@ class Choice(NamedTuple):
 
 
 def event_seeds(seed: int, stream: int, numbers: IntArray) -> IntArray:
-    """One seed per event, by its number: the same whoever works on it.
+    """Return one seed per event, from its number: the same in whichever process the event is simulated.
 
     Parameters
     ----------
     seed : int
-        Of the run.
+        Seed of the run.
     stream : int
         Sets of events with seeds of their own.
     numbers : IntArray
@@ -118,7 +118,7 @@ def aimed(particle: str, states: FloatArray, seed: int) -> Shots:
     Returns
     -------
     Shots
-        One event each.
+        Shots of one event each.
     """
     n = np.arange(len(states))
     return Shots(n, np.full(len(states), particle), np.asarray(states, dtype=np.float64), event_seeds(seed, 0, n), np.full(len(n), np.inf))
@@ -134,7 +134,7 @@ def beam_shots(detector: Detector, particle: str, n: int, seed: int) -> Shots:
     particle : str
         Geant4's name.
     n : int
-        How many are generated; those that miss the counters are not sent.
+        Number of particles generated; those that miss the counters are not simulated.
     seed : int
         Equal seeds give equal particles.
 

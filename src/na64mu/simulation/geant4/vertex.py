@@ -1,4 +1,4 @@
-"""A vertex that Geant4 does not make: the muon is taken out there and goes on with what the vertex leaves it. GeV, mm."""
+"""A vertex that Geant4 does not simulate: the muon is stopped there and restarted with the momentum that the vertex leaves it. GeV, mm."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def shoot_with_vertex(
     settings: Geant4Settings,
     progress: Callable[[int], object] | None = None,
 ) -> Deposits:
-    """Send muons up to the vertices of plans, and what is left of them from there: the sum of both.
+    """Transport muons to their planned vertices and the outgoing muons from there: the sum of both.
 
     Geant4 puts the vertex at the end of the step that passes the planned z, at most a plate (1.5 mm) behind it.
 
@@ -78,7 +78,7 @@ def shoot_with_vertex(
     plans : FloatArray
         z, x, psi, mass for each, shape (n, 4): see simulation/signal.py.
     seed : int
-        For the azimuth of the deflection and the events behind the vertex.
+        Seed for the azimuth of the deflection and the events behind the vertex.
     settings : Geant4Settings
         Physics list, cut, workers.
     progress : callable, optional
@@ -87,7 +87,7 @@ def shoot_with_vertex(
     Returns
     -------
     Deposits
-        One event per shot; a muon that does not reach its vertex leaves what it left before.
+        One event per shot; a muon that does not reach its vertex keeps its deposits up to there.
     """
     before = shoot(detector, config, shots._replace(ends=plans[:, 0]), settings, None, progress)
     phi = 2.0 * math.pi * np.random.default_rng([seed, 5]).random(len(plans))

@@ -1,4 +1,4 @@
-"""One process of Geant4: `python -m na64mu.simulation.geant4.worker TASK.json`; writes what its particles leave as an npz.
+"""One process of Geant4: `python -m na64mu.simulation.geant4.worker TASK.json`; writes its hits and deposits to an npz file.
 
 Geant4 can be initialised once per process, and its data directories must be known before it is imported. The task names the
 detector, physics list, cut, the file of the shots (see shots.py), the choice of events, and the file to write.
@@ -32,7 +32,7 @@ REPORT_EVERY = 0.5  # s
 
 
 def version() -> str:
-    """Which Geant4 this is."""
+    """Return the version of Geant4."""
     return str(g4.G4Version).replace("$Name: ", "").replace("$", "").strip()
 
 
@@ -46,7 +46,7 @@ class Run:
     task : dict
         config, physics_list, cut [mm], time_limit [ns], and whether to take_out particles.
     choice : Choice, optional
-        Which events to follow.
+        Criterion for the events that are tracked to the end.
     """
 
     def __init__(self, detector: Detector, task: dict[str, Any], choice: Choice | None) -> None:
@@ -151,7 +151,7 @@ class Run:
         self.manager.BeamOn(len(shots.numbers))
 
     def arrays(self) -> dict[str, Any]:
-        """The columns of Truth, with energies in the scintillator, and the `ends` of particles that were taken out."""
+        """The columns of Truth, with energies in the scintillator, and the `ends` of particles that were stopped."""
         d = self.detector
         shapes = {
             "facts": (len(FACTS),), "counters": (len(d.counters),), "veto": (d.veto.panels,), "ecal": (2, *d.ecal.cells),
