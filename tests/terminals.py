@@ -34,6 +34,7 @@ class Terminal:
         self._columns, self._stdout, self._encoding = columns, stdout, encoding
         self._variables = {"TERM": "xterm-256color"} | variables
         self._sent = bytearray()
+        self._why = ""
 
     @property
     def text(self) -> str:
@@ -41,9 +42,10 @@ class Terminal:
         return self._sent.decode("utf-8", "replace")
 
     def wait_for(self, words: str) -> None:
-        """Wait until some words were sent."""
+        """Wait until some words were sent; there is nothing to wait for once the terminal is closed."""
         while words not in self.text:
-            pass
+            assert self._reader.is_alive(), f"the terminal was closed ({self._why}); it was sent {self.text!r}"
+            self._reader.join(0.01)
 
     def __enter__(self) -> Self:
         self._ours, theirs = pty.openpty()
@@ -73,8 +75,10 @@ class Terminal:
         while True:
             try:
                 data = os.read(self._ours, 65536)
-            except OSError:  # the other end is closed
+            except OSError as error:  # the other end is closed
+                self._why = str(error)
                 return
             if not data:
+                self._why = "end of file"
                 return
             self._sent += data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 
 import pytest
 from terminals import Terminal
@@ -54,7 +55,7 @@ class Waiting(io.StringIO):
 
     def wait(self) -> None:
         while "\n" not in self.getvalue():
-            pass
+            time.sleep(0.01)
 
 
 def test_one_line_for_a_long_stage_elsewhere(monkeypatch):
