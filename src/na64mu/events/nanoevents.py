@@ -12,13 +12,14 @@ import awkward as ak
 from na64mu.common.arguments import file_names
 from na64mu.errors import InputError
 from na64mu.events.batch import RawBatch, concatenate
-from na64mu.events.behaviors import RECORD_NAMES, behavior
+from na64mu.events.behaviors import behavior, record_name
 from na64mu.events.coffea_names import NanoEventsFactory
 from na64mu.events.layout import Layout, load_layout
 from na64mu.events.reader import batch_of, read_batch
 from na64mu.events.root_io import find_tree, is_remote, open_file, reason_of
 from na64mu.events.schema import RawTreeSchema
 from na64mu.events.schema_v1 import TREE
+from na64mu.events.version import check_version
 
 __all__ = ("check_form", "open_events", "read_events", "to_events")
 
@@ -84,6 +85,7 @@ def _files(given: str | Path | Iterable[str | Path]) -> list[str | Path]:
 def _open(path: str | Path, access_log: list[Any] | None) -> Any:
     with open_file(path) as file:
         find_tree(file, path, TREE)
+        check_version(file, path)
     return _events({str(path): TREE}, path, access_log=access_log)
 
 
@@ -100,8 +102,9 @@ def check_form(file: Any, path: str | Path) -> None:
     Raises
     ------
     InputError
-        If a branch is missing or has the wrong shape.
+        If a branch is missing or has the wrong shape, or the version is not known.
     """
+    check_version(file, path)
     _events(file, path, treepath=TREE)
 
 
@@ -165,7 +168,7 @@ def to_events(batch: RawBatch) -> Any:
     for name, collection in batch.collections.items():
         columns = [ak.contents.NumpyArray(column) for column in collection.fields.values()]
         rows = int(collection.offsets[-1])
-        record = ak.contents.RecordArray(columns, list(collection.fields), rows, parameters={"__record__": RECORD_NAMES[name]})
+        record = ak.contents.RecordArray(columns, list(collection.fields), rows, parameters={"__record__": record_name(name)})
         contents[name] = ak.contents.ListOffsetArray(ak.index.Index64(collection.offsets), record)
     event = {"__record__": "RawEvent", "metadata": {}}
     layout = ak.contents.RecordArray(list(contents.values()), list(contents), len(batch), parameters=event)
