@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,3 +120,17 @@ def test_what_is_no_version_is_said(tmp_path, values):
     ):
         version(path)
     assert [f.code for f in check_file(path).findings] == ["unreadable"]
+
+
+def test_the_shipped_sample_has_version_1():
+    sample = sorted((Path(__file__).parents[2] / "data" / "sample").glob("*.root"))
+    assert sample
+    assert {version(path) for path in sample} == {(1, 0)}
+
+
+def test_unknown_fields_of_the_bookkeeping_are_noted(tmp_path):
+    path = write_columns(tmp_path / "f.root", columns_of(make_batch(5)), [RUN_ROW | {"shift": "night"}])
+    report = check_file(path)
+    assert report.findings == ()
+    assert report.unknown == ("runs.shift",)
+    assert read_runs(path) == [RUN_ROW]

@@ -29,6 +29,7 @@ from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.root_io import find_tree, open_file, read_columns, sentence_for
 from na64mu.events.schema_v1 import (
     OPTIONAL_TRUTH,
+    RUNS,
     TREE,
     TRIGGER_BITS,
     TRUTH,
@@ -39,6 +40,7 @@ from na64mu.events.schema_v1 import (
     twice,
 )
 from na64mu.events.structure import sound_batch
+from na64mu.events.version import COLUMNS as VERSION_COLUMNS
 from na64mu.events.version import check_version, version_of
 from na64mu.typing import AnyArray, IntArray
 
@@ -154,6 +156,7 @@ def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None, tree
             if layout is None:
                 scan.version = str(version_of(file, path))
                 check_version(file, path)
+                scan.unknown = _unknown_fields(file, path)
             _check_runs(scan, detectors, layout)
             if layout is None:
                 checksums = read_checksums(file, path)
@@ -213,7 +216,7 @@ def _check_tree(scan: _Scan, tree: Any, checksums: Checksums | None) -> None:
         scan.found.add("truth", absent[0], f"the file has truth, but not {', '.join(absent)}", severity="warning")
     scan.optional = tuple(name for name in optional_branches() if name in present)
     names = [name for name in dict.fromkeys([*mandatory, *truth, *scan.optional]) if name in present]
-    scan.unknown = tuple(sorted(top_names(tree) - set(names) - counters_of(tree)))
+    scan.unknown += tuple(sorted(top_names(tree) - set(names) - counters_of(tree)))
     if checksums is not None and checksums.borders[-1] != scan.n_events:
         message = f"were made for {checksums.borders[-1]} events, the tree has {scan.n_events}; they are not used"
         scan.found.add("checksums", "", message, severity="warning")
@@ -227,6 +230,14 @@ def _check_tree(scan: _Scan, tree: Any, checksums: Checksums | None) -> None:
         if checksums is not None and "run" in batch.scalars:
             for name, low, high in checksums.wrong(batch, start):
                 scan.found.add("checksum", name, "has other numbers than were written", np.arange(low, high))
+
+
+def _unknown_fields(file: Any, path: str) -> tuple[str, ...]:
+    """Fields of the bookkeeping that are not part of the raw tree."""
+    if "runs" not in file.keys(cycle=False, recursive=False):
+        return ()
+    tree = find_tree(file, path, "runs")
+    return tuple(sorted(f"runs.{name}" for name in top_names(tree) - counters_of(tree) - RUNS.keys() - VERSION_COLUMNS.keys()))
 
 
 def _ranges(n_events: int, checksums: Checksums | None) -> list[tuple[int, int]]:

@@ -78,7 +78,7 @@ class CheckReport:
     optional : tuple of str
         Optional branches that the file has.
     unknown : tuple of str
-        Branches that are not part of the raw tree and are left unread: for information.
+        Branches (and fields of `runs`, as runs.<field>) that are not part of the raw tree and are left unread: for information.
     """
 
     path: str
