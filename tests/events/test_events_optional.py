@@ -14,11 +14,11 @@ from raw_tree_examples import RUN_ROW, assert_same, columns_of, make_batch, writ
 
 from na64mu.cli import main
 from na64mu.errors import InputError, LayoutError
-from na64mu.events.batch import Jagged, RawBatch
+from na64mu.events.batch import Jagged, RawBatch, as_batch
 from na64mu.events.checker import check_file
 from na64mu.events.checksums import Checksums
 from na64mu.events.layout import load_layout
-from na64mu.events.nanoevents import open_events, read_events
+from na64mu.events.nanoevents import open_events, read_events, to_events
 from na64mu.events.optional import collection_of, completed, parts_of, scalar_of
 from na64mu.events.reader import read_batch
 from na64mu.events.schema import RawTreeSchema, schema_for
@@ -248,6 +248,41 @@ def test_files_with_and_without_parts_open_together(tmp_path, declared):
     batch = RawBatch.from_events(events)
     assert_same(batch.piece(0, N), completed(none, parts_of(some)))
     assert_same(batch.piece(N, 2 * N), some)
+
+
+@KINDS
+@pytest.mark.parametrize("opened", [True, False])
+def test_a_default_is_never_taken_for_a_measurement(tmp_path, kind, opened, declared):
+    path = write(tmp_path / "f.root", make_batch(N), kind=kind)
+    events = open_events(path) if opened else to_events(make_batch(N))
+    assert events.fields == to_events(with_parts(make_batch(N))).fields == open_events(path).fields
+    assert events.mm.quality[0].to_list() == [7] * len(events.mm.channel[0])
+    mask = events.event % 3 == 0
+    for some in (events[mask], events[2:5], events[ak.argsort(events.event, ascending=False)], events[np.array([3, 1])]):
+        assert parts_of(RawBatch.from_events(some)) == set()
+        assert len(some.pixel) == len(some)
+    assert parts_of(as_batch(events[4])) == set()
+    assert parts_of(RawBatch.from_events(ak.concatenate([events, events[mask]]))) == set()
+    assert RawBatch.from_events(events, ["pixel"]).collections["pixel"].counts.tolist() == [0] * N
+    skimmed = ak.with_field(events, events.mm[events.mm.quality > 6], "mm")
+    np.testing.assert_array_equal(RawBatch.from_events(skimmed).collections["mm"]["q1"], make_batch(N).collections["mm"]["q1"])
+
+
+def test_files_with_different_parts_have_their_fields_in_one_order(tmp_path, monkeypatch):
+    for name in ("film", "tape"):
+        monkeypatch.setitem(OPTIONAL_COLLECTIONS, name, OPTIONAL_COLLECTIONS["pixel"])
+        monkeypatch.setitem(OPTIONAL_SCALARS, f"{name}_speed", Declared("f4", "m/s", "of the plane", default=float("nan")))
+    pixels, scalars = with_pixels(make_batch(N)).collections["pixel"], make_batch(N).scalars
+    speed = {"tape_speed": np.ones(N, np.float32)}
+    paths = [
+        write(tmp_path / f"{name}.root", RawBatch(scalars | more, make_batch(N).collections | {name: pixels}))
+        for name, more in (("tape", speed), ("pixel", {}), ("film", {}))
+    ]
+    events = open_events(paths)
+    assert events.fields[-3:] == ["pixel", "film", "tape"]
+    assert [int(ak.sum(ak.num(events[name]))) for name in ("pixel", "film", "tape")] == [int(pixels.offsets[-1])] * 3
+    assert np.isnan(events.film_speed).to_list() == [True] * 3 * N
+    assert events.tape_speed.to_list()[:N] == [1.0] * N
 
 
 class Pixels(processor.ProcessorABC):

@@ -126,6 +126,22 @@ def _counts(number: int) -> str:
     return f"run,!load,{number},!na64mu_same_count"
 
 
+def _collection(forms: dict[str, Form], name: str) -> Form:
+    """Form of a collection that the tree has; optional columns that it does not have have their defaults."""
+    columns = {field: _listed(forms, f"{name}_{field}", f"n{name}") for field in fields_of(name, forms)}
+    for field, column in OPTIONAL_COLUMNS.get(name, {}).items():
+        if field not in columns:
+            columns[field] = _default_list(f"n{name},!load", column)
+    return dict(zip_forms(columns, name, record_name(name), offsets=counts_to_offsets(_flat(forms, f"n{name}"))))
+
+
+def _no_rows(forms: dict[str, Form], name: str) -> Form:
+    """Form of an optional collection that the tree does not have."""
+    columns = {field: _default_list(_counts(0), column) for field, column in OPTIONAL_COLLECTIONS[name].items()}
+    offsets = counts_to_offsets(forms["run"] | {"form_key": quote(_counts(0), safe="")})
+    return dict(zip_forms(columns, name, record_name(name), offsets=offsets))
+
+
 class RawTreeSchema(BaseSchema):
     """Raw tree: event scalars, truth where present, nine collections, some perhaps as waveforms, and every optional part.
 
@@ -146,18 +162,12 @@ class RawTreeSchema(BaseSchema):
         problem = missing_branches(forms)
         if problem:
             raise InputError(problem)
-        out = {name: _flat(forms, name) for name in scalar_kinds() if name in forms}
-        out |= {name: _default(_counts(1), column) for name, column in OPTIONAL_SCALARS.items() if name not in forms}
-        for name in collections_of(forms):
-            columns = {field: _listed(forms, f"{name}_{field}", f"n{name}") for field in fields_of(name, forms)}
-            optional = {f: c for f, c in OPTIONAL_COLUMNS.get(name, {}).items() if f not in columns}
-            columns |= {field: _default_list(f"n{name},!load", column) for field, column in optional.items()}
-            offsets = counts_to_offsets(_flat(forms, f"n{name}"))
-            out[name] = zip_forms(columns, name, record_name(name), offsets=offsets)
-        for name in OPTIONAL_COLLECTIONS.keys() - out.keys():
-            columns = {field: _default_list(_counts(0), column) for field, column in OPTIONAL_COLLECTIONS[name].items()}
-            offsets = counts_to_offsets(forms["run"] | {"form_key": quote(_counts(0), safe="")})
-            out[name] = zip_forms(columns, name, record_name(name), offsets=offsets)
+        out = {name: _flat(forms, name) for name in scalar_kinds() if name in forms and name not in OPTIONAL_SCALARS}
+        for name, column in OPTIONAL_SCALARS.items():
+            out[name] = _flat(forms, name) if name in forms else _default(_counts(1), column)
+        present = collections_of(forms)
+        for name in dict.fromkeys([*(name for name in present if name not in OPTIONAL_COLLECTIONS), *OPTIONAL_COLLECTIONS]):
+            out[name] = _collection(forms, name) if name in present else _no_rows(forms, name)
         self._form["fields"], self._form["contents"] = list(out), list(out.values())
         self._form["parameters"]["__record__"] = "RawEvent"
 
