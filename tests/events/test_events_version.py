@@ -119,7 +119,22 @@ def test_what_is_no_version_is_said(tmp_path, values):
         InputError, match=r"f\.root: tree 'runs' has the version (0|-1|1\.5), versions of the raw tree are the numbers 1, 2"
     ):
         version(path)
-    assert [f.code for f in check_file(path).findings] == ["unreadable"]
+    report = check_file(path)
+    assert [f.message for f in report.findings if f.code == "runs"]
+    assert (report.n_events, report.version) == (5, None)
+
+
+def test_events_are_read_beside_a_bookkeeping_that_is_none(tmp_path):
+    path = write_columns(tmp_path / "f.root", columns_of(make_batch(5)), None)
+    with uproot.update(path) as file:
+        file["runs"] = "not a tree"
+    assert_same(read_batch(path), make_batch(5))
+    assert len(open_events(path)) == 5
+    with pytest.raises(InputError, match="'runs' is a TObjString, a TTree or RNTuple is needed"):
+        read_runs(path)
+    report = check_file(path)
+    assert [f.code for f in report.findings] == ["runs"]
+    assert (report.n_events, report.version) == (5, None)
 
 
 def test_the_shipped_sample_has_version_1():

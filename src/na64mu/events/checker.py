@@ -154,11 +154,11 @@ def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None, tree
                 find_tree(file, path, tree)
                 scan.found.add("tree", "", f"the fileset names the tree {tree!r}, the one that is read is {name!r}")
             if layout is None:
-                scan.version = str(version_of(file, path))
+                scan.version = _version(file, path)
                 check_version(file, path)
-                scan.unknown = _unknown_fields(file, path)
             _check_runs(scan, detectors, layout)
             if layout is None:
+                scan.unknown = _unknown_fields(file, path)
                 checksums = read_checksums(file, path)
                 _check_tree(scan, find_tree(file, path, TREE), checksums)
             else:
@@ -232,11 +232,20 @@ def _check_tree(scan: _Scan, tree: Any, checksums: Checksums | None) -> None:
                 scan.found.add("checksum", name, "has other numbers than were written", np.arange(low, high))
 
 
+def _version(file: Any, path: str) -> str | None:
+    """Version of the raw tree; None if it cannot be read, which is a finding about the bookkeeping."""
+    try:
+        return str(version_of(file, path))
+    except InputError:
+        return None
+
+
 def _unknown_fields(file: Any, path: str) -> tuple[str, ...]:
-    """Fields of the bookkeeping that are not part of the raw tree."""
-    if "runs" not in file.keys(cycle=False, recursive=False):
+    """Fields of the bookkeeping that are not part of the raw tree; that it is missing or damaged is a finding of its own."""
+    try:
+        tree = find_tree(file, path, "runs")
+    except InputError:
         return ()
-    tree = find_tree(file, path, "runs")
     return tuple(sorted(f"runs.{name}" for name in top_names(tree) - counters_of(tree) - RUNS.keys() - VERSION_COLUMNS.keys()))
 
 

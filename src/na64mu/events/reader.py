@@ -30,7 +30,7 @@ from na64mu.events.schema_v1 import (
     optional_branches,
     scalar_kinds,
 )
-from na64mu.events.version import check_version
+from na64mu.events.version import check_version, version_of
 
 __all__ = ("batch_of", "count_entries", "read_batch", "read_runs", "runs_of", "split_column")
 
@@ -221,12 +221,12 @@ def runs_of(file: Any, path: str | Path, *, layout: Layout | None = None) -> lis
     """The run bookkeeping of an open file; see `read_runs`."""
     if layout is not None and layout.trees.runs is None:
         return [_run_row(row, layout.origin) for row in layout.runs]
-    if layout is None:
-        check_version(file, path)
     name = "runs" if layout is None else str(layout.trees.runs)
     tree = find_tree(file, path, name)
     present = list(tree.keys())
     if layout is None:
+        version_of(file, path)
+        check_version(file, path)
         missing = [field for field in RUNS if field not in present and field not in OPTIONAL_RUN_FIELDS]
         if missing:
             msg = f"{path}: tree 'runs' has no field {missing[0]!r}; it has {', '.join(sorted(present)) or 'none'}"

@@ -59,7 +59,7 @@ def version_of(file: Any, path: str | Path) -> FormVersion:
     Raises
     ------
     InputError
-        If the columns of the version are damaged or are no versions.
+        If the bookkeeping is damaged, or its columns are no versions.
     """
     if "runs" not in file.keys(cycle=False, recursive=False):
         return FormVersion(1)
@@ -77,15 +77,28 @@ def version_of(file: Any, path: str | Path) -> FormVersion:
     return max(map(FormVersion, major, minor), default=FormVersion(2))  # the columns came with version 2
 
 
-def check_version(file: Any, path: str | Path) -> FormVersion:
-    """Make sure that the raw tree in an open file has a version that can be read; see `version_of`.
+def check_version(file: Any, path: str | Path) -> FormVersion | None:
+    """Make sure that the raw tree in an open file has a version that can be read.
+
+    Parameters
+    ----------
+    file, path
+        As of `version_of`.
+
+    Returns
+    -------
+    FormVersion or None
+        None if the bookkeeping is damaged: who reads it says so, and its events may be whole.
 
     Raises
     ------
     InputError
         If it is newer in more than optional parts; the message says what is known and what to do.
     """
-    version = version_of(file, path)
+    try:
+        version = version_of(file, path)
+    except InputError:
+        return None
     if version.major > VERSION:
         msg = (
             f"{path}: the raw tree has version {version}, this na64mu knows versions 1 to {VERSION}: "
