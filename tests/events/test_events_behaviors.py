@@ -8,7 +8,7 @@ from raw_tree_examples import make_batch
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.behaviors import RECORD_NAMES
 from na64mu.events.nanoevents import to_events
-from na64mu.events.schema_v1 import ALL_COLLECTIONS, COLLECTIONS, SAMPLES, WAVEFORMS
+from na64mu.events.schema_v1 import ALL_COLLECTIONS, COLLECTIONS, OPTIONAL_COLLECTIONS, SAMPLES, WAVEFORMS
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,10 @@ def with_collection(name, offsets, **fields):
 
 
 def test_every_collection_has_its_record_name(events):
-    assert set(RECORD_NAMES) == set(ALL_COLLECTIONS)
+    assert set(RECORD_NAMES) == {*ALL_COLLECTIONS, *OPTIONAL_COLLECTIONS}
     waves = to_events(make_batch(5, waveforms=True))
-    for name, record in RECORD_NAMES.items():
+    for name in ALL_COLLECTIONS:
+        record = RECORD_NAMES[name]
         own = waves if name in WAVEFORMS else events
         assert own[name].layout.purelist_parameter("__record__") == record
         assert repr(own[name]).startswith(f"<{record}Array [")

@@ -63,7 +63,7 @@ def test_own_files_are_clean(tmp_path, kind):
         writer.finish([RUN_ROW])
     report = check_file(tmp_path / "f.root")
     assert report.findings == ()
-    assert str(report) == f"{tmp_path / 'f.root'}: {N} events, runs 7, detector na64mu-2022: good"
+    assert str(report) == f"{tmp_path / 'f.root'}: {N} events, runs 7, raw tree version 2, detector na64mu-2022: good"
     assert report.to_dict()["ok"] is True
 
 

@@ -31,14 +31,14 @@ def bad_file(tmp_path):
 def test_good_file(good_file):
     result = na64mu(good_file)
     assert result.exit_code == 0
-    assert result.output == f"{good_file}: 10 events, runs 7, detector na64mu-2022: good\n"
+    assert result.output == f"{good_file}: 10 events, runs 7, raw tree version 1, detector na64mu-2022: good\n"
 
 
 def test_bad_file_beside_a_good_one(good_file, bad_file):
     result = na64mu(good_file, bad_file)
     assert result.exit_code == 1
-    assert f"{good_file}: 10 events, runs 7, detector na64mu-2022: good" in result.output
-    assert f"{bad_file}: 10 events, runs 7, detector na64mu-2022: 1 error, 0 warnings" in result.output
+    assert f"{good_file}: 10 events, runs 7, raw tree version 1, detector na64mu-2022: good" in result.output
+    assert f"{bad_file}: 10 events, runs 7, raw tree version 1, detector na64mu-2022: 1 error, 0 warnings" in result.output
     assert "  error: value: trigger: entry 0 (first of 10): is 0, an event without any trigger bit is not written" in result.output
 
 
@@ -53,7 +53,17 @@ def test_json(good_file, bad_file):
     result = na64mu(good_file, bad_file, "--json")
     assert result.exit_code == 1
     good, bad = json.loads(result.output)
-    assert good == {"path": str(good_file), "n_events": 10, "runs": [7], "detectors": ["na64mu-2022"], "findings": [], "ok": True}
+    assert good == {
+        "path": str(good_file),
+        "n_events": 10,
+        "runs": [7],
+        "detectors": ["na64mu-2022"],
+        "findings": [],
+        "version": "1",
+        "optional": [],
+        "unknown": [],
+        "ok": True,
+    }
     assert bad["findings"][0]["branch"] == "trigger"
     assert bad["findings"][0]["entries"] == [0, 1, 2, 3, 4]
 

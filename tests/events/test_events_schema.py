@@ -11,7 +11,7 @@ from na64mu.errors import InputError
 from na64mu.events.batch import RawBatch
 from na64mu.events.nanoevents import open_events, read_events
 from na64mu.events.schema import RawTreeSchema
-from na64mu.events.schema_v1 import TREE
+from na64mu.events.schema_v1 import OPTIONAL_COLLECTIONS, TREE
 from na64mu.events.writer import RawTreeWriter
 
 
@@ -53,7 +53,7 @@ def test_fields_are_those_of_the_raw_tree(tmp_path):
     batch = make_batch(5)
     columns = columns_of(batch) | {"extra": np.arange(5.0), "extra_list": columns_of(batch)["mm_q0"]}
     events = open_events(write_columns(tmp_path / "f.root", columns, [RUN_ROW]))
-    assert set(events.fields) == set(batch.scalars) | set(batch.collections)
+    assert set(events.fields) == {*batch.scalars, *batch.collections, *OPTIONAL_COLLECTIONS}
     assert_same(RawBatch.from_events(events), batch)
 
 

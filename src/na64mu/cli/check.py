@@ -25,8 +25,9 @@ __all__ = ("command",)
 def command(ctx: click.Context, files: tuple[str, ...], detector_files: tuple[str, ...], layout: str | None, as_json: bool) -> None:
     """Check FILES (paths, folders, globs, a fileset JSON) against the raw-tree form.
 
-    Every branch of every event is read. One line per file, then one line per finding with its branch and first entry. The exit
-    code is 1 if a file has an error; warnings leave it at 0.
+    Every branch of every event is read. One line per file with its version, then one line per finding with its branch and first
+    entry, and one note each for optional branches and for branches that are not part of the raw tree. The exit code is 1 if a
+    file has an error; warnings and notes leave it at 0.
     """
     import json
 
@@ -60,3 +61,5 @@ def _print(report: CheckReport) -> None:
     click.echo(one_line(report))
     for finding in report.findings:
         click.echo(f"  {one_line(finding)}")
+    for note in report.notes:
+        click.echo(f"  {one_line(f'note: {note}')}")

@@ -11,7 +11,7 @@ import awkward as ak
 import numpy as np
 
 from na64mu.errors import InputError
-from na64mu.events.schema_v1 import ALL_COLLECTIONS, COLLECTIONS, SCALARS, TRUTH, collections_of
+from na64mu.events.schema_v1 import COLLECTIONS, OPTIONAL_COLUMNS, SCALARS, TRUTH, collections_of, mandatory_fields, scalar_kinds
 from na64mu.typing import AnyArray, IntArray
 
 __all__ = ("Jagged", "RawBatch", "as_type", "concatenate", "jagged")
@@ -59,7 +59,10 @@ class Jagged:
 
 @dataclass(frozen=True)
 class RawBatch:
-    """Events of the raw tree: scalars (and truth) of shape (n_events,), and collections."""
+    """Events of the raw tree: scalars (and truth) of shape (n_events,), and collections.
+
+    Optional parts are there only where the file has them; `na64mu.events.optional` gives them their defaults.
+    """
 
     scalars: dict[str, AnyArray]
     collections: dict[str, Jagged]
@@ -99,10 +102,10 @@ class RawBatch:
         """
         if ak.parameters(events).get("layout") is not None:  # a foreign tree: see na64mu.events.schema.schema_for
             foreign = events.read_batch()
-            return cls(foreign.scalars, {name: foreign.collections[name] for name in collections or COLLECTIONS})
-        present = set(events.fields)
-        wanted = {name: ALL_COLLECTIONS[name] for name in (collections_of(present) if collections is None else collections)}
-        kinds = {name: kind for name, kind in (SCALARS | TRUTH).items() if name in present}
+            return cls(foreign.scalars, {name: foreign.collections[name] for name in collections or foreign.collections})
+        present = {name for name in events.fields if not _is_default(events, name)}
+        wanted = {name: _types(events, name) for name in (collections_of(present) if collections is None else collections)}
+        kinds = {name: kind for name, kind in scalar_kinds().items() if name in present}
         scalars, lists = {}, {}
         for name, kind in kinds.items():
             with _reading(events, f"branch {name!r}"):
@@ -118,6 +121,26 @@ class RawBatch:
         scalars = {name: np.empty(0, kind) for name, kind in (SCALARS | TRUTH if truth else SCALARS).items()}
         none = np.zeros(1, np.int64)
         return cls(scalars, {n: Jagged(none, {f: np.empty(0, k) for f, k in fs.items()}) for n, fs in COLLECTIONS.items()})
+
+
+#: Parameter of a column that a file does not have and that holds its default: it is not handed on as if it had been read.
+DEFAULT = "default"
+
+
+def _is_default(events: Any, *names: str) -> bool:
+    """Whether a scalar, a collection or one of its fields was not read, but has its default."""
+    layout = events.layout
+    for name in names:
+        layout = layout[name]
+    columns = [layout[field] for field in layout.fields] or [layout]
+    return all(bool(column.purelist_parameter(DEFAULT)) for column in columns)
+
+
+def _types(events: Any, name: str) -> dict[str, np.dtype]:
+    """Fields of a collection that were read: field -> type."""
+    optional = OPTIONAL_COLUMNS.get(name, {})
+    read = {f: c.dtype for f, c in optional.items() if f in events[name].fields and not _is_default(events, name, f)}
+    return mandatory_fields(name) | read
 
 
 def as_batch(events: Any) -> RawBatch:

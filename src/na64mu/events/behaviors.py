@@ -17,7 +17,7 @@ from na64mu.errors import InputError
 from na64mu.events.coffea_names import NanoCollection, NanoEvents, base_behavior
 from na64mu.events.schema_v1 import SAMPLES, TRIGGER_BITS, WAVEFORMS
 
-__all__ = ("RECORD_NAMES", "behavior")
+__all__ = ("RECORD_NAMES", "behavior", "record_name")
 
 behavior: dict[Any, Any] = dict(base_behavior)
 
@@ -32,7 +32,14 @@ RECORD_NAMES = {
     "ecal": "EcalCell",
     "vhcal": "VhcalCell",
     "hcal": "HcalCell",
+    "pixel": "PixelHit",
 } | dict.fromkeys(WAVEFORMS, "Waveform")
+
+
+def record_name(collection: str) -> str:
+    """Name of the record of a collection; an optional one without a behaviour of its own is a plain collection."""
+    return RECORD_NAMES.get(collection, "NanoCollection")
+
 
 #: Counter name -> id in the raw tree.
 COUNTER_IDS = {"S0": 0, "S1": 1, "V1": 2, "S4": 3, "S_mu": 4}
@@ -90,6 +97,11 @@ class ChargeHit(ViewHit):
     def is_peaked(self) -> Any:
         """Whether the middle sample is the largest, as it is for an in-time hit."""
         return (self.q1 >= self.q0) & (self.q1 >= self.q2)
+
+
+@ak.mixin_class(behavior)
+class PixelHit(TimedHit, ModuleHit):
+    """A pixel of a silicon plane: module, col (x), row (y), charge [ADC] and time [ns]. Optional: empty where the file has none."""
 
 
 @ak.mixin_class(behavior)

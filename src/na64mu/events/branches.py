@@ -14,7 +14,7 @@ import awkward as ak
 
 from na64mu.errors import InputError
 
-__all__ = ("Branch", "branches_of", "find_branch", "near_names", "read_branch", "top_names")
+__all__ = ("Branch", "branches_of", "counters_of", "find_branch", "near_names", "read_branch", "top_names")
 
 
 class Branch(NamedTuple):
@@ -110,6 +110,12 @@ def find_branch(tree: Any, name: str) -> Branch | None:
 def top_names(tree: Any) -> set[str]:
     """Names of the branches of a TTree, or fields of an RNTuple, that are no part of another one."""
     return {branch.name for branch in (tree.branches if hasattr(tree, "branches") else tree.fields)}
+
+
+def counters_of(tree: Any) -> set[str]:
+    """Names of the branches of a TTree that hold the lengths of the lists of others; an RNTuple has none."""
+    counters = [branch.count_branch for branch in (tree.branches if hasattr(tree, "branches") else ())]
+    return {branch.name for branch in counters if branch is not None}
 
 
 def _parts(name: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from na64mu.common.arguments import file_name, file_names
 from na64mu.detector import Detector, DetectorLike, known_detectors, load_detector
 from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch
+from na64mu.events.branches import counters_of, top_names
 from na64mu.events.channel_ranges import ChannelLimits, channel_limits
 from na64mu.events.checksums import Checksums, read_checksums
 from na64mu.events.findings import CheckReport, Collector, Finding
@@ -26,8 +27,21 @@ from na64mu.events.fitting import layouts_of
 from na64mu.events.layout import Layout, load_layout
 from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.root_io import find_tree, open_file, read_columns, sentence_for
-from na64mu.events.schema_v1 import OPTIONAL_TRUTH, TREE, TRIGGER_BITS, TRUTH, branches, collections_of, nearest_branches, twice
+from na64mu.events.schema_v1 import (
+    OPTIONAL_TRUTH,
+    RUNS,
+    TREE,
+    TRIGGER_BITS,
+    TRUTH,
+    branches,
+    collections_of,
+    nearest_branches,
+    optional_branches,
+    twice,
+)
 from na64mu.events.structure import sound_batch
+from na64mu.events.version import COLUMNS as VERSION_COLUMNS
+from na64mu.events.version import check_version, version_of
 from na64mu.typing import AnyArray, IntArray
 
 __all__ = ("check_file", "check_files")
@@ -106,6 +120,9 @@ class _Scan:
     limits: dict[str, dict[str, ChannelLimits]] = field(default_factory=dict)  # detector tag -> collection -> limits
     found: Collector = field(default_factory=Collector)
     n_events: int = 0
+    version: str | None = None
+    optional: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
     key_chunks: list[AnyArray] = field(default_factory=list)
     pairs: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)  # (run, config) -> (first entry, events)
     muons: Counter[tuple[int, int]] = field(default_factory=Counter)  # (run, config) -> muons its events stand for
@@ -136,8 +153,12 @@ def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None, tree
             if tree and tree != name:
                 find_tree(file, path, tree)
                 scan.found.add("tree", "", f"the fileset names the tree {tree!r}, the one that is read is {name!r}")
+            if layout is None:
+                scan.version = _version(file, path)
+                check_version(file, path)
             _check_runs(scan, detectors, layout)
             if layout is None:
+                scan.unknown = _unknown_fields(file, path)
                 checksums = read_checksums(file, path)
                 _check_tree(scan, find_tree(file, path, TREE), checksums)
             else:
@@ -148,7 +169,8 @@ def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None, tree
     _check_bookkeeping(scan)
     tags = tuple(sorted({row["detector"] for row in scan.runs}))
     runs = tuple(sorted({row["run"] for row in scan.runs}))
-    scan.report = CheckReport(path, scan.n_events, runs, tags, tuple(scan.found.found.values()))
+    findings = tuple(scan.found.found.values())
+    scan.report = CheckReport(path, scan.n_events, runs, tags, findings, scan.version, scan.optional, scan.unknown)
     return scan
 
 
@@ -192,12 +214,14 @@ def _check_tree(scan: _Scan, tree: Any, checksums: Checksums | None) -> None:
     absent = [name for name in TRUTH if name not in present and name not in OPTIONAL_TRUTH]
     if truth and absent:
         scan.found.add("truth", absent[0], f"the file has truth, but not {', '.join(absent)}", severity="warning")
-    names = [name for name in [*mandatory, *truth] if name in present]
+    scan.optional = tuple(name for name in optional_branches() if name in present)
+    names = [name for name in dict.fromkeys([*mandatory, *truth, *scan.optional]) if name in present]
+    scan.unknown += tuple(sorted(top_names(tree) - set(names) - counters_of(tree)))
     if checksums is not None and checksums.borders[-1] != scan.n_events:
         message = f"were made for {checksums.borders[-1]} events, the tree has {scan.n_events}; they are not used"
         scan.found.add("checksums", "", message, severity="warning")
         checksums = None
-    for name in () if checksums is None else sorted(set(checksums.branches) - present - set(mandatory)):
+    for name in () if checksums is None else sorted(set(checksums.gone(present)) - set(mandatory)):
         scan.found.add("checksum", name, "was written and is not there")
     for start, stop in _ranges(scan.n_events, checksums):
         columns = _columns(scan, tree, names, start, stop)
@@ -206,6 +230,23 @@ def _check_tree(scan: _Scan, tree: Any, checksums: Checksums | None) -> None:
         if checksums is not None and "run" in batch.scalars:
             for name, low, high in checksums.wrong(batch, start):
                 scan.found.add("checksum", name, "has other numbers than were written", np.arange(low, high))
+
+
+def _version(file: Any, path: str) -> str | None:
+    """Version of the raw tree; None if it cannot be read, which is a finding about the bookkeeping."""
+    try:
+        return str(version_of(file, path))
+    except InputError:
+        return None
+
+
+def _unknown_fields(file: Any, path: str) -> tuple[str, ...]:
+    """Fields of the bookkeeping that are not part of the raw tree; that it is missing or damaged is a finding of its own."""
+    try:
+        tree = find_tree(file, path, "runs")
+    except InputError:
+        return ()
+    return tuple(sorted(f"runs.{name}" for name in top_names(tree) - counters_of(tree) - RUNS.keys() - VERSION_COLUMNS.keys()))
 
 
 def _ranges(n_events: int, checksums: Checksums | None) -> list[tuple[int, int]]:

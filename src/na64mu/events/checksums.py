@@ -2,7 +2,7 @@
 
 A ROOT file has no checksum of its own for a compressed basket, and a flipped bit can still be unpacked to other numbers.
 They are made of the numbers as they are read back (little-endian, in the types of the raw tree), so they do not depend on
-compression. Files of others have none; a tree with another number of events than its checksums (merged files) is not judged.
+compression. Those of optional branches are kept apart, so that a reader that does not know a branch does not miss it. Files of others have none; a tree with another number of events than its checksums (merged files) is not judged.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 
 from na64mu.errors import InputError
 from na64mu.events.batch import RawBatch
+from na64mu.events.schema_v1 import optional_branches
 from na64mu.typing import AnyArray
 
 __all__ = ("NAME", "Checksums", "columns_of", "read_checksums", "runs_checksum")
@@ -34,28 +35,33 @@ class Checksums:
     ----------
     borders : list of int
         First entry of every cluster, and the number of entries.
-    branches : dict of str to list of int
-        Branch -> CRC-32 of every cluster.
+    branches, optional : dict of str to list of int
+        Branch -> CRC-32 of every cluster; branches of version 1, and optional ones.
     runs, n_runs : int
         CRC-32 of the bookkeeping, and the number of its rows.
     """
 
     borders: list[int] = field(default_factory=lambda: [0])
     branches: dict[str, list[int]] = field(default_factory=dict)
+    optional: dict[str, list[int]] = field(default_factory=dict)
     runs: int = 0
     n_runs: int = 0
 
     def add(self, batch: RawBatch) -> None:
         """Append one cluster."""
         self.borders.append(self.borders[-1] + len(batch))
+        optional = optional_branches()
         for name, column in columns_of(batch, 0, len(batch)):
-            self.branches.setdefault(name, []).append(_crc(column))
+            (self.optional if name in optional else self.branches).setdefault(name, []).append(_crc(column))
 
     def to_json(self) -> str:
         """Return the header as it is written."""
-        return json.dumps(
-            {"format_version": 1, "borders": self.borders, "branches": self.branches, "runs": self.runs, "n_runs": self.n_runs}
-        )
+        content = {"format_version": 1, "borders": self.borders, "branches": self.branches, "runs": self.runs, "n_runs": self.n_runs}
+        return json.dumps(content | ({"optional": self.optional} if self.optional else {}))
+
+    def gone(self, present: Iterable[str]) -> list[str]:
+        """Branches that were written and are not among those of a tree."""
+        return sorted({*self.branches, *self.optional} - set(present))
 
     def wrong(self, batch: RawBatch, start: int) -> list[tuple[str, int, int]]:
         """Branch and entries of every cluster that lies in a batch and has other numbers than were written.
@@ -72,17 +78,32 @@ class Checksums:
         list of (str, int, int)
             Branch, first entry, and the one behind the last.
         """
-        found = []
+        found, known = [], self.branches | self.optional
         for i, (low, high) in enumerate(zip(self.borders[:-1], self.borders[1:], strict=True)):
             if start <= low and high <= start + len(batch):
                 for name, column in columns_of(batch, low - start, high - start):
-                    if name in self.branches and self.branches[name][i] != _crc(column):
+                    if name in known and known[name][i] != _crc(column):
                         found.append((name, low, high))
         return found
 
-    def verify(self, batch: RawBatch, start: int) -> None:
-        """Raise an InputError that names the first branch that is missing or has changed values; arguments as in `wrong`."""
-        gone = sorted(set(self.branches) - {name for name, _ in columns_of(batch, 0, 0)})
+    def verify(self, batch: RawBatch, start: int, present: Iterable[str]) -> None:
+        """Raise an InputError that names the first branch that is gone or has other numbers than were written.
+
+        Parameters
+        ----------
+        batch : RawBatch
+            The events that were read.
+        start : int
+            Entry of the first one in the tree.
+        present : iterable of str
+            Branches of the tree.
+
+        Raises
+        ------
+        InputError
+            If there is one.
+        """
+        gone = self.gone(present)
         if gone:
             msg = f"branch {gone[0]!r} was written and is not there, the file is damaged; copy or make it again"
             raise InputError(msg)
@@ -152,12 +173,19 @@ def read_checksums(file: Any, path: str | Path) -> Checksums | None:
             return None
         content = json.loads(str(file[NAME]))
         borders = [int(b) for b in content["borders"]]
-        branches = {str(name): [int(crc) for crc in crcs] for name, crcs in content["branches"].items()}
-        checksums = Checksums(borders, branches, int(content["runs"]), int(content["n_runs"]))
+        branches, optional = (
+            {str(name): [int(crc) for crc in crcs] for name, crcs in part.items()}
+            for part in (content["branches"], content.get("optional", {}))
+        )
+        checksums = Checksums(borders, branches, optional, int(content["runs"]), int(content["n_runs"]))
     except Exception as error:
         msg = f"{path}: its checksums cannot be read, the file is damaged ({type(error).__name__}); copy or make it again"
         raise InputError(msg) from error
-    if borders[:1] != [0] or sorted(borders) != borders or any(len(crcs) != len(borders) - 1 for crcs in branches.values()):
+    if (
+        borders[:1] != [0]
+        or sorted(borders) != borders
+        or any(len(crcs) != len(borders) - 1 for crcs in (*branches.values(), *optional.values()))
+    ):
         msg = f"{path}: its checksums contradict themselves, the file is damaged; copy or make it again"
         raise InputError(msg)
     return checksums

@@ -73,6 +73,12 @@ class CheckReport:
         Detector tags of the bookkeeping.
     findings : tuple of Finding
         Empty if everything is fine.
+    version : str or None
+        Version of the raw tree; None if it is not known, as for a foreign tree.
+    optional : tuple of str
+        Optional branches that the file has.
+    unknown : tuple of str
+        Branches (and fields of `runs`, as runs.<field>) that are not part of the raw tree and are left unread: for information.
     """
 
     path: str
@@ -80,6 +86,9 @@ class CheckReport:
     runs: tuple[int, ...]
     detectors: tuple[str, ...]
     findings: tuple[Finding, ...]
+    version: str | None = None
+    optional: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -91,11 +100,23 @@ class CheckReport:
         warnings = len(self.findings) - errors
         state = "good" if not self.findings else f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
         runs = f"runs {', '.join(map(str, self.runs))}" if self.runs else "no runs"
-        return f"{self.path}: {self.n_events} events, {runs}, detector {', '.join(self.detectors) or 'unknown'}: {state}"
+        version = "" if self.version is None else f"raw tree version {self.version}, "
+        return f"{self.path}: {self.n_events} events, {runs}, {version}detector {', '.join(self.detectors) or 'unknown'}: {state}"
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences that are worth knowing about a file and neither errors nor warnings."""
+        listed = ((self.optional, "the file has the optional"), (self.unknown, "not part of the raw tree and left unread:"))
+        return [f"{what} {_branches(names)}" for names, what in listed if names]
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain values for JSON."""
         return {**asdict(self), "ok": self.ok}
+
+
+def _branches(names: tuple[str, ...], limit: int = 8) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return f"branch{'es' * (len(names) > 1)} {', '.join(names[:limit])}{more}"
 
 
 @dataclass

@@ -12,7 +12,15 @@ from na64mu.errors import InputError, LayoutError
 from na64mu.events.batch import Jagged, RawBatch, as_type
 from na64mu.events.branches import branches_of, find_branch, near_names
 from na64mu.events.layout import Column, Layout, Part
-from na64mu.events.schema_v1 import COLLECTIONS, SCALARS, TRIGGER_BITS, TRUTH
+from na64mu.events.schema_v1 import (
+    COLLECTIONS,
+    OPTIONAL_COLLECTIONS,
+    OPTIONAL_COLUMNS,
+    TRIGGER_BITS,
+    TRUTH,
+    fields_of,
+    scalar_kinds,
+)
 from na64mu.typing import AnyArray, IntArray
 
 __all__ = ("event_branches", "foreign_batch", "need_branches", "run_branches")
@@ -92,7 +100,7 @@ def foreign_batch(columns: Mapping[str, Any], n: int, layout: Layout, start: int
     Returns
     -------
     RawBatch
-        With every scalar and collection; absent collections are empty.
+        With every scalar and collection; absent collections are empty. Optional parts only where the layout maps them.
 
     Raises
     ------
@@ -102,19 +110,27 @@ def foreign_batch(columns: Mapping[str, Any], n: int, layout: Layout, start: int
         If a number does not fit the type of the raw tree.
     """
     scalars = {}
-    for section, named, kinds in (("scalars", layout.scalars, SCALARS), ("truth", layout.truth, TRUTH)):
+    every = scalar_kinds()
+    own = {name: kind for name, kind in every.items() if name not in TRUTH}
+    for section, named, kinds in (("scalars", layout.scalars, own), ("truth", layout.truth, TRUTH)):
         for name, kind in kinds.items():
             if name in named:
                 scalars[name] = as_type(_scalar(columns, named[name], n, f"{layout.origin}: {section}.{name}", start), kind, name)
     collections = {}
-    for name, kinds in COLLECTIONS.items():
+    for name in (*COLLECTIONS, *(name for name in OPTIONAL_COLLECTIONS if name in layout.collections)):
+        kinds = fields_of(name, [f"{name}_{field}" for part in layout.collections.get(name, ()) for field in part.names])
         parts = [_part(columns, part, n, f"{layout.origin}: collections.{name}") for part in layout.collections.get(name, ())]
         collections[name] = _joined([_typed(part, name, kinds) for part in parts], n, kinds)
     return RawBatch(scalars, collections)
 
 
 def _typed(part: Jagged, name: str, kinds: Mapping[str, np.dtype]) -> Jagged:
-    return Jagged(part.offsets, {field: as_type(part[field], kind, f"{name}_{field}") for field, kind in kinds.items()})
+    optional = OPTIONAL_COLUMNS.get(name, {})
+    none = {
+        field: np.full(int(part.offsets[-1]), optional[field].default) for field in kinds if field not in part.fields
+    }  # of another part
+    fields = part.fields | {field: column.astype(kinds[field]) for field, column in none.items()}
+    return Jagged(part.offsets, {field: as_type(fields[field], kind, f"{name}_{field}") for field, kind in kinds.items()})
 
 
 def _scaled(column: AnyArray, scale: float | None) -> AnyArray:

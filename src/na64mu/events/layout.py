@@ -41,6 +41,8 @@ A layout is a TOML file::
     config = 1
     ...
 
+Optional parts of the raw tree (na64mu.events.schema_v1) may be mapped as the others are, and need not be.
+
 A collection may be an array of tables, [[collections.hcal]], whose rows are put one behind the other. [truth] works as
 [scalars]. `run_fields` maps the fields of `trees.runs` as [scalars] does.
 
@@ -60,7 +62,19 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from na64mu.common.arguments import file_name
 from na64mu.common.toml_model import read_toml, validate
 from na64mu.errors import LayoutError
-from na64mu.events.schema_v1 import COLLECTIONS, OPTIONAL_RUN_FIELDS, RUNS, SCALARS, TREE, TRIGGER_BITS, TRUTH
+from na64mu.events.schema_v1 import (
+    COLLECTIONS,
+    OPTIONAL_COLLECTIONS,
+    OPTIONAL_COLUMNS,
+    OPTIONAL_RUN_FIELDS,
+    OPTIONAL_SCALARS,
+    RUNS,
+    SCALARS,
+    TREE,
+    TRIGGER_BITS,
+    TRUTH,
+    mandatory_fields,
+)
 
 __all__ = ("Column", "Friend", "Layout", "Part", "Trees", "load_layout")
 
@@ -265,15 +279,15 @@ class Layout(_Model):
 
     def _problems_of_events(self) -> Iterator[str]:
         """One sentence for everything that is wrong with the columns of events and hits."""
-        yield from _names("scalars", self.scalars, list(SCALARS), list(SCALARS))
+        known = [*COLLECTIONS, *OPTIONAL_COLLECTIONS]
+        yield from _names("scalars", self.scalars, list(SCALARS), [*SCALARS, *OPTIONAL_SCALARS])
         yield from _names("truth", self.truth, [], list(TRUTH))
-        yield from _names(
-            "collections", [*self.collections, *self.absent], list(COLLECTIONS), list(COLLECTIONS), "map it or list it in absent"
-        )
+        yield from _names("collections", [*self.collections, *self.absent], list(COLLECTIONS), known, "map it or list it in absent")
         yield from (f"collections.{name} is mapped and listed in absent" for name in sorted(set(self.collections) & set(self.absent)))
         for name, parts in self.collections.items():
-            for part in parts if name in COLLECTIONS else ():
-                yield from _names(f"collections.{name}", part.names, list(COLLECTIONS[name]), list(COLLECTIONS[name]))
+            for part in parts if name in known else ():
+                needed = list(mandatory_fields(name))
+                yield from _names(f"collections.{name}", part.names, needed, [*needed, *OPTIONAL_COLUMNS.get(name, {})])
         for key in ("scalars", "truth", "run_fields"):
             for name, column in getattr(self, key).items():
                 if column.matrix is not None or (column.bits is not None and name != "trigger"):

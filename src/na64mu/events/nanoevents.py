@@ -11,14 +11,18 @@ import awkward as ak
 
 from na64mu.common.arguments import file_names
 from na64mu.errors import InputError
-from na64mu.events.batch import RawBatch, concatenate
-from na64mu.events.behaviors import RECORD_NAMES, behavior
+from na64mu.events.batch import DEFAULT, RawBatch, concatenate
+from na64mu.events.behaviors import behavior, record_name
+from na64mu.events.checksums import columns_of
 from na64mu.events.coffea_names import NanoEventsFactory
 from na64mu.events.layout import Layout, load_layout
+from na64mu.events.optional import completed
 from na64mu.events.reader import batch_of, read_batch
 from na64mu.events.root_io import find_tree, is_remote, open_file, reason_of
 from na64mu.events.schema import RawTreeSchema
-from na64mu.events.schema_v1 import TREE
+from na64mu.events.schema_v1 import TREE, optional_branches
+from na64mu.events.version import check_version
+from na64mu.typing import AnyArray
 
 __all__ = ("check_form", "open_events", "read_events", "to_events")
 
@@ -84,6 +88,7 @@ def _files(given: str | Path | Iterable[str | Path]) -> list[str | Path]:
 def _open(path: str | Path, access_log: list[Any] | None) -> Any:
     with open_file(path) as file:
         find_tree(file, path, TREE)
+        check_version(file, path)
     return _events({str(path): TREE}, path, access_log=access_log)
 
 
@@ -100,8 +105,9 @@ def check_form(file: Any, path: str | Path) -> None:
     Raises
     ------
     InputError
-        If a branch is missing or has the wrong shape.
+        If a branch is missing or has the wrong shape, or the version is not known.
     """
+    check_version(file, path)
     _events(file, path, treepath=TREE)
 
 
@@ -159,13 +165,19 @@ def to_events(batch: RawBatch) -> Any:
     Returns
     -------
     ak.Array
-        The same events, shape (n_events,).
+        The same events, shape (n_events,); optional parts that the batch does not have are there with their defaults.
     """
-    contents: dict[str, Any] = {name: ak.contents.NumpyArray(column) for name, column in batch.scalars.items()}
-    for name, collection in batch.collections.items():
-        columns = [ak.contents.NumpyArray(column) for column in collection.fields.values()]
+    whole = completed(batch, optional_branches())
+    own = {name for name, _ in columns_of(batch, 0, 0)}
+
+    def content(branch: str, column: AnyArray) -> Any:
+        return ak.contents.NumpyArray(column, parameters=None if branch in own else {DEFAULT: True})
+
+    contents: dict[str, Any] = {name: content(name, column) for name, column in whole.scalars.items()}
+    for name, collection in whole.collections.items():
+        columns = [content(f"{name}_{field}", column) for field, column in collection.fields.items()]
         rows = int(collection.offsets[-1])
-        record = ak.contents.RecordArray(columns, list(collection.fields), rows, parameters={"__record__": RECORD_NAMES[name]})
+        record = ak.contents.RecordArray(columns, list(collection.fields), rows, parameters={"__record__": record_name(name)})
         contents[name] = ak.contents.ListOffsetArray(ak.index.Index64(collection.offsets), record)
     event = {"__record__": "RawEvent", "metadata": {}}
     layout = ak.contents.RecordArray(list(contents.values()), list(contents), len(batch), parameters=event)

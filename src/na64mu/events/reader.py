@@ -19,16 +19,18 @@ from na64mu.events.friends import event_trees, read_event_columns
 from na64mu.events.layout import Column, Layout, load_layout
 from na64mu.events.root_io import find_tree, open_file, read_columns
 from na64mu.events.schema_v1 import (
-    ALL_COLLECTIONS,
     OPTIONAL_RUN_FIELDS,
     RUNS,
-    SCALARS,
     TREE,
     TRUTH,
     branches,
     collections_of,
+    fields_of,
     missing_branches,
+    optional_branches,
+    scalar_kinds,
 )
+from na64mu.events.version import check_version, version_of
 
 __all__ = ("batch_of", "count_entries", "read_batch", "read_runs", "runs_of", "split_column")
 
@@ -70,7 +72,7 @@ def read_batch(
     Returns
     -------
     RawBatch
-        Scalars, truth where present, and all collections.
+        Scalars, truth where present, and all collections; optional parts only where the file has them (see na64mu.events.optional).
 
     Raises
     ------
@@ -91,12 +93,13 @@ def batch_of(
     try:
         if layout is not None:
             return _foreign(file, path, slice(entry_start, entry_stop), layout)
+        check_version(file, path)
         tree = find_tree(file, path, TREE)
         start, stop, _ = slice(entry_start, entry_stop).indices(tree.num_entries)
         batch = _batch(read_columns(tree, _names(tree), path, start, max(start, stop)))
         checksums = read_checksums(file, path)
         if checksums is not None and checksums.borders[-1] == tree.num_entries:
-            checksums.verify(batch, start)
+            checksums.verify(batch, start, tree.keys())
     except InputError as error:
         if str(error).startswith(f"{path}: "):
             raise
@@ -111,7 +114,8 @@ def _names(tree: Any) -> list[str]:
     if problem:
         msg = f"tree {TREE!r}: {problem}"
         raise InputError(msg)
-    return branches(collections_of(present)) + [name for name in TRUTH if name in present]
+    names = branches(collections_of(present))
+    return names + [name for name in (*TRUTH, *optional_branches()) if name in present and name not in names]
 
 
 def _foreign(file: Any, path: str | Path, entries: slice, layout: Layout) -> RawBatch:
@@ -122,10 +126,10 @@ def _foreign(file: Any, path: str | Path, entries: slice, layout: Layout) -> Raw
 
 
 def _batch(columns: dict[str, Any]) -> RawBatch:
-    scalars = {name: as_type(_flat(columns[name], name), kind, name) for name, kind in (SCALARS | TRUTH).items() if name in columns}
+    scalars = {name: as_type(_flat(columns[name], name), kind, name) for name, kind in scalar_kinds().items() if name in columns}
     collections = {}
     for name in collections_of(columns):
-        types = ALL_COLLECTIONS[name]
+        types = fields_of(name, columns)
         counts = _flat(columns[f"n{name}"], f"n{name}")
         offsets = np.zeros(len(counts) + 1, np.int64)
         np.cumsum(counts, out=offsets[1:])
@@ -221,6 +225,8 @@ def runs_of(file: Any, path: str | Path, *, layout: Layout | None = None) -> lis
     tree = find_tree(file, path, name)
     present = list(tree.keys())
     if layout is None:
+        version_of(file, path)
+        check_version(file, path)
         missing = [field for field in RUNS if field not in present and field not in OPTIONAL_RUN_FIELDS]
         if missing:
             msg = f"{path}: tree 'runs' has no field {missing[0]!r}; it has {', '.join(sorted(present)) or 'none'}"

@@ -1,6 +1,8 @@
-"""The raw tree, version 1: names and types of every branch of `events` and `runs`.
+"""The raw tree, versions 1 and 2: names and types of every branch of `events` and `runs`.
 
-Lengths mm, times ns, energies GeV (counters and VETO: MeV), momenta GeV/c.
+Lengths mm, times ns, energies GeV (counters and VETO: MeV), momenta GeV/c. Version 2 is version 1 with the number of the version in
+the file (na64mu.events.version) and with the optional parts that are declared here. A part is added by one line in OPTIONAL_SCALARS,
+OPTIONAL_COLUMNS or OPTIONAL_COLLECTIONS and one more in MINOR_VERSION: files without it read as before, with its default.
 
 A file of the waveform tier has, in the place of a collection with energy and time (say `ecal`), the samples of its channels
 (`ecalwave`): the same address, then s0 to s31, the ADC counts as they were recorded.
@@ -10,13 +12,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
 __all__ = (
     "ALL_COLLECTIONS",
     "COLLECTIONS",
+    "MINOR_VERSION",
+    "OPTIONAL_COLLECTIONS",
+    "OPTIONAL_COLUMNS",
     "OPTIONAL_RUN_FIELDS",
+    "OPTIONAL_SCALARS",
     "OPTIONAL_TRUTH",
     "RUNS",
     "SAMPLES",
@@ -26,14 +33,21 @@ __all__ = (
     "TRUTH",
     "VERSION",
     "WAVEFORMS",
+    "Declared",
     "branches",
     "collections_of",
+    "fields_of",
+    "mandatory_fields",
     "missing_branches",
     "nearest_branches",
+    "optional_branches",
+    "scalar_kinds",
     "waveform_of",
 )
 
-VERSION = 1
+#: Version that is written. A change that older readers would misread makes it higher; a new optional part only MINOR_VERSION.
+VERSION = 2
+MINOR_VERSION = 0
 TREE = "events"
 
 #: Trigger conditions met before any prescale: name -> bit.
@@ -76,6 +90,38 @@ WAVEFORMS: dict[str, dict[str, np.dtype]] = {
 
 #: Collections of both tiers.
 ALL_COLLECTIONS = COLLECTIONS | WAVEFORMS
+
+
+class Declared(NamedTuple):
+    """An optional column: its type ("u1", "f4" ...), its unit, what it is, and the number that it has where a file lacks it."""
+
+    kind: str
+    unit: str
+    meaning: str
+    default: float = 0
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Its type as numpy has it."""
+        return np.dtype(self.kind)
+
+
+#: Optional event scalars: name -> column.
+OPTIONAL_SCALARS: dict[str, Declared] = {}
+
+#: Optional columns of collections that are there without them: collection -> field -> column.
+OPTIONAL_COLUMNS: dict[str, dict[str, Declared]] = {}
+
+#: Optional collections: name -> field -> column. Where a file lacks the whole collection, no event has a row in it.
+OPTIONAL_COLLECTIONS: dict[str, dict[str, Declared]] = {
+    "pixel": {
+        "module": Declared("u1", "", "pixel plane"),
+        "col": Declared("u2", "", "column, counted from 0 with x"),
+        "row": Declared("u2", "", "row, counted from 0 with y"),
+        "charge": Declared("f4", "ADC", "charge above the pedestal"),
+        "time": Declared("f4", "ns", "time; an in-time hit has time 0"),
+    }
+}
 
 #: Truth of a simulation; absent in data. NaN means "does not apply".
 TRUTH: dict[str, np.dtype] = {
@@ -123,7 +169,7 @@ def waveform_of(name: str) -> str:
 
 
 def collections_of(present: Iterable[str]) -> tuple[str, ...]:
-    """The nine collections of a tree, each in the tier in which it stands there.
+    """The nine collections of a tree, each in the tier in which it stands there, and the optional ones that it has.
 
     Parameters
     ----------
@@ -133,10 +179,55 @@ def collections_of(present: Iterable[str]) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        In the order of COLLECTIONS; a name of WAVEFORMS where the tree has waveforms and no digits.
+        In the order of COLLECTIONS; a name of WAVEFORMS where the tree has waveforms and no digits. Then those of OPTIONAL_COLLECTIONS.
     """
     names = set(present)
-    return tuple(_standing(name, names) for name in COLLECTIONS)
+    optional = (name for name in OPTIONAL_COLLECTIONS if name in names or f"n{name}" in names)
+    return (*(_standing(name, names) for name in COLLECTIONS), *optional)
+
+
+def mandatory_fields(name: str) -> dict[str, np.dtype]:
+    """Fields that a collection has wherever it is: field -> type."""
+    if name in OPTIONAL_COLLECTIONS:
+        return {field: column.dtype for field, column in OPTIONAL_COLLECTIONS[name].items()}
+    return ALL_COLLECTIONS[name]
+
+
+def fields_of(name: str, present: Iterable[str]) -> dict[str, np.dtype]:
+    """Fields of a collection in a tree.
+
+    Parameters
+    ----------
+    name : str
+        Collection.
+    present : iterable of str
+        Branches of the tree.
+
+    Returns
+    -------
+    dict of str to np.dtype
+        Its mandatory fields, then those of OPTIONAL_COLUMNS that the tree has.
+    """
+    optional = OPTIONAL_COLUMNS.get(name)
+    if not optional:
+        return mandatory_fields(name)
+    names = set(present)
+    return mandatory_fields(name) | {field: column.dtype for field, column in optional.items() if f"{name}_{field}" in names}
+
+
+def scalar_kinds() -> dict[str, np.dtype]:
+    """Every column with one number per event, truth and optional ones too: name -> type."""
+    return SCALARS | TRUTH | {name: column.dtype for name, column in OPTIONAL_SCALARS.items()}
+
+
+def optional_branches() -> dict[str, Declared | None]:
+    """Every branch that version 2 may add to version 1, with its column; None for the counter of an optional collection."""
+    found: dict[str, Declared | None] = dict(OPTIONAL_SCALARS)
+    for name, fields in OPTIONAL_COLLECTIONS.items():
+        found |= {f"n{name}": None} | {f"{name}_{field}": column for field, column in fields.items()}
+    for name, fields in OPTIONAL_COLUMNS.items():
+        found |= {f"{name}_{field}": column for field, column in fields.items()}
+    return found
 
 
 def _standing(name: str, present: set[str]) -> str:
@@ -159,7 +250,7 @@ def branches(collections: Iterable[str] = tuple(COLLECTIONS)) -> list[str]:
     """
     names = list(SCALARS)
     for name in collections:
-        names += [f"n{name}", *(f"{name}_{field}" for field in ALL_COLLECTIONS[name])]
+        names += [f"n{name}", *(f"{name}_{field}" for field in mandatory_fields(name))]
     return names
 
 
@@ -171,7 +262,7 @@ def missing_branches(present: Iterable[str], collections: Iterable[str] | None =
     present : iterable of str
         Branches of the tree.
     collections : iterable of str, optional
-        Collections that are wanted; all nine without it, each in the tier in which it stands.
+        Collections that are wanted; all that `collections_of` finds without it.
 
     Returns
     -------

@@ -10,7 +10,7 @@ import numpy as np
 
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.findings import Collector
-from na64mu.events.schema_v1 import ALL_COLLECTIONS, SCALARS, TRUTH, collections_of
+from na64mu.events.schema_v1 import collections_of, fields_of, scalar_kinds
 from na64mu.typing import AnyArray, IntArray
 
 __all__ = ("sound_batch",)
@@ -36,13 +36,13 @@ def sound_batch(columns: Mapping[str, Any], start: int, found: Collector) -> Raw
         The columns that are sound; it may be incomplete.
     """
     scalars = {}
-    for name, kind in (SCALARS | TRUTH).items():
+    for name, kind in scalar_kinds().items():
         column = _numbers(found, columns, name, kind)
         if column is not None:
             scalars[name] = column
     collections = {}
     for name in collections_of(columns):
-        types = ALL_COLLECTIONS[name]
+        types = fields_of(name, columns)
         counts = _numbers(found, columns, f"n{name}", COUNTER_TYPE)
         offsets = None if counts is None else np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         fields = {}

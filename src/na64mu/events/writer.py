@@ -23,16 +23,21 @@ from na64mu.events.batch import Jagged, RawBatch, concatenate
 from na64mu.events.checksums import NAME as CHECKSUMS
 from na64mu.events.checksums import Checksums, runs_checksum
 from na64mu.events.schema_v1 import (
-    ALL_COLLECTIONS,
     COLLECTIONS,
     OPTIONAL_RUN_FIELDS,
+    OPTIONAL_SCALARS,
     OPTIONAL_TRUTH,
     RUNS,
     SCALARS,
     TREE,
     TRUTH,
     collections_of,
+    fields_of,
+    mandatory_fields,
+    scalar_kinds,
 )
+from na64mu.events.version import COLUMNS as VERSION_COLUMNS
+from na64mu.events.version import version_columns
 
 __all__ = ("LEVEL", "MIN_EVENTS", "RawTreeWriter", "Storage")
 
@@ -49,7 +54,8 @@ class RawTreeWriter:
     """Writes one file in the raw-tree form.
 
     Use as a context manager: `extend` with batches, then `finish` with the bookkeeping. Whatever ends the block
-    before `finish` leaves nothing behind. Checksums of every branch and cluster go with the events (na64mu.events.checksums).
+    before `finish` leaves nothing behind. Checksums of every branch and cluster go with the events (na64mu.events.checksums), and the
+    version of the raw tree with the bookkeeping (na64mu.events.version).
 
     Parameters
     ----------
@@ -74,7 +80,7 @@ class RawTreeWriter:
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._pending: list[RawBatch] = []
         self._scalars: list[str] | None = None
-        self._collections: list[str] = list(COLLECTIONS)
+        self._collections: dict[str, list[str]] = {}
         self._file: Any = None
         self._finished = False
         self._checksums = Checksums()
@@ -107,8 +113,8 @@ class RawTreeWriter:
         Parameters
         ----------
         batch : RawBatch
-            All scalars and collections with the exact types of na64mu.events.schema_v1; truth completely or not at all,
-            and the same in every batch.
+            All scalars and collections with the exact types of na64mu.events.schema_v1; truth completely or not at all, optional
+            parts as there are (na64mu.events.optional.completed adds those that only some batches have), and the same in every batch.
 
         Raises
         ------
@@ -117,15 +123,16 @@ class RawTreeWriter:
         """
         self._check_open()
         check_batch(batch, str(self.path))
-        columns = [name for name in SCALARS | TRUTH if name in batch.scalars]
-        collections = list(collections_of(batch.collections))
+        columns = [name for name in scalar_kinds() if name in batch.scalars]
+        collections = {name: list(_fields(name, batch.collections[name])) for name in collections_of(batch.collections)}
         if self._scalars is None:
             self._create(columns, collections)
         elif columns != self._scalars:
             msg = f"{self.path}: this batch has the scalars {columns}, the batches before it had {self._scalars}"
             raise InputError(msg)
         elif collections != self._collections:
-            msg = f"{self.path}: this batch has the collections {collections}, the batches before it had {self._collections}"
+            own, before = _described(collections), _described(self._collections)
+            msg = f"{self.path}: this batch has the collections {own}, the batches before it had {before}"
             raise InputError(msg)
         self._pending.append(batch)
         self.n_events += len(batch)
@@ -150,7 +157,7 @@ class RawTreeWriter:
         columns = _run_columns(runs, str(self.path))
         with writing(self.path):
             if self._scalars is None:
-                self._create(list(SCALARS), list(COLLECTIONS))
+                self._create(list(SCALARS), {name: list(fields) for name, fields in COLLECTIONS.items()})
             self._flush()
             self._write_runs(columns)
             self._checksums.runs, self._checksums.n_runs = runs_checksum(_complete(runs)), len(runs)
@@ -164,12 +171,12 @@ class RawTreeWriter:
             msg = f"{self.path}: the writer is {'finished' if self._finished else 'not open, use it in a with block'}"
             raise InputError(msg)
 
-    def _create(self, scalars: list[str], collections: list[str]) -> None:
+    def _create(self, scalars: list[str], collections: dict[str, list[str]]) -> None:
         self._scalars, self._collections = scalars, collections
-        kinds = SCALARS | TRUTH
+        kinds = scalar_kinds()
         types: dict[str, Any] = {name: kinds[name] for name in scalars}
-        for name in collections:
-            fields = ALL_COLLECTIONS[name]
+        for name, own in collections.items():
+            fields = fields_of(name, [f"{name}_{field}" for field in own])
             numbers = {field: ak.types.NumpyType(kind.name) for field, kind in fields.items()}
             if self.kind == "ttree":  # uproot adds the counter n<name>
                 types[name] = ak.types.ListType(ak.types.RecordType(list(numbers.values()), list(numbers)))
@@ -189,7 +196,7 @@ class RawTreeWriter:
         columns: dict[str, Any] = dict(batch.scalars)
         for name, collection in batch.collections.items():
             index = ak.index.Index64(collection.offsets)
-            numbers = {field: ak.contents.NumpyArray(collection[field]) for field in ALL_COLLECTIONS[name]}
+            numbers = {field: ak.contents.NumpyArray(collection[field]) for field in self._collections[name]}
             if self.kind == "ttree":
                 record = ak.contents.RecordArray(list(numbers.values()), list(numbers), length=int(collection.offsets[-1]))
                 columns[name] = ak.Array(ak.contents.ListOffsetArray(index, record))
@@ -200,11 +207,11 @@ class RawTreeWriter:
 
     def _write_runs(self, columns: dict[str, Any]) -> None:
         string = ak.types.ListType(ak.types.NumpyType("uint8", parameters={"__array__": "char"}), parameters={"__array__": "string"})
-        types = {name: string if kind is str else kind for name, kind in RUNS.items()}
+        types = {name: string if kind is str else kind for name, kind in (RUNS | VERSION_COLUMNS).items()}
         make = self._file.mktree if self.kind == "ttree" else self._file.mkrntuple
         make("runs", types)
         if len(columns["run"]):
-            self._file["runs"].extend(columns)
+            self._file["runs"].extend(columns | version_columns(len(columns["run"])))
 
 
 def check_batch(batch: RawBatch, where: str) -> None:
@@ -223,19 +230,30 @@ def check_batch(batch: RawBatch, where: str) -> None:
         If a column is missing, unknown, or of the wrong type, shape or length.
     """
     truth = [name for name in TRUTH if name not in OPTIONAL_TRUTH] if any(n in TRUTH for n in batch.scalars) else []
-    _same_names(batch.scalars, [*SCALARS, *truth], [*SCALARS, *TRUTH], f"{where}: scalar")
+    _same_names(batch.scalars, [*SCALARS, *truth], [*SCALARS, *TRUTH, *OPTIONAL_SCALARS], f"{where}: scalar")
     collections = list(collections_of(batch.collections))
     _same_names(batch.collections, collections, collections, f"{where}: collection")
     n = len(batch.scalars["run"])
     for name, column in batch.scalars.items():
-        _check_column(column, (SCALARS | TRUTH)[name], n, f"{where}: scalar {name!r}")
+        _check_column(column, scalar_kinds()[name], n, f"{where}: scalar {name!r}")
     for name in collections:
-        types = ALL_COLLECTIONS[name]
         collection = batch.collections[name]
-        _same_names(collection.fields, list(types), list(types), f"{where}: field of collection {name!r}")
+        types = _fields(name, collection)
+        _same_names(collection.fields, list(mandatory_fields(name)), list(types), f"{where}: field of collection {name!r}")
         _check_offsets(collection, n, f"{where}: collection {name!r}")
         for field, kind in types.items():
             _check_column(collection[field], kind, int(collection.offsets[-1]), f"{where}: field '{name}_{field}'")
+
+
+def _fields(name: str, collection: Jagged) -> dict[str, np.dtype]:
+    """Fields that a collection needs and optional ones that it has, with their types, in the order in which they are written."""
+    return fields_of(name, [f"{name}_{field}" for field in collection.fields])
+
+
+def _described(collections: Mapping[str, list[str]]) -> list[str]:
+    """Collections by name, with the optional columns that they have."""
+    extra = {name: [field for field in fields if field not in mandatory_fields(name)] for name, fields in collections.items()}
+    return [f"{name} with {', '.join(fields)}" if fields else name for name, fields in extra.items()]
 
 
 def _same_names(found: Mapping[str, Any], needed: list[str], allowed: list[str], what: str) -> None:

@@ -13,6 +13,7 @@ from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.fitting import layouts_of
 from na64mu.events.layout import Layout, load_layout
+from na64mu.events.optional import completed, parts_of
 from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.schema_v1 import TRIGGER_BITS
 from na64mu.events.writer import RawTreeWriter, Storage
@@ -81,12 +82,13 @@ def skim(
         if own is not None:
             need_own_numbers(own, count_entries(path, layout=own), path)
     _no_duplicates(layouts)
+    parts = set().union(*(parts_of(read_batch(path, 0, 0, layout=own)) for path, own in layouts.items()))
     with RawTreeWriter(output, kind) as writer:
         for path, layout_of_file in layouts.items():
             rows += [row for row in read_runs(path, layout=layout_of_file) if row not in rows]  # of one run in two files
             entries, before = count_entries(path, layout=layout_of_file), n_read
             for start in range(0, entries, chunksize):
-                batch = read_batch(path, start, min(start + chunksize, entries), layout=layout_of_file)
+                batch = completed(read_batch(path, start, min(start + chunksize, entries), layout=layout_of_file), parts)
                 if layout_of_file is not None and not layout_of_file.is_numbered:
                     batch.scalars["event"] += np.uint64(before)  # entries of several files go on counting
                 n_read += len(batch)

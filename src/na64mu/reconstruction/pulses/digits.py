@@ -12,7 +12,7 @@ import numpy as np
 
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.events.schema_v1 import COLLECTIONS, SAMPLES, WAVEFORMS, waveform_of
+from na64mu.events.schema_v1 import COLLECTIONS, OPTIONAL_COLLECTIONS, SAMPLES, WAVEFORMS, waveform_of
 from na64mu.reconstruction.pulses.finding import find_pulses
 from na64mu.reconstruction.pulses.model import Digitizer, Pulses
 from na64mu.typing import FloatArray
@@ -142,4 +142,4 @@ def with_digits(batch: RawBatch, detector: DetectorLike) -> RawBatch:
         time = constrained_time(own["time"] - clock[own.event_index], error, _sigma_t(own, detector, name))
         digits[name] = Jagged(own.offsets, own.fields | {"time": time.astype(np.float32)})
     collections = {name: c for name, c in batch.collections.items() if name not in WAVEFORMS} | digits
-    return RawBatch(batch.scalars, {name: collections[name] for name in COLLECTIONS if name in collections})
+    return RawBatch(batch.scalars, {name: collections[name] for name in (*COLLECTIONS, *OPTIONAL_COLLECTIONS) if name in collections})
