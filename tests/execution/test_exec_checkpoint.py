@@ -112,10 +112,10 @@ def test_kept_chunks_of_anything_else_are_refused(fake: FakeReconstruction, tmp_
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
         sentence = "other input files, or files with other content"
     elif what == "code":
-        monkeypatch.setattr("na64mu.execution.run.source_hash", lambda: "another")
+        monkeypatch.setattr("na64mu.execution.plan.source_hash", lambda: "another")
         sentence = "another version of the code"
     elif what == "packages":
-        monkeypatch.setattr("na64mu.execution.run.package_versions", lambda: {"numpy": "1.0"})
+        monkeypatch.setattr("na64mu.execution.plan.package_versions", lambda: {"numpy": "1.0"})
         sentence = "other versions of numpy"
     else:
         files = [path, write_file(tmp_path / "more.root", 10, first=390, run=2)]
