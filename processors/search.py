@@ -40,6 +40,14 @@ Windows = Mapping[str, dict[str, tuple[float, float]]]
 class SearchProcessor(ProcessorABC):
     """Select events with one working point and fill everything the analysis looks at.
 
+    `na64mu.run` gives it the events as flat buffers (`process_batch`), or event summaries (`analyse`). `process` is the same chain from
+    coffea's NanoEvents, so it gives the same numbers under coffea's own Runner:
+
+    >>> from coffea.processor import IterativeExecutor, Runner
+    >>> from na64mu.events.schema import RawTreeSchema
+    >>> fileset = {"physics": {"files": {"physics_1.root": "events"}, "metadata": {"detector": "na64mu-2022"}}}
+    >>> Runner(IterativeExecutor(), schema=RawTreeSchema)(fileset, processor)["datasets"]["physics"]["cutflow"]  # doctest: +SKIP
+
     Parameters
     ----------
     detectors : mapping of str to Detector

@@ -17,7 +17,7 @@ from search_examples import FakeReconstruction, hide, plant, write_file
 
 import na64mu
 from na64mu import RunOptions
-from na64mu.errors import ArgumentError, BlindedError, CheckpointError, ProcessorError, WorkerError
+from na64mu.errors import ArgumentError, BlindedError, CheckpointError, InputError, ProcessorError, WorkerError
 from na64mu.events.batch import RawBatch, as_batch
 from na64mu.events.schema_v1 import TRUTH
 from na64mu.events.writer import RawTreeWriter
@@ -70,7 +70,7 @@ class Hits(ProcessorABC):
                 "events": ak.to_list(events.event),
                 "buffers": sorted({e for b in ak.to_buffers(events)[2].values() if b.dtype == np.uint64 for e in b.tolist()}),
                 "mm": int(ak.sum(ak.num(events.mm))),
-                "late": int(ak.sum(ak.num(events.ecal[events.ecal.time > 5.0]))),
+                "late": int(ak.sum(ak.num(events.ecal[events.ecal.time > 2.0]))),
             }
         }
 
@@ -130,7 +130,7 @@ def test_a_coffea_processor_is_given_raw_events(tmp_path, repository):
     by_hand = [na64mu.open_events(file)[:200] for file in files]
     assert [v[name]["mm"] for name, v in result.values.items()] == [int(ak.sum(ak.num(events.mm))) for events in by_hand]
     assert [v[name]["late"] for name, v in result.values.items()] == [
-        int(ak.sum(ak.num(events.ecal[events.ecal.time > 5.0]))) for events in by_hand
+        int(ak.sum(ak.num(events.ecal[events.ecal.time > 2.0]))) for events in by_hand
     ]
     assert result.value["all"] == sum(v[name]["n"] for name, v in result.values.items())  # of `postprocess`
     assert "all" not in result.values
@@ -227,6 +227,14 @@ def test_nothing_but_the_box_is_no_call(fake: FakeReconstruction, tmp_path):
     result = na64mu.run(write_file(tmp_path / "beam.root", 10), spectrum, options=QUIET)
     assert (result.value, result.values, result.exposure.n_mot()) == (None, {}, 1000)
     assert "-" in repr(result)
+
+
+def test_its_result_is_none_of_the_search(fake: FakeReconstruction, tmp_path):
+    result = na64mu.run(write_file(tmp_path / "beam.root", 40), lambda s: 1.5, options=QUIET)
+    assert "<lambda>" in repr(result)
+    assert "1.5" in repr(result)
+    with pytest.raises(InputError, match=r"^result: this is that of a processor of your own; a RunResult of the search"):
+        na64mu.RunResult.read(result)
 
 
 # --- executors and resume -------------------------------------------------------------------------------------------------------

@@ -231,6 +231,9 @@ class RunResult(Shown):
         import uhi.io.json
 
         if any(hasattr(folder, name) for name in ("exposure", "histogram", "working_point")):
+            if isinstance(getattr(folder, "provenance", None), Provenance) and not hasattr(folder, "cutflows"):
+                msg = "result: this is that of a processor of your own; a RunResult of the search, or its output folder, is wanted"
+                raise InputError(msg)
             result: RunResult = folder
             return result
         path = Path(file_name(folder, "result", InputError, "a RunResult, or its output folder, is wanted"))
