@@ -175,7 +175,7 @@ def test_a_process_that_is_killed_goes_on(tmp_path, repository):
     if not sample:
         pytest.skip("data/sample has no files")
     script = (
-        "import os, signal, sys, na64mu.execution.batches as w, na64mu.execution.run as r; w.LARGEST_WAVE = 1; "
+        "import os, signal, sys, na64mu.execution.batches as w, na64mu.execution.plan as r; w.LARGEST_WAVE = 1; "
         "r.source_hash = lambda: 'these sources'; from na64mu.cli import main; "  # an edit meanwhile is another test
     )
     # it is killed by itself when its second wave is kept: a clock would kill it before the first or after the last one on another machine
