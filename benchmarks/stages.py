@@ -20,7 +20,7 @@ from rich.table import Table
 
 from na64mu.events import reader
 from na64mu.events.checksums import Checksums
-from na64mu.execution import run
+from na64mu.execution import plan, run
 from na64mu.inputs.raw_chunks import RawRunner
 from na64mu.processors.search import SearchProcessor
 from na64mu.reconstruction import summary
@@ -28,7 +28,7 @@ from na64mu.tracking import tracks
 
 #: Owner of a function, its name, the name of the stage, and how far it is indented.
 STAGES: tuple[tuple[Any, str, str, int], ...] = (
-    (run, "inspect_files", "inspection of the files", 0),
+    (plan, "inspect_files", "inspection of the files", 0),
     (run, "process_fileset", "chunks", 0),
     (RawRunner, "__call__", "a chunk, with the garbage freed", 1),
     (RawRunner, "_read", "opening and reading", 2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from na64mu.processors.base import Processor
 from na64mu.processors.search import SearchProcessor
 
-__all__ = ("SearchProcessor",)
+__all__ = ("Processor", "SearchProcessor")

@@ -40,6 +40,14 @@ Windows = Mapping[str, dict[str, tuple[float, float]]]
 class SearchProcessor(ProcessorABC):
     """Select events with one working point and fill everything the analysis looks at.
 
+    `na64mu.run` gives it the events as flat buffers (`process_batch`), or event summaries (`analyse`). `process` is the same chain from
+    coffea's NanoEvents, so it gives the same numbers under coffea's own Runner:
+
+    >>> from coffea.processor import IterativeExecutor, Runner
+    >>> from na64mu.events.schema import RawTreeSchema
+    >>> fileset = {"physics": {"files": {"physics_1.root": "events"}, "metadata": {"detector": "na64mu-2022"}}}
+    >>> Runner(IterativeExecutor(), schema=RawTreeSchema)(fileset, processor)["datasets"]["physics"]["cutflow"]  # doctest: +SKIP
+
     Parameters
     ----------
     detectors : mapping of str to Detector
@@ -49,7 +57,7 @@ class SearchProcessor(ProcessorABC):
     working_point : WorkingPoint
         The selection.
     excluded : mapping of str to Excluded, optional
-        File -> entries that stand twice and are left out.
+        File -> entries that occur twice and are left out.
     unblinded : bool
         Whether the box of data is open (`na64mu unblind`).
     """
@@ -98,14 +106,14 @@ class SearchProcessor(ProcessorABC):
         batch : RawBatch
             Raw events.
         where : mapping
-            As of `analyse`.
+            Chunk metadata (dataset, filename, detector, entrystart).
         clock : Clock
             Goes on counting.
 
         Returns
         -------
         dict
-            As of `process`.
+            Result of one chunk, as in `process`.
         """
         with clock("reconstruct"):
             summary = reconstruction.reconstruct(batch, self.detectors[where["detector"]])
@@ -126,7 +134,7 @@ class SearchProcessor(ProcessorABC):
         Returns
         -------
         dict
-            As of `process`.
+            Result of one chunk, as in `process`.
         """
         dataset, tag = where["dataset"], where["detector"]
         if where["filename"] in self.excluded:

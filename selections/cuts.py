@@ -32,6 +32,7 @@ __all__ = (
     "Thresholds",
     "TrackNumbers",
     "TriggerBits",
+    "digest_of_sources",
     "in_box",
     "in_region",
     "mip_everywhere",
@@ -344,9 +345,25 @@ def source_digest(definition: CutDefinition) -> str:
     str
         Hexadecimal; of the byte code where there is no source.
     """
+    return digest_of_sources(definition.function, definition.thresholds)
+
+
+def digest_of_sources(*items: Any) -> str:
+    """SHA-256 of the source of functions and classes, and of the functions, classes and numbers of the same module they name.
+
+    Parameters
+    ----------
+    *items : callable or type
+        Functions and classes.
+
+    Returns
+    -------
+    str
+        Hexadecimal; of the byte code where there is no source.
+    """
     digest = hashlib.sha256()
     seen: set[int] = set()
-    waiting: list[Any] = [definition.function, definition.thresholds]
+    waiting: list[Any] = list(items)
     while waiting:
         item = waiting.pop(0)
         if id(item) in seen:

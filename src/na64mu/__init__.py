@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from na64mu.events.nanoevents import open_events as open_events
     from na64mu.events.reader import read_runs as read_runs
     from na64mu.execution import run_search as run_search
+    from na64mu.execution.options import RunOptions as RunOptions
+    from na64mu.execution.run import run as run
     from na64mu.reconstruction.event_summary import EventSummary as EventSummary
     from na64mu.reconstruction.spectrometers import spectrometer_tracks as spectrometer_tracks
     from na64mu.reconstruction.summary import reconstruct as reconstruct
@@ -28,6 +30,7 @@ __version__ = "0.2.0"
 #: Name -> module that has it.
 _PLACES = {
     "EventSummary": "na64mu.reconstruction.event_summary",
+    "RunOptions": "na64mu.execution.options",
     "RunResult": "na64mu.results.run",
     "display_event": "na64mu.report.display",
     "estimate_backgrounds": "na64mu.analysis.backgrounds",
@@ -39,6 +42,7 @@ _PLACES = {
     "produce": "na64mu.simulation.produce",
     "read_runs": "na64mu.events.reader",
     "reconstruct": "na64mu.reconstruction.summary",
+    "run": "na64mu.execution.run",
     "run_search": "na64mu.execution",
     "sample_files": "na64mu.data",
     "spectrometer_tracks": "na64mu.reconstruction.spectrometers",

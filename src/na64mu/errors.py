@@ -21,6 +21,7 @@ __all__ = (
     "LayoutError",
     "Na64muError",
     "OutputError",
+    "ProcessorError",
     "SelectionError",
     "StatisticsError",
     "WorkerError",
@@ -83,6 +84,10 @@ class LayoutError(Na64muError):
 
 class OutputError(Na64muError):
     """A file or folder cannot be written."""
+
+
+class ProcessorError(Na64muError):
+    """A processor of the user's own cannot be run, failed, or returned what cannot be added up."""
 
 
 class SelectionError(Na64muError):

@@ -42,9 +42,6 @@ ROWS: dict[str, tuple[Any, ...] | Callable[..., object]] = {
     "events.findings.Finding": lambda f, **c: f(**c, code="code", branch="", message=""),
     "events.findings.Collector.add": (U, "code", "branch", "message"),
     "events.writer.RawTreeWriter": ("nowhere.root",),
-    "execution.executors.open_executor": lambda f, **c: f(**c, workers=1, scheduler=None).__enter__(),
-    "execution.job.Job": (),
-    "execution.run.run_search": (U,),
     "execution.skim.skim": (U, U),
     "paper.comparison.Compared": lambda f, **c: f(U, 1.0, 0.0, U, **c),
     "physics.annihilation.Model": (0.05, 0.15, 1e-4, 0.05),
@@ -82,8 +79,6 @@ ROWS: dict[str, tuple[Any, ...] | Callable[..., object]] = {
     "tracking.source.kernel_source": (U,),
 }
 CHOICES = public_choices()
-#: What the message calls a parameter.
-CALLED = {("open_executor", "name"): "executor"}
 
 
 def key(choice: Choice) -> str:
@@ -109,6 +104,6 @@ def test_a_wrong_value_is_refused_before_anything_is_computed(choice, wrong):
         function = getattr(function, part)
     row = ROWS[key(choice)]
     call = partial(row, function) if callable(row) else partial(function, *row)
-    name = CALLED.get((choice.function, choice.parameter), choice.parameter)
+    name = choice.parameter
     with pytest.raises(Na64muError, match=rf"^there is no {name} '?{wrong}'?: known are \w"):
         call(**{choice.parameter: wrong})

@@ -112,10 +112,10 @@ def test_kept_chunks_of_anything_else_are_refused(fake: FakeReconstruction, tmp_
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
         sentence = "other input files, or files with other content"
     elif what == "code":
-        monkeypatch.setattr("na64mu.execution.run.source_hash", lambda: "another")
+        monkeypatch.setattr("na64mu.execution.plan.source_hash", lambda: "another")
         sentence = "another version of the code"
     elif what == "packages":
-        monkeypatch.setattr("na64mu.execution.run.package_versions", lambda: {"numpy": "1.0"})
+        monkeypatch.setattr("na64mu.execution.plan.package_versions", lambda: {"numpy": "1.0"})
         sentence = "other versions of numpy"
     else:
         files = [path, write_file(tmp_path / "more.root", 10, first=390, run=2)]
@@ -175,7 +175,7 @@ def test_a_process_that_is_killed_goes_on(tmp_path, repository):
     if not sample:
         pytest.skip("data/sample has no files")
     script = (
-        "import os, signal, sys, na64mu.execution.batches as w, na64mu.execution.run as r; w.LARGEST_WAVE = 1; "
+        "import os, signal, sys, na64mu.execution.batches as w, na64mu.execution.plan as r; w.LARGEST_WAVE = 1; "
         "r.source_hash = lambda: 'these sources'; from na64mu.cli import main; "  # an edit meanwhile is another test
     )
     # it is killed by itself when its second wave is kept: a clock would kill it before the first or after the last one on another machine

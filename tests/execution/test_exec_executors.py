@@ -12,7 +12,7 @@ import pytest
 import na64mu
 from na64mu.errors import WorkerError
 from na64mu.execution import run_search
-from na64mu.execution.executors import check_workers, default_workers, n_parallel, open_executor, quiet_coffea
+from na64mu.execution.executors import EXECUTORS, check_workers, default_workers, n_parallel, open_executor, quiet_coffea
 from na64mu.results.run import RunResult
 
 
@@ -71,7 +71,7 @@ HERE = f"{na64mu.__version__} (sources_here)"
 @pytest.fixture
 def sources(monkeypatch: pytest.MonkeyPatch) -> None:
     """The code has one hash, whoever edits it meanwhile."""
-    for place in ("analysis.provenance", "execution.executors"):
+    for place in ("results.provenance", "execution.executors"):
         monkeypatch.setattr(f"na64mu.{place}.source_hash", lambda: "sources_here")
 
 
@@ -149,3 +149,12 @@ def test_coffeas_bars_go_to_stderr_or_nowhere_and_the_console_is_given_back(monk
     assert stdout.getvalue() == ""
     assert ("a bar" in stderr.getvalue()) == show
     assert (coffea_console.stderr, coffea_console.quiet) == before
+
+
+def test_the_command_line_offers_the_executors_of_the_registry():
+    import importlib
+
+    for verb in ("run", "unblind"):
+        command = importlib.import_module(f"na64mu.cli.{verb}").command
+        (option,) = (p for p in command.params if p.name == "executor")
+        assert list(option.type.choices) == list(EXECUTORS) == ["iterative", "futures", "dask"]

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from na64mu.cli.say import note, table_console
+from na64mu.execution.executors import EXECUTORS
 
 __all__ = ("command",)
 
@@ -25,7 +26,7 @@ __all__ = ("command",)
 @click.option("--layout", metavar="NAME|FILE", help="Layout that maps a foreign tree onto the raw tree.")
 @click.option(
     "--executor",
-    type=click.Choice(["iterative", "futures", "dask"]),
+    type=click.Choice(list(EXECUTORS)),
     default="iterative",
     show_default=True,
     help="Where the chunks are processed.",
@@ -52,7 +53,7 @@ def command(files: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **
     from na64mu.report import render_terminal, write_figures, write_html
     from na64mu.results.run import FILES
 
-    if options["scheduler"] is not None and options["executor"] != "dask":
+    if options["scheduler"] is not None and options["executor"] in ("iterative", "futures"):
         msg = "--scheduler needs --executor dask"
         raise click.UsageError(msg)
     options["calibration"] = options["calibration"] or None

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from na64mu.cli.say import note
+from na64mu.execution.executors import EXECUTORS
 
 __all__ = ("command",)
 
@@ -29,9 +30,7 @@ __all__ = ("command",)
 @click.option("--calibration", multiple=True, metavar="FILE", help="The same as in the blind run.")
 @click.option("--accept-calibration", is_flag=True, help="The same as in the blind run.")
 @click.option("--layout", metavar="NAME|FILE", help="The same as in the blind run.")
-@click.option(
-    "--executor", type=click.Choice(["iterative", "futures", "dask"]), default="iterative", show_default=True, help="Where it is processed."
-)
+@click.option("--executor", type=click.Choice(list(EXECUTORS)), default="iterative", show_default=True, help="Where it is processed.")
 @click.option("--workers", type=click.IntRange(min=1), help="Local processes of futures and dask.")
 @click.option("--scheduler", metavar="ADDRESS", help="Running Dask scheduler.")
 def command(folder: Path, frozen: str, reason: str, output: Path, **options: Any) -> None:

@@ -79,7 +79,7 @@ def check_files(
     layout: Layout | str | Path | None = None,
     trees: Mapping[str, str] | None = None,
 ) -> list[CheckReport]:
-    """Check several files, and that no (run, event) stands in two of them.
+    """Check several files, and that no (run, event) is in two of them.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class _Scan:
     unknown: tuple[str, ...] = ()
     key_chunks: list[AnyArray] = field(default_factory=list)
     pairs: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)  # (run, config) -> (first entry, events)
-    muons: Counter[tuple[int, int]] = field(default_factory=Counter)  # (run, config) -> muons its events stand for
+    muons: Counter[tuple[int, int]] = field(default_factory=Counter)  # (run, config) -> muons that its events represent
     keys: AnyArray = field(default_factory=lambda: np.empty(0, KEY))
     report: CheckReport = field(default_factory=lambda: CheckReport("", 0, (), (), ()))
 
@@ -141,7 +141,7 @@ class _Scan:
 
 
 def _is_numbered(layout: Layout | None) -> bool:
-    """Whether the events of a file have numbers of their own, which can stand in another file too."""
+    """Whether the events of a file have numbers of their own, which can be in another file too."""
     return layout is None or layout.is_numbered
 
 
@@ -337,9 +337,9 @@ def _check_channels(scan: _Scan, batch: RawBatch, start: int) -> None:
 
 
 def _muons(trigger: AnyArray, prescale: int) -> int:
-    """Muons that met S0*S1*!V1 which the written events stand for, at least.
+    """Lower limit on the muons that met S0*S1*!V1, as represented by the written events.
 
-    A calibration trigger that was written alone stands for `prescale` muons (the last one perhaps for fewer), one that
+    A calibration trigger that was written alone represents `prescale` muons (the last one perhaps for fewer), one that
     met another condition too for itself.
     """
     calibration, physics, random = ((trigger >> bit) & 1 == 1 for bit in TRIGGER_BITS.values())
@@ -353,7 +353,7 @@ def _event_of(collection: Jagged, rows: IntArray) -> IntArray:
 
 
 def _check_keys(scan: _Scan, layout: Layout | None) -> None:
-    """Find (run, event) that stand twice in the file."""
+    """Find (run, event) that occur twice in the file."""
     if not scan.key_chunks:
         return
     keys = np.concatenate(scan.key_chunks)
@@ -370,7 +370,7 @@ def _check_keys(scan: _Scan, layout: Layout | None) -> None:
 
 
 def _duplicates_across(files: list[AnyArray]) -> dict[int, dict[int, tuple[int, int, int, int]]]:
-    """File -> earlier file -> (first entry, number, run, event) of events that stand in both."""
+    """File -> earlier file -> (first entry, number, run, event) of events that are in both."""
     if len(files) < 2:
         return {}
     keys, owner = np.concatenate(files), np.repeat(np.arange(len(files)), [len(k) for k in files])

@@ -154,13 +154,15 @@ def read_events(events: Any) -> RawBatch:
         raise InputError(str(error).removeprefix(f"{where['filename']}: ")) from error
 
 
-def to_events(batch: RawBatch) -> Any:
+def to_events(batch: RawBatch, metadata: dict[str, Any] | None = None) -> Any:
     """A batch as an awkward array with the behaviours of the raw tree.
 
     Parameters
     ----------
     batch : RawBatch
         Raw events.
+    metadata : dict, optional
+        What `events.metadata` shall be.
 
     Returns
     -------
@@ -179,6 +181,6 @@ def to_events(batch: RawBatch) -> Any:
         rows = int(collection.offsets[-1])
         record = ak.contents.RecordArray(columns, list(collection.fields), rows, parameters={"__record__": record_name(name)})
         contents[name] = ak.contents.ListOffsetArray(ak.index.Index64(collection.offsets), record)
-    event = {"__record__": "RawEvent", "metadata": {}}
+    event = {"__record__": "RawEvent", "metadata": metadata or {}}
     layout = ak.contents.RecordArray(list(contents.values()), list(contents), len(batch), parameters=event)
     return ak.Array(layout, behavior=behavior)

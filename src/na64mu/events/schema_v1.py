@@ -169,7 +169,7 @@ def waveform_of(name: str) -> str:
 
 
 def collections_of(present: Iterable[str]) -> tuple[str, ...]:
-    """The nine collections of a tree, each in the tier in which it stands there, and the optional ones that it has.
+    """The nine collections of a tree, each in the tier in which it is stored there, and the optional ones that it has.
 
     Parameters
     ----------
@@ -279,7 +279,7 @@ def missing_branches(present: Iterable[str], collections: Iterable[str] | None =
 
 
 def twice(present: Iterable[str]) -> str:
-    """One sentence about a collection that stands in a tree as digits and as waveforms; empty if none does."""
+    """One sentence about a collection that is in a tree both as digits and as waveforms; empty if there is none."""
     names = set(present)
     for name in COLLECTIONS:
         if waveform_of(name) and {f"n{name}", f"n{waveform_of(name)}"} <= names:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, MutableSet, Sequence
 from typing import Any
 
 from na64mu.errors import WorkerError
@@ -16,7 +16,7 @@ from na64mu.execution.checkpoint import Checkpoint
 from na64mu.execution.progress import stage
 from na64mu.inputs.chunk import Chunk, ChunkKey, key_of_chunk
 
-__all__ = ("sum_in_order", "with_retries")
+__all__ = ("added", "sum_in_order", "with_retries")
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ def sum_in_order(
     with stage("run", n_events, "events", done=sum(_length(c) for c in chunks[:at]), show=show) as shown:
         while at < len(chunks):
             wave, begin = chunks[at : at + size], time.perf_counter()
-            total = _added(wave, run(wave), total, gone_keys)
+            total = _wave_added(wave, run(wave), total, gone_keys)
             at += len(wave)
             if checkpoint is not None:
                 checkpoint.save(at, total, gone_keys)
@@ -120,22 +120,38 @@ def sum_in_order(
     return total, [c for c in chunks if key_of_chunk(c) in keys]
 
 
-def _added(wave: Sequence[Any], found: Mapping[ChunkKey, dict[str, Any]], total: dict[str, Any], gone: list[ChunkKey]) -> dict[str, Any]:
+def _wave_added(
+    wave: Sequence[Any], found: Mapping[ChunkKey, dict[str, Any]], total: dict[str, Any], gone: list[ChunkKey]
+) -> dict[str, Any]:
     """Return the sum with the results of a wave added; chunks without a result are put into `gone`."""
     for chunk in wave:
         out = found.get(key_of_chunk(chunk))
         if out is None:
             gone.append(key_of_chunk(chunk))
         else:
-            total = _sum(total, out) if total else out
+            total = added(total, out) if total else out
     return total
 
 
-def _sum(total: Any, more: Any) -> Any:
-    """Add the second result to the first in place: the sums of coffea's `accumulate`, without visiting every key of the first."""
+def added(total: Any, more: Any) -> Any:
+    """Add the second result to the first in place: the sums of coffea's `accumulate`, without visiting every key of the first.
+
+    Parameters
+    ----------
+    total, more : Any
+        Dictionaries, sets, or what can be added.
+
+    Returns
+    -------
+    Any
+        Their sum.
+    """
     if isinstance(total, MutableMapping):
         for key, value in more.items():
-            total[key] = _sum(total[key], value) if key in total else value
+            total[key] = added(total[key], value) if key in total else value
+        return total
+    if isinstance(total, MutableSet):
+        total |= more
         return total
     total += more
     return total
@@ -156,7 +172,7 @@ def _lost_again(
     still_gone: list[ChunkKey] = []
     for at in range(0, len(again), size):
         wave = again[at : at + size]
-        total = _added(wave, run_wave(wave), total, still_gone)
+        total = _wave_added(wave, run_wave(wave), total, still_gone)
     n_lost = len(total["lost"]) + len(still_gone)
     log.warning(
         "%d chunks were lost before the interruption and were tried again: %d could be read now, %d stay lost",

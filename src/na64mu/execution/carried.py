@@ -1,4 +1,4 @@
-"""Sends the cuts that a user registered to the workers: the processor is sent with them, by value, so a worker needs no file of the user.
+"""Sends the cuts and processors of a user to the workers by value, so a worker needs no file of the user.
 
 The bytes are made by the driver of a run and go to its own workers, as coffea and dask send functions; they are never written or read as a file.
 """
@@ -9,17 +9,23 @@ import hashlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from uuid import uuid4
 
 import cloudpickle  # type: ignore[import-untyped]  # comes without types
 
 from na64mu.errors import WorkerError
-from na64mu.selections.cuts import user_cuts
+from na64mu.processors.base import name_of
+from na64mu.selections.cuts import digest_of_sources, user_cuts
 
-__all__ = ("Carried", "carried", "must_arrive")
+__all__ = ("Carried", "carried", "digest_of_own", "must_arrive", "sources_of")
+
+#: Packages that every worker has: what is defined in them travels by its name.
+INSTALLED = {"na64mu", "coffea", "awkward", "numpy", "hist", "builtins", *sys.stdlib_module_names} - {"__main__"}
 
 ADVICE = "define it in a file of its own and give that with --user (user= in Python), or use the iterative executor"
 
@@ -36,11 +42,19 @@ class Carried:
     content : bytes
         From cloudpickle.
     names : tuple of str
-        Cuts of the user in it.
+        Cuts of the user in it, or the name of the user's processor.
+    kind : str
+        What these are.
     """
 
     content: bytes
     names: tuple[str, ...]
+    kind: str = "cut"
+
+    @property
+    def what(self) -> str:
+        """What of the user travels, for messages."""
+        return f"the {self.kind} {', '.join(self.names)}"
 
     def unpacked(self) -> Any:
         """The processor."""
@@ -61,7 +75,7 @@ class Carried:
         return result
 
 
-def carried(processor: Any, cuts: Iterable[str]) -> Any:
+def carried(processor: Any, cuts: Iterable[str], own: Any = None) -> Any:
     """A processor in the form in which it reaches a worker.
 
     Parameters
@@ -70,28 +84,83 @@ def carried(processor: Any, cuts: Iterable[str]) -> Any:
         The processor.
     cuts : iterable of str
         Names of the cuts that it uses.
+    own : Any, optional
+        The processor of the user's own that it calls.
 
     Returns
     -------
     Any
-        The processor itself where all its cuts are those of the package, else a `Carried`.
+        The processor itself where all of it is of the package, else a `Carried`.
 
     Raises
     ------
     WorkerError
-        If a cut of the user cannot be sent.
+        If a cut or the processor of the user cannot be sent.
     """
     definitions = user_cuts(cuts)
-    if not definitions:
+    if own is None and not definitions:
         return processor
-    names = tuple(definitions)
+    travelling = Carried(b"", tuple(definitions)) if own is None else Carried(b"", (name_of(own),), "processor")
     objects = [o for definition in definitions.values() for o in (definition.function, definition.thresholds)]
     try:
-        with _by_value(_modules_of(objects)):
-            return Carried(cloudpickle.dumps(processor), names)
+        with _by_value(_modules_of([*objects, *sources_of(own)])):
+            return replace(travelling, content=cloudpickle.dumps(processor))
     except Exception as error:
-        msg = f"the cut {', '.join(names)} cannot be sent to workers ({type(error).__name__}: {error}): {ADVICE}"
+        msg = f"{travelling.what} cannot be sent to workers ({type(error).__name__}: {error}): {ADVICE}"
         raise WorkerError(msg) from error
+
+
+def sources_of(own: Any) -> list[Any]:
+    """Functions and classes of the user that a processor is made of; those of packages that every worker has are left out.
+
+    Parameters
+    ----------
+    own : Any
+        A function, a bound method, a `functools.partial`, or an instance of a class; None for nothing.
+
+    Returns
+    -------
+    list of function or type
+        First the function, or the class and those that it is derived from.
+    """
+    while isinstance(own, partial):
+        own = own.func
+    own = getattr(own, "__self__", own)
+    found = [own] if hasattr(own, "__code__") else list(type(own).__mro__)
+    return [each for each in found if str(each.__module__).split(".", maxsplit=1)[0] not in INSTALLED]
+
+
+def digest_of_own(own: Any) -> str:
+    """SHA-256 of the source of a processor of the user's own and of its state: attributes, values bound to it, and defaults.
+
+    Parameters
+    ----------
+    own : Any
+        The processor.
+
+    Returns
+    -------
+    str
+        Hexadecimal; another one each time for a state that cannot be written down, which is never known to be the same.
+    """
+    sources = sources_of(own)
+    members = [m for each in sources if isinstance(each, type) for m in vars(each).values() if hasattr(m, "__code__")]
+    try:
+        with _by_value(_modules_of(sources)):
+            state = cloudpickle.dumps(_state_of(own))
+    except Exception:  # noqa: BLE001  # whatever an object raises that is not made to be sent
+        state = uuid4().bytes
+    return hashlib.sha256(digest_of_sources(*sources, *members).encode() + state).hexdigest()
+
+
+def _state_of(own: Any) -> Any:
+    if isinstance(own, partial):
+        return [_state_of(own.func), own.args, own.keywords]
+    if hasattr(own, "__self__"):
+        return [own.__name__, _state_of(own.__self__)]
+    if hasattr(own, "__code__"):
+        return [own.__defaults__, own.__kwdefaults__, [cell.cell_contents for cell in own.__closure__ or ()]]
+    return dict(getattr(own, "__dict__", {}))
 
 
 def _modules_of(objects: Iterable[Any]) -> list[ModuleType]:
@@ -144,11 +213,11 @@ def must_arrive(processor: Any, executor: Any) -> None:
     if not isinstance(processor, Carried):
         return
     client, pool = getattr(executor, "client", None), getattr(executor, "pool", None)
-    if client is not None:
+    if client is not None and hasattr(client, "run"):
         answers = list(client.run(_trial, processor).values())
     else:
-        answers = [] if pool is None else [pool.submit(_trial, processor).result()]
+        answers = [] if pool is None or isinstance(pool, type) else [pool.submit(_trial, processor).result()]
     problem = next((answer for answer in answers if answer), "")
     if problem:
-        msg = f"the cut {', '.join(processor.names)} does not work on a worker ({problem}): {ADVICE}"
+        msg = f"{processor.what} does not work on a worker ({problem}): {ADVICE}"
         raise WorkerError(msg)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from na64mu.errors import CheckpointError, OutputError, writing
+from na64mu.execution.kept_values import decoded_value, encoded_value
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.losses import Loss
 from na64mu.results.run import Counts, Timing
@@ -30,7 +31,7 @@ FORMAT_VERSION = 1
 PARTS = {
     "code": "another version of the code",
     "packages": "other versions of numpy, awkward, uproot or another package",
-    "configuration": "another selection, calibration, detector description or layout",
+    "configuration": "another selection, calibration, detector description, layout or processor",
     "inputs": "other input files, or files with other content",
     "chunks": "another chunk size or other options that cut the files into chunks",
 }
@@ -149,7 +150,7 @@ def encoded(total: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     total : mapping
-        "datasets", "events", "timing" and "lost" as the search processor returns them; each may be missing.
+        "datasets", "events", "timing" and "lost" as the search processor, or a processor of the user's own, returns them; each may be missing.
 
     Returns
     -------
@@ -159,12 +160,7 @@ def encoded(total: Mapping[str, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {"lost": [loss.to_dict() for loss in total.get("lost", [])]}
     if "datasets" in total:
         content["datasets"] = {
-            name: {
-                "cutflow": filled["cutflow"].to_dict(),
-                "histograms": dict(filled["histograms"]),
-                "outside": filled["outside"],
-                "regions": {region: asdict(counts) for region, counts in filled["regions"].items()},
-            }
+            name: _encoded_search(filled) if "cutflow" in filled else {key: encoded_value(value) for key, value in filled.items()}
             for name, filled in total["datasets"].items()
         }
         content["events"] = [[*key, n] for key, n in total["events"].items()]
@@ -183,21 +179,34 @@ def decoded(content: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        Result of the search processor.
+        Result of the processor.
     """
-    import hist
-
     total: dict[str, Any] = {"lost": [Loss(**loss) for loss in content["lost"]]}
     if "datasets" in content:
         total["datasets"] = {
-            name: {
-                "cutflow": CutFlow.from_dict(filled["cutflow"]),
-                "histograms": {key: hist.Hist(histogram) for key, histogram in filled["histograms"].items()},
-                "outside": {key: int(n) for key, n in filled["outside"].items()},
-                "regions": {region: Counts(**counts) for region, counts in filled["regions"].items()},
-            }
+            name: _decoded_search(filled) if "cutflow" in filled else {key: decoded_value(value) for key, value in filled.items()}
             for name, filled in content["datasets"].items()
         }
         total["events"] = {(str(d), str(f), int(run), int(config)): int(n) for d, f, run, config, n in content["events"]}
         total["timing"] = Timing(**content["timing"])
     return total
+
+
+def _encoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "cutflow": filled["cutflow"].to_dict(),
+        "histograms": dict(filled["histograms"]),
+        "outside": filled["outside"],
+        "regions": {region: asdict(counts) for region, counts in filled["regions"].items()},
+    }
+
+
+def _decoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
+    import hist
+
+    return {
+        "cutflow": CutFlow.from_dict(filled["cutflow"]),
+        "histograms": {key: hist.Hist(histogram) for key, histogram in filled["histograms"].items()},
+        "outside": {key: int(n) for key, n in filled["outside"].items()},
+        "regions": {region: Counts(**counts) for region, counts in filled["regions"].items()},
+    }

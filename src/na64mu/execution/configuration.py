@@ -79,8 +79,8 @@ class Configuration:
                 "note",
                 f"the calibration of {tag} was made for another description of its calorimeters, and was accepted because you said so",
             )
-            for tag, detector in self.detectors.items()
-            if not self.calibrations[tag].belongs_to(detector)
+            for tag, calibration in self.calibrations.items()
+            if not calibration.belongs_to(self.detectors[tag])
         ]
 
     def may_unblind(self, given: str | None, *, withheld: bool) -> None:

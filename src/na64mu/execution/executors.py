@@ -1,24 +1,33 @@
-"""The three executors behind one context manager: iterative (this process), futures (local processes) and dask (a cluster)."""
+"""Executors behind one context manager: those of the registry by name, and any object with the interface of coffea's executors.
+
+The registry has iterative (this process), futures (local processes) and dask (a cluster). A new one is an entry of `EXECUTORS`: the command
+line offers it too, if it is registered before that is imported.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
 
 from na64mu import __version__
-from na64mu.common.arguments import one_of
 from na64mu.common.processes import pool, without_script
 from na64mu.compiled.folder import kernel_folder
 from na64mu.errors import WorkerError
 from na64mu.results.provenance import source_hash
 
-__all__ = ("EXECUTORS", "ExecutorName", "check_workers", "default_workers", "n_parallel", "open_executor", "quiet_coffea")
-
-ExecutorName = Literal["iterative", "futures", "dask"]
-EXECUTORS: tuple[ExecutorName, ...] = ("iterative", "futures", "dask")
+__all__ = (
+    "EXECUTORS",
+    "check_workers",
+    "checked_executor",
+    "default_workers",
+    "in_this_process",
+    "n_parallel",
+    "open_executor",
+    "quiet_coffea",
+)
 
 #: Seconds to wait for the first worker of a cluster.
 PATIENCE = 60
@@ -26,19 +35,55 @@ PATIENCE = 60
 NO_GUARD = ': if a script of your own starts them, put the call under `if __name__ == "__main__":`'
 
 
-def default_workers(executor: str) -> int:
-    """One worker for the iterative executor, else one for each core this process may use."""
+def checked_executor(executor: Any) -> Any:
+    """The name of an executor of the registry, or an executor.
+
+    Parameters
+    ----------
+    executor : str or callable
+        Name, in any case; or an object that is called as coffea's executors are: `executor(items, function, accumulator)` returns a tuple
+        whose first entry is the accumulator, to which the results of all items were added.
+
+    Returns
+    -------
+    str or callable
+        The name as it is in the registry, or the object.
+
+    Raises
+    ------
+    WorkerError
+        If it is neither; the message lists the names.
+    """
+    from na64mu.common.arguments import one_of  # imports numpy, which the command line does without
+
+    if isinstance(executor, type):
+        msg = f"executor: an instance is wanted; found the class {executor.__name__}: write {executor.__name__}()"
+        raise WorkerError(msg)
+    return executor if callable(executor) else one_of(executor, EXECUTORS, "executor", WorkerError)
+
+
+def in_this_process(executor: Any) -> bool:
+    """Whether an executor (a name, or an object) works in this process: nothing has to be sent to it."""
+    from coffea.processor import IterativeExecutor
+
+    return isinstance(executor, IterativeExecutor) or executor == "iterative"
+
+
+def default_workers(executor: Any) -> int:
+    """One worker for the iterative executor, what an object says of itself, else one for each core this process may use."""
+    if not isinstance(executor, str):
+        return max(1, int(getattr(executor, "workers", None) or 1))
     return 1 if executor == "iterative" else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
-def open_executor(name: ExecutorName | str, workers: int, scheduler: Any, memory: int | None = None) -> Iterator[Any]:
+def open_executor(name: Any, workers: int, scheduler: Any, memory: int | None = None) -> Iterator[Any]:
     """Start the workers, hand out coffea's executor, and clean up.
 
     Parameters
     ----------
-    name : str
-        iterative, futures or dask.
+    name : str or executor
+        A name of the registry; an executor is handed out as it is.
     workers : int
         Local processes.
     scheduler : str or distributed.Client, optional
@@ -56,20 +101,46 @@ def open_executor(name: ExecutorName | str, workers: int, scheduler: Any, memory
     WorkerError
         If the workers do not run this version and code of na64mu.
     """
-    from coffea import processor
-
-    name = one_of(name, EXECUTORS, "executor", WorkerError)
+    chosen = checked_executor(name)
     kernel_folder()  # chosen before any worker starts: they share a temporary one
-    if name == "iterative":
-        yield processor.IterativeExecutor(retries=0)
-    elif name == "futures":
-        with pool(workers, keep=True) as processes:  # for the next run in this session
-            yield processor.FuturesExecutor(pool=processes, workers=workers, retries=0)
+    if isinstance(chosen, str):
+        with EXECUTORS[chosen](workers, scheduler, memory) as executor:
+            yield executor
     else:
-        with ExitStack() as stack:
-            client = _client(stack, workers, scheduler, memory)
-            check_workers(client)
-            yield processor.DaskExecutor(client=client, retries=0)
+        yield chosen
+
+
+@contextmanager
+def _iterative(workers: int, scheduler: Any, memory: int | None) -> Iterator[Any]:  # noqa: ARG001  # the signature of the registry
+    from coffea.processor import IterativeExecutor
+
+    yield IterativeExecutor(retries=0)
+
+
+@contextmanager
+def _futures(workers: int, scheduler: Any, memory: int | None) -> Iterator[Any]:  # noqa: ARG001  # the signature of the registry
+    from coffea.processor import FuturesExecutor
+
+    with pool(workers, keep=True) as processes:  # for the next run in this session
+        yield FuturesExecutor(pool=processes, workers=workers, retries=0)
+
+
+@contextmanager
+def _dask(workers: int, scheduler: Any, memory: int | None) -> Iterator[Any]:
+    from coffea.processor import DaskExecutor
+
+    with ExitStack() as stack:
+        client = _client(stack, workers, scheduler, memory)
+        check_workers(client)
+        yield DaskExecutor(client=client, retries=0)
+
+
+#: Name -> what starts the workers, hands out an executor and cleans up: called with the local processes, the scheduler and the memory of a worker.
+EXECUTORS: dict[str, Callable[[int, Any, int | None], AbstractContextManager[Any]]] = {
+    "iterative": _iterative,
+    "futures": _futures,
+    "dask": _dask,
+}
 
 
 def n_parallel(executor: Any, workers: int) -> int:
@@ -88,7 +159,7 @@ def n_parallel(executor: Any, workers: int) -> int:
         At least one.
     """
     client = getattr(executor, "client", None)
-    return workers if client is None else max(1, sum(client.nthreads().values()))
+    return workers if client is None or not hasattr(client, "nthreads") else max(1, sum(client.nthreads().values()))
 
 
 def _client(stack: ExitStack, workers: int, scheduler: Any, memory: int | None) -> Any:
@@ -102,7 +173,7 @@ def _client(stack: ExitStack, workers: int, scheduler: Any, memory: int | None) 
         theirs = logging.getLogger("distributed")  # silence_logs leaves what the handlers of others print
         stack.callback(theirs.setLevel, theirs.level)
         theirs.setLevel(logging.ERROR)
-        # a worker that is too large fails in its chunk or is killed; one that is paused would be waited for without end
+        # a worker that is too large fails in its chunk or is killed; a paused worker would block the run forever
         stack.enter_context(dask.config.set({f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")}))
         limit: Any = "auto" if memory is None else memory
         stack.enter_context(without_script())  # for as long as the cluster lives: it replaces workers that die
@@ -162,7 +233,7 @@ def check_workers(client: Any) -> None:
 
 @contextmanager
 def quiet_coffea(show_progress: bool) -> Iterator[None]:
-    """Send coffea's progress bars to stderr, or nowhere: they would stand in the way on stdout and in log files.
+    """Send coffea's progress bars to stderr, or nowhere: they would be in the way on stdout and in log files.
 
     Parameters
     ----------

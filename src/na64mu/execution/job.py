@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from na64mu.common.arguments import one_of
 from na64mu.common.toml_model import content_hash
 from na64mu.errors import WorkerError
 from na64mu.execution.batches import sum_in_order, with_retries
 from na64mu.execution.carried import must_arrive
 from na64mu.execution.checkpoint import Checkpoint
-from na64mu.execution.executors import EXECUTORS, ExecutorName, n_parallel, open_executor, quiet_coffea
+from na64mu.execution.executors import checked_executor, default_workers, in_this_process, n_parallel, open_executor, quiet_coffea
+from na64mu.execution.options import RunOptions
 from na64mu.inputs.chunk import key_of_chunk
 from na64mu.inputs.chunk_errors import worker_errors
 from na64mu.inputs.entry_ranges import Ranges, reconciled
@@ -28,29 +29,30 @@ __all__ = ("Job", "process_fileset", "process_summaries")
 
 @dataclass(frozen=True)
 class Job:
-    """Options for processing a fileset; see `run_search`. `identity` identifies the run to which kept chunks belong."""
+    """Executor and options for processing a fileset; `identity` identifies the run to which kept chunks belong."""
 
-    executor: ExecutorName | str = "iterative"
-    workers: int = 1
-    scheduler: Any = None
-    chunksize: int = 100_000
-    align_clusters: bool | None = None
-    maxchunks: int | None = None
-    progress: bool = False
-    output: str | Path | None = None
-    resume: bool = False
+    executor: Any = "iterative"
+    options: RunOptions = field(default_factory=RunOptions)
     identity: Mapping[str, Any] = field(default_factory=dict)
-    memory: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "executor", one_of(self.executor, EXECUTORS, "executor", WorkerError))
+        object.__setattr__(self, "executor", checked_executor(self.executor))
+
+    @property
+    def workers(self) -> int:
+        """Local processes."""
+        return default_workers(self.executor) if self.options.workers is None else self.options.workers
+
+    def open(self) -> AbstractContextManager[Any]:
+        """Start the workers and hand out the executor."""
+        return open_executor(self.executor, self.workers, self.options.scheduler, self.options.memory_limit)
 
     def checkpoint(self, chunks: Sequence[Any]) -> Checkpoint | None:
         """Return the checkpoint that keeps finished chunks; None if they are not kept."""
-        if self.output is None:
+        if self.options.output is None:
             return None
         plan = content_hash([list(key_of_chunk(c)) for c in chunks])
-        return Checkpoint(Path(self.output), {**self.identity, "chunks": plan}, self.resume)
+        return Checkpoint(Path(self.options.output), {**self.identity, "chunks": plan}, self.options.resume)
 
 
 Outcome = tuple[dict[str, Any], dict[tuple[str, str], tuple[Ranges, Ranges]], list[Loss]]
@@ -79,20 +81,20 @@ def process_fileset(fileset: Fileset, processor: Any, job: Job, *, layout: Any =
     losses : list of Loss
         Chunks that could not be read, and what `maxchunks` left out.
     """
-    align = job.align_clusters
+    options, align = job.options, job.options.align_clusters
     if align is None:
-        align = job.chunksize >= max((f.largest_cluster for f in fileset.files), default=0)
+        align = options.chunksize >= max((f.largest_cluster for f in fileset.files), default=0)
     plain = frozenset(f.path for f in fileset.files if f.layout is None)
-    runner = RawRunner(processor, layout, job.memory, plain, str(Path.cwd()))
-    with open_executor(job.executor, job.workers, job.scheduler, job.memory) as chosen, quiet_coffea(show_progress=False):
+    runner = RawRunner(processor, layout, options.memory_limit, plain, str(Path.cwd()))
+    with job.open() as chosen, quiet_coffea(show_progress=False):
         must_arrive(processor, chosen)
-        chunks = raw_chunks(fileset, job.chunksize, job.maxchunks, align=align)
-        if job.executor != "iterative" and job.scheduler is None and len(chunks) > 1:
+        chunks = raw_chunks(fileset, options.chunksize, options.maxchunks, align=align)
+        if not in_this_process(job.executor) and options.scheduler is None and len(chunks) > 1:
             _warm_kernels(runner, chunks)
         out, gone = _run(chosen, chunks, runner, job)
     whole = {(f.dataset, f.path): ((0, f.entries),) for f in fileset.files}
     ranges, lost = reconciled(whole, chunks, out, gone)
-    return out, ranges, lost if align else [*lost, *_unverified(fileset, job.chunksize)]
+    return out, ranges, lost if align else [*lost, *_unverified(fileset, options.chunksize)]
 
 
 def _unverified(fileset: Fileset, chunksize: int) -> list[Loss]:
@@ -111,10 +113,10 @@ def _unverified(fileset: Fileset, chunksize: int) -> list[Loss]:
 
 
 def process_summaries(fileset: SummaryFileset, processor: Any, job: Job, *, columns: tuple[str, ...]) -> Outcome:
-    """Run the search over event summaries, of which `columns` are read; else as `process_fileset`."""
-    chunks = chunks_of(fileset, columns, job.chunksize, job.maxchunks)
-    runner = SummaryRunner(processor, job.memory, str(Path.cwd()))
-    with open_executor(job.executor, job.workers, job.scheduler, job.memory) as chosen, quiet_coffea(show_progress=False):
+    """Run a processor over event summaries, of which `columns` are read; else as `process_fileset`."""
+    chunks = chunks_of(fileset, columns, job.options.chunksize, job.options.maxchunks)
+    runner = SummaryRunner(processor, job.options.memory_limit, str(Path.cwd()))
+    with job.open() as chosen, quiet_coffea(show_progress=False):
         must_arrive(processor, chosen)
         out, gone = _run(chosen, chunks, runner, job)
     whole = {(f.dataset, f.path): f.rows for f in fileset.files}
@@ -126,10 +128,18 @@ def _run(executor: Any, chunks: list[Any], runner: Callable[[Any], dict[str, Any
 
     def run_wave(wave: Sequence[Any]) -> Mapping[Any, Any]:
         with worker_errors():
-            return dict(executor(list(wave), runner, {})[0].get("chunks", {}))
+            return _chunks_of(executor(list(wave), runner, {}), executor)
 
     workers = n_parallel(executor, job.workers)
-    return sum_in_order(chunks, with_retries(run_wave), workers=workers, checkpoint=job.checkpoint(chunks), show=job.progress)
+    return sum_in_order(chunks, with_retries(run_wave), workers=workers, checkpoint=job.checkpoint(chunks), show=job.options.progress)
+
+
+def _chunks_of(answer: Any, executor: Any) -> Mapping[Any, Any]:
+    """Results of the chunks in what an executor returned: the accumulator, and what else it has to say."""
+    if not isinstance(answer, tuple) or not answer or not isinstance(answer[0], Mapping):
+        msg = f"the executor {type(executor).__name__} returned {type(answer).__name__}: (accumulator, ...) is wanted, as coffea's executors return it"
+        raise WorkerError(msg)
+    return dict(answer[0].get("chunks", {}))
 
 
 def _warm_kernels(runner: RawRunner, chunks: list[Any]) -> None:

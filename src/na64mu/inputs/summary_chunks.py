@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from na64mu.errors import InputError
+from na64mu.events.schema_v1 import TRUTH
 from na64mu.inputs.chunk_errors import guarded
 from na64mu.inputs.paths import path_in, shown_as
 from na64mu.inputs.summary_file import column_checksums, read_rows
@@ -48,7 +49,7 @@ def chunks_of(fileset: SummaryFileset, columns: tuple[str, ...], chunksize: int,
             while at < stop:
                 ends = [b for b in (*file.borders, stop) if at < b <= min(at + chunksize, stop)]
                 end = max(ends, default=min(at + chunksize, stop))
-                names = (*columns, *extra)
+                names = tuple(dict.fromkeys((*(c for c in columns if c in file.columns or c not in TRUTH), *extra)))
                 sums = tuple((a, b, {n: crcs[n] for n in names}) for a, b, crcs in file.checksums if at <= a and b <= end)
                 chunks.append(SummaryChunk(file.dataset, file.path, at, end, file.detector, names, sums))
                 at = end

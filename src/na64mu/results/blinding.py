@@ -52,7 +52,7 @@ def visible_events(summary: Summary, box: Box, *, unblinded: bool = False) -> Bo
 
 
 def uncut_events(summary: Summary, box: Box, *, unblinded: bool = False) -> BoolArray:
-    """Events that may stand in a spectrum before any cut.
+    """Events that may be in a spectrum before any cut.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The cut-flow: events left after every cut, an addable value that is the same for every chunking and executor.
 
-Counts are raw integers; sums of weights stand beside them. N-1 of a cut is the number of events that pass all other cuts.
+Counts are raw integers; sums of weights are kept beside them. N-1 of a cut is the number of events that pass all other cuts.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class CutFlow:
             Cut name -> label of its row.
         visible : BoolArray, optional
             Events that are not blinded, shape (n_events,). The others count as failing the cut `hidden_at`,
-            and stand in no N-1: their number cannot be read from any difference of rows.
+            and are in no N-1: their number cannot be read from any difference of rows.
         hidden_at : str, optional
             The first cut on reconstructed quantities.
 

@@ -2,7 +2,7 @@
 
 Rates, yields and limits are per muon on target (MOT), so MOT is never summed while events are processed (it would be counted once
 per chunk). The driver reads the bookkeeping of every file, and every (run, config) counts with the fraction of its recorded events
-that was read; that the lost events are a fair sample of their run is inferred. A run that stands in several files counts with the sum of its rows,
+that was read; that the lost events are a fair sample of their run is inferred. A run that is in several files counts with the sum of its rows,
 and the same row in several files counts once.
 """
 
@@ -32,11 +32,11 @@ class RunExposure:
     n_mot : int
         Muons on target of the run's bookkeeping (S0 x S1 x !V1 before prescale).
     n_mot_read : float
-        The part that the events read stand for.
+        Muons on target that the events read represent.
     n_generated, sum_weights, sum_weights_read : float
         Simulation: generated events, their sum of weights, and the part read.
     g_ref : float
-        Coupling the weights stand for, 0 if none.
+        Coupling that the weights correspond to, 0 if none.
     events_read, events_lost : int
         Recorded events; lost ones as far as they are known.
     """
@@ -55,7 +55,7 @@ class RunExposure:
 
     @property
     def fraction(self) -> float:
-        """Part of the muons on target that the events read stand for."""
+        """Part of the muons on target that the events read represent."""
         return self.n_mot_read / self.n_mot if self.n_mot else float(self.events_lost == 0)
 
 
@@ -67,7 +67,7 @@ class Exposure(Shown):
     warnings: tuple[str, ...] = ()
 
     def n_mot(self, dataset: str | None = None, config: int | None = None) -> float:
-        """Muons on target that the events read stand for, of one dataset and configuration or of all."""
+        """Muons on target that the events read represent, of one dataset and configuration or of all."""
         return sum(r.n_mot_read for r in self._of(dataset, config))
 
     def n_mot_recorded(self, dataset: str | None = None, config: int | None = None) -> int:
@@ -75,7 +75,7 @@ class Exposure(Shown):
         return sum(r.n_mot for r in self._of(dataset, config))
 
     def sum_weights(self, dataset: str | None = None, config: int | None = None) -> float:
-        """Sum of weights of the generated events that the events read stand for."""
+        """Sum of weights of the generated events that the events read represent."""
         return sum(r.sum_weights_read for r in self._of(dataset, config))
 
     @property
@@ -126,7 +126,7 @@ class FileBook:
     problem : str
         Why the bookkeeping is missing, if it is.
     elsewhere : mapping of (run, config) to int
-        Those of the unread events whose first copy stands in another file.
+        Unread events whose first copy is in another file.
     """
 
     dataset: str
@@ -139,7 +139,7 @@ class FileBook:
     elsewhere: RunCounts = field(default_factory=dict)
 
     def fraction(self, key: tuple[int, int], *, own: bool = False) -> float:
-        """Part of the events of one (run, config) in this file that was processed; `own` leaves out those that stand elsewhere too."""
+        """Part of the events of one (run, config) in this file that was processed; `own` leaves out those that are elsewhere too."""
         n_elsewhere = self.elsewhere.get(key, 0) if own else 0
         if self.n_unread == 0:
             return 1.0
@@ -152,7 +152,7 @@ class FileBook:
         return n_read / total if total else 1.0
 
     def n_own(self, key: tuple[int, int]) -> int:
-        """Events of one (run, config) in this file, read or not, without those that stand in another file already."""
+        """Events of one (run, config) in this file, read or not, without those that are in another file already."""
         unread = self.n_unread if self.unread is None else self.unread.get(key, 0)
         return self.read.get(key, 0) + unread - self.elsewhere.get(key, 0)
 
@@ -162,7 +162,7 @@ ORPHANS = "without a row in 'runs'"
 
 
 def bookkeeping_problems(books: Iterable[FileBook]) -> list[tuple[FileBook, str]]:
-    """Files with events that no muons on target stand behind.
+    """Files whose events have no muons on target in the bookkeeping.
 
     Parameters
     ----------
@@ -188,14 +188,14 @@ def bookkeeping_problems(books: Iterable[FileBook]) -> list[tuple[FileBook, str]
 
 
 def rows_once(rows: Iterable[dict[str, Any]], doubled: Iterable[tuple[int, int]]) -> tuple[dict[str, Any], ...]:
-    """Bookkeeping of a file without rows that stand twice because its events do (two copies of a file joined to one).
+    """Bookkeeping of a file without rows that occur twice because its events do (two copies of a file joined to one).
 
     Parameters
     ----------
     rows : iterable of dict
         Rows of the `runs` tree.
     doubled : iterable of (int, int)
-        (run, config) of which events stand twice in this file.
+        (run, config) of events that occur twice in this file.
 
     Returns
     -------
@@ -215,7 +215,7 @@ def rows_once(rows: Iterable[dict[str, Any]], doubled: Iterable[tuple[int, int]]
 def reconcile(books: Iterable[FileBook]) -> Exposure:
     """Exposure of what was read.
 
-    The same bookkeeping of a run in several files is one statement about the run: it counts once, and each file stands for the part of it
+    The same bookkeeping of a run in several files is one statement about the run: it counts once, and each file represents the part of it
     that its events are of all of them.
 
     Parameters
@@ -287,7 +287,7 @@ def _share(files: Mapping[str, int], file: str) -> float:
 
 
 def _part_of(row: Mapping[str, Any], files: Mapping[str, int], file: str) -> dict[str, Any]:
-    """The row with the part of its numbers that one file stands for; the parts of all files add up exactly."""
+    """The row with the part of its numbers that one file represents; the parts of all files add up exactly."""
     weights = files if any(files.values()) else dict.fromkeys(files, 1)
     total, at = sum(weights.values()), list(files).index(file)
     before = sum(list(weights.values())[:at])
@@ -304,7 +304,7 @@ class SummaryBook:
     ----------
     file : str
     exposure : Exposure
-        As it was written: what its events stood for.
+        Exposure as it was written: what its events represented.
     read : mapping of (dataset, run, config) to int
         Rows processed.
     unread : mapping of (dataset, run, config) to int, or None
@@ -312,7 +312,7 @@ class SummaryBook:
     n_unread : int
         Number of these rows.
     elsewhere : mapping of (dataset, run, config) to int
-        Those of the unread rows whose first copy stands in another file.
+        Unread rows whose first copy is in another file.
     """
 
     file: str
@@ -323,7 +323,7 @@ class SummaryBook:
     elsewhere: Mapping[tuple[str, int, int], int] = field(default_factory=dict)
 
     def reduced(self, run: RunExposure, *, own: bool = False) -> RunExposure:
-        """One run with what was not read of it taken out; `own` leaves out the rows that stand elsewhere too."""
+        """One run with what was not read of it taken out; `own` leaves out the rows that are elsewhere too."""
         key = (run.dataset, run.run, run.config)
         if self.n_unread == 0 or (self.unread is not None and key not in self.unread):
             return run
@@ -343,14 +343,14 @@ class SummaryBook:
         )
 
     def n_own(self, run: RunExposure) -> int:
-        """Rows of one run in this file, read or not, without those that stand in another file already."""
+        """Rows of one run in this file, read or not, without those that are in another file already."""
         key = (run.dataset, run.run, run.config)
         unread = self.n_unread if self.unread is None else self.unread.get(key, 0)
         return self.read.get(key, 0) + unread - self.elsewhere.get(key, 0)
 
 
 def reconcile_summaries(books: Iterable[SummaryBook]) -> Exposure:
-    """Exposure of event summaries: what their events stood for when they were written, less what was not read now.
+    """Exposure of event summaries: what their events represented when they were written, less what was not read now.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ class Loss:
         Where it happened.
     kind : str
         "file": a whole file could not be used; "chunk": a range of entries could not be read; "duplicate": events (or a whole
-        file) stand twice and count once; "bookkeeping": no muons on target stand behind some events; "skipped": the user asked not to read it
+        file) occur twice and count once; "bookkeeping": some events have no muons on target; "skipped": the user asked not to read it
         (`maxchunks`); "note": nothing was lost, but it is worth knowing (no events in the file).
     reason : str
         One sentence: what, where, what was expected, what to do.

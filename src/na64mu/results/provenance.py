@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, configuration, inputs, command, times. It stands in every output."""
+"""Where a result comes from: versions, configuration, inputs, command, times. Every output holds it."""
 
 from __future__ import annotations
 
@@ -148,6 +148,8 @@ class Provenance:
         Versions.
     user_cuts : dict of str to str
         Cut that the user registered -> SHA-256 of its source.
+    processor : dict of str to str
+        Processor of the user's own, if one was run in place of the search -> SHA-256 of its source and state.
     """
 
     configuration_hash: str
@@ -169,6 +171,7 @@ class Provenance:
     command: tuple[str, ...] = field(default_factory=lambda: tuple(sys.argv))
     packages: dict[str, str] = field(default_factory=package_versions)
     user_cuts: dict[str, str] = field(default_factory=dict)
+    processor: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

@@ -86,7 +86,7 @@ class RunResult(Shown):
         "momentum_tail": p_out of MIP-tagged muons, axes trigger and p_out; "momentum_tail_below_e_cal": the same with E_CAL in the signal box;
         every other name is a column with axes stage ("all", "n_minus_1") and the quantity.
     outside : dict of str to dict of str to int
-        Dataset -> histogram -> events without this quantity (NaN); what lies below or above the axis stands in its flow bins.
+        Dataset -> histogram -> events without this quantity (NaN); what lies below or above the axis is in its flow bins.
     regions : dict of str to dict of str to Counts
         Dataset -> region ("A" ... "D", "box") -> events before the plane cut; "box" also as "box_after" behind it. In data the box is blinded and absent.
     blinded : dict of str to bool
@@ -220,7 +220,7 @@ class RunResult(Shown):
 
     @classmethod
     def read(cls, folder: Any) -> RunResult:
-        """Read an output folder (str or Path) back; a result, and what stands for one, comes back as it is.
+        """Read an output folder (str or Path) back; a result, or a stand-in for one, is returned unchanged.
 
         Raises
         ------
@@ -231,6 +231,9 @@ class RunResult(Shown):
         import uhi.io.json
 
         if any(hasattr(folder, name) for name in ("exposure", "histogram", "working_point")):
+            if isinstance(getattr(folder, "provenance", None), Provenance) and not hasattr(folder, "cutflows"):
+                msg = "result: this is that of a processor of your own; a RunResult of the search, or its output folder, is wanted"
+                raise InputError(msg)
             result: RunResult = folder
             return result
         path = Path(file_name(folder, "result", InputError, "a RunResult, or its output folder, is wanted"))

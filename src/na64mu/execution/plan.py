@@ -1,0 +1,207 @@
+"""What one run is going to do, before any event is read: its files, its configuration, its processor, and what kept chunks belong to."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from na64mu.calibration.windows import Calibration
+from na64mu.common.arguments import file_names
+from na64mu.detector import DetectorLike
+from na64mu.errors import BlindedError, InputError, ProcessorError
+from na64mu.execution.carried import carried, digest_of_own
+from na64mu.execution.configuration import Configuration, load_calibrations
+from na64mu.execution.executors import in_this_process
+from na64mu.inputs.raw_fileset import Fileset, inspect_files
+from na64mu.inputs.summary_chunks import needed_columns
+from na64mu.inputs.summary_fileset import SummaryFileset, are_summaries, inspect_summaries
+from na64mu.processors.base import checked, columns_of, name_of, takes_events
+from na64mu.results.losses import Loss
+from na64mu.results.provenance import file_hash, package_versions, source_hash
+from na64mu.selections.user import load_user_file
+from na64mu.selections.working_point import WorkingPoint, load_working_point
+
+if TYPE_CHECKING:
+    from na64mu.events.layout import Layout
+
+__all__ = ("Plan", "plan_of", "stop_if_needed")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is going to do.
+
+    Attributes
+    ----------
+    fileset : Fileset or SummaryFileset
+        Files that can be read.
+    configuration : Configuration
+        What selects.
+    own : Any
+        The processor of the user's own; None for the search.
+    unblind : str, optional
+        Hash of the frozen selection whose box is opened.
+    hashed : bool
+        Whether the content of the files is hashed, as it is where chunks are kept.
+    """
+
+    fileset: Fileset | SummaryFileset
+    configuration: Configuration
+    own: Any = None
+    unblind: str | None = None
+    hashed: bool = False
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """Path of a file, or of a friend of it -> SHA-256; empty where it is not wanted."""
+        return {path: file_hash(path) if self.hashed else "" for path in self._paths}
+
+    @property
+    def stamps(self) -> dict[str, tuple[int, int] | None]:
+        """Path -> size and time of its last change, now."""
+        return {path: _stamp(path) for path in self._paths}
+
+    @property
+    def _paths(self) -> Iterable[str]:
+        friends = {f.path: f.friends for f in self.fileset.files}
+        return dict.fromkeys((*friends, *itertools.chain.from_iterable(friends.values())))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that are read of event summaries."""
+        return needed_columns(self.configuration.working_point) if self.own is None else columns_of(self.own)
+
+    @cached_property
+    def own_digest(self) -> dict[str, str]:
+        """Name of the user's processor -> SHA-256 of its source and state; empty for the search."""
+        return {} if self.own is None else {name_of(self.own): digest_of_own(self.own)}
+
+    def identity(self) -> dict[str, Any]:
+        """What kept chunks belong to; see na64mu.execution.checkpoint."""
+        hashes, files = self.hashes, self.fileset.files
+        return {
+            "code": source_hash(),
+            "packages": package_versions(),
+            "configuration": [self.configuration.hash, self.unblind or "", *self.own_digest.values()],
+            "inputs": [[f.dataset, f.path, f.entries, hashes[f.path] or f.uuid, *((p, hashes[p]) for p in f.friends)] for f in files],
+        }
+
+    def processor(self, executor: Any) -> Any:
+        """What reads events and returns what is added up, in the form in which it reaches the workers of an executor.
+
+        Raises
+        ------
+        WorkerError
+            If something of the user cannot be sent to them.
+        """
+        from na64mu.processors.own import OwnProcessor
+        from na64mu.processors.search import SearchProcessor
+
+        point, fileset = self.configuration.working_point, self.fileset
+        made: Any
+        if self.own is not None:
+            made = OwnProcessor(self.own, fileset.detectors, point.box, fileset.excluded)
+        else:
+            made = SearchProcessor(
+                fileset.detectors, self.configuration.windows, point, fileset.excluded, unblinded=self.unblind is not None
+            )
+        if in_this_process(executor):
+            return made
+        return carried(made, point.cut_names if self.own is None else (), self.own)
+
+    def must_be_unchanged(self, stamps: Mapping[str, tuple[int, int] | None]) -> None:
+        """Look whether the files are those that they were.
+
+        Parameters
+        ----------
+        stamps : mapping
+            `stamps` of before.
+
+        Raises
+        ------
+        InputError
+            If one was changed.
+        """
+        for path, before in stamps.items():
+            now = _stamp(path)
+            if now is not None and now != before:
+                msg = f"{path}: was changed while it was read, so nobody knows which events were counted: run again"
+                raise InputError(msg)
+
+
+def plan_of(
+    files: Iterable[str | Path] | str | Path,
+    processor: Any = None,
+    *,
+    selection: str | Path | WorkingPoint,
+    detector: DetectorLike | None,
+    calibration: Calibration | str | Path | Iterable[Calibration | str | Path] | None,
+    layout: Layout | str | Path | None,
+    user: str | Path | Iterable[str | Path],
+    accept_calibration: bool,
+    unblind: str | None,
+    strict: bool,
+    hashed: bool,
+) -> Plan:
+    """Open the files and load everything that selects; the arguments are those of `na64mu.run`."""
+    from na64mu.events.layout import load_layout
+
+    files = file_names(files, "files", may_be_none=True)
+    for own in file_names(user, "user", may_be_none=True):
+        load_user_file(own)
+    if processor is not None:
+        checked(processor)
+        if unblind is not None:
+            msg = "the box stays closed: it is opened for the search only, a processor of your own is not given its events"
+            raise BlindedError(msg)
+    working_point = load_working_point(selection)
+    foreign = None if layout is None else load_layout(layout)
+    fileset: Fileset | SummaryFileset
+    if foreign is None and are_summaries(files):
+        fileset = inspect_summaries(files, detector=detector, working_point=working_point)
+        if processor is not None and takes_events(processor):
+            msg = f"the processor {name_of(processor)} is one of coffea's and takes raw events, the files are event summaries: give it the raw trees"
+            raise ProcessorError(msg)
+    else:
+        fileset = inspect_files(files, detector=detector, layout=foreign, steps=True)
+    stop_if_needed(fileset.losses, strict=strict, nothing_left=not fileset.files)
+    wanted = processor is None or calibration is not None
+    calibrations = load_calibrations(fileset.detectors, calibration, accept=accept_calibration) if wanted else {}
+    configuration = Configuration(working_point, fileset.detectors, calibrations, foreign)
+    withheld = isinstance(fileset, SummaryFileset) and any(f.is_data for f in fileset.files)
+    configuration.may_unblind(unblind, withheld=withheld)
+    return Plan(fileset, configuration, processor, unblind, hashed)
+
+
+def stop_if_needed(losses: Iterable[Loss], *, strict: bool, nothing_left: bool) -> None:
+    """End a run with no input left or, if it is strict, with any that was lost.
+
+    Parameters
+    ----------
+    losses : iterable of Loss
+    strict, nothing_left : bool
+
+    Raises
+    ------
+    InputError
+        With every reason.
+    """
+    damage = [loss.reason for loss in losses if loss.is_damage]
+    if nothing_left:
+        raise InputError(
+            *(["no input can be read:", *damage] if damage else ["no input was given: name ROOT files, folders or a fileset JSON"])
+        )
+    if strict and damage:
+        raise InputError(*damage)
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = Path(path).stat()
+        return found.st_size, found.st_mtime_ns
+    return None
