@@ -32,16 +32,29 @@ def _is_literal(node: ast.expr) -> bool:
     return isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "Literal"
 
 
-def _names(sources: dict[str, ast.Module]) -> set[str]:
-    """Names of all enumerations, and of all types that are a Literal."""
-    found = {"Literal"}
-    for tree in sources.values():
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef) and any(isinstance(b, ast.Name) and b.id in ENUMERATIONS for b in node.bases):
-                found.add(node.name)
-            if isinstance(node, ast.Assign) and _is_literal(node.value):
-                found |= {t.id for t in node.targets if isinstance(t, ast.Name)}
+def _defined(tree: ast.Module) -> set[str]:
+    """Names of the enumerations of a module, and of its types that are a Literal."""
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and any(isinstance(b, ast.Name) and b.id in ENUMERATIONS for b in node.bases):
+            found.add(node.name)
+        if isinstance(node, ast.Assign) and _is_literal(node.value):
+            found |= {t.id for t in node.targets if isinstance(t, ast.Name)}
     return found
+
+
+def _names(tree: ast.Module, defined: dict[str, set[str]]) -> set[str]:
+    """Names of enumerations and Literals that a module defines or imports, from where they are or through another module."""
+    everywhere = set().union(*defined.values())
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    taken = {
+        alias.asname or alias.name
+        for node in imports
+        for alias in node.names
+        if alias.name
+        in (defined[node.module] if defined.get(str(node.module)) else everywhere if str(node.module) not in defined else set())
+    }
+    return {"Literal"} | _defined(tree) | taken
 
 
 def _uses(annotation: ast.expr | None, names: set[str]) -> bool:
@@ -62,8 +75,10 @@ def _plain_record(node: ast.ClassDef) -> bool:
 def public_choices() -> list[Choice]:
     """All of them, in order of module and place."""
     sources = _sources()
-    names, found = _names(sources), []
+    defined = {module: _defined(tree) for module, tree in sources.items()}
+    found = []
     for module, tree in sources.items():
+        names = _names(tree, defined)
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
                 found += [Choice(module, node.name, p) for p in _of_function(node, names)]

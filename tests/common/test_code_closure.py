@@ -44,7 +44,7 @@ def test_a_copy_of_the_sources_has_the_same_hash(copy):
     "file",
     [
         "results/blinding.py", "results/cutflow.py", "results/exposure.py", "results/run.py", "results/losses.py",
-        "statistics/binomial.py", "kernel.py", "common/toml_model.py", "processors/search.py", "selections/cuts.py", "selections/prl2024.toml",
+        "statistics/binomial.py", "compiled/kernel.py", "common/toml_model.py", "processors/search.py", "selections/cuts.py", "selections/prl2024.toml",
         "tracking/kalman.py", "reconstruction/strips.py", "execution/batches.py", "data/detector/na64mu-2022.toml", "__init__.py",
     ],
 )  # fmt: skip
@@ -60,7 +60,13 @@ def test_what_it_does_not_run_leaves_it_alone(copy, file):
 
 
 def test_samples_depend_on_the_simulation_and_not_on_the_reconstruction(copy):
-    for file in ("kernel.py", "reference.py", "events/checksums.py", "data/conditions/default.toml", "simulation/stream.py"):
+    for file in (
+        "compiled/kernel.py",
+        "compiled/reference.py",
+        "events/checksums.py",
+        "data/conditions/default.toml",
+        "simulation/stream.py",
+    ):
         assert changed(copy, file, simulate) == [True], file
     for file in ("tracking/kalman.py", "reconstruction/strips.py", "report/plane.py", "data/published/letter.toml"):
         assert changed(copy, file, simulate) == [False], file

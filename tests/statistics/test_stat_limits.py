@@ -321,7 +321,7 @@ VANISHING = plain(0.1, Systematic("s", {"signal": 2.0}, shape="gaussian"))
         (lambda: upper_limits(plain(1.0), (0, 0), level=1.0), "confidence level 1.0: a number between 0 and 1"),
         (lambda: upper_limits(plain(1.0), (0, math.inf)), "whole numbers of events from 0 on are wanted"),
         (lambda: upper_limits(plain(1.0), (0, math.nan)), "whole numbers of events from 0 on are wanted"),
-        (lambda: upper_limits(plain(1.0), (0, 0), expected="asimov"), "no expected limits 'asimov': known are blind, fitted"),
+        (lambda: upper_limits(plain(1.0), (0, 0), expected="asimov"), "there is no expected 'asimov': known are blind, fitted"),
         (lambda: upper_limits(plain(1.0), expected="fitted"), "fitted to the counts need counts: give them, or take the blind ones"),
         (lambda: limit_scan([0.1], [], (0, 0), g_ref=1e-4), "1 masses and 0 models"),
         (lambda: limit_scan([0.1], [plain(1.0)], (0, 0), g_ref=0.0), "g_ref = 0.0: the coupling of the signal must be above zero"),

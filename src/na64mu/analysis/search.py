@@ -23,6 +23,7 @@ from na64mu.analysis.limits_models import BOSONS, boson_efficiencies
 from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, signal_yield, target_of
 from na64mu.analysis.yields.efficiency import STANDARD, FlatEfficiency
 from na64mu.analysis.yields.origin import Origin, disagreements
+from na64mu.common.arguments import choice
 from na64mu.detector import Detector, load_detector
 from na64mu.errors import InputError
 from na64mu.physics.cross_section import Method
@@ -214,6 +215,7 @@ def limits_of(
     InputError
         If the numbers do not fit together, or a name is unknown.
     """
+    method, form_factor = choice(method, Method, "method"), choice(form_factor, FormFactor, "form_factor")
     counting, table = _counting(source, counts, backgrounds, mot), _efficiency(efficiency)
     if boson not in BOSONS:
         msg = f"no boson {boson!r}: known are {', '.join(BOSONS)}"
@@ -230,8 +232,8 @@ def limits_of(
         g_ref=g_ref,
         mediator=kind.mediator,
         all_invisible=boson != "zprime",
-        method=Method(method),
-        form_factor=FormFactor[form_factor.upper()] if isinstance(form_factor, str) else FormFactor(form_factor),
+        method=method,
+        form_factor=form_factor,
         progress=progress,
     )
     return search_limits(counting, yields, dark=dark, level=level)

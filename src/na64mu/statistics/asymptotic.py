@@ -10,10 +10,11 @@ is known while the box is shut: nuisance parameters at their nominal values, so 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
+from na64mu.common.arguments import one_of
 from na64mu.compiled.kernel import general_kernel
 from na64mu.errors import StatisticsError
 from na64mu.statistics.model import SIGNAL, CountingModel
@@ -164,7 +165,7 @@ def _one_limit(
     return math.exp(x)
 
 
-def asymptotic_limits(model: CountingModel, observed: FloatArray | None, level: float, expected: Expected = "blind") -> FloatArray:
+def asymptotic_limits(model: CountingModel, observed: FloatArray | None, level: float, expected: Expected | str = "blind") -> FloatArray:
     """Observed and expected upper limits on mu.
 
     Parameters
@@ -188,6 +189,7 @@ def asymptotic_limits(model: CountingModel, observed: FloatArray | None, level: 
     StatisticsError
         If a fit does not converge, or neither the observed nor the median limit exists.
     """
+    expected = one_of(expected, get_args(Expected), "expected", StatisticsError)
     limits = np.zeros(1 + len(BANDS))
     rates = model.rates()
     counts = np.zeros(len(model.channels)) if observed is None else observed

@@ -13,9 +13,11 @@ import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
 import numpy as np
 
+from na64mu.common.arguments import one_of
 from na64mu.errors import StatisticsError
 from na64mu.statistics.asymptotic import BANDS, Expected, asymptotic_limits
 from na64mu.statistics.exact import exact_limits
@@ -137,7 +139,7 @@ class Limits:
 
 
 def upper_limits(
-    model: CountingModel, observed: Sequence[float] | None = None, *, level: float = 0.90, expected: Expected = "blind"
+    model: CountingModel, observed: Sequence[float] | None = None, *, level: float = 0.90, expected: Expected | str = "blind"
 ) -> Limits:
     """Upper limits on the signal strength, by both methods.
 
@@ -167,14 +169,12 @@ def upper_limits(
     return limits
 
 
-def both_limits(model: CountingModel, observed: Sequence[float] | None, level: float, expected: Expected = "blind") -> Limits:
+def both_limits(model: CountingModel, observed: Sequence[float] | None, level: float, expected: Expected | str = "blind") -> Limits:
     """Compute `upper_limits` without a message in the log."""
+    expected = one_of(expected, get_args(Expected), "expected", StatisticsError)
     counts = None if observed is None else _checked_counts(model, observed)
     if not 0.0 < level < 1.0:
         msg = f"confidence level {level}: a number between 0 and 1 is wanted, such as 0.90"
-        raise StatisticsError(msg)
-    if expected not in ("blind", "fitted"):
-        msg = f"no expected limits {expected!r}: known are blind, fitted"
         raise StatisticsError(msg)
     if expected == "fitted" and counts is None:
         msg = "expected limits that are fitted to the counts need counts: give them, or take the blind ones"
@@ -273,7 +273,7 @@ def limit_scan(
     *,
     g_ref: float,
     level: float = 0.90,
-    expected: Expected = "blind",
+    expected: Expected | str = "blind",
 ) -> LimitScan:
     """Limits for many masses.
 
@@ -301,6 +301,7 @@ def limit_scan(
     StatisticsError
         If masses and models are not equally many, or neither method gives a limit at some mass.
     """
+    expected = one_of(expected, get_args(Expected), "expected", StatisticsError)
     models = list(models)
     if len(models) != len(masses) or not models:
         msg = f"{len(masses)} masses and {len(models)} models: give one model for each mass, and at least one"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from na64mu.common.arguments import one_of
+from na64mu.tracking import field_propagation, kalman  # noqa: F401  # what is written imports their formulas
 from na64mu.tracking.navigation import Cross, Drift, Follow, Lose, Measure, Route, Scatter, Step
 
 __all__ = ("LANES", "Kind", "Rows", "kernel_source")
