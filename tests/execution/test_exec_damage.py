@@ -84,7 +84,7 @@ def test_a_header_that_nobody_expects_costs_its_file(fake: FakeReconstruction, t
 
 def test_a_pipe_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.root")
-    with pytest.raises(InputError, match="is a pipe or a device, a ROOT file is needed"), open_file(tmp_path / "pipe.root"):
+    with pytest.raises(InputError, match="is a fifo, a device or a socket, a ROOT file is needed"), open_file(tmp_path / "pipe.root"):
         pass
 
 

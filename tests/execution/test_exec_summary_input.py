@@ -124,7 +124,7 @@ def test_only_the_columns_of_the_selection_are_read(fake: FakeReconstruction, tm
         return read_rows(path, names, start, stop)
 
     for module in ("summary_chunks", "summary_fileset"):
-        monkeypatch.setattr(f"na64mu.execution.{module}.read_rows", spying)
+        monkeypatch.setattr(f"na64mu.inputs.{module}.read_rows", spying)
     search(tmp_path / "s.root")
     assert asked == {*needed_columns(load_working_point("prl2024")), "event"}
     assert len(asked) < 35

@@ -18,7 +18,7 @@ from na64mu.errors import InputError, OutputError
 from na64mu.report import write_figures, write_html
 from na64mu.report.attempts import attempt, for_files
 from na64mu.report.backgrounds import tail_figure, threshold_figure
-from na64mu.report.canvas import ENDINGS, OwnFigure, own_style, plain, save, subplots
+from na64mu.report.canvas import ENDINGS, _OwnFigure, own_style, plain, save, subplots
 from na64mu.report.figures import plane, plane_before_and_after, spectrum
 from na64mu.report.limits import bands_figure, efficiency_figure, limit_g, limit_y, yields_figure
 
@@ -81,7 +81,7 @@ def test_a_backend_of_another_environment_is_not_asked(result, tmp_path, monkeyp
     monkeypatch.setattr(plt, "figure", broken)
     assert [path.name for path in write_figures(result, tmp_path)] == ["plane.png"]
     figure, _ = spectrum(result, "p_out")  # one of its own where pyplot cannot make one
-    assert type(figure) is OwnFigure
+    assert type(figure) is _OwnFigure
     assert plt.get_fignums() == []
 
 
@@ -91,7 +91,7 @@ def test_a_figure_in_python_is_one_of_pyplot_and_one_for_files_is_not(result):
     assert plt.get_fignums() == []
     figure, _ = plane_before_and_after(result)
     assert plt.get_fignums() == [figure.number]
-    assert isinstance(figure, OwnFigure)
+    assert isinstance(figure, _OwnFigure)
 
 
 def test_a_figure_that_fails_is_a_warning(result, tmp_path, monkeypatch, caplog):

@@ -22,7 +22,7 @@ from na64mu.report.style import STYLE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ("ENDINGS", "OwnFigure", "axes_of", "check_ending", "close", "own_style", "plain", "save", "subplots")
+__all__ = ("ENDINGS", "_OwnFigure", "axes_of", "check_ending", "close", "own_style", "plain", "save", "subplots")
 
 #: Endings of pictures, and what keeps the time of day out of them: the same figure gives the same bytes.
 ENDINGS: dict[str, dict[str, Any]] = {
@@ -52,7 +52,7 @@ def own_style(more: Mapping[str, Any] | None = None) -> Iterator[None]:
         yield
 
 
-class OwnFigure(Figure):
+class _OwnFigure(Figure):
     """A figure that keeps the style of this package when it is drawn, by whomever: a file, a notebook, a window."""
 
     def draw(self, renderer: Any) -> None:
@@ -88,7 +88,7 @@ def subplots(
     """
     figure = None if is_for_files() else _shown_figure(size, layout)
     if figure is None:
-        figure = OwnFigure(figsize=size, layout=layout)
+        figure = _OwnFigure(figsize=size, layout=layout)
         FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, **options)
 
@@ -97,7 +97,7 @@ def _shown_figure(size: tuple[float, float], layout: Any) -> Figure | None:
     try:
         import matplotlib.pyplot as plt
 
-        return plt.figure(FigureClass=OwnFigure, figsize=size, layout=layout)
+        return plt.figure(FigureClass=_OwnFigure, figsize=size, layout=layout)
     except (ImportError, RuntimeError, ValueError):  # the backend is of another environment, or has no display
         return None
 

@@ -21,7 +21,7 @@ from na64mu.reconstruction.event import EventTracks, event_junction, event_track
 from na64mu.reconstruction.pulses.digits import with_digits
 from na64mu.reconstruction.summary import reconstruct
 from na64mu.report.apparatus import ENERGY_MAP, ENERGY_SCALE, Cells, draw_cells, draw_line, draw_names, event_cells
-from na64mu.report.canvas import OwnFigure, own_style
+from na64mu.report.canvas import _OwnFigure, own_style
 from na64mu.report.style import BLUE, GREY, ORANGE, PURPLE, VERMILLION
 from na64mu.results.blinding import visible_events
 from na64mu.selections.working_point import load_working_point
@@ -240,7 +240,7 @@ def draw_event(batch: RawBatch, detector: DetectorLike) -> tuple[Figure, FloatAr
     row = reconstruct(batch, detector)
     cells = event_cells(batch, detector)
     with own_style({"font.size": 9, "axes.labelsize": 10, "xtick.labelsize": 8, "ytick.labelsize": 8}):
-        figure = OwnFigure(figsize=(16, 12))
+        figure = _OwnFigure(figsize=(16, 12))
         frames = figure.add_gridspec(2, 2, left=0.045, right=0.985, top=0.9, bottom=0.53, wspace=0.09, hspace=0.06, width_ratios=(1.0, 1.9))
         axes = np.array([[figure.add_subplot(frames[i, j]) for j in (0, 1)] for i in (0, 1)])
         _draw_projections(axes, events, detector, cells, int(row["config"][0]), junction)
