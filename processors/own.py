@@ -46,7 +46,7 @@ class OwnProcessor:
     box : Box
         The signal box, which stays closed in data.
     excluded : mapping of str to Excluded
-        File -> entries that stand twice and are left out.
+        File -> entries that repeat other events and are left out.
     """
 
     own: Any

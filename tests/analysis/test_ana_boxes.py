@@ -131,7 +131,8 @@ def test_files_and_figure(tmp_path):
     content = json.loads((tmp_path / "boxes.json").read_text(encoding="utf-8"))
     assert len(content["boxes"]) == 9
     assert content["published"] == [80.0, 12.0]
-    assert write_box_figure(scan, tmp_path).stat().st_size > 10_000
+    (picture,) = write_box_figure(scan, tmp_path)
+    assert picture.stat().st_size > 10_000
     low, high = scan.plateau()[0]
     assert low <= scan.best()[0] <= high
 

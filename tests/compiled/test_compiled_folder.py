@@ -58,11 +58,13 @@ def test_then_the_package_then_the_users_cache_then_a_temporary_folder(monkeypat
     assert stat.S_IMODE(chosen.path.stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("home", [None, "/", "/nonexistent", "relative"])
+@pytest.mark.parametrize("home", [None, "/", "absent", "relative"])
 def test_no_home_is_needed(monkeypatch, tmp_path, home):
     _lock(tmp_path / "package")
-    monkeypatch.delenv("HOME") if home is None else monkeypatch.setenv("HOME", home)
+    absent = tmp_path / "absent"
+    monkeypatch.delenv("HOME") if home is None else monkeypatch.setenv("HOME", str(absent) if home == "absent" else home)
     chosen = choose()
+    assert not absent.exists()
     assert chosen.path is not None
     assert chosen.path.parent == tmp_path / "temporary"
 

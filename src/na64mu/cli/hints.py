@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from na64mu.common.deprecation import renamed
+
 __all__ = ("Renamed", "nearest", "suggestion", "with_hint")
 
 #: A word in quotes at the beginning of click's message about a choice.
@@ -95,6 +97,6 @@ class Renamed(click.Choice[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name now."""
         if value in self.old:
-            click.echo(f"Warning: {value} is called {self.old[value]} now; the old name goes in a later version", err=True)
+            click.echo(f"Warning: {renamed(value, self.old[value])}", err=True)
             value = self.old[value]
         return str(super().convert(value, param, ctx))

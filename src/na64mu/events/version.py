@@ -83,7 +83,7 @@ def check_version(file: Any, path: str | Path) -> FormVersion | None:
     Parameters
     ----------
     file, path
-        As of `version_of`.
+        Rows of the `runs` tree; see `version_of`.
 
     Returns
     -------

@@ -22,7 +22,7 @@ from na64mu.report.style import STYLE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ("ENDINGS", "_OwnFigure", "axes_of", "check_ending", "close", "own_style", "plain", "save", "subplots")
+__all__ = ("ENDINGS", "axes_of", "check_ending", "close", "own_style", "plain", "save", "subplots")
 
 #: Endings of pictures, and what keeps the time of day out of them: the same figure gives the same bytes.
 ENDINGS: dict[str, dict[str, Any]] = {
