@@ -82,8 +82,10 @@ def check_version(file: Any, path: str | Path) -> FormVersion | None:
 
     Parameters
     ----------
-    file, path
-        Rows of the `runs` tree; see `version_of`.
+    file : uproot.ReadOnlyDirectory
+        An open file.
+    path : str or Path
+        Its path, for messages.
 
     Returns
     -------
