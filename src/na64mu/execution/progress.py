@@ -94,7 +94,7 @@ def stage(words: str, total: int | None = None, unit: str = "", *, done: int = 0
         Object to which the progress is reported.
     """
     own = Stage(words, total, unit, done)
-    if not show or (not _has_bar() and "ipykernel" in sys.modules):  # a notebook keeps what is said on stderr
+    if not show or type(sys.stderr).__module__.partition(".")[0] == "ipykernel":  # a notebook keeps what is said on stderr
         yield own
     elif _has_bar():
         with _bar() as bar:
