@@ -18,10 +18,10 @@ from na64mu.events.nanoevents import read_events
 from na64mu.processors.tail import TAIL, TAIL_BELOW_E_CAL, momentum_tail
 from na64mu.reconstruction import summary as reconstruction
 from na64mu.reconstruction.columns import column
-from na64mu.results.blinding import is_data, uncut_events, visible_events
 from na64mu.results.clock import Clock
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.run import Counts, Timing
+from na64mu.selections.blinding import BlindingPolicy, masks_of
 from na64mu.selections.cuts import in_box, in_region
 from na64mu.selections.working_point import WorkingPoint
 from na64mu.typing import BoolArray, FloatArray, Summary
@@ -58,8 +58,8 @@ class SearchProcessor(ProcessorABC):
         The selection.
     excluded : mapping of str to Excluded, optional
         File -> entries that occur twice and are left out.
-    unblinded : bool
-        Whether the box of data is open (`na64mu unblind`).
+    policy : BlindingPolicy, optional
+        Who may be seen; without it that of the working point, which looks at the bookkeeping of every file.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class SearchProcessor(ProcessorABC):
         working_point: WorkingPoint,
         excluded: Mapping[str, Any] | None = None,
         *,
-        unblinded: bool = False,
+        policy: BlindingPolicy | None = None,
     ) -> None:
         self.detectors = dict(detectors)
         self.working_point = working_point
         self.windows = {tag: windows[tag] for tag in detectors}
         self.cuts = {tag: working_point.bind(windows[tag]) for tag in detectors}
         self.excluded = dict(excluded or {})
-        self.unblinded = unblinded
+        self.policy = BlindingPolicy.of(working_point) if policy is None else policy
         self.labels = {cut.name: cut.label for cut in working_point.cuts}
 
     def process(self, events: Any) -> dict[str, Any]:
@@ -117,9 +117,9 @@ class SearchProcessor(ProcessorABC):
         """
         with clock("reconstruct"):
             summary = reconstruction.reconstruct(batch, self.detectors[where["detector"]])
-        return self.analyse(summary, where, clock)
+        return self.analyse(summary, where, clock, batch)
 
-    def analyse(self, summary: Summary, where: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
+    def analyse(self, summary: Summary, where: Mapping[str, Any], clock: Clock, batch: RawBatch | None = None) -> dict[str, Any]:
         """Select and fill the events of one chunk, freshly reconstructed or from a file of event summaries.
 
         Parameters
@@ -130,35 +130,40 @@ class SearchProcessor(ProcessorABC):
             dataset, filename, detector and entrystart of the chunk.
         clock : Clock
             Goes on counting.
+        batch : RawBatch, optional
+            The raw events, freshly read.
 
         Returns
         -------
         dict
             Result of one chunk, as in `process`.
         """
-        dataset, tag = where["dataset"], where["detector"]
+        dataset, tag, path = where["dataset"], where["detector"], str(where["filename"])
+        with clock("select"):
+            visible = self.policy.visible(summary, path, batch)
         if where["filename"] in self.excluded:
             start = int(where["entrystart"])
             keep = self.excluded[where["filename"]].mask(start, start + len(summary["run"]))
-            summary = {name: values[keep] for name, values in summary.items()}
+            summary, visible = {name: values[keep] for name, values in summary.items()}, visible[keep]
         with clock("select"):
-            masks = {cut.name: cut(summary) for cut in self.cuts[tag]}
-            visible = visible_events(summary, self.working_point.box, unblinded=self.unblinded)
-            weights = event_weights(summary)
+            masks = masks_of(self.cuts[tag], summary, visible, hides=self.policy.hides(path))
+            weights = event_weights(summary, is_data=self.policy.is_data(path))
             cutflow = CutFlow.from_masks(masks, weights, labels=self.labels, visible=visible, hidden_at=self.working_point.blind_at)
         with clock("fill"):
-            filled = self.fill(summary, masks, visible, weights, tag)
+            filled = self.fill(summary, masks, visible, weights, where)
         return {
             "datasets": {dataset: {"cutflow": cutflow, **filled}},
             "events": run_counts(summary, (dataset, where["filename"])),
             "timing": Timing(**clock.seconds, events=len(weights), chunks=1),
         }
 
-    def fill(self, summary: Summary, masks: dict[str, BoolArray], visible: BoolArray, weights: FloatArray, tag: str) -> dict[str, Any]:
+    def fill(
+        self, summary: Summary, masks: dict[str, BoolArray], visible: BoolArray, weights: FloatArray, where: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """Histograms and region counts of the visible events."""
+        tag = where["detector"]
         before = visible & passing(masks, self.working_point.before_plane_cut())
         after = visible & passing(masks)
-        uncut = uncut_events(summary, self.working_point.box, unblinded=self.unblinded)
         histograms: dict[str, hist.Hist] = {}
         outside: dict[str, int] = {}
         for name, mask in (("plane_before", before), ("plane_after", after)):
@@ -175,10 +180,14 @@ class SearchProcessor(ProcessorABC):
             values = np.asarray(column(summary, spectrum.column), dtype=np.float64)
             others = [cut.name for cut in self.cuts[tag] if spectrum.column not in cut.columns]
             exists = np.isfinite(values)
-            for stage, mask in zip(STAGES, (uncut, visible & passing(masks, others)), strict=True):
+            for stage, mask in zip(STAGES, (visible, visible & passing(masks, others)), strict=True):
                 h.fill(stage, values[mask & exists], weight=weights[mask & exists])
-            histograms[spectrum.column], outside[spectrum.column] = h, int(np.count_nonzero(uncut & ~exists))
-        return {"histograms": histograms, "outside": outside, "regions": self._regions(summary, before, after, weights)}
+            histograms[spectrum.column], outside[spectrum.column] = h, int(np.count_nonzero(visible & ~exists))
+        return {
+            "histograms": histograms,
+            "outside": outside,
+            "regions": self._regions(summary, before, after, weights, str(where["filename"])),
+        }
 
     def _plane(self, summary: Summary, mask: BoolArray, weights: FloatArray) -> tuple[hist.Hist, int]:
         x, y = self.working_point.plane_p_out, self.working_point.plane_e_cal
@@ -192,18 +201,18 @@ class SearchProcessor(ProcessorABC):
         plane.fill(summary["p_out"][seen], summary["e_cal"][seen], weight=weights[seen])
         return plane, int(np.count_nonzero(mask & ~exists))
 
-    def _regions(self, summary: Summary, before: BoolArray, after: BoolArray, weights: FloatArray) -> dict[str, Counts]:
+    def _regions(self, summary: Summary, before: BoolArray, after: BoolArray, weights: FloatArray, path: str) -> dict[str, Counts]:
         regions = {region.name: counts(before & in_region(summary, region), weights) for region in self.working_point.regions}
-        if self.unblinded or not is_data(summary):
+        if not self.policy.hides(path):
             inside = in_box(summary, self.working_point.box)
             regions |= {"box": counts(before & inside, weights), "box_after": counts(after & inside, weights)}
             regions |= {f"box_after_{c}": counts(after & inside & (summary["config"] == c), weights) for c in CONFIGS}  # limits need them
         return regions
 
 
-def event_weights(summary: Summary) -> FloatArray:
+def event_weights(summary: Summary, *, is_data: bool) -> FloatArray:
     """Weights of the events, shape (n_events,): those of the simulation, 1 in data."""
-    if "mc_weight" in summary and not is_data(summary):
+    if "mc_weight" in summary and not is_data:
         return np.asarray(summary["mc_weight"], dtype=np.float64)
     return np.ones(len(summary["run"]), dtype=np.float64)
 

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from na64mu.calibration.windows import load_calibration as load_calibration
     from na64mu.data import sample_files as sample_files
     from na64mu.detector import load_detector as load_detector
-    from na64mu.events.nanoevents import open_events as open_events
     from na64mu.events.reader import read_runs as read_runs
     from na64mu.execution import run_search as run_search
     from na64mu.execution.options import RunOptions as RunOptions
     from na64mu.execution.run import run as run
+    from na64mu.inputs.visible import open_events as open_events
+    from na64mu.inputs.visible import reconstruct as reconstruct
+    from na64mu.inputs.visible import spectrometer_tracks as spectrometer_tracks
     from na64mu.reconstruction.event_summary import EventSummary as EventSummary
-    from na64mu.reconstruction.spectrometers import spectrometer_tracks as spectrometer_tracks
-    from na64mu.reconstruction.summary import reconstruct as reconstruct
     from na64mu.report.display import display_event as display_event
     from na64mu.results.run import RunResult as RunResult
     from na64mu.selections import load_working_point as load_working_point
@@ -38,14 +38,14 @@ _PLACES = {
     "load_calibration": "na64mu.calibration.windows",
     "load_detector": "na64mu.detector",
     "load_working_point": "na64mu.selections",
-    "open_events": "na64mu.events.nanoevents",
+    "open_events": "na64mu.inputs.visible",
     "produce": "na64mu.simulation.produce",
     "read_runs": "na64mu.events.reader",
-    "reconstruct": "na64mu.reconstruction.summary",
+    "reconstruct": "na64mu.inputs.visible",
     "run": "na64mu.execution.run",
     "run_search": "na64mu.execution",
     "sample_files": "na64mu.data",
-    "spectrometer_tracks": "na64mu.reconstruction.spectrometers",
+    "spectrometer_tracks": "na64mu.inputs.visible",
 }
 
 __all__ = ("__version__", *_PLACES)  # noqa: PLE0604  # all are strings

@@ -84,7 +84,8 @@ def runs_row(run: int = 1, config: int = 1, **values: Any) -> dict[str, Any]:
 def write_file(path: Path, n: int, *, first: int = 0, truth: bool = False, rows: list[dict[str, Any]] | None = None, run: int = 1) -> Path:
     with RawTreeWriter(path) as writer:
         writer.extend(raw_batch(first, n, truth=truth, run=run))
-        writer.finish([runs_row(run)] if rows is None else rows)
+        made = [runs_row(run)] if rows is None else rows
+        writer.finish([row | {"n_generated": row["n_generated"] or n} for row in made] if truth else made)  # of a simulation: how many
     return path
 
 

@@ -136,8 +136,12 @@ def _samples(filesets: list[tuple[Fileset, bool]], description: Detector, chunks
     from na64mu.events.reader import read_batch
     from na64mu.execution.progress import stage
     from na64mu.results.losses import Loss
+    from na64mu.selections.blinding import FLOOR, BlindingPolicy
 
     losses = [loss for fileset, _ in filesets for loss in fileset.losses]
+    policy = BlindingPolicy.of(
+        FLOOR, [f for fileset, _ in filesets for f in fileset.files], {f.detector: description for fs, _ in filesets for f in fs.files}
+    )
     samples: list[list[Sample]] = [[], []]
     started = None
     for fileset, field in filesets:
@@ -147,7 +151,7 @@ def _samples(filesets: list[tuple[Fileset, bool]], description: Detector, chunks
                 for start in range(0, file.entries, chunksize):
                     stop = min(start + chunksize, file.entries)
                     try:
-                        batch = read_batch(file.path, start, stop)
+                        batch = policy.visible_batch(read_batch(file.path, start, stop), description, file.path)
                     except InputError as error:
                         reason = f"{file.path}: entries {start} to {stop - 1} are lost: {error}"
                         losses.append(Loss(file.dataset, file.path, "chunk", reason, start, stop))

@@ -12,7 +12,7 @@ import numpy as np
 
 from na64mu.errors import InputError
 from na64mu.events.schema_v1 import COLLECTIONS, OPTIONAL_COLUMNS, SCALARS, TRUTH, collections_of, mandatory_fields, scalar_kinds
-from na64mu.typing import AnyArray, IntArray
+from na64mu.typing import AnyArray, BoolArray, IntArray
 
 __all__ = ("Jagged", "RawBatch", "as_type", "concatenate", "jagged")
 
@@ -78,6 +78,26 @@ class RawBatch:
         """Events start to stop - 1; their columns are not copied."""
         scalars = {name: column[start:stop] for name, column in self.scalars.items()}
         return RawBatch(scalars, {name: collection.piece(start, stop) for name, collection in self.collections.items()})
+
+    def rows(self, mask: BoolArray) -> RawBatch:
+        """Some of the events.
+
+        Parameters
+        ----------
+        mask : BoolArray
+            Those that are kept, shape (n_events,).
+
+        Returns
+        -------
+        RawBatch
+            The events, in order; nothing of the others is left in it.
+        """
+        collections = {}
+        for name, collection in self.collections.items():
+            chosen = np.repeat(mask, collection.counts)
+            offsets = np.concatenate([[0], np.cumsum(collection.counts[mask])]).astype(np.int64)
+            collections[name] = Jagged(offsets, {field: column[chosen] for field, column in collection.fields.items()})
+        return RawBatch({name: column[mask] for name, column in self.scalars.items()}, collections)
 
     @classmethod
     def from_events(cls, events: Any, collections: Iterable[str] | None = None) -> Self:

@@ -103,7 +103,7 @@ def result_of_search(plan: Plan, ran: Ran, clock: float) -> RunResult:
         histograms={name: content["histograms"] for name, content in found.items()},
         outside={name: content["outside"] for name, content in found.items()},
         regions={name: content["regions"] for name, content in found.items()},
-        blinded={name: "box" not in content["regions"] for name, content in found.items()},
+        blinded={name: any(plan.policy.hides(f.path) for f in plan.fileset.files if f.dataset == name) for name in found},
         exposure=ran.exposure,
         losses=ran.losses,
         working_point=plan.configuration.working_point,
@@ -122,11 +122,10 @@ def result_of_own(plan: Plan, ran: Ran, clock: float) -> ProcessorResult:
     if total is not None and takes_events(plan.own):
         changed = plan.own.postprocess(total)
         total = total if changed is None else changed
-    is_data = {f.dataset: f.is_data for f in plan.fileset.files}
     return ProcessorResult(
         value=total,
         values=values,
-        blinded={name: is_data[name] for name in ran.found},
+        blinded={name: any(plan.policy.hides(f.path) for f in plan.fileset.files if f.dataset == name) for name in ran.found},
         exposure=ran.exposure,
         losses=ran.losses,
         provenance=_provenance(plan, ran),

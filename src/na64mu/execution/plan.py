@@ -23,6 +23,7 @@ from na64mu.inputs.summary_fileset import SummaryFileset, are_summaries, inspect
 from na64mu.processors.base import checked, columns_of, name_of, takes_events
 from na64mu.results.losses import Loss
 from na64mu.results.provenance import file_hash, package_versions, source_hash
+from na64mu.selections.blinding import FLOOR, BlindingPolicy, Floor
 from na64mu.selections.user import load_user_file
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 
@@ -44,6 +45,8 @@ class Plan:
         What selects.
     own : Any
         The processor of the user's own; None for the search.
+    policy : BlindingPolicy
+        Who may be seen.
     unblind : str, optional
         Hash of the frozen selection whose box is opened.
     hashed : bool
@@ -52,6 +55,7 @@ class Plan:
 
     fileset: Fileset | SummaryFileset
     configuration: Configuration
+    policy: BlindingPolicy
     own: Any = None
     unblind: str | None = None
     hashed: bool = False
@@ -74,7 +78,8 @@ class Plan:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that are read of event summaries."""
-        return needed_columns(self.configuration.working_point) if self.own is None else columns_of(self.own)
+        named = needed_columns(self.configuration.working_point) if self.own is None else columns_of(self.own)
+        return tuple(dict.fromkeys((*named, *self.policy.floor.columns)))
 
     @cached_property
     def own_digest(self) -> dict[str, str]:
@@ -87,7 +92,7 @@ class Plan:
         return {
             "code": source_hash(),
             "packages": package_versions(),
-            "configuration": [self.configuration.hash, self.unblind or "", *self.own_digest.values()],
+            "configuration": [self.configuration.hash, self.unblind or "", self.policy.floor.hash, *self.own_digest.values()],
             "inputs": [[f.dataset, f.path, f.entries, hashes[f.path] or f.uuid, *((p, hashes[p]) for p in f.friends)] for f in files],
         }
 
@@ -105,11 +110,9 @@ class Plan:
         point, fileset = self.configuration.working_point, self.fileset
         made: Any
         if self.own is not None:
-            made = OwnProcessor(self.own, fileset.detectors, point.box, fileset.excluded)
+            made = OwnProcessor(self.own, fileset.detectors, self.policy, fileset.excluded)
         else:
-            made = SearchProcessor(
-                fileset.detectors, self.configuration.windows, point, fileset.excluded, unblinded=self.unblind is not None
-            )
+            made = SearchProcessor(fileset.detectors, self.configuration.windows, point, fileset.excluded, policy=self.policy)
         if in_this_process(executor):
             return made
         return carried(made, point.cut_names if self.own is None else (), self.own)
@@ -159,11 +162,11 @@ def plan_of(
         if unblind is not None:
             msg = "the box stays closed: it is opened for the search only, a processor of your own is not given its events"
             raise BlindedError(msg)
-    working_point = load_working_point(selection)
+    working_point, floor = load_working_point(selection), Floor.of(FLOOR)
     foreign = None if layout is None else load_layout(layout)
     fileset: Fileset | SummaryFileset
     if foreign is None and are_summaries(files):
-        fileset = inspect_summaries(files, detector=detector, working_point=working_point)
+        fileset = inspect_summaries(files, detector=detector, working_point=working_point, floor=floor)
         if processor is not None and takes_events(processor):
             msg = f"the processor {name_of(processor)} is one of coffea's and takes raw events, the files are event summaries: give it the raw trees"
             raise ProcessorError(msg)
@@ -175,7 +178,8 @@ def plan_of(
     configuration = Configuration(working_point, fileset.detectors, calibrations, foreign)
     withheld = isinstance(fileset, SummaryFileset) and any(f.is_data for f in fileset.files)
     configuration.may_unblind(unblind, withheld=withheld)
-    return Plan(fileset, configuration, processor, unblind, hashed)
+    policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors, floor=floor, opened=unblind is not None)
+    return Plan(fileset, configuration, policy, processor, unblind, hashed)
 
 
 def stop_if_needed(losses: Iterable[Loss], *, strict: bool, nothing_left: bool) -> None:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
-
 from na64mu.results.blinding import is_data, uncut_events, visible_events
+
 from na64mu.selections import load_working_point
 
 BOX = load_working_point("prl2024").box
