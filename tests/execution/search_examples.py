@@ -19,7 +19,7 @@ SIGNAL = {"p_out": 40.0, "e_ecal": 0.6, "e_veto": 10.0, "e_vhcal": 0.0, "e_hcal1
 
 
 def summary_table(n: int, seed: int = 1) -> dict[str, np.ndarray]:
-    """Reconstructed columns of n events that populate the plane outside the box; about half pass all cuts before (iv)."""
+    """Reconstructed columns of n events that populate the plane outside the box, without a decoy; about half pass all cuts before (iv)."""
     rng = np.random.default_rng(seed)
     table = {name: np.zeros(n, kind) for name, (kind, _, _) in COLUMNS.items()}
     table["trigger"][:] = np.where(rng.random(n) < 0.8, 3, 1)
@@ -37,6 +37,7 @@ def summary_table(n: int, seed: int = 1) -> dict[str, np.ndarray]:
     table["e_cal"][:] = table["e_ecal"] + table["e_hcal1"] + table["e_hcal2"] + rng.exponential(20.0, n) * (rng.random(n) < 0.3)
     lost = table["n_tracks_ms2"] == 0
     table["p_out"][lost] = table["e_hcal_cell"][lost] = np.nan
+    table["trigger"][lost], table["p_in"][lost] = 3, np.clip(table["p_in"][lost], 141.0, 179.0)  # else they would be decoys
     return table
 
 

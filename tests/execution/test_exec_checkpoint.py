@@ -42,7 +42,7 @@ def weighted_file(path: Path) -> Path:
     batch.scalars["mc_weight"][:] = np.random.default_rng(5).exponential(size=400)
     with RawTreeWriter(path) as writer:
         writer.extend(batch)
-        writer.finish([runs_row()])
+        writer.finish([runs_row(n_generated=400)])
     return path
 
 

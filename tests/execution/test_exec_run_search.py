@@ -104,7 +104,7 @@ def test_weights_of_simulation_are_summed(fake: FakeReconstruction, tmp_path):
     batch.scalars["mc_weight"][:] = np.linspace(0.1, 3.0, 400)
     with RawTreeWriter(tmp_path / "mc.root") as writer:
         writer.extend(batch)
-        writer.finish([runs_row()])
+        writer.finish([runs_row(n_generated=400)])
     whole, chunked = search(tmp_path / "mc.root"), search(tmp_path / "mc.root", chunksize=37)
     assert whole.total.steps[0].sumw == pytest.approx(batch.scalars["mc_weight"].sum())
     assert whole.total.counts == chunked.total.counts

@@ -77,7 +77,7 @@ def files_of(given: str | Path | Iterable[str | Path]) -> list[str | Path]:
     Parameters
     ----------
     given : str, Path or iterable of them
-        As of `open_events`.
+        Names as `open_events` takes them.
 
     Returns
     -------

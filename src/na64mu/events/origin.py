@@ -127,7 +127,7 @@ def path_is_data(path: str) -> bool:
     Returns
     -------
     bool
-        As of `file_is_data`; True where that is an error too.
+        Answer of `file_is_data`; True where that is an error too.
     """
     try:
         with sentence_for(path), open_file(path) as file:

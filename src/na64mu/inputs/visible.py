@@ -219,7 +219,7 @@ def spectrometer_tracks(events: Any, detector: DetectorLike, *, selection: Selec
     Parameters
     ----------
     events, detector, selection
-        As of `reconstruct`.
+        The arguments of `reconstruct`.
 
     Returns
     -------
