@@ -171,8 +171,7 @@ def _spectra(result: RunResult) -> str:
         pictures.append(f"<figure>{_image(partial(draw, described.column), f'spectrum of {described.column}', dpi=80)}{note}</figure>")
     text = "All events, and events that pass all other cuts; the shade covers what a cut rejects, arrows count events beyond the axis."
     if any(result.blinded[name] for name in counting_datasets(result)):
-        bound = f"{result.working_point.box.p_out_max:g} GeV/c"
-        text += f" The signal box is blinded: the spectra of all events lack every event with p_out \u2264 {bound}, whatever its E_CAL."
+        text += " The signal box is blinded: all spectra lack its events, and the decoys among which they are hidden."
     return f"{_heading('Spectra')}<p class='note'>{text}</p><div class='spectra'>{''.join(pictures)}</div>" + _table(window_cells(result))
 
 
