@@ -166,6 +166,6 @@ def _provenance(plan: Plan, ran: Ran) -> Provenance:
         clean=clean,
         detectors=configuration.detector_hashes,
         calibrations=configuration.calibration_hashes,
-        user_cuts=configuration.user_cuts,
+        user_cuts=plan.user_parts,
         processor=plan.own_digest,
     )
