@@ -19,6 +19,7 @@ from na64mu.processors.tail import TAIL, TAIL_BELOW_E_CAL, momentum_tail
 from na64mu.reconstruction import summary as reconstruction
 from na64mu.reconstruction.columns import column
 from na64mu.results.blinding import is_data, uncut_events, visible_events
+from na64mu.results.box_events import box_rows
 from na64mu.results.clock import Clock
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.run import Counts, Timing
@@ -161,6 +162,7 @@ class SearchProcessor(ProcessorABC):
         uncut = uncut_events(summary, self.working_point.box, unblinded=self.unblinded)
         histograms: dict[str, hist.Hist] = {}
         outside: dict[str, int] = {}
+        filled: dict[str, Any]
         for name, mask in (("plane_before", before), ("plane_after", after)):
             histograms[name], outside[name] = self._plane(summary, mask, weights)
         if "e_ecal" in self.windows[tag]:
@@ -178,7 +180,10 @@ class SearchProcessor(ProcessorABC):
             for stage, mask in zip(STAGES, (uncut, visible & passing(masks, others)), strict=True):
                 h.fill(stage, values[mask & exists], weight=weights[mask & exists])
             histograms[spectrum.column], outside[spectrum.column] = h, int(np.count_nonzero(uncut & ~exists))
-        return {"histograms": histograms, "outside": outside, "regions": self._regions(summary, before, after, weights)}
+        filled = {"histograms": histograms, "outside": outside, "regions": self._regions(summary, before, after, weights)}
+        if self.unblinded and is_data(summary):
+            filled["in_box"] = box_rows(summary, before & in_box(summary, self.working_point.box), after)
+        return filled
 
     def _plane(self, summary: Summary, mask: BoolArray, weights: FloatArray) -> tuple[hist.Hist, int]:
         x, y = self.working_point.plane_p_out, self.working_point.plane_e_cal

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from na64mu.events.nanoevents import open_events as open_events
     from na64mu.events.reader import read_runs as read_runs
     from na64mu.execution import run_search as run_search
+    from na64mu.execution.freezing import freeze as freeze
+    from na64mu.execution.opening import open_box as open_box
     from na64mu.execution.options import RunOptions as RunOptions
     from na64mu.execution.run import run as run
+    from na64mu.execution.unblinding import unblind as unblind
     from na64mu.reconstruction.event_summary import EventSummary as EventSummary
     from na64mu.reconstruction.spectrometers import spectrometer_tracks as spectrometer_tracks
     from na64mu.reconstruction.summary import reconstruct as reconstruct
@@ -34,10 +37,12 @@ _PLACES = {
     "RunResult": "na64mu.results.run",
     "display_event": "na64mu.report.display",
     "estimate_backgrounds": "na64mu.analysis.backgrounds",
+    "freeze": "na64mu.execution.freezing",
     "limits_of": "na64mu.analysis.search",
     "load_calibration": "na64mu.calibration.windows",
     "load_detector": "na64mu.detector",
     "load_working_point": "na64mu.selections",
+    "open_box": "na64mu.execution.opening",
     "open_events": "na64mu.events.nanoevents",
     "produce": "na64mu.simulation.produce",
     "read_runs": "na64mu.events.reader",
@@ -46,6 +51,7 @@ _PLACES = {
     "run_search": "na64mu.execution",
     "sample_files": "na64mu.data",
     "spectrometer_tracks": "na64mu.reconstruction.spectrometers",
+    "unblind": "na64mu.execution.unblinding",
 }
 
 __all__ = ("__version__", *_PLACES)  # noqa: PLE0604  # all are strings
