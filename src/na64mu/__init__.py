@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from na64mu.events.nanoevents import open_events as open_events
     from na64mu.events.reader import read_runs as read_runs
     from na64mu.execution import run_search as run_search
+    from na64mu.execution.freezing import freeze as freeze
+    from na64mu.execution.opening import open_box as open_box
     from na64mu.execution.options import RunOptions as RunOptions
     from na64mu.execution.run import run as run
+    from na64mu.execution.unblinding import unblind as unblind
     from na64mu.processors.base import Processor as Processor
     from na64mu.reconstruction.event_summary import EventSummary as EventSummary
     from na64mu.reconstruction.spectrometers import spectrometer_tracks as spectrometer_tracks
@@ -85,8 +88,11 @@ GROUPS = {
     },
     "run": {
         "RunOptions": "na64mu.execution.options",
+        "freeze": "na64mu.execution.freezing",
+        "open_box": "na64mu.execution.opening",
         "run": "na64mu.execution.run",
         "run_search": "na64mu.execution",
+        "unblind": "na64mu.execution.unblinding",
         "RunResult": "na64mu.results.run",
         "ProcessorResult": "na64mu.results.processor",
     },

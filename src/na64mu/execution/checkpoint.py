@@ -1,7 +1,7 @@
 """Finished part of a run, kept on disk after every batch of chunks: `na64mu run --resume` continues from it.
 
 A checkpoint is one JSON file (histograms as UHI) in <output>/.checkpoint/, written whole or not at all. It holds what the
-processor filled, which never contains anything of a blinded box, and what it belongs to: it is used only by the same code,
+processor filled, which has nothing of a box that is not open, and what it belongs to: it is used only by the same code,
 configuration, chunks and input, judged by content.
 """
 
@@ -26,6 +26,9 @@ __all__ = ("FOLDER", "Checkpoint", "decoded", "encoded")
 FOLDER = ".checkpoint"
 NAME = "finished.json"
 FORMAT_VERSION = 1
+
+#: What the search returns as lists of plain values: the events of a box that is open.
+PLAIN = ("in_box",)
 
 #: What each part of an identity is called when it differs.
 PARTS = {
@@ -198,6 +201,7 @@ def _encoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
         "histograms": dict(filled["histograms"]),
         "outside": filled["outside"],
         "regions": {region: asdict(counts) for region, counts in filled["regions"].items()},
+        **{key: filled[key] for key in PLAIN if key in filled},
     }
 
 
@@ -209,4 +213,5 @@ def _decoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
         "histograms": {key: hist.Hist(histogram) for key, histogram in filled["histograms"].items()},
         "outside": {key: int(n) for key, n in filled["outside"].items()},
         "regions": {region: Counts(**counts) for region, counts in filled["regions"].items()},
+        **{key: filled[key] for key in PLAIN if key in filled},
     }

@@ -13,9 +13,11 @@ from typing import Any
 from na64mu.common.arguments import file_name
 from na64mu.common.table import Shown, Table
 from na64mu.errors import InputError, writing
+from na64mu.results.box_events import BoxEvent, box_events
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss
+from na64mu.results.manifest import write_manifest
 from na64mu.results.provenance import Provenance
 from na64mu.selections.working_point import WorkingPoint
 
@@ -98,6 +100,8 @@ class RunResult(Shown):
         Detector tag -> energy -> window of a MIP.
     provenance : Provenance
     timing : Timing
+    in_box : dict of str to tuple of BoxEvent
+        Dataset -> events of its signal box before the plane cut, where the box of data was opened.
     """
 
     cutflows: dict[str, CutFlow]
@@ -111,6 +115,7 @@ class RunResult(Shown):
     windows: dict[str, dict[str, tuple[float | None, float]]]
     provenance: Provenance
     timing: Timing = field(default_factory=Timing)
+    in_box: dict[str, tuple[BoxEvent, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "regions", RegionCounts(self.regions))
@@ -185,6 +190,7 @@ class RunResult(Shown):
             "working_point": self.working_point.model_dump(mode="json"),
             "provenance": self.provenance.to_dict(),
             "timing": asdict(self.timing),
+            **({"in_box": self.in_box} if self.in_box else {}),
         }
 
     def write(self, folder: str | Path) -> Path:
@@ -216,6 +222,7 @@ class RunResult(Shown):
                     part.replace(path / name)
             finally:
                 part.unlink(missing_ok=True)
+        write_manifest(path, FILES)
         return path
 
     @classmethod
@@ -251,6 +258,7 @@ class RunResult(Shown):
                 windows={tag: {q: (w[0], w[1]) for q, w in windows.items()} for tag, windows in summary["windows"].items()},
                 provenance=Provenance.from_dict(summary["provenance"]),
                 timing=Timing(**summary["timing"]),
+                in_box={name: box_events(rows) for name, rows in summary.get("in_box", {}).items()},
             )
         except (KeyError, TypeError, ValueError) as error:
             msg = f"{path}: not an output folder of this version of na64mu ({error!r}): make it again with `na64mu run`"
