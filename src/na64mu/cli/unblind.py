@@ -42,14 +42,17 @@ def command(folder: Path, frozen: str, reason: str, output: Path, **options: Any
     """
     from na64mu.execution.unblinding import unblind
     from na64mu.report import write_figures, write_html
+    from na64mu.results.output_folder import output_folder
+    from na64mu.results.run import DRAWN
 
     if not reason.strip():
         msg = "--reason is empty: say why the box is opened"
         raise click.UsageError(msg)
     options["calibration"] = options["calibration"] or None
     result = unblind(folder, output, frozen=frozen, reason=reason, **options)
-    write_figures(result, output)
-    write_html(result, output)
+    with output_folder(output, "report", replaces=DRAWN) as place:
+        write_figures(result, place)
+        write_html(result, place)
     for name, regions in result.regions.items():
         if "box" in regions:
             click.echo(f"{name}: {regions['box'].n} events in the box before the plane cut, {regions['box_after'].n} after it")
