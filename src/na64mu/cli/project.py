@@ -78,6 +78,7 @@ def command(
     from na64mu.execution.progress import stage
     from na64mu.physics.cross_section import Method
     from na64mu.report.projection import render_projection, write_projection_figure
+    from na64mu.results.output_folder import output_folder
     from na64mu.statistics.letter import N_MOT
 
     efficiencies = EfficiencyTable.read(table)
@@ -94,9 +95,10 @@ def command(
             target_of(load_detector(tag)), efficiencies, masses, N_MOT, loss, method=Method(method), progress=shown.advance
         )
         projection = project(yields, scenarios)
-    files = projection.write(output)
-    if figure:
-        files += write_projection_figure(projection, output)
+    with output_folder(output, "project") as place:
+        files = projection.write(place)
+        if figure:
+            files += write_projection_figure(projection, place)
     if as_json:
         click.echo(json.dumps(projection.to_dict(), indent=1))
     else:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from na64mu.calibration.windows import Calibration
 from na64mu.common.arguments import file_name
+from na64mu.common.folder_lock import locked
 from na64mu.detector import DetectorLike
 from na64mu.errors import ArgumentError
 from na64mu.execution.checkpoint import Checkpoint
@@ -164,7 +165,8 @@ def run(
         options = replace(options, chunksize=chunksize_within(options.memory_limit, options.chunksize, plan.fileset.files))
     origin = "" if layout is None else str(layout if isinstance(layout, str | Path) else layout.origin)
     with nullcontext() if plan.unblind is None else plan.unblind.outcome():
-        ran = _ran(plan, Job(executor, options, plan.identity()), origin, started)
+        with nullcontext() if options.output is None else locked(options.output):
+            ran = _ran(plan, Job(executor, options, plan.identity()), origin, started)
         for loss in ran.losses:
             log.log(logging.WARNING if loss.is_damage else logging.INFO, "%s", loss.reason)
         make = result_of_search if processor is None else result_of_own
