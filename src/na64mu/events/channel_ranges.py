@@ -58,6 +58,31 @@ class ChannelLimits:
             table[key] = size
         return table
 
+    @cached_property
+    def ends(self) -> tuple[tuple[int, int], ...] | None:
+        """Lowest and highest value of each field if all values between them exist, which then need not be looked up; else None."""
+        sizes, axes = set(self.sizes.values()), list(zip(*self.sizes, strict=True))
+        ends = tuple((min(axis), max(axis)) for axis in axes)
+        n = int(np.prod([high - low + 1 for low, high in ends]))
+        return (*ends, (0, sizes.pop() - 1)) if len(sizes) == 1 and n == len(self.sizes) else None
+
+    def holds(self, columns: Mapping[str, AnyArray]) -> bool:
+        """Whether the lowest and highest values alone show that every address exists; if not, `outside` looks at the rows.
+
+        Parameters
+        ----------
+        columns : mapping
+            Field -> integers of shape (n_rows,), n_rows > 0.
+
+        Returns
+        -------
+        bool
+            False if an address may not exist.
+        """
+        if self.ends is None:
+            return False
+        return all(columns[f].min() >= low and columns[f].max() <= high for f, (low, high) in zip(self.fields, self.ends, strict=True))
+
     def outside(self, columns: Mapping[str, AnyArray]) -> Iterator[Outside]:
         """Find rows whose address does not exist.
 

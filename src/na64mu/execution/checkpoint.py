@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from na64mu.errors import CheckpointError, OutputError, writing
+from na64mu.events.screening import FaultCount
 from na64mu.execution.kept_values import decoded_value, encoded_value
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.losses import Loss
@@ -164,6 +165,8 @@ def encoded(total: Mapping[str, Any]) -> dict[str, Any]:
             for name, filled in total["datasets"].items()
         }
         content["events"] = [[*key, n] for key, n in total["events"].items()]
+        content["refused"] = [[*key, n] for key, n in total.get("refused", {}).items()]
+        content["faults"] = [[*key, count.to_dict()] for key, count in total.get("faults", {}).items()]
         content["timing"] = asdict(total["timing"])
     return content
 
@@ -187,7 +190,9 @@ def decoded(content: Mapping[str, Any]) -> dict[str, Any]:
             name: _decoded_search(filled) if "cutflow" in filled else {key: decoded_value(value) for key, value in filled.items()}
             for name, filled in content["datasets"].items()
         }
-        total["events"] = {(str(d), str(f), int(run), int(config)): int(n) for d, f, run, config, n in content["events"]}
+        for name in ("events", "refused"):
+            total[name] = {(str(d), str(f), int(run), int(config)): int(n) for d, f, run, config, n in content[name]}
+        total["faults"] = {(str(d), str(f), str(kind), str(col)): FaultCount.from_dict(n) for d, f, kind, col, n in content["faults"]}
         total["timing"] = Timing(**content["timing"])
     return total
 

@@ -104,12 +104,11 @@ class Plan:
 
         point, fileset = self.configuration.working_point, self.fileset
         made: Any
+        excluded = fileset.excluded if isinstance(fileset, SummaryFileset) else {}  # of raw trees the reader leaves them out
         if self.own is not None:
-            made = OwnProcessor(self.own, fileset.detectors, point.box, fileset.excluded)
+            made = OwnProcessor(self.own, fileset.detectors, point.box, excluded)
         else:
-            made = SearchProcessor(
-                fileset.detectors, self.configuration.windows, point, fileset.excluded, unblinded=self.unblind is not None
-            )
+            made = SearchProcessor(fileset.detectors, self.configuration.windows, point, excluded, unblinded=self.unblind is not None)
         if in_this_process(executor):
             return made
         return carried(made, point.cut_names if self.own is None else (), self.own)

@@ -10,7 +10,7 @@ import numpy as np
 
 from na64mu.common.arguments import file_name, one_of, whole
 from na64mu.errors import InputError
-from na64mu.events.batch import Jagged, RawBatch
+from na64mu.events.batch import RawBatch
 from na64mu.events.fitting import layouts_of
 from na64mu.events.layout import Layout, load_layout
 from na64mu.events.optional import completed, parts_of
@@ -112,12 +112,7 @@ def selected(batch: RawBatch, mask: BoolArray) -> RawBatch:
     RawBatch
         The events, in order.
     """
-    collections = {}
-    for name, collection in batch.collections.items():
-        rows = np.repeat(mask, collection.counts)
-        offsets = np.concatenate([[0], np.cumsum(collection.counts[mask])]).astype(np.int64)
-        collections[name] = Jagged(offsets, {field: column[rows] for field, column in collection.fields.items()})
-    return RawBatch({name: column[mask] for name, column in batch.scalars.items()}, collections)
+    return batch.with_events(mask)
 
 
 def _no_duplicates(layouts: Mapping[str, Layout | None]) -> None:

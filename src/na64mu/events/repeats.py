@@ -1,0 +1,59 @@
+"""Channels that have two rows in one event, where the raw tree has one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from na64mu.compiled.kernel import kernel
+from na64mu.events.batch import Jagged
+from na64mu.typing import IntArray
+
+__all__ = ("repeated_rows",)
+
+#: Addresses for which a table is made.
+MOST_CODES = 1 << 20
+
+
+@kernel
+def _mark(offsets, code, last_event, repeated):  # type: ignore[no-untyped-def] # kernel
+    """Mark rows whose code was there in the same event before; returns their number. `last_event` begins with -1 everywhere."""
+    n = 0
+    for e in range(len(offsets) - 1):
+        for i in range(offsets[e], offsets[e + 1]):
+            again = last_event[code[i]] == e
+            repeated[i] = again
+            n += again
+            last_event[code[i]] = e
+    return n
+
+
+def repeated_rows(collection: Jagged, module: str, view: str, channel: str) -> IntArray:
+    """Rows of a channel that has an earlier row in the same event.
+
+    Parameters
+    ----------
+    collection : Jagged
+        Strips or electronics channels.
+    module, view, channel : str
+        Its address fields.
+
+    Returns
+    -------
+    IntArray
+        Indices of rows, ascending.
+    """
+    n_rows = int(collection.offsets[-1])
+    own = [np.asarray(collection[field]) for field in (module, view, channel)]
+    n_view, n_channel = int(own[1].max()) + 1, int(own[2].max()) + 1
+    if (int(own[0].max()) + 1) * n_view * n_channel > MOST_CODES:  # damaged addresses: without a table
+        keys = np.lexsort((np.arange(n_rows), *own[::-1], collection.event_index))
+        same = np.all([column[keys[1:]] == column[keys[:-1]] for column in (collection.event_index, *own)], axis=0)
+        return np.sort(keys[1:][same])
+    code = own[0].astype(np.uint32)
+    code *= np.uint32(n_view)
+    code += own[1]
+    code *= np.uint32(n_channel)
+    code += own[2]
+    last_event, repeated = np.full(int(code.max()) + 1, -1, np.int64), np.empty(n_rows, np.bool_)
+    n = _mark(np.ascontiguousarray(collection.offsets, np.int64), code, last_event, repeated)
+    return np.flatnonzero(repeated) if n else np.empty(0, np.int64)
