@@ -41,6 +41,7 @@ from na64mu.events.schema_v1 import (
     twice,
 )
 from na64mu.events.structure import sound_batch
+from na64mu.events.units import MipCounts, mip_counts, unit_sentences
 from na64mu.events.version import COLUMNS as VERSION_COLUMNS
 from na64mu.events.version import check_version, version_of
 from na64mu.typing import AnyArray, BoolArray, IntArray
@@ -118,6 +119,7 @@ class _Scan:
     path: str
     runs: list[dict[str, Any]] = field(default_factory=list)
     bounds: dict[str, Bounds] = field(default_factory=dict)  # detector tag -> what its rows can hold
+    muons_of: dict[str, MipCounts] = field(default_factory=dict)  # detector tag -> energies of its muons
     complete: bool = True  # no collection is declared absent
     found: Collector = field(default_factory=Collector)
     n_events: int = 0
@@ -168,6 +170,9 @@ def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None, tree
         scan.found.add("unreadable", "", str(error).removeprefix(f"{path}: "))
     _check_keys(scan, layout)
     _check_bookkeeping(scan)
+    for tag, muons in scan.muons_of.items():
+        for name, sentence in unit_sentences(muons, detectors[tag] if tag in detectors else load_detector(tag)):
+            scan.found.add("units", f"{name}_energy", sentence)
     tags = tuple(sorted({row["detector"] for row in scan.runs}))
     runs = tuple(sorted({row["run"] for row in scan.runs}))
     findings = tuple(scan.found.found.values())
@@ -301,6 +306,8 @@ def _add_faults(scan: _Scan, batch: RawBatch, tag: str, entries: IntArray) -> No
         kind = KINDS[fault.kind]
         message = f"{fault.message} (detector {tag})" if fault.kind.endswith("-address") else fault.message
         scan.found.add(kind.code, fault.branch, message, entries[fault.events], kind.severity)
+    for name, counts in mip_counts(batch, scan.bounds[tag].modules).items() if tag else ():
+        scan.muons_of.setdefault(tag, {}).setdefault(name, Counter()).update(counts)
 
 
 def _detectors(scan: _Scan, batch: RawBatch, start: int) -> Iterator[tuple[str, BoolArray]]:

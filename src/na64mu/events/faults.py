@@ -41,16 +41,19 @@ class Bounds:
         Of the beam [GeV/c].
     complete : bool
         Whether all collections of the raw tree are there: those that a layout declares absent say nothing about an event.
+    modules : int
+        HCAL modules; 0 if energies of muons are not to be counted.
     """
 
     channels: Mapping[str, ChannelLimits] = field(default_factory=dict)
     momentum: float = 0.0
     complete: bool = True
+    modules: int = 0
 
     @classmethod
     def of(cls, detector: Detector, *, complete: bool = True) -> Bounds:
         """Bounds of a detector description."""
-        return cls(channel_limits(detector), detector.beam.momentum, complete)
+        return cls(channel_limits(detector), detector.beam.momentum, complete, len(detector.hcal.front))
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,17 @@ from na64mu.events.fault_rules import KINDS, MASKED_SHARE
 from na64mu.events.faults import Bounds, Fault, find_faults
 from na64mu.typing import BoolArray, IntArray
 
-__all__ = ("EXAMPLES", "Example", "FaultCount", "FaultKey", "Screened", "screened")
+__all__ = ("EXAMPLES", "Example", "FaultCount", "FaultKey", "Screened", "screened", "sentence_of")
 
 #: Occurrences that are named.
 EXAMPLES = 3
+
+#: Rule -> what is said of it.
+DONE = {
+    "refuse": "refused, which lowers the exposure by their share of the run",
+    "mask": "dropped, as rows of a dead channel are",
+    "note": "read as it is",
+}
 
 #: Kind of fault and column.
 FaultKey = tuple[str, str]
@@ -73,8 +80,10 @@ class Screened:
     ----------
     batch : RawBatch
         Events without those refused, and their rows without those dropped.
+    whole : RawBatch
+        All events, without the rows dropped.
     kept : BoolArray
-        Which of the events they are, shape (n_events before,).
+        Which of the events are not refused, shape (n_events of `whole`,).
     faults : dict of (str, str) to FaultCount
         (Kind, column) -> how often.
     refused : dict of (int, int) to int
@@ -82,6 +91,7 @@ class Screened:
     """
 
     batch: RawBatch
+    whole: RawBatch
     kept: BoolArray
     faults: dict[FaultKey, FaultCount] = field(default_factory=dict)
     refused: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -107,7 +117,7 @@ def screened(batch: RawBatch, bounds: Bounds, entries: IntArray) -> Screened:
     keep = np.ones(len(batch), np.bool_)
     faults = find_faults(batch, bounds)
     if not faults:
-        return Screened(batch, keep)
+        return Screened(batch, batch, keep)
     rows = _without_masked(batch, faults)
     for fault in faults:
         if KINDS[fault.kind].rule == "refuse":
@@ -125,7 +135,7 @@ def screened(batch: RawBatch, bounds: Bounds, entries: IntArray) -> Screened:
         key, count = (fault.kind, fault.branch), _count(fault, batch, entries)
         counts[key] = counts[key] + count if key in counts else count
     clean = replace(batch, collections=collections)
-    return Screened(clean if keep.all() else clean.with_events(keep), keep, counts, _pairs(batch, ~keep))
+    return Screened(clean if keep.all() else clean.with_events(keep), clean, keep, counts, _pairs(batch, ~keep))
 
 
 def _without_masked(batch: RawBatch, faults: list[Fault]) -> dict[str, BoolArray]:
@@ -153,3 +163,32 @@ def _pairs(batch: RawBatch, mask: BoolArray) -> dict[tuple[int, int], int]:
     code = batch.scalars["run"][mask].astype(np.int64) * 256 + batch.scalars["config"][mask]
     pairs, n = np.unique(code, return_counts=True)
     return {(int(pair) // 256, int(pair) % 256): int(count) for pair, count in zip(pairs, n, strict=True)}
+
+
+def sentence_of(kind: str, column: str, count: FaultCount, done: str = "") -> str:
+    """One sentence about a fault: what, how often, the first events, and what is done.
+
+    Parameters
+    ----------
+    kind, column : str
+        Key of the fault.
+    count : FaultCount
+        How often it occurs.
+    done : str
+        What is done with it; by default that of its rule.
+
+    Returns
+    -------
+    str
+        Without the name of a file.
+    """
+    of_kind, one = KINDS[kind], count.events == 1
+    events, rows = f"{count.events} event{'' if one else 's'}", f"{count.rows} row{'' if count.rows == 1 else 's'}"
+    if kind == "empty":
+        text = f"{events} with a trigger of the beam counters {'has' if one else 'have'} no digit in any collection"
+    elif kind == "masked":
+        text = f"{events} {'loses' if one else 'lose'} more than {MASKED_SHARE:.0%} of the rows of {column} to faults"
+    else:
+        text = f"{column} {of_kind.what} in {f'{rows} of {events}' if of_kind.rule == 'mask' else events}"
+    more = "; ..." if count.events > len(count.examples) else ""
+    return f"{text} ({'; '.join(map(str, count.examples))}{more}): {done or DONE[of_kind.rule]}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -166,6 +167,7 @@ def encoded(total: Mapping[str, Any]) -> dict[str, Any]:
         }
         content["events"] = [[*key, n] for key, n in total["events"].items()]
         content["refused"] = [[*key, n] for key, n in total.get("refused", {}).items()]
+        content["muons"] = [[*key, sorted(energies.items())] for key, energies in total.get("muons", {}).items()]
         content["faults"] = [[*key, count.to_dict()] for key, count in total.get("faults", {}).items()]
         content["timing"] = asdict(total["timing"])
     return content
@@ -192,6 +194,7 @@ def decoded(content: Mapping[str, Any]) -> dict[str, Any]:
         }
         for name in ("events", "refused"):
             total[name] = {(str(d), str(f), int(run), int(config)): int(n) for d, f, run, config, n in content[name]}
+        total["muons"] = {(str(d), str(t), str(name)): Counter({int(b): int(n) for b, n in own}) for d, t, name, own in content["muons"]}
         total["faults"] = {(str(d), str(f), str(kind), str(col)): FaultCount.from_dict(n) for d, f, kind, col, n in content["faults"]}
         total["timing"] = Timing(**content["timing"])
     return total

@@ -20,7 +20,7 @@ from na64mu.inputs.chunk_errors import worker_errors
 from na64mu.inputs.entry_ranges import Ranges, reconciled
 from na64mu.inputs.raw_chunks import RawRunner, raw_chunks
 from na64mu.inputs.raw_fileset import Fileset
-from na64mu.inputs.refused import fault_losses, must_add_up
+from na64mu.inputs.refused import fault_losses, must_add_up, unit_losses
 from na64mu.inputs.summary_chunks import SummaryRunner, chunks_of
 from na64mu.inputs.summary_fileset import SummaryFileset
 from na64mu.results.losses import Loss
@@ -96,7 +96,7 @@ def process_fileset(fileset: Fileset, processor: Any, job: Job, *, layout: Any =
     whole = {(f.dataset, f.path): ((0, f.entries),) for f in fileset.files}
     ranges, lost = reconciled(whole, chunks, out, gone)
     must_add_up(fileset.files, out, ranges, fileset.excluded)
-    lost = [*lost, *fault_losses(out.get("faults", {}))]
+    lost = [*lost, *fault_losses(out.get("faults", {})), *unit_losses(out.get("muons", {}), fileset.detectors)]
     return out, ranges, lost if align else [*lost, *_unverified(fileset, options.chunksize)]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from na64mu.errors import InputError
 from na64mu.inputs.raw_file import SourceFile
 from na64mu.inputs.raw_fileset import Fileset
-from na64mu.inputs.refused import Tally, fault_losses
+from na64mu.inputs.refused import Tally
 from na64mu.results.losses import Loss
 from na64mu.typing import Summary
 
@@ -47,12 +47,14 @@ def summaries(
             stop = min(start + chunksize, file.entries)
             try:
                 batch = read_batch(file.path, start, stop, layout=file.layout)
-                batch = tally.screen(batch, bounds[file.detector], (file.dataset, file.path), start, fileset.excluded.get(file.path))
+                batch = tally.screen(
+                    batch, bounds[file.detector], (file.dataset, file.path), start, fileset.excluded.get(file.path), tag=file.detector
+                )
                 yield file, reconstruction.reconstruct(batch, fileset.detectors[file.detector])
             except InputError as error:
                 reason = f"{file.path}: entries {start} to {stop - 1} are lost: {str(error).removeprefix(f'{file.path}: ')}"
                 losses.append(Loss(file.dataset, file.path, "chunk", reason, start, stop))
-    losses += fault_losses(tally.faults)
+    losses += tally.losses(fileset.detectors)
 
 
 def collect(fileset: Fileset, losses: list[Loss], columns: tuple[str, ...], *, chunksize: int = 100_000) -> Summary:

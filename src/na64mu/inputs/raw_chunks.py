@@ -106,13 +106,13 @@ class RawRunner:
         clock = Clock()
         with clock("read"):
             batch, tally = self._read(chunk), Tally()
-            bounds = self.bounds.get(chunk.usermeta["detector"]) if chunk.usermeta else None
-            if bounds is not None:
-                given = chunk.dataset, chunk.filename
-                batch = tally.screen(batch, bounds, given, int(chunk.entrystart), self.excluded.get(chunk.filename))
+            tag = chunk.usermeta["detector"] if chunk.usermeta else ""
+            if tag in self.bounds:
+                given, excluded = (chunk.dataset, chunk.filename), self.excluded.get(chunk.filename)
+                batch = tally.screen(batch, self.bounds[tag], given, int(chunk.entrystart), excluded, tag=tag)
         where = {name: getattr(chunk, name) for name in ("dataset", "filename", "treename", "entrystart", "entrystop")}
         result: dict[str, Any] = self.processor.process_batch(batch, {**where, **(chunk.usermeta or {})}, clock)
-        return {**result, "faults": tally.faults, "refused": dict(tally.refused)}
+        return {**result, "faults": tally.faults, "refused": dict(tally.refused), "muons": tally.muons}
 
     def _read(self, chunk: Any) -> Any:
         from na64mu.events.reader import batch_of

@@ -8,28 +8,24 @@ from typing import Any
 
 import numpy as np
 
+from na64mu.detector import Detector
 from na64mu.errors import InputError
 from na64mu.events.batch import RawBatch
 from na64mu.events.fault_rules import KINDS
 from na64mu.events.faults import Bounds
-from na64mu.events.screening import FaultCount, screened
+from na64mu.events.screening import FaultCount, screened, sentence_of
+from na64mu.events.units import mip_counts, unit_sentences
 from na64mu.inputs.duplicates import Excluded
 from na64mu.inputs.entry_ranges import Ranges
 from na64mu.results.losses import Loss, LossKind
 
-__all__ = ("FaultKeys", "Tally", "fault_losses", "must_add_up")
+__all__ = ("FaultKeys", "Tally", "fault_losses", "must_add_up", "unit_losses")
 
 #: (Dataset, file, kind, column) -> how often.
 FaultKeys = dict[tuple[str, str, str, str], FaultCount]
 
 #: Rule -> kind of loss.
 LOSSES: dict[str, LossKind] = {"refuse": "refused", "mask": "masked", "note": "note"}
-
-WHAT_IS_DONE = {
-    "refuse": "{} refused, and the exposure is lowered by {} share of the run",
-    "mask": "{} dropped, as those of a dead channel are",
-    "note": "{} read as {}",
-}
 
 
 class Tally:
@@ -41,13 +37,18 @@ class Tally:
         (dataset, file, kind, column) -> FaultCount.
     refused : Counter
         (dataset, file, run, config) -> events.
+    muons : dict
+        (dataset, detector tag, quantity) -> energies of its muons, see na64mu.events.units.
     """
 
     def __init__(self) -> None:
         self.faults: FaultKeys = {}
         self.refused: Counter[tuple[str, str, int, int]] = Counter()
+        self.muons: dict[tuple[str, str, str], Counter[int]] = {}
 
-    def screen(self, batch: RawBatch, bounds: Bounds, where: tuple[str, str], start: int, excluded: Excluded | None = None) -> RawBatch:
+    def screen(
+        self, batch: RawBatch, bounds: Bounds, where: tuple[str, str], start: int, excluded: Excluded | None = None, *, tag: str = ""
+    ) -> RawBatch:
         """Take duplicates out of a chunk, which are counted elsewhere, then faults, which are counted here.
 
         Parameters
@@ -62,6 +63,8 @@ class Tally:
             Entry of the first event.
         excluded : Excluded, optional
             Entries of the file that are left out.
+        tag : str
+            Detector tag, under which the energies of muons are counted; not counted without it.
 
         Returns
         -------
@@ -77,7 +80,13 @@ class Tally:
             key = (*where, kind, column)
             self.faults[key] = self.faults[key] + count if key in self.faults else count
         self.refused.update({(*where, *pair): n for pair, n in found.refused.items()})
+        for name, energies in mip_counts(found.batch, bounds.modules).items() if tag else ():
+            self.muons.setdefault((where[0], tag, name), Counter()).update(energies)
         return found.batch
+
+    def losses(self, detectors: Mapping[str, Detector]) -> list[Loss]:
+        """Return everything that is to be said."""
+        return [*fault_losses(self.faults), *unit_losses(self.muons, detectors)]
 
 
 def fault_losses(faults: Mapping[tuple[str, str, str, str], FaultCount]) -> list[Loss]:
@@ -98,25 +107,31 @@ def fault_losses(faults: Mapping[tuple[str, str, str, str], FaultCount]) -> list
     return [_loss(key, faults[key]) for key in keys]
 
 
+def unit_losses(muons: Mapping[tuple[str, str, str], Mapping[int, int]], detectors: Mapping[str, Detector]) -> list[Loss]:
+    """One sentence for each dataset and calorimeter whose energies are in another unit.
+
+    Parameters
+    ----------
+    muons : mapping
+        (dataset, detector tag, quantity) -> energies of its muons.
+    detectors : mapping of str to Detector
+        Tag -> description.
+
+    Returns
+    -------
+    list of Loss
+        Sorted by dataset.
+    """
+    losses = []
+    for dataset, tag in sorted({key[:2] for key in muons}):
+        own = {name: counts for (d, t, name), counts in muons.items() if (d, t) == (dataset, tag)}
+        losses += [Loss(dataset, "", "units", f"dataset {dataset!r}: {text}") for _, text in unit_sentences(own, detectors[tag])]
+    return losses
+
+
 def _loss(key: tuple[str, str, str, str], count: FaultCount) -> Loss:
-    dataset, path, name, column = key
-    kind = KINDS[name]
-    events = f"{count.events} event{'s' * (count.events != 1)}"
-    listed = "; ".join(map(str, count.examples)) + ("; ..." if count.events > len(count.examples) else "")
-    several = count.events != 1 if kind.rule != "mask" else count.rows != 1
-    done = WHAT_IS_DONE[kind.rule].format(
-        "they are" if several else "it is",
-        ("they are" if kind.rule == "note" else "their") if several else ("it is" if kind.rule == "note" else "its"),
-    )
-    if name == "empty":
-        text = f"{events} with a trigger of the beam counters {'have' if several else 'has'} no digit in any collection"
-    elif name == "masked":
-        text = f"{events} {'lose' if several else 'loses'} more than a tenth of the rows of {column} to faults"
-    elif kind.rule == "mask":
-        text = f"{column} {kind.what} in {count.rows} row{'s' * (count.rows != 1)} of {events}"
-    else:
-        text = f"{column} {kind.what} in {events}"
-    return Loss(dataset, path, LOSSES[kind.rule], f"{path}: {text} ({listed}): {done}")
+    dataset, path, kind, column = key
+    return Loss(dataset, path, LOSSES[KINDS[kind].rule], f"{path}: {sentence_of(kind, column, count)}")
 
 
 def must_add_up(
