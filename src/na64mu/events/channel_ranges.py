@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from na64mu.detector import Detector, DetectorLike, load_detector
+from na64mu.events.address_kernels import all_exist
 from na64mu.events.schema_v1 import waveform_of
 from na64mu.typing import AnyArray, IntArray
 
@@ -67,7 +68,7 @@ class ChannelLimits:
         return (*ends, (0, sizes.pop() - 1)) if len(sizes) == 1 and n == len(self.sizes) else None
 
     def holds(self, columns: Mapping[str, AnyArray]) -> bool:
-        """Whether the lowest and highest values alone show that every address exists; if not, `outside` looks at the rows.
+        """Whether every address exists, as far as that is seen quickly; if not, `outside` looks for the rows that do not.
 
         Parameters
         ----------
@@ -80,7 +81,8 @@ class ChannelLimits:
             False if an address may not exist.
         """
         if self.ends is None:
-            return False
+            *lead, last = (columns[field] for field in self.fields)
+            return all_exist(lead, last, self.table)
         return all(columns[f].min() >= low and columns[f].max() <= high for f, (low, high) in zip(self.fields, self.ends, strict=True))
 
     def outside(self, columns: Mapping[str, AnyArray]) -> Iterator[Outside]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from na64mu.detector import Detector
+from na64mu.events.address_kernels import repeated_rows
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.channel_ranges import ChannelLimits, channel_limits
 from na64mu.events.fault_rules import ENERGIES, LEAST_CHARGE
@@ -172,8 +173,6 @@ def _energies(fault: Any, name: str, values: AnyArray, momentum: float) -> Itera
 
 
 def _repeated(fault: Any, name: str, collection: Jagged) -> Iterator[Fault]:
-    from na64mu.events.repeats import repeated_rows
-
     module, view, channel = STRIPS[name]
     rows = repeated_rows(collection, module, view, channel)
     if len(rows):

@@ -17,7 +17,7 @@ import numpy as np
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.schema_v1 import TRIGGER_BITS
-from na64mu.typing import FloatArray, IntArray
+from na64mu.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ("FACTOR", "LEAST_MUONS", "MipCounts", "mip_counts", "unit_sentences")
 
@@ -59,7 +59,7 @@ def mip_counts(batch: RawBatch, modules: int) -> MipCounts:
     hcal, ecal, veto = (_with(batch, name, *fields) for name, *fields in NEEDED)
     if hcal is None or modules < 1 or "trigger" not in batch.scalars:
         return {}
-    own = [_cells(hcal.with_rows(hcal["module"] == m)) for m in range(1, 1 + min(modules, 2))]
+    own = [_cells(hcal, hcal["module"] == m) for m in range(1, 1 + min(modules, 2))]
     muon = np.all([(n >= 1) & (n <= MOST_CELLS) for _, n, _ in own], axis=0)
     muon &= np.maximum(own[0][0], own[-1][0]) <= ALIKE * np.minimum(own[0][0], own[-1][0])
     counts = {"events": Counter({0: int(np.count_nonzero(hcal.counts))}), "hcal": _binned(own[0][0][muon])}
@@ -80,14 +80,16 @@ def _with(batch: RawBatch, name: str, *fields: str) -> Jagged | None:
     return found if found is not None and set(fields) <= set(found.fields) and int(found.offsets[-1]) else None
 
 
-def _cells(cells: Jagged) -> tuple[FloatArray, IntArray, FloatArray]:
+def _cells(cells: Jagged, mine: BoolArray | None = None) -> tuple[FloatArray, IntArray, FloatArray]:
     """Sum of the rows of every event, number of those that are not small beside the largest, and the largest; shape (n_events,) each."""
-    some = np.flatnonzero(cells.counts)
+    counts = cells.counts
+    some = np.flatnonzero(counts)
     total, largest, n = np.zeros(len(cells)), np.zeros(len(cells)), np.zeros(len(cells), np.int64)
-    if len(some):
-        starts, energy = cells.offsets[some], cells["energy"].astype(np.float64)
-        total[some], largest[some] = np.add.reduceat(energy, starts), np.maximum.reduceat(energy, starts)
-        n[some] = np.add.reduceat(energy > PART_OF_LARGEST * np.repeat(largest[some], cells.counts[some]), starts, dtype=np.int64)
+    starts, energy = cells.offsets[some], cells["energy"].astype(np.float64)
+    if mine is not None:
+        energy *= mine
+    total[some], largest[some] = np.add.reduceat(energy, starts), np.maximum.reduceat(energy, starts)
+    n[some] = np.add.reduceat(energy > PART_OF_LARGEST * np.repeat(largest[some], counts[some]), starts, dtype=np.int64)
     return total, n, largest
 
 

@@ -1,14 +1,16 @@
-"""Channels that have two rows in one event, where the raw tree has one."""
+"""Addresses row by row: whether all of them exist, and channels that have two rows in one event, where the raw tree has one."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from na64mu.compiled.kernel import kernel
 from na64mu.events.batch import Jagged
-from na64mu.typing import IntArray
+from na64mu.typing import AnyArray, IntArray
 
-__all__ = ("repeated_rows",)
+__all__ = ("all_exist", "repeated_rows")
 
 #: Addresses for which a table is made.
 MOST_CODES = 1 << 20
@@ -25,6 +27,43 @@ def _mark(offsets, code, last_event, repeated):  # type: ignore[no-untyped-def] 
             n += again
             last_event[code[i]] = e
     return n
+
+
+@kernel
+def _exist(element, channel, sizes):  # type: ignore[no-untyped-def] # kernel
+    """Whether every channel is one of its element; an element beyond the last one of `sizes` does not exist."""
+    good = True
+    for i in range(len(element)):
+        good &= element[i] < len(sizes) and channel[i] < sizes[min(element[i], len(sizes) - 1)]
+    return good
+
+
+def all_exist(lead: Sequence[AnyArray], channel: AnyArray, table: IntArray) -> bool:
+    """Whether the addresses of all rows exist.
+
+    Parameters
+    ----------
+    lead : sequence of AnyArray
+        Address fields that name an element, shape (n_rows,) each, n_rows > 0.
+    channel : AnyArray
+        The last field, shape (n_rows,).
+    table : IntArray
+        Number of channels of each element, one axis for each of `lead`.
+
+    Returns
+    -------
+    bool
+        False if one does not, or where the fields are no small unsigned numbers.
+    """
+    if any(column.dtype.kind != "u" or column.dtype.itemsize > 2 for column in (*lead, channel)):
+        return False
+    element = np.zeros(len(channel), np.uint16)
+    for column, size in zip(lead, table.shape, strict=True):
+        if int(column.max()) >= size:
+            return False
+        element *= np.uint16(size)
+        element += column
+    return bool(_exist(element, channel.astype(np.uint16), np.ascontiguousarray(table, np.int64).reshape(-1)))
 
 
 def repeated_rows(collection: Jagged, module: str, view: str, channel: str) -> IntArray:
