@@ -63,6 +63,7 @@ def exposure_of(
     fileset: Fileset | SummaryFileset,
     events: Mapping[tuple[str, str, int, int], int],
     unread: Mapping[tuple[str, str], Ranges],
+    refused: Mapping[tuple[str, str, int, int], int] | None = None,
 ) -> tuple[Exposure, list[Loss]]:
     """Muons on target of what was read, and what is wrong with the bookkeeping of the files.
 
@@ -73,6 +74,8 @@ def exposure_of(
         Events processed.
     unread : mapping of (dataset, file) to ranges
         Entries that were not processed.
+    refused : mapping of (dataset, file, run, config) to int, optional
+        Events that were taken out because of a fault.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def exposure_of(
     """
     if isinstance(fileset, SummaryFileset):
         return reconcile_summaries(fileset.books(events, unread)), []
-    books = books_of(fileset, events, unread)
+    books = books_of(fileset, events, unread, refused)
     return reconcile(books), bookkeeping_losses(books)
 
 

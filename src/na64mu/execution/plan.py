@@ -118,12 +118,11 @@ class Plan:
 
         point, fileset = self.configuration.working_point, self.fileset
         made: Any
+        excluded = fileset.excluded if isinstance(fileset, SummaryFileset) else {}  # of raw trees the reader leaves them out
         if self.own is not None:
-            made = OwnProcessor(self.own, fileset.detectors, point.box, fileset.excluded, variables_of(self.own))
+            made = OwnProcessor(self.own, fileset.detectors, point.box, excluded, variables_of(self.own))
         else:
-            made = SearchProcessor(
-                fileset.detectors, self.configuration.windows, point, fileset.excluded, unblinded=self.unblind is not None
-            )
+            made = SearchProcessor(fileset.detectors, self.configuration.windows, point, excluded, unblinded=self.unblind is not None)
         if in_this_process(executor):
             return made
         parts = parts_of(point) if self.own is None else variable_parts(variables_of(self.own))

@@ -181,10 +181,12 @@ def _ran(plan: Plan, job: Job, layout: str, started: datetime) -> Ran:
     else:
         out, ranges, chunk_losses = process_fileset(fileset, sent, job, layout=plan.configuration.layout)
     plan.must_be_unchanged(stamps)
-    exposure, book_losses = exposure_of(fileset, out.get("events", {}), {key: unread for key, (_, unread) in ranges.items()})
+    unread = {key: not_read for key, (_, not_read) in ranges.items()}
+    exposure, book_losses = exposure_of(fileset, out.get("events", {}), unread, out.get("refused"))
     losses = (*fileset.losses, *chunk_losses, *book_losses, *plan.configuration.notes())
     found = {name: out["datasets"][name] for name in fileset.datasets if name in out.get("datasets", {})}
-    stop_if_needed(losses, strict=job.options.strict, nothing_left=not found)
+    refused = bool(out.get("refused")) and not any(out.get("events", {}).values())
+    stop_if_needed(losses, strict=job.options.strict, nothing_left=not found or refused)
     return Ran(found, ranges, exposure, losses, out["timing"], job, layout, started)
 
 
