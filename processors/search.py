@@ -15,14 +15,20 @@ from coffea.processor import ProcessorABC
 from na64mu.detector import Detector
 from na64mu.events.batch import RawBatch
 from na64mu.events.nanoevents import read_events
+from na64mu.processors.histograms import fill_histogram
 from na64mu.processors.tail import TAIL, TAIL_BELOW_E_CAL, momentum_tail
 from na64mu.reconstruction import summary as reconstruction
-from na64mu.reconstruction.columns import column
+from na64mu.reconstruction.columns import DERIVED, column
+from na64mu.reconstruction.event_summary import EventSummary
+from na64mu.reconstruction.variables import user_variables
+from na64mu.results.box_events import box_rows
 from na64mu.results.clock import Clock
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.run import Counts, Timing
 from na64mu.selections.blinding import BlindingPolicy, masks_of
-from na64mu.selections.cuts import in_box, in_region
+from na64mu.selections.cuts import MomentumWindow, in_box
+from na64mu.selections.histograms import CATEGORIES
+from na64mu.selections.regions import MASKS, in_own_region
 from na64mu.selections.working_point import WorkingPoint
 from na64mu.typing import BoolArray, FloatArray, Summary
 
@@ -78,6 +84,10 @@ class SearchProcessor(ProcessorABC):
         self.excluded = dict(excluded or {})
         self.policy = BlindingPolicy.of(working_point) if policy is None else policy
         self.labels = {cut.name: cut.label for cut in working_point.cuts}
+        self.tail = MomentumWindow(centre=working_point.tail.centre, half_width=working_point.tail.half_width)
+        self.masks = {region.mask: MASKS[region.mask] for region in working_point.regions if region.mask}
+        self.categories = {name: CATEGORIES[name] for histogram in working_point.histograms for name in histogram.by}
+        self.variables = user_variables(working_point.columns)
 
     def process(self, events: Any) -> dict[str, Any]:
         """Process one chunk.
@@ -138,19 +148,26 @@ class SearchProcessor(ProcessorABC):
         dict
             Result of one chunk, as in `process`.
         """
+        DERIVED.update(self.variables)  # a worker has not executed the user's file
         dataset, tag, path = where["dataset"], where["detector"], str(where["filename"])
         with clock("select"):
-            visible = self.policy.visible(summary, path, batch)
+            outside = self.policy.outside(summary, path, batch)
         if where["filename"] in self.excluded:
             start = int(where["entrystart"])
             keep = self.excluded[where["filename"]].mask(start, start + len(summary["run"]))
-            summary, visible = {name: values[keep] for name, values in summary.items()}, visible[keep]
+            summary, outside = {name: values[keep] for name, values in summary.items()}, outside[keep]
+        hides = self.policy.hides(path)
+        visible = outside if hides else np.ones_like(outside)
         with clock("select"):
-            masks = masks_of(self.cuts[tag], summary, visible, hides=self.policy.hides(path))
+            masks = masks_of(self.cuts[tag], summary, visible, hides=hides)
             weights = event_weights(summary, is_data=self.policy.is_data(path))
             cutflow = CutFlow.from_masks(masks, weights, labels=self.labels, visible=visible, hidden_at=self.working_point.blind_at)
         with clock("fill"):
-            filled = self.fill(summary, masks, visible, weights, where)
+            rows, counted = EventSummary(summary), weights
+            if hides:  # nothing of the others goes any further
+                rows, masks = rows.rows(visible), {name: mask[visible] for name, mask in masks.items()}
+                counted, outside = weights[visible], outside[visible]
+            filled = self.fill(rows, masks, outside, counted, where)
         return {
             "datasets": {dataset: {"cutflow": cutflow, **filled}},
             "events": run_counts(summary, (dataset, where["filename"])),
@@ -158,19 +175,22 @@ class SearchProcessor(ProcessorABC):
         }
 
     def fill(
-        self, summary: Summary, masks: dict[str, BoolArray], visible: BoolArray, weights: FloatArray, where: Mapping[str, Any]
+        self, summary: Summary, masks: dict[str, BoolArray], outside_box: BoolArray, weights: FloatArray, where: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Histograms and region counts of the visible events."""
-        tag = where["detector"]
-        before = visible & passing(masks, self.working_point.before_plane_cut())
-        after = visible & passing(masks)
+        """Histograms and region counts of events that may be seen; those that may be seen while the box is shut are in the regions."""
+        tag, path, visible = where["detector"], str(where["filename"]), np.ones_like(outside_box)
+        before = passing(masks, self.working_point.before_plane_cut())
+        after = passing(masks)
         histograms: dict[str, hist.Hist] = {}
         outside: dict[str, int] = {}
+        filled: dict[str, Any]
         for name, mask in (("plane_before", before), ("plane_after", after)):
             histograms[name], outside[name] = self._plane(summary, mask, weights)
         if "e_ecal" in self.windows[tag]:
             for name, e_cal_max in ((TAIL, None), (TAIL_BELOW_E_CAL, self.working_point.box.e_cal_max)):
-                histograms[name], outside[name] = momentum_tail(summary, masks, visible, weights, self.windows[tag], e_cal_max=e_cal_max)
+                histograms[name], outside[name] = momentum_tail(
+                    summary, masks, visible, weights, self.windows[tag], p_in=self.tail, e_cal_max=e_cal_max
+                )
         for spectrum in self.working_point.spectra:
             h = hist.Hist(
                 hist.axis.StrCategory(STAGES, name="stage", label="stage"),
@@ -183,11 +203,22 @@ class SearchProcessor(ProcessorABC):
             for stage, mask in zip(STAGES, (visible, visible & passing(masks, others)), strict=True):
                 h.fill(stage, values[mask & exists], weight=weights[mask & exists])
             histograms[spectrum.column], outside[spectrum.column] = h, int(np.count_nonzero(visible & ~exists))
-        return {
-            "histograms": histograms,
-            "outside": outside,
-            "regions": self._regions(summary, before, after, weights, str(where["filename"])),
-        }
+        for own in self.working_point.histograms:
+            others = [cut.name for cut in self.cuts[tag] if not {*cut.columns} & {axis.column for axis in own.axes}]
+            stages = {"uncut": visible, "before": before, "after": after, "n_minus_1": visible & passing(masks, others)}
+            inside = self._inside(summary, own.region)
+            stages = {stage: mask & inside for stage, mask in stages.items()}
+            histograms[own.name], outside[own.name] = fill_histogram(own, summary, stages, weights, self.categories)
+        regions = self._regions(summary, before, after, weights, hides=self.policy.hides(path), outside_box=outside_box)
+        filled = {"histograms": histograms, "outside": outside, "regions": regions}
+        if self.policy.opened and self.policy.is_data(path):
+            filled["in_box"] = box_rows(summary, before & in_box(summary, self.working_point.box), after)
+        return filled
+
+    def _inside(self, summary: Summary, name: str) -> BoolArray:
+        """Events of a region; all without a name."""
+        region = next((region for region in self.working_point.regions if region.name == name), None)
+        return np.ones(len(summary["run"]), dtype=np.bool_) if region is None else in_own_region(summary, region, self.masks)
 
     def _plane(self, summary: Summary, mask: BoolArray, weights: FloatArray) -> tuple[hist.Hist, int]:
         x, y = self.working_point.plane_p_out, self.working_point.plane_e_cal
@@ -201,10 +232,13 @@ class SearchProcessor(ProcessorABC):
         plane.fill(summary["p_out"][seen], summary["e_cal"][seen], weight=weights[seen])
         return plane, int(np.count_nonzero(mask & ~exists))
 
-    def _regions(self, summary: Summary, before: BoolArray, after: BoolArray, weights: FloatArray, path: str) -> dict[str, Counts]:
-        regions = {region.name: counts(before & in_region(summary, region), weights) for region in self.working_point.regions}
-        if not self.policy.hides(path):
-            inside = in_box(summary, self.working_point.box)
+    def _regions(
+        self, summary: Summary, before: BoolArray, after: BoolArray, weights: FloatArray, *, hides: bool, outside_box: BoolArray
+    ) -> dict[str, Counts]:
+        inside = in_box(summary, self.working_point.box)
+        control = before & ~inside & outside_box  # the same whether the box is open or not
+        regions = {region.name: counts(control & self._inside(summary, region.name), weights) for region in self.working_point.regions}
+        if not hides:
             regions |= {"box": counts(before & inside, weights), "box_after": counts(after & inside, weights)}
             regions |= {f"box_after_{c}": counts(after & inside & (summary["config"] == c), weights) for c in CONFIGS}  # limits need them
         return regions

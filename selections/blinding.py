@@ -27,7 +27,9 @@ import numpy as np
 from na64mu.common.toml_model import content_hash
 from na64mu.detector import Detector, known_detectors, load_detector
 from na64mu.errors import BlindedError, SelectionError
+from na64mu.events.faults import Bounds
 from na64mu.events.origin import path_is_data
+from na64mu.events.screening import screened
 from na64mu.reconstruction import summary as reconstruction
 from na64mu.reconstruction.columns import stored_columns
 from na64mu.reconstruction.event_summary import EventSummary
@@ -231,12 +233,12 @@ class BlindingPolicy:
         made = cls(floor, point.box, {f.path: f.is_data for f in known}, opened=opened)
         if not opened and any(made.data.values()):
             made.must_contain_floor(point.name)
-        if opened or not detectors:
+        if not detectors:
             return made
         tags = {f.path: getattr(f, "recorded", ()) for f in known if f.is_data}
         used = {f.path: detectors[f.detector] for f in known}
         found = {path: floor.frozen_descriptions(names, used[path]) for path, names in tags.items()}
-        return cls(floor, point.box, made.data, {path: own for path, own in found.items() if own})
+        return cls(floor, point.box, made.data, {path: own for path, own in found.items() if own}, opened)
 
     def must_contain_floor(self, name: str) -> None:
         """Refuse a box that would show in data what is frozen.
@@ -285,15 +287,22 @@ class BlindingPolicy:
         BoolArray
             Shape (n_events,); all True in simulation and in opened data.
         """
-        if not self.hides(path):
+        return np.ones(len(summary["p_out"]), dtype=np.bool_) if self.opened else self.outside(summary, path, batch)
+
+    def outside(self, summary: Summary, path: str, batch: RawBatch | None = None) -> BoolArray:
+        """Events that may be seen while the box is shut, whether it was opened or not; arguments are those of `visible`."""
+        if not self.is_data(path):
             return np.ones(len(summary["p_out"]), dtype=np.bool_)
         return self.seen(summary, batch, self.references.get(path, ()))
 
     def seen(self, summary: Summary, batch: RawBatch | None = None, frozen: Iterable[Detector] = ()) -> BoolArray:
-        """Events of data that may be seen; arguments as of `visible`, with the frozen descriptions themselves."""
+        """Events of data that may be seen; arguments are those of `visible`, with the frozen descriptions themselves."""
         hidden = self.floor.hidden(summary) | in_box(summary, self.box)
-        for detector in frozen if batch is not None and len(hidden) else ():
-            hidden |= self.floor.hidden(reconstruction.reconstruct(batch, detector))
+        for detector in frozen:
+            if batch is None or not len(hidden):
+                break
+            whole = screened(batch, Bounds.of(detector), np.arange(len(batch))).whole
+            hidden |= self.floor.hidden(reconstruction.reconstruct(whole, detector))
         return ~hidden
 
     def visible_batch(self, batch: RawBatch, detector: Detector, path: str) -> RawBatch:
@@ -315,7 +324,7 @@ class BlindingPolicy:
         """
         if not self.hides(path) or not len(batch):
             return batch
-        return batch.rows(self.visible(reconstruction.reconstruct(batch, detector), path, batch))
+        return batch.with_events(self.visible(reconstruction.reconstruct(batch, detector), path, batch))
 
 
 def masks_of(cuts: Iterable[BoundCut], summary: Summary, visible: BoolArray, *, hides: bool) -> dict[str, BoolArray]:
@@ -343,7 +352,7 @@ def masks_of(cuts: Iterable[BoundCut], summary: Summary, visible: BoolArray, *, 
     seen = EventSummary({name: column[visible] for name, column in summary.items()})
     masks = {}
     for cut in cuts:
-        if all(name in RECORDED for name in cut.columns):
+        if all(name in RECORDED for name in stored_columns(cut.columns)):
             masks[cut.name] = cut(recorded)
         else:
             masks[cut.name] = np.zeros(len(visible), dtype=np.bool_)

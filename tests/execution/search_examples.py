@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from na64mu.events.batch import Jagged, RawBatch
+from na64mu.events.batch import Jagged, RawBatch, as_batch
 from na64mu.events.schema_v1 import COLLECTIONS, SCALARS, TRUTH
 from na64mu.events.writer import RawTreeWriter
 from na64mu.reconstruction.columns import COLUMNS, TRACKER_STATIONS
+from na64mu.reconstruction.event_summary import EventSummary
 
 DETECTOR = "g4raw-indep-1"
 #: A muon that passes every cut with the shipped calibration of DETECTOR, and lies in the signal box.
@@ -66,7 +67,7 @@ def hide(table: dict[str, np.ndarray], event: int) -> None:
 def raw_batch(first: int, n: int, *, run: int = 1, config: int = 1, truth: bool = False) -> RawBatch:
     """Events without digits; their number is the row of the table."""
     scalars: dict[str, Any] = {name: np.zeros(n, kind) for name, kind in (SCALARS | (TRUTH if truth else {})).items()}
-    scalars["run"][:], scalars["config"][:] = run, config
+    scalars["run"][:], scalars["config"][:], scalars["trigger"][:] = run, config, 4  # random: nothing need be recorded
     scalars["event"][:] = np.arange(first, first + n)
     if truth:
         scalars["mc_weight"][:] = 1.0
@@ -97,8 +98,9 @@ class FakeReconstruction:
     table: dict[str, np.ndarray]
     calls: list[int] = field(default_factory=list)
 
-    def __call__(self, batch: RawBatch, detector: Any) -> dict[str, np.ndarray]:
+    def __call__(self, events: Any, detector: Any) -> EventSummary:
+        batch = as_batch(events)
         event = batch.scalars["event"].astype(np.int64)
         self.calls.append(len(event))
         summary = {name: column[event] for name, column in self.table.items()}
-        return summary | {name: column for name, column in batch.scalars.items() if name != "trigger"}
+        return EventSummary(summary | {name: column for name, column in batch.scalars.items() if name != "trigger"})

@@ -18,7 +18,7 @@ from search_examples import DETECTOR, FakeReconstruction, plant, raw_batch, runs
 
 import na64mu
 from na64mu.cli import main
-from na64mu.errors import Na64muError
+from na64mu.errors import CalibrationError, Na64muError
 from na64mu.events.reader import read_batch, read_runs
 from na64mu.events.schema_v1 import COLLECTIONS, SCALARS
 from na64mu.events.writer import RawTreeWriter
@@ -84,8 +84,6 @@ class Field:
 
 @pytest.fixture
 def ground(fake: FakeReconstruction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Field:
-    look_up = FakeReconstruction.__call__
-    monkeypatch.setattr(FakeReconstruction, "__call__", lambda self, batch, detector: EventSummary(look_up(self, batch, detector)))
     for name in ("write_figures", "write_html"):  # drawing takes seconds
         monkeypatch.setattr(f"na64mu.report.{name}", lambda result, folder: None)
     monkeypatch.chdir(tmp_path)
@@ -95,6 +93,8 @@ def ground(fake: FakeReconstruction, tmp_path: Path, monkeypatch: pytest.MonkeyP
 BOX = '[box]\np_out_max = {}\ne_cal_max = {}\nsource = "inferred: mine"\n'
 LAST = 'drop = ["momentum_in_window"]\n[[cuts]]\nname = "momentum_in_window"\nlabel = "(i)"\nsource = "inferred: mine"\nafter = "mip_everywhere"\n'
 LAST += "thresholds.centre = 160.0\nthresholds.half_width = 20.0\n"
+ANY = '[[cuts]]\nname = "trigger"\nlabel = "t"\nsource = "inferred: mine"\nthresholds.bits = ["calibration", "physics"]\n'
+ANY += '[[cuts]]\nname = "momentum_in_window"\nlabel = "(i)"\nsource = "inferred: mine"\nthresholds.centre = 160.0\nthresholds.half_width = 1e6\n'
 SPY = '[[regions]]\nname = "spy"\ntitle = "the box"\np_out_max = 80.0\ne_cal_max = 12.0\nsource = "inferred: mine"\n'
 SPECTRA = "".join(
     f'[[spectra]]\ncolumn = "{column}"\nlabel = "x"\nbins = 200\nlow = -0.5\nhigh = 199.5\n'
@@ -202,6 +202,31 @@ def notebook(f: Field) -> Any:
     return {name: np.nan_to_num(column).tolist() for name, column in summary.items()}
 
 
+def aligned(f: Field) -> Any:
+    """Events whose hits an alignment is given."""
+    with pytest.MonkeyPatch.context() as patch:
+        seen: list[int] = []
+
+        def align(samples: Any, *arguments: Any, **options: Any) -> None:
+            seen.extend(sample.n_events for own in samples for sample in own)
+            msg = f"{seen} events"
+            raise CalibrationError(msg)
+
+        patch.setattr("na64mu.alignment.result.align_detector", align)
+        return f.na64mu("align", f.path, "-o", "a.toml")
+
+
+def calibrated(f: Field) -> Any:
+    """Events that a calibration is given."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def fit(summary: Any, *arguments: Any) -> None:
+            raise CalibrationError(str([(name, np.nansum(column)) for name, column in sorted(summary.items())]))
+
+        patch.setattr("na64mu.execution.calibration.calibrate", fit)
+        return f.na64mu("calibrate", f.path, "-o", "c.toml")
+
+
 def one_event(f: Field) -> Any:
     (f.folder / "steps.json").write_text(json.dumps({"beam": {"files": {str(f.path): {"object_path": "events", "steps": [[60, 61]]}}}}))
     return f.run(files=f.folder / "steps.json")
@@ -213,13 +238,21 @@ def claimed_and_skimmed(f: Field) -> Any:
     return f.run(files=f.folder / "claimed.root")
 
 
+def book_of(path: Path) -> dict[str, str]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        return {"na64mu": file.metadata.metadata[b"na64mu"].decode()}
+
+
 def grown_summary(f: Field) -> str:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     reconstruct_files(f.path, f.folder / "s.parquet")
     table = pq.read_table(f.folder / "s.parquet")
-    pq.write_table(table.append_column("mc_process", pa.array(np.zeros(len(table), np.uint8))), f.folder / "grown.parquet")
+    grown = table.append_column("mc_process", pa.array(np.zeros(len(table), np.uint8)))
+    pq.write_table(grown.replace_schema_metadata(book_of(f.folder / "s.parquet")), f.folder / "grown.parquet")
     return f.na64mu("run", "grown.parquet", "-q", "-o", "out")
 
 
@@ -228,7 +261,7 @@ def old_summary(f: Field) -> str:
 
     reconstruct_files(f.path, f.folder / "s.parquet")
     table = pq.read_table(f.folder / "s.parquet")
-    book = json.loads(json.loads(table.schema.metadata[b"na64mu"])["bookkeeping"])
+    book = json.loads(json.loads(book_of(f.folder / "s.parquet")["na64mu"])["bookkeeping"])
     del book["withheld"]["floor"]
     pq.write_table(table.replace_schema_metadata({"na64mu": sealed(book)}), f.folder / "old.parquet")
     return f.na64mu("run", "old.parquet", "-q", "-o", "out")
@@ -282,15 +315,7 @@ ATTACKS: dict[str, tuple[Callable[[Field], Any], str]] = {
         ),
         SAME,
     ),
-    "any trigger and any p_in": (
-        lambda f: f.run(
-            f.selection(
-                '[[cuts]]\nname = "trigger"\nlabel = "t"\nsource = "inferred: mine"\nthresholds.bits = ["calibration", "physics"]\n'
-                + LAST.replace("half_width = 20.0", "half_width = 1e6")
-            )
-        ),
-        SAME,
-    ),
+    "any trigger and any p_in": (lambda f: f.run(f.selection(ANY)), SAME),
     "a region of one's own that is the box": (lambda f: f.run(f.selection(SPY)), SAME),
     "spectra of event number, p_out, E_CAL and trigger": (lambda f: f.run(f.selection(SPECTRA)), SAME),
     "a larger box, and the Letter's, and their difference": (lambda f: [f.run(f.selection(BOX.format(99.0, 30.0))), f.run()], SAME),
@@ -305,6 +330,8 @@ ATTACKS: dict[str, tuple[Callable[[Field], Any], str]] = {
     "a processor of one's own": (own_processor, SAME),
     "a processor of one's own that fails and quotes the softest muon": (failing_processor, SAME),
     "open_events and reconstruct in a notebook": (notebook, SAME),
+    "align": (aligned, SAME),
+    "calibrate": (calibrated, SAME),
     "a branch mc_process in the data file": (
         lambda f: f.na64mu("run", with_branch(f, "mc_process"), "-q", "-o", "out"),
         TRUTH,

@@ -169,8 +169,6 @@ class Verbs:
 def prepared(
     fake: FakeReconstruction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[dict[str, str], tuple[int, ...]], Verbs]:
-    look_up = FakeReconstruction.__call__
-    monkeypatch.setattr(FakeReconstruction, "__call__", lambda self, batch, detector: EventSummary(look_up(self, batch, detector)))
     monkeypatch.setattr("na64mu.report.display.draw_event", lambda batch, detector: (None, None))
     path = write_file(tmp_path / "beam.root", N)
     fake.table = summary_table(N)

@@ -56,6 +56,17 @@ class Jagged:
         first, last = int(self.offsets[start]), int(self.offsets[stop])
         return Jagged(self.offsets[start : stop + 1] - first, {name: column[first:last] for name, column in self.fields.items()})
 
+    def with_rows(self, mask: BoolArray) -> Jagged:
+        """The same events with some of their rows: those of a mask of shape (n_rows,)."""
+        before = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
+        return Jagged(before[self.offsets], {name: column[mask] for name, column in self.fields.items()})
+
+    def with_events(self, mask: BoolArray) -> Jagged:
+        """Some of the events: those of a mask of shape (n_events,)."""
+        rows = np.repeat(mask, self.counts)
+        offsets = np.concatenate([[0], np.cumsum(self.counts[mask])]).astype(np.int64)
+        return Jagged(offsets, {field: column[rows] for field, column in self.fields.items()})
+
 
 @dataclass(frozen=True)
 class RawBatch:
@@ -79,24 +90,9 @@ class RawBatch:
         scalars = {name: column[start:stop] for name, column in self.scalars.items()}
         return RawBatch(scalars, {name: collection.piece(start, stop) for name, collection in self.collections.items()})
 
-    def rows(self, mask: BoolArray) -> RawBatch:
-        """Some of the events.
-
-        Parameters
-        ----------
-        mask : BoolArray
-            Those that are kept, shape (n_events,).
-
-        Returns
-        -------
-        RawBatch
-            The events, in order; nothing of the others is left in it.
-        """
-        collections = {}
-        for name, collection in self.collections.items():
-            chosen = np.repeat(mask, collection.counts)
-            offsets = np.concatenate([[0], np.cumsum(collection.counts[mask])]).astype(np.int64)
-            collections[name] = Jagged(offsets, {field: column[chosen] for field, column in collection.fields.items()})
+    def with_events(self, mask: BoolArray) -> RawBatch:
+        """Some of the events: those of a mask of shape (n_events,)."""
+        collections = {name: collection.with_events(mask) for name, collection in self.collections.items()}
         return RawBatch({name: column[mask] for name, column in self.scalars.items()}, collections)
 
     @classmethod

@@ -9,6 +9,7 @@ import numpy as np
 from na64mu.errors import InputError
 from na64mu.inputs.raw_file import SourceFile
 from na64mu.inputs.raw_fileset import Fileset
+from na64mu.inputs.refused import Tally
 from na64mu.results.losses import Loss
 from na64mu.selections.blinding import BlindingPolicy
 from na64mu.typing import BoolArray, Summary
@@ -17,7 +18,7 @@ __all__ = ("collect", "summaries")
 
 
 def summaries(
-    fileset: Fileset, losses: list[Loss], policy: BlindingPolicy, *, chunksize: int = 100_000
+    fileset: Fileset, losses: list[Loss], policy: BlindingPolicy, *, chunksize: int = 100_000, tally: Tally | None = None
 ) -> Iterator[tuple[SourceFile, Summary, BoolArray]]:
     """Reconstruct the files of a fileset in order.
 
@@ -26,11 +27,13 @@ def summaries(
     fileset : Fileset
         Files to process, from `inspect_files`.
     losses : list of Loss
-        Receives every chunk that cannot be read.
+        Receives every chunk that cannot be read, and at the end what was taken out because of a fault.
     policy : BlindingPolicy
         Who may be seen.
     chunksize : int
         Events per chunk.
+    tally : Tally, optional
+        Receives what was taken out.
 
     Yields
     ------
@@ -43,20 +46,21 @@ def summaries(
     from na64mu.events.reader import read_batch
     from na64mu.reconstruction import summary as reconstruction
 
+    tally, bounds = tally or Tally(), fileset.bounds
     for file in fileset.files:
         for start in range(0, file.entries, chunksize):
             stop = min(start + chunksize, file.entries)
             try:
                 batch = read_batch(file.path, start, stop, layout=file.layout)
+                batch = tally.screen(
+                    batch, bounds[file.detector], (file.dataset, file.path), start, fileset.excluded.get(file.path), tag=file.detector
+                )
                 summary = reconstruction.reconstruct(batch, fileset.detectors[file.detector])
-                visible = policy.visible(summary, file.path, batch)
-                if file.path in fileset.excluded:
-                    keep = fileset.excluded[file.path].mask(start, stop)
-                    summary, visible = summary.rows(keep), visible[keep]
-                yield file, summary, visible
+                yield file, summary, policy.visible(summary, file.path, batch)
             except InputError as error:
                 reason = f"{file.path}: entries {start} to {stop - 1} are lost: {str(error).removeprefix(f'{file.path}: ')}"
                 losses.append(Loss(file.dataset, file.path, "chunk", reason, start, stop))
+    losses += tally.losses(fileset.detectors)
 
 
 def collect(fileset: Fileset, losses: list[Loss], columns: tuple[str, ...], policy: BlindingPolicy, *, chunksize: int = 100_000) -> Summary:

@@ -116,8 +116,9 @@ def _visible_batches(path: str | Path, layout: Layout | None, policy: BlindingPo
     found = []
     for start in range(0, max(n, 1), STEP):
         batch = read_batch(path, start, min(start + STEP, n), layout=layout)
-        visible = policy.seen(reconstruction.reconstruct(batch, used), batch, frozen) if len(batch) else np.ones(0, np.bool_)
-        found.append(batch.rows(visible))
+        summary = reconstruction.reconstruct(nanoevents.to_events(batch), used)  # as events, so that faults are looked for
+        visible = policy.seen(summary, batch, frozen)
+        found.append(batch.with_events(visible))
         _say(visible, str(path))
     return found
 
@@ -177,7 +178,7 @@ def visible_rows(
     tags = {used.tag}
     if path is not None and (layout is not None or Path(path).exists()):
         tags |= {str(row["detector"]) for row in read_runs(file_name(path, "path"), layout=layout)}
-    found = reconstruction.reconstruct(batch, used) if summary is None else summary
+    found = reconstruction.reconstruct(nanoevents.to_events(batch), used) if summary is None else summary
     return policy.seen(found, batch, policy.floor.frozen_descriptions(sorted(tags), used))
 
 
@@ -205,7 +206,7 @@ def reconstruct(events: Any, detector: DetectorLike, *, selection: Selection = "
         If there are data and the box of the selection does not contain the frozen one.
     """
     batch = as_batch(events)
-    summary = reconstruction.reconstruct(batch, detector)
+    summary = reconstruction.reconstruct(events, detector)
     visible = visible_rows(batch, detector, file_of(events), selection=selection, summary=summary)
     if visible.all():
         return summary
@@ -229,7 +230,7 @@ def spectrometer_tracks(events: Any, detector: DetectorLike, *, selection: Selec
     batch = as_batch(events)
     visible = visible_rows(batch, detector, file_of(events), selection=selection)
     _say(visible, "these events")
-    return spectrometers.spectrometer_tracks(batch if visible.all() else batch.rows(visible), detector)
+    return spectrometers.spectrometer_tracks(batch if visible.all() else batch.with_events(visible), detector)
 
 
 def _say(visible: BoolArray, what: str) -> None:
