@@ -213,6 +213,7 @@ def aligned(f: Field) -> Any:
             raise CalibrationError(msg)
 
         patch.setattr("na64mu.alignment.result.align_detector", align)
+        patch.setattr("na64mu.alignment.straws.with_drift", lambda detector, times: detector)  # the file has no hits
         return f.na64mu("align", f.path, "-o", "a.toml")
 
 
