@@ -209,7 +209,7 @@ class SearchProcessor(ProcessorABC):
             inside = self._inside(summary, own.region)
             stages = {stage: mask & inside for stage, mask in stages.items()}
             histograms[own.name], outside[own.name] = fill_histogram(own, summary, stages, weights, self.categories)
-        regions = self._regions(summary, before, after, weights, hides=self.policy.hides(path), outside_box=outside_box)
+        regions = self._regions(summary, before, after, weights, outside_box, path)
         filled = {"histograms": histograms, "outside": outside, "regions": regions}
         if self.policy.opened and self.policy.is_data(path):
             filled["in_box"] = box_rows(summary, before & in_box(summary, self.working_point.box), after)
@@ -233,12 +233,12 @@ class SearchProcessor(ProcessorABC):
         return plane, int(np.count_nonzero(mask & ~exists))
 
     def _regions(
-        self, summary: Summary, before: BoolArray, after: BoolArray, weights: FloatArray, *, hides: bool, outside_box: BoolArray
+        self, summary: Summary, before: BoolArray, after: BoolArray, weights: FloatArray, outside_box: BoolArray, path: str
     ) -> dict[str, Counts]:
         inside = in_box(summary, self.working_point.box)
         control = before & ~inside & outside_box  # the same whether the box is open or not
         regions = {region.name: counts(control & self._inside(summary, region.name), weights) for region in self.working_point.regions}
-        if not hides:
+        if not self.policy.hides(path):
             regions |= {"box": counts(before & inside, weights), "box_after": counts(after & inside, weights)}
             regions |= {f"box_after_{c}": counts(after & inside & (summary["config"] == c), weights) for c in CONFIGS}  # limits need them
         return regions

@@ -90,21 +90,23 @@ def family(rng: np.random.Generator, n: int) -> dict[str, str]:
     return found
 
 
-def numbers(found: object, where: str = "") -> Iterator[tuple[str, float]]:
-    """Every number of a JSON value with its place; the time that something took, and which bytes an input had, are left out."""
+def numbers(found: object, where: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    """All numbers of a JSON value with their place; the time that something took, and which bytes an input had, are left out."""
     if isinstance(found, dict):
         for key, value in found.items():
             if key not in ("timing", "provenance", "working_point", "windows", "writer_info", "metadata"):
                 yield from numbers(value, f"{where}/{key}")
+    elif isinstance(found, list | tuple) and found and all(isinstance(value, int | float) for value in found):
+        yield where, np.nan_to_num(np.array(found, dtype=np.float64))
     elif isinstance(found, list | tuple):
         for i, value in enumerate(found):
             yield from numbers(value, f"{where}/{i}")
-    elif isinstance(found, bool | int | float) and np.isfinite(found):
-        yield where, float(found)
+    elif isinstance(found, bool | int | float):
+        yield where, np.nan_to_num(np.array([found], dtype=np.float64))
 
 
 class Verbs:
-    """All outputs of one data file, as numbers by their place."""
+    """All outputs of one data file, as arrays of numbers by their place."""
 
     def __init__(self, folder: Path, path: Path, selections: dict[str, str], chunks: tuple[int, ...]) -> None:
         self.folder, self.path, self.chunks, self.count = folder, path, chunks, 0
@@ -112,7 +114,7 @@ class Verbs:
         for name, text in selections.items():
             self.selections[name].write_text(f'base = "prl2024"\nname = "{name}"\ntitle = "t"\n{text}')
 
-    def __call__(self) -> dict[str, float]:
+    def __call__(self) -> dict[str, np.ndarray]:
         found: dict[str, Any] = {"events": self.of_events()}
         for name, selection in self.selections.items():
             summary = self.folder / ("s.parquet" if self.count % 2 else "s.root")
@@ -124,8 +126,8 @@ class Verbs:
                     options = na64mu.RunOptions(progress=False, chunksize=chunksize)
                     na64mu.run(file, selection=selection, options=options).write(out)
                     contents = {n: json.loads((out / f"{n}.json").read_text()) for n in ("cutflow", "histograms", "summary")}
-                    own = na64mu.run(file, self.own, selection=selection, options=options)
-                    found[f"run {kind} {name} {chunksize}"] = {**contents, "own": own.value, "exposure": own.exposure.to_dict()}
+                    own = na64mu.run(file, self.own, selection=selection, options=options) if kind == "raw" else None
+                    found[f"run {kind} {name} {chunksize}"] = {**contents, "own": own and [own.value, own.exposure.to_dict()]}
         policy = BlindingPolicy.of("prl2024", (fileset := inspect_files(self.path)).files, fileset.detectors)
         muons = collect(fileset, [], ("event", "p_in", "p_out", "e_cal"), policy)  # what calibrate fits
         found["calibrate"] = [np.unique(muons["event"]).tolist(), [float(np.nansum(column)) for column in muons.values()]]
@@ -186,9 +188,13 @@ def responses(fake: FakeReconstruction, verbs: Verbs) -> tuple[list[str], np.nda
     for name, kind in (BOX | DECOYS | VISIBLE).items():
         put(fake, kind, PLACES[0])
         found[name] = verbs()
-    places = sorted({place for one in found.values() for place in one})
-    table = np.array([[one.get(place, 0.0) for one in found.values()] for place in places])
-    return list(found), table
+    columns: list[list[np.ndarray]] = [[] for _ in found]
+    for place in sorted({place for one in found.values() for place in one}):
+        own = [one.get(place, np.zeros(0)) for one in found.values()]
+        longest = max(len(values) for values in own)
+        for column, values in zip(columns, own, strict=True):
+            column.append(np.pad(values, (0, longest - len(values))))
+    return list(found), np.array([np.concatenate(column) for column in columns]).T
 
 
 def distance(types: list[str], table: np.ndarray) -> float:
@@ -216,8 +222,8 @@ def must_be_shut(fake: FakeReconstruction, verbs: Verbs, what: str) -> None:
 
 
 def test_no_combination_of_all_numbers_is_the_count_in_the_box(fake: FakeReconstruction, prepared):
-    names = ("letter", "wide_box", "i_last")
-    must_be_shut(fake, prepared({name: FAMILY[name] for name in names}, (50,)), "quick family")
+    names = ("letter", "i_last")
+    must_be_shut(fake, prepared({name: FAMILY[name] for name in names}, (200,)), "quick family")
 
 
 @pytest.mark.slow
@@ -228,11 +234,11 @@ def test_no_combination_of_more_numbers_is_the_count_in_the_box(fake: FakeRecons
 @pytest.mark.parametrize("leak", ["no decoys", "floor of the user"])
 def test_the_solver_finds_the_count_where_the_box_alone_is_hidden(fake: FakeReconstruction, prepared, monkeypatch, leak):
     """The same solver against the blinding as it was: without decoys, or with the box of the selection at hand as the only one."""
-    verbs = prepared({"letter": "", "wide_box": FAMILY["wide_box"]}, (50,))
+    verbs = prepared({"letter": ""}, (200,))
     monkeypatch.setattr(Floor, "hidden", lambda self, summary: in_box(summary, self.box) & (leak == "no decoys"))
     if leak != "no decoys":
         monkeypatch.setattr(BlindingPolicy, "must_contain_floor", lambda self, name: None)
-        verbs = prepared({"small_box": '[box]\np_out_max = 0.001\ne_cal_max = 0.001\nsource = "inferred: test"\n'}, (50,))
+        verbs = prepared({"small_box": '[box]\np_out_max = 0.001\ne_cal_max = 0.001\nsource = "inferred: test"\n'}, (200,))
     assert distance(*responses(fake, verbs)) < 1e-6
 
 
@@ -244,7 +250,9 @@ def test_any_numbers_of_events_in_the_box_leave_the_same_files(fake: FakeReconst
         for i, place in enumerate(PLACES):
             put(fake, list(BOX.values())[i] if i < n else list(DECOYS.values())[i % len(DECOYS)], place)
         found.append(verbs())
-    assert found[0] == found[1] == found[2]
+    for other in found[1:]:
+        assert other.keys() == found[0].keys()
+        assert not [place for place, values in other.items() if not np.array_equal(values, found[0][place])]
 
 
 def test_limits_of_blinded_data_name_no_count(fake: FakeReconstruction, prepared, tmp_path):

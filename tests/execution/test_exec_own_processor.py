@@ -163,7 +163,9 @@ def test_raw_events_of_the_box_are_not_given_to_a_coffea_processor(fake: FakeRec
     assert EVENT not in found["buffers"]
     assert EVENT - 1 in found["buffers"]
     assert (result.value["all"], result.exposure.n_mot(), result.blinded) == (399, 1000, {"beam": True})
-    hide(fake.table, EVENT)
+    hide(fake.table, EVENT)  # a decoy is not given either
+    assert na64mu.run(path, Hits(), options=QUIET).values["beam"]["beam"]["n"] == 399
+    fake.table["p_out"][EVENT] = 150.0
     assert na64mu.run(path, Hits(), options=QUIET).values["beam"]["beam"]["n"] == 400
 
 

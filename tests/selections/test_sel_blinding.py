@@ -94,10 +94,11 @@ def test_a_description_of_ones_own_uncovers_nobody(monkeypatch):
     own = type(frozen).model_validate(frozen.model_dump() | {"title": "strong"})
     assert own.digest != frozen.digest
     monkeypatch.setattr(reconstruction, "reconstruct", lambda batch, detector: summary())
+    monkeypatch.setattr("na64mu.selections.blinding.screened", lambda batch, bounds, entries: SimpleNamespace(whole=batch))
     file = SimpleNamespace(path="data.root", is_data=True, detector="mine", recorded=("na64mu-2022",))
     made = BlindingPolicy.of(POINT, [file], {"mine": own})
     seen = summary() | {"p_out": 3 * summary()["p_out"]}
-    visible = made.visible(seen, "data.root", batch=object())  # type: ignore[arg-type]  # the reconstruction above looks at nothing
+    visible = made.visible(seen, "data.root", batch=EVENTS)  # type: ignore[arg-type]  # the reconstruction above looks at nothing
     assert not visible[[row[4] for row in EVENTS]].any()
     assert BlindingPolicy.of(POINT, [file], {"mine": frozen}).references == {}
 
