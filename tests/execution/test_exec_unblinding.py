@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -54,18 +55,41 @@ class Day(SimpleNamespace):
         path.write_text(json.dumps(content))
 
 
-@pytest.fixture
-def day(fake: FakeReconstruction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Day:
-    monkeypatch.chdir(tmp_path)
-    for name in ("write_figures", "write_html"):  # drawing takes seconds
-        monkeypatch.setattr(f"na64mu.report.{name}", lambda result, folder: None)
+def planted() -> FakeReconstruction:
+    fake = FakeReconstruction(summary_table(400))
     for event in EVENTS:
         plant(fake.table, event, p_out=40.0 + event / 100)
-    where = Day(place=tmp_path, data=write_file(tmp_path / "beam.root", 400), out=tmp_path / "out", fake=fake)
-    run_search([where.data], progress=False, output=where.out).write(where.out)
-    where.frozen, where.record, where.opened = (tmp_path / name for name in ("freeze.json", "unblinding.jsonl", "open"))
-    na64mu.freeze(where.data).write(where.frozen)
-    return where
+    return fake
+
+
+@pytest.fixture(scope="module")
+def evening_before(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder with data, blind run and freeze file, and a copy of it, to begin each test with."""
+    place = tmp_path_factory.mktemp("day") / "here"
+    place.mkdir()
+    data = write_file(place / "beam.root", 400)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("na64mu.reconstruction.summary.reconstruct", planted())
+        run_search([data], progress=False, output=place / "out").write(place / "out")
+    na64mu.freeze(data).write(place / "freeze.json")
+    return place, shutil.copytree(place, place.with_name("copy"))
+
+
+@pytest.fixture
+def day(evening_before: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Day:
+    place, copy = evening_before
+    shutil.rmtree(place)
+    shutil.copytree(copy, place)
+    monkeypatch.chdir(place)
+    for name, made in (
+        ("write_figures", lambda folder: []),
+        ("write_html", lambda folder: folder / "report.html"),
+    ):  # drawing takes seconds
+        monkeypatch.setattr(f"na64mu.report.{name}", lambda result, folder, made=made: made(folder))
+    fake = planted()
+    monkeypatch.setattr("na64mu.reconstruction.summary.reconstruct", fake)
+    names = {"data": "beam.root", "out": "out", "frozen": "freeze.json", "record": "unblinding.jsonl", "opened": "open"}
+    return Day(place=place, fake=fake, **{key: place / name for key, name in names.items()})
 
 
 # --- how it is done -----------------------------------------------------------------------------------------------------------
@@ -139,25 +163,25 @@ def test_the_second_time_works_and_is_said_loudly(day: Day, caplog):
     assert "WAS OPENED 2 times BEFORE" in caplog.records[-1].getMessage()
 
 
-def test_a_new_freeze_of_the_same_data_is_no_first_time(day: Day, caplog, tmp_path):
+def test_a_new_freeze_of_the_same_data_is_no_first_time(day: Day, caplog):
     assert day.unblind().exit_code == 0
-    (tmp_path / "renamed").mkdir()
-    day.data.rename(tmp_path / "renamed" / "beam.root")
-    day.frozen, day.out, day.opened = tmp_path / "new.json", tmp_path / "out2", tmp_path / "open2"
-    data = tmp_path / "renamed" / "beam.root"
+    (day.place / "renamed").mkdir()
+    day.data.rename(day.place / "renamed" / "beam.root")
+    day.frozen, day.out, day.opened = day.place / "new.json", day.place / "out2", day.place / "open2"
+    data = day.place / "renamed" / "beam.root"
     run_search([data], selection="prl2024-calibration", progress=False, output=day.out).write(day.out)
     na64mu.freeze(data, selection="prl2024-calibration").write(day.frozen)
     assert day.unblind().exit_code == 0
     assert "WAS OPENED once BEFORE" in caplog.text
 
 
-def test_two_blind_folders_of_one_freeze_share_a_record(day: Day, tmp_path):
-    run_search([day.data], progress=False, output=tmp_path / "out2").write(tmp_path / "out2")
+def test_two_blind_folders_of_one_freeze_share_a_record(day: Day):
+    run_search([day.data], progress=False, output=day.place / "out2").write(day.place / "out2")
     assert day.unblind().exit_code == 0
-    day.out, day.opened = tmp_path / "out2", tmp_path / "open2"
+    day.out, day.opened = day.place / "out2", day.place / "open2"
     assert day.unblind().exit_code == 0
     assert [(line.event, line.times) for line in read_lines(day.record)] == [("opening", 1), ("done", 0), ("opening", 2), ("done", 0)]
-    assert len(read_lines(tmp_path / "out2" / "unblinding.jsonl")) == 4
+    assert len(read_lines(day.place / "out2" / "unblinding.jsonl")) == 4
 
 
 def test_a_run_that_fails_is_in_the_record(day: Day, monkeypatch):
@@ -197,11 +221,11 @@ def test_an_opening_of_version_0_1_0_is_said(day: Day, caplog):
     assert "THIS FOLDER WAS OPENED BEFORE, with version 0.1.0" in caplog.text
 
 
-def test_a_search_with_files_of_ones_own_opens_from_the_freeze_alone(day: Day, tmp_path):
+def test_a_search_with_files_of_ones_own_opens_from_the_freeze_alone(day: Day):
     """Selection, calibration, description and cuts: what the freeze has is what is run, though the files are gone."""
     from na64mu.calibration.windows import load_calibration
 
-    (tmp_path / "cuts.py").write_text(
+    (day.place / "cuts.py").write_text(
         "from na64mu.selections import Thresholds, register_cut\n\n\n"
         "class Low(Thresholds):\n"
         '    """Lowest."""\n\n'
@@ -209,32 +233,32 @@ def test_a_search_with_files_of_ones_own_opens_from_the_freeze_alone(day: Day, t
         "    @property\n"
         "    def columns(self):\n"
         '        return ("p_in",)\n\n\n'
-        '@register_cut("freeze_test_low", Low)\n'
+        '@register_cut(Low, name="freeze_test_low")\n'
         "def low(summary, thresholds):\n"
         '    return summary["p_in"] > thresholds.lowest\n'
     )
-    (tmp_path / "mine.toml").write_text(
+    (day.place / "mine.toml").write_text(
         'base = "prl2024"\nname = "mine"\ntitle = "mine"\n\n[[cuts]]\nname = "freeze_test_low"\nafter = "single_tracks"\nlabel = "low"\n'
         'source = "inferred: a test"\n[cuts.thresholds]\nlowest = 100.0\n'
     )
     tag = "g4raw-indep-1"
-    load_calibration(tag).write(tmp_path / "calibration.toml")
+    load_calibration(tag).write(day.place / "calibration.toml")
     own = {"selection": "mine.toml", "user": "cuts.py", "calibration": "calibration.toml"}
-    day.out, day.frozen = tmp_path / "out2", tmp_path / "own.json"
-    run_search([day.data], progress=False, output=day.out, **own).write(day.out)
+    day.out, day.frozen = day.place / "out2", day.place / "own.json"
+    run_search([day.data], progress=False, output=day.out, **own).write(day.out)  # type: ignore[arg-type]
     words = [word for key, value in own.items() for word in (f"--{key}", value)]
     done = call("freeze", day.data, *words, "--detector", tag, "-o", day.frozen)
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith(Freeze.read(day.frozen).hash)
     for name in ("mine.toml", "calibration.toml"):
-        (tmp_path / name).unlink()
-    (tmp_path / "cuts.py").rename(tmp_path / "moved.py")
+        (day.place / name).unlink()
+    (day.place / "cuts.py").rename(day.place / "moved.py")
     refused = day.unblind()
     assert "cuts.py: your own file is not what was frozen, or not there" in refused.stderr
-    (tmp_path / "moved.py").write_text((tmp_path / "moved.py").read_text() + "\n")
-    assert day.unblind("--user", tmp_path / "moved.py").exit_code == 1
-    (tmp_path / "moved.py").write_text(Freeze.read(day.frozen).user_files[0].text)
-    done = day.unblind("--user", tmp_path / "moved.py")
+    (day.place / "moved.py").write_text((day.place / "moved.py").read_text() + "\n")
+    assert day.unblind("--user", day.place / "moved.py").exit_code == 1
+    (day.place / "moved.py").write_text(Freeze.read(day.frozen).user_files[0].text)
+    done = day.unblind("--user", day.place / "moved.py")
     assert done.exit_code == 0, done.output
     assert RunResult.read(day.opened).working_point.cut_names.count("freeze_test_low") == 1
 
@@ -503,7 +527,7 @@ ATTACKS: dict[Callable[[Day], Any], tuple[str, int]] = {
     opening_by_hand: (f"{CLOSED}.*unblinding.jsonl has no line of this opening", 0),
     opening_of_a_line_of_ones_own: (r"unblinding.jsonl, line 1: the record of openings was edited here", -1),
     opening_twice: (f"{CLOSED}this opening has ended already", 2),
-    opening_for_other_cuts: (f"{CLOSED}the selection, .*: not what was frozen", 1),
+    opening_for_other_cuts: (f"{CLOSED}the selection: not what was frozen", 1),
     opening_for_other_files: (f"{CLOSED}the input .*other.root, which is not in the freeze file: not what was frozen", 1),
     opening_for_ones_own_processor: (f"{CLOSED}it is opened for the search only", 1),
     opening_of_a_freeze_edited_in_memory: ("freeze: was edited after it was made", 0),
@@ -544,6 +568,18 @@ ATTACKS: dict[Callable[[Day], Any], tuple[str, int]] = {
 }
 
 
+#: Attacks on the record of a box that was opened as it should be.
+OPENED_FIRST = {
+    record_edited,
+    line_removed,
+    first_line_removed,
+    line_cut,
+    last_lines_removed,
+    record_removed,
+    freeze_moved_without_its_record,
+}
+
+
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__qualname__.split(".")[0])
 def test_the_box_stays_closed(attack, day: Day, monkeypatch):
     sentence, lines = ATTACKS[attack]
@@ -558,10 +594,22 @@ def test_the_box_stays_closed(attack, day: Day, monkeypatch):
         said = done.stderr
     assert re.search(sentence, said), said
     assert "Traceback" not in said
-    if day.opened != day.out and lines >= 0:  # those that were opened before they were tampered with have it
-        assert not (day.opened / "summary.json").exists() or read_lines(day.out / "unblinding.jsonl")
+    assert (
+        RunResult.read(day.opened).blinded != {"beam": False} if day.opened == day.out else day.opened.exists() == (attack in OPENED_FIRST)
+    )
     if lines >= 0:
         assert len(read_lines(day.record)) == lines
+
+
+@pytest.mark.parametrize("name", ["summary.json", "cutflow.json", "histograms.json"])
+def test_whoever_reads_an_edited_folder_is_told(name, day: Day, caplog):
+    (day.out / name).write_text((day.out / name).read_text() + " ")
+    assert call("report", day.out).exit_code == 0
+    assert f"{day.out} is not what was written into it: {name} (changed); make it again with `na64mu run`" in caplog.text
+    assert check_manifest(day.out) == [name]  # a report that is made again does not bless it
+    (day.out / "manifest.json").unlink()
+    assert RunResult.read(day.out).blinded == {"beam": True}
+    assert f"{day.out} has no manifest.json, so nobody can say whether its files were edited" in caplog.text
 
 
 def test_unblinding_names_what_is_missing(day: Day):

@@ -52,7 +52,8 @@ def command(files: tuple[str, ...], output: Path | None, sign: str | None, check
 def _show(path: Path) -> None:
     from na64mu.execution.opening import record_of
     from na64mu.results.freeze import Freeze
-    from na64mu.results.openings import lines_text, read_lines
+    from na64mu.results.opening_line import lines_text
+    from na64mu.results.openings import read_lines
 
     frozen = Freeze.read(path)
     made = (

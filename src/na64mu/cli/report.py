@@ -17,10 +17,13 @@ __all__ = ("command",)
 def command(folder: Path, tables: bool) -> None:
     """Make plane.png and report.html of FOLDER again, an output folder of `na64mu run`."""
     from na64mu.report import render_terminal, write_figures, write_html
+    from na64mu.results.manifest import write_manifest
     from na64mu.results.run import RunResult
 
     result = RunResult.read(folder)
     if tables:
         render_terminal(result, table_console())
-    for path in (*write_figures(result, folder), write_html(result, folder)):
+    written = (*write_figures(result, folder), write_html(result, folder))
+    write_manifest(folder, [path.relative_to(folder).as_posix() for path in written])
+    for path in written:
         note(f"wrote {path}")

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 from na64mu import __version__
 from na64mu.errors import BlindedError, InputError, Na64muError
 from na64mu.results.freeze import Freeze
-from na64mu.results.openings import DONE, FAILED, NAME, OPENING, Line, append_line, copy_lines, openings_of, read_lines
+from na64mu.results.freeze_differences import differences
+from na64mu.results.opening_line import DONE, FAILED, OPENING, Line, earlier_sentence, openings_of
+from na64mu.results.openings import NAME, append_line, copy_lines, read_lines
 from na64mu.results.provenance import repository_state
 
 if TYPE_CHECKING:
     from na64mu.execution.plan import Plan
 
-__all__ = ("Opening", "checked_opening", "earlier_sentence", "open_box", "record_of")
+__all__ = ("Opening", "checked_opening", "open_box", "record_of")
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +92,7 @@ class Opening:
         """
         from na64mu.execution.freezing import freeze_of
 
-        differing = self.freeze.differences(freeze_of(plan))
+        differing = differences(self.freeze, freeze_of(plan))
         if differing:
             msg = f"the box stays closed: {', '.join(differing)}: not what was frozen"
             raise BlindedError(msg)
@@ -216,23 +218,6 @@ def record_of(freeze: str | Path | Freeze, record: str | Path | None = None) -> 
         msg = "record: give the path of the record of openings, or the freeze as the file that it was written to"
         raise InputError(msg)
     return Path(freeze).resolve().parent / NAME
-
-
-def earlier_sentence(earlier: tuple[Line, ...]) -> str:
-    """Say how often and when data were opened before.
-
-    Parameters
-    ----------
-    earlier : tuple of Line
-        At least one.
-
-    Returns
-    -------
-    str
-    """
-    times = "once" if len(earlier) == 1 else f"{len(earlier)} times"
-    when = "; ".join(f"{line.time} by {line.user}: {line.reason}" for line in earlier)
-    return f"THE BOX OF THESE DATA WAS OPENED {times} BEFORE ({when}): what comes out now is no blind result"
 
 
 def checked_opening(value: Any) -> Opening | None:

@@ -6,84 +6,20 @@ middle, or put in later shows. Lines that are cut off at the end show where a co
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from na64mu.common.people import host_name, user_name
-from na64mu.common.toml_model import content_hash
 from na64mu.errors import BlindedError, writing
+from na64mu.results.opening_line import OPENING, Line
 
-__all__ = ("DONE", "FAILED", "NAME", "OPENING", "Line", "append_line", "copy_lines", "lines_text", "openings_of", "read_lines")
+__all__ = ("NAME", "append_line", "copy_lines", "read_lines")
 
 NAME = "unblinding.jsonl"
-
-OPENING, DONE, FAILED = "opening", "done", "failed"
-
-
-class Line(BaseModel):
-    """One line of the record.
-
-    Attributes
-    ----------
-    n : int
-        Number of the line, from 1.
-    event : str
-        "opening", written before the box is opened; "done" or "failed", written after.
-    time, user, host : str
-        When (UTC), by whom and where.
-    freeze, inputs : str
-        Hash of the freeze, and of the data it is about.
-    opening : str
-        Of an outcome: the hash of the line of its opening.
-    reason : str
-        Why; of a failure, what happened.
-    blind, opened : str
-        Folders.
-    result : str
-        SHA-256 of the manifest of the opened folder.
-    times : int
-        Of an opening: how often these data were opened now, this time included.
-    version, commit : str
-        Of the code.
-    previous, hash : str
-        Hash of the line before (empty in the first), and of this one.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    n: int
-    event: str
-    time: str
-    user: str
-    host: str
-    freeze: str
-    inputs: str
-    opening: str = ""
-    reason: str = ""
-    blind: str = ""
-    opened: str = ""
-    result: str = ""
-    times: int = 0
-    version: str = ""
-    commit: str = ""
-    previous: str = ""
-    hash: str = ""
-
-    @property
-    def computed_hash(self) -> str:
-        """SHA-256 of the canonical content without the hash itself."""
-        return content_hash(self.model_dump(mode="json", exclude={"hash"}))
-
-    @property
-    def text(self) -> str:
-        """The line as it is in the file."""
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True)) + "\n"
 
 
 def read_lines(path: str | Path) -> tuple[Line, ...]:
@@ -130,7 +66,7 @@ def _checked(file: Path, number: int, row: str, before: list[Line]) -> Line:
         raise BlindedError(msg)
     known = {one.hash: one for one in before}
     follows = line.n == 1 if not line.previous else line.previous in known and known[line.previous].n == line.n - 1
-    if not follows or any(one.previous == line.previous for one in before if line.previous):
+    if line.hash in known or not follows or any(one.previous == line.previous for one in before if line.previous):
         msg = f"{where} lacks the line before this one, number {line.n - 1}: it was removed; restore it from a copy in an opened folder"
         raise BlindedError(msg)
     return line
@@ -198,48 +134,6 @@ def copy_lines(source: str | Path, target: str | Path) -> None:
     lines, there = read_lines(source), {line.hash for line in read_lines(target)}
     with writing(target), Path(target).open("ab") as stream:
         _write(stream.fileno(), "".join(line.text for line in lines if line.hash not in there).encode())
-
-
-def openings_of(lines: Iterable[Line], freeze: str, inputs: str) -> tuple[Line, ...]:
-    """Lines of openings of a frozen search, or of the same data under another freeze.
-
-    Parameters
-    ----------
-    lines : iterable of Line
-    freeze, inputs : str
-        Hashes.
-
-    Returns
-    -------
-    tuple of Line
-        Each once, in order of time.
-    """
-    found = {line.hash: line for line in lines if line.event == OPENING and (line.freeze == freeze or line.inputs == inputs)}
-    return tuple(sorted(found.values(), key=lambda line: line.time))
-
-
-def lines_text(lines: Iterable[Line]) -> list[str]:
-    """A record as it is printed: one line of text for each.
-
-    Parameters
-    ----------
-    lines : iterable of Line
-
-    Returns
-    -------
-    list of str
-    """
-    lines = tuple(lines)
-    ended = {line.opening for line in lines}
-    texts = []
-    for line in lines:
-        what = f"{line.n}  {line.time}  {line.user}@{line.host}  {line.event}"
-        if line.event == OPENING:
-            no_end = "" if line.hash in ended else " (it has no outcome: it runs still, or was interrupted)"
-            texts.append(f"{what}, number {line.times} of these data, freeze {line.freeze[:12]}: {line.reason}{no_end}")
-        else:
-            texts.append(f"{what}{': ' if line.reason else ''}{line.reason}")
-    return texts
 
 
 def _lock(descriptor: int) -> None:

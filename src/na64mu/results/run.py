@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import reduce
@@ -17,11 +18,13 @@ from na64mu.results.box_events import BoxEvent, box_events
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss
-from na64mu.results.manifest import write_manifest
+from na64mu.results.manifest import MANIFEST, differences, write_manifest
 from na64mu.results.provenance import Provenance
 from na64mu.selections.working_point import WorkingPoint
 
 __all__ = ("Counts", "RegionCounts", "RunResult", "Timing")
+
+log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 FILES = ("cutflow.json", "histograms.json", "summary.json")
@@ -229,6 +232,8 @@ class RunResult(Shown):
     def read(cls, folder: Any) -> RunResult:
         """Read an output folder (str or Path) back; a result, or a stand-in for one, is returned unchanged.
 
+        A file that was edited after it was written, as its manifest shows, is named in a warning of the log.
+
         Raises
         ------
         InputError
@@ -244,6 +249,7 @@ class RunResult(Shown):
             result: RunResult = folder
             return result
         path = Path(file_name(folder, "result", InputError, "a RunResult, or its output folder, is wanted"))
+        _warn_of_edits(path)
         cutflow, histograms, summary = (_read_json(path / name, uhi.io.json.object_hook) for name in FILES)
         try:
             return cls(
@@ -263,6 +269,15 @@ class RunResult(Shown):
         except (KeyError, TypeError, ValueError) as error:
             msg = f"{path}: not an output folder of this version of na64mu ({error!r}): make it again with `na64mu run`"
             raise InputError(msg) from error
+
+
+def _warn_of_edits(folder: Path) -> None:
+    found = differences(folder)
+    if found == {MANIFEST: "missing"} and (folder / FILES[0]).is_file():
+        log.warning("%s has no %s, so nobody can say whether its files were edited: make it again with `na64mu run`", folder, MANIFEST)
+    elif found and found != {MANIFEST: "missing"}:
+        listed = ", ".join(f"{name} ({how})" for name, how in found.items())
+        log.warning("%s is not what was written into it: %s; make it again with `na64mu run`", folder, listed)
 
 
 def _read_json(path: Path, object_hook: Any) -> Mapping[str, Any]:
