@@ -17,6 +17,7 @@ __all__ = (
     "CompilerError",
     "CutFlowMismatchError",
     "DetectorError",
+    "FolderInUseError",
     "InputError",
     "LayoutError",
     "Na64muError",
@@ -85,6 +86,10 @@ class LayoutError(Na64muError):
 
 class OutputError(Na64muError):
     """A file or folder cannot be written."""
+
+
+class FolderInUseError(OutputError):
+    """An output folder is being written by another process."""
 
 
 class ProcessorError(Na64muError):

@@ -115,6 +115,7 @@ def test_a_freeze_opens_the_box_with_a_record_and_a_list_of_its_events(day: Day)
     first, second = read_lines(day.record)
     assert (first.event, first.reason, first.times, first.freeze) == ("opening", "approved", 1, Freeze.read(day.frozen).hash)
     assert (second.event, second.opening, second.opened) == ("done", first.hash, str(day.opened))
+    assert second.result == unblinding.file_hash(day.opened / "summary.json")
     assert found.provenance.opening == {"freeze": first.freeze, "line": first.hash}
     for folder in (day.out, day.opened):
         assert (folder / "unblinding.jsonl").read_text() == day.record.read_text()

@@ -66,8 +66,9 @@ def command(
     from na64mu.common.signatures import verify_file
     from na64mu.execution.unblinding import unblind
     from na64mu.report import write_figures, write_html
-    from na64mu.results.manifest import write_manifest
     from na64mu.results.openings import NAME
+    from na64mu.results.output_folder import output_folder
+    from na64mu.results.run import DRAWN
 
     _refuse_old({name: options.pop(name) for name in (*OLD, "accept_calibration")})
     if folder is None and record is not None and frozen is None:
@@ -83,9 +84,9 @@ def command(
     if verify is not None:
         note(f"{frozen} is signed by {verify_file(frozen, verify)}")
     result = unblind(folder, output, freeze=frozen, reason=reason, record=record, **options)
-    write_figures(result, output)
-    write_html(result, output)
-    write_manifest(output)
+    with output_folder(output, "report", replaces=DRAWN) as place:
+        write_figures(result, place)
+        write_html(result, place)
     for name, regions in result.regions.items():
         if "box" in regions:
             click.echo(f"{name}: {regions['box'].n} events in the box before the plane cut, {regions['box_after'].n} after it")

@@ -13,7 +13,7 @@ from na64mu.common.toml_model import content_hash
 from na64mu.detector import Detector
 from na64mu.errors import CalibrationError
 from na64mu.results.losses import Loss
-from na64mu.selections.cuts import source_digest, user_cuts
+from na64mu.selections.parts import parts_of
 from na64mu.selections.working_point import WorkingPoint
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class Configuration:
 
     @cached_property
     def user_cuts(self) -> dict[str, str]:
-        """Cut that the user registered -> SHA-256 of its source."""
-        return {name: source_digest(definition) for name, definition in user_cuts(self.working_point.cut_names).items()}
+        """Cut that the user registered -> SHA-256 of its source; "variable NAME", "region NAME" and "category NAME" likewise."""
+        return {name: part.digest for name, part in parts_of(self.working_point).items()}
 
     @property
     def windows(self) -> dict[str, dict[str, tuple[float, float]]]:

@@ -63,6 +63,7 @@ def exposure_of(
     fileset: Fileset | SummaryFileset,
     events: Mapping[tuple[str, str, int, int], int],
     unread: Mapping[tuple[str, str], Ranges],
+    refused: Mapping[tuple[str, str, int, int], int] | None = None,
 ) -> tuple[Exposure, list[Loss]]:
     """Muons on target of what was read, and what is wrong with the bookkeeping of the files.
 
@@ -73,6 +74,8 @@ def exposure_of(
         Events processed.
     unread : mapping of (dataset, file) to ranges
         Entries that were not processed.
+    refused : mapping of (dataset, file, run, config) to int, optional
+        Events that were taken out because of a fault.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def exposure_of(
     """
     if isinstance(fileset, SummaryFileset):
         return reconcile_summaries(fileset.books(events, unread)), []
-    books = books_of(fileset, events, unread)
+    books = books_of(fileset, events, unread, refused)
     return reconcile(books), bookkeeping_losses(books)
 
 
@@ -169,7 +172,7 @@ def _provenance(plan: Plan, ran: Ran) -> Provenance:
         clean=clean,
         detectors=configuration.detector_hashes,
         calibrations=configuration.calibration_hashes,
-        user_cuts=configuration.user_cuts,
+        user_cuts=plan.user_parts,
         processor=plan.own_digest,
         code=code_hash() if plan.hashed and plan.own is None and any(f.is_data for f in plan.fileset.files) else "",
         opening={} if plan.unblind is None else {"freeze": plan.unblind.freeze.hash, "line": plan.unblind.line},

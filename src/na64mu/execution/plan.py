@@ -21,9 +21,10 @@ from na64mu.execution.opening import Opening, checked_opening
 from na64mu.inputs.raw_fileset import Fileset, inspect_files
 from na64mu.inputs.summary_chunks import needed_columns
 from na64mu.inputs.summary_fileset import SummaryFileset, are_summaries, inspect_summaries
-from na64mu.processors.base import checked, columns_of, name_of, takes_events
+from na64mu.processors.base import checked, columns_of, name_of, takes_events, variables_of
 from na64mu.results.losses import Loss
 from na64mu.results.provenance import file_hash, package_versions, source_hash
+from na64mu.selections.parts import parts_of, variable_parts
 from na64mu.selections.user import load_user_file
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 
@@ -82,13 +83,25 @@ class Plan:
         """Name of the user's processor -> SHA-256 of its source and state; empty for the search."""
         return {} if self.own is None else {name_of(self.own): digest_of_own(self.own)}
 
+    @cached_property
+    def user_parts(self) -> dict[str, str]:
+        """Cut, "variable NAME", "region NAME" or "category NAME" of the user's own that the run uses -> SHA-256 of its source."""
+        if self.own is None:
+            return self.configuration.user_cuts
+        return {name: part.digest for name, part in variable_parts(variables_of(self.own)).items()}
+
     def identity(self) -> dict[str, Any]:
         """What kept chunks belong to; see na64mu.execution.checkpoint."""
         hashes, files = self.hashes, self.fileset.files
         return {
             "code": source_hash(),
             "packages": package_versions(),
-            "configuration": [self.configuration.hash, "" if self.unblind is None else self.unblind.freeze.hash, *self.own_digest.values()],
+            "configuration": [
+                self.configuration.hash,
+                "" if self.unblind is None else self.unblind.freeze.hash,
+                *self.own_digest.values(),
+                *self.user_parts.values(),
+            ],
             "inputs": [[f.dataset, f.path, f.entries, hashes[f.path] or f.uuid, *((p, hashes[p]) for p in f.friends)] for f in files],
         }
 
@@ -105,15 +118,15 @@ class Plan:
 
         point, fileset = self.configuration.working_point, self.fileset
         made: Any
+        excluded = fileset.excluded if isinstance(fileset, SummaryFileset) else {}  # of raw trees the reader leaves them out
         if self.own is not None:
-            made = OwnProcessor(self.own, fileset.detectors, point.box, fileset.excluded)
+            made = OwnProcessor(self.own, fileset.detectors, point.box, excluded, variables_of(self.own))
         else:
-            made = SearchProcessor(
-                fileset.detectors, self.configuration.windows, point, fileset.excluded, unblinded=self.unblind is not None
-            )
+            made = SearchProcessor(fileset.detectors, self.configuration.windows, point, excluded, unblinded=self.unblind is not None)
         if in_this_process(executor):
             return made
-        return carried(made, point.cut_names if self.own is None else (), self.own)
+        parts = parts_of(point) if self.own is None else variable_parts(variables_of(self.own))
+        return carried(made, parts.values(), self.own)
 
     def must_be_unchanged(self, stamps: Mapping[str, tuple[int, int] | None]) -> None:
         """Look whether the files are those that they were.

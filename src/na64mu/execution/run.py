@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from na64mu.calibration.windows import Calibration
 from na64mu.common.arguments import file_name
+from na64mu.common.folder_lock import locked
 from na64mu.detector import DetectorLike
 from na64mu.errors import ArgumentError
 from na64mu.execution.checkpoint import Checkpoint
@@ -164,7 +165,8 @@ def run(
         options = replace(options, chunksize=chunksize_within(options.memory_limit, options.chunksize, plan.fileset.files))
     origin = "" if layout is None else str(layout if isinstance(layout, str | Path) else layout.origin)
     with nullcontext() if plan.unblind is None else plan.unblind.outcome():
-        ran = _ran(plan, Job(executor, options, plan.identity()), origin, started)
+        with nullcontext() if options.output is None else locked(options.output):
+            ran = _ran(plan, Job(executor, options, plan.identity()), origin, started)
         for loss in ran.losses:
             log.log(logging.WARNING if loss.is_damage else logging.INFO, "%s", loss.reason)
         make = result_of_search if processor is None else result_of_own
@@ -179,10 +181,12 @@ def _ran(plan: Plan, job: Job, layout: str, started: datetime) -> Ran:
     else:
         out, ranges, chunk_losses = process_fileset(fileset, sent, job, layout=plan.configuration.layout)
     plan.must_be_unchanged(stamps)
-    exposure, book_losses = exposure_of(fileset, out.get("events", {}), {key: unread for key, (_, unread) in ranges.items()})
+    unread = {key: not_read for key, (_, not_read) in ranges.items()}
+    exposure, book_losses = exposure_of(fileset, out.get("events", {}), unread, out.get("refused"))
     losses = (*fileset.losses, *chunk_losses, *book_losses, *plan.configuration.notes())
     found = {name: out["datasets"][name] for name in fileset.datasets if name in out.get("datasets", {})}
-    stop_if_needed(losses, strict=job.options.strict, nothing_left=not found)
+    refused = bool(out.get("refused")) and not any(out.get("events", {}).values())
+    stop_if_needed(losses, strict=job.options.strict, nothing_left=not found or refused)
     return Ran(found, ranges, exposure, losses, out["timing"], job, layout, started)
 
 

@@ -26,10 +26,10 @@ from na64mu.results.box_events import write_box_events
 from na64mu.results.freeze import Freeze
 from na64mu.results.freeze_differences import differences, differences_to_run
 from na64mu.results.manifest import differences as edited_files
-from na64mu.results.manifest import write_manifest
 from na64mu.results.openings import NAME, copy_lines
+from na64mu.results.output_folder import output_folder
 from na64mu.results.provenance import file_hash
-from na64mu.results.run import RunResult
+from na64mu.results.run import DRAWN, RunResult
 from na64mu.selections.user import load_user_file
 from na64mu.selections.working_point import WorkingPoint
 
@@ -109,9 +109,10 @@ def unblind(
                     unblind=opening,
                 )
                 _same_outside(blind, result)
-                result.write(output)
-                write_box_events(result.in_box, output)
-                said |= {"opened": str(output), "result": file_hash(write_manifest(output))}
+                with output_folder(output, "run", replaces=DRAWN) as place:
+                    result.write(place)
+                    write_box_events(result.in_box, place)
+                said |= {"opened": str(output), "result": file_hash(output / "summary.json")}
         finally:
             _copy_record(opening, folder, output)
     return result

@@ -10,10 +10,12 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+from na64mu.common.whole_file import write_whole
 from na64mu.errors import writing
 
-__all__ = ("MANIFEST", "check_manifest", "differences", "write_manifest")
+__all__ = ("MANIFEST", "check_manifest", "differences", "made_by", "write_manifest")
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
@@ -25,7 +27,9 @@ PASSING = (".part", ".lock", ".tmp")
 LATER = frozenset({MANIFEST, "unblinding.json", "unblinding.jsonl"})
 
 
-def write_manifest(folder: str | Path, names: Iterable[str] | None = None) -> Path:
+def write_manifest(
+    folder: str | Path, names: Iterable[str] | None = None, *, verb: str = "", before: str | Path | None = None, gone: Iterable[str] = ()
+) -> Path:
     """Write the hashes of the files of a folder into its manifest.json.
 
     Parameters
@@ -35,6 +39,12 @@ def write_manifest(folder: str | Path, names: Iterable[str] | None = None) -> Pa
         Files that were written again, relative to the folder: only their hashes are made anew, those of all others stay what they
         were, so that an edit of these is noticed still. By default every file in the folder and below it, but those that are hidden,
         in the making, or kept after the end (`LATER`).
+    verb : str
+        What made these files; the manifest keeps their names under it.
+    before : str or Path, optional
+        Folder whose manifest is continued; by default the same.
+    gone : iterable of str
+        Files that are no longer part of the result.
 
     Returns
     -------
@@ -47,20 +57,36 @@ def write_manifest(folder: str | Path, names: Iterable[str] | None = None) -> Pa
         If it cannot be written.
     """
     place = Path(folder)
-    target = place / MANIFEST
-    with writing(target):
-        if names is None:
-            known = {name: _digest(place / name) for name in _files_of(place)}
-        else:
-            known = (_known(place) or {}) | {str(name): _digest(place / name) for name in names if (place / name).is_file()}
-        text = json.dumps({"format_version": FORMAT_VERSION, "files": dict(sorted(known.items()))}, indent=1) + "\n"
-        part = target.with_name(f"{MANIFEST}.part")
-        try:
-            part.write_text(text, encoding="utf-8")
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-    return target
+    earlier = place if before is None else Path(before)
+    with writing(place / MANIFEST):
+        made = {
+            name: _digest(place / name) for name in (_files_of(place) if names is None else map(str, names)) if (place / name).is_file()
+        }
+    known = made if names is None else (_known(earlier) or {}) | made
+    dropped = set(gone)
+    verbs = made_by(earlier) | ({verb: tuple(sorted(made))} if verb else {})
+    content = {
+        "format_version": FORMAT_VERSION,
+        "files": {name: digest for name, digest in sorted(known.items()) if name not in dropped},
+        "made_by": {one: [name for name in files if name not in dropped] for one, files in sorted(verbs.items())},
+    }
+    return write_whole(place / MANIFEST, json.dumps(content, indent=1) + "\n")
+
+
+def made_by(folder: str | Path) -> dict[str, tuple[str, ...]]:
+    """Names of the files that each verb wrote last, relative to the folder; empty without a manifest.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    dict of str to tuple of str
+    """
+    found = (_content(Path(folder)) or {}).get("made_by")
+    verbs = found if isinstance(found, dict) else {}
+    return {verb: tuple(map(str, files)) for verb, files in verbs.items() if isinstance(files, list)}
 
 
 def check_manifest(folder: str | Path) -> list[str]:
@@ -123,11 +149,16 @@ def _digest(path: Path) -> str:
 
 def _known(place: Path) -> dict[str, str] | None:
     """Name -> hash as the manifest has them; None if there is none that can be read."""
+    files = (_content(place) or {}).get("files")
+    if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
+        return None
+    return files
+
+
+def _content(place: Path) -> dict[str, Any] | None:
+    """The manifest; None if there is none that can be read."""
     try:
         content = json.loads((place / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    files = content.get("files") if isinstance(content, dict) and content.get("format_version") == FORMAT_VERSION else None
-    if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
-        return None
-    return files
+    return content if isinstance(content, dict) and content.get("format_version") == FORMAT_VERSION else None

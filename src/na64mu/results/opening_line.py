@@ -34,7 +34,7 @@ class Line(BaseModel):
     blind, opened : str
         Folders.
     result : str
-        SHA-256 of the manifest of the opened folder.
+        SHA-256 of summary.json in the opened folder.
     times : int
         Of an opening: how often these data were opened now, this time included.
     version, commit : str

@@ -66,7 +66,10 @@ def _checked(file: Path, number: int, row: str, before: list[Line]) -> Line:
         raise BlindedError(msg)
     known = {one.hash: one for one in before}
     follows = line.n == 1 if not line.previous else line.previous in known and known[line.previous].n == line.n - 1
-    if line.hash in known or not follows or any(one.previous == line.previous for one in before if line.previous):
+    if line.hash in known or any(one.previous == line.previous for one in before if line.previous):
+        msg = f"{where} has two lines that follow the same one: one was put in later; restore it from a copy in an opened folder"
+        raise BlindedError(msg)
+    if not follows:
         msg = f"{where} lacks the line before this one, number {line.n - 1}: it was removed; restore it from a copy in an opened folder"
         raise BlindedError(msg)
     return line

@@ -13,12 +13,14 @@ from typing import Any
 
 from na64mu.common.arguments import file_name
 from na64mu.common.table import Shown, Table
-from na64mu.errors import InputError, writing
+from na64mu.common.whole_file import write_whole
+from na64mu.errors import InputError
 from na64mu.results.box_events import BoxEvent, box_events
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss
-from na64mu.results.manifest import MANIFEST, differences, write_manifest
+from na64mu.results.manifest import MANIFEST, differences
+from na64mu.results.output_folder import UNFINISHED, must_be_finished, output_folder
 from na64mu.results.provenance import Provenance
 from na64mu.selections.working_point import WorkingPoint
 
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 FILES = ("cutflow.json", "histograms.json", "summary.json")
+#: Files that `na64mu run` draws from them.
+DRAWN = ("plane.png", "report.html")
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,7 @@ class RunResult(Shown):
         }
 
     def write(self, folder: str | Path) -> Path:
-        """Write cutflow.json, histograms.json and summary.json; each appears whole or not at all.
+        """Write cutflow.json, histograms.json and summary.json: all or none; figures and report of an earlier result go.
 
         Parameters
         ----------
@@ -211,22 +215,13 @@ class RunResult(Shown):
         """
         import uhi.io.json
 
-        path = Path(folder)
-        with writing(path):
-            path.mkdir(parents=True, exist_ok=True)
         head = {"format_version": FORMAT_VERSION}
         contents = (head | self._cutflow_dict(), head | {"datasets": self.histograms}, head | self._summary_dict())
-        for name, content in zip(FILES, contents, strict=True):
-            part = path / f"{name}.part"
-            indent = None if name == "histograms.json" else 1
-            try:
-                with writing(path / name):
-                    part.write_text(json.dumps(content, default=uhi.io.json.default, indent=indent) + "\n", encoding="utf-8")
-                    part.replace(path / name)
-            finally:
-                part.unlink(missing_ok=True)
-        write_manifest(path, FILES)
-        return path
+        with output_folder(folder, "run", replaces=DRAWN) as path:
+            for name, content in zip(FILES, contents, strict=True):
+                indent = None if name == "histograms.json" else 1
+                write_whole(path / name, json.dumps(content, default=uhi.io.json.default, indent=indent) + "\n")
+        return Path(folder)
 
     @classmethod
     def read(cls, folder: Any) -> RunResult:
@@ -249,8 +244,8 @@ class RunResult(Shown):
             result: RunResult = folder
             return result
         path = Path(file_name(folder, "result", InputError, "a RunResult, or its output folder, is wanted"))
+        cutflow, histograms, summary = _read_together(path, uhi.io.json.object_hook)
         _warn_of_edits(path)
-        cutflow, histograms, summary = (_read_json(path / name, uhi.io.json.object_hook) for name in FILES)
         try:
             return cls(
                 cutflows={name: CutFlow.from_dict(content) for name, content in cutflow["datasets"].items()},
@@ -273,11 +268,34 @@ class RunResult(Shown):
 
 def _warn_of_edits(folder: Path) -> None:
     found = differences(folder)
-    if found == {MANIFEST: "missing"} and (folder / FILES[0]).is_file():
+    if found == {MANIFEST: "missing"}:
         log.warning("%s has no %s, so nobody can say whether its files were edited: make it again with `na64mu run`", folder, MANIFEST)
-    elif found and found != {MANIFEST: "missing"}:
+    elif found:
         listed = ", ".join(f"{name} ({how})" for name, how in found.items())
         log.warning("%s is not what was written into it: %s; make it again with `na64mu run`", folder, listed)
+
+
+def _read_together(path: Path, object_hook: Any) -> list[Mapping[str, Any]]:
+    """The files of one result, also while another process puts a new one in place."""
+    for _ in range(5):
+        must_be_finished(path)
+        before = _stamps(path)
+        found = [_read_json(path / name, object_hook) for name in FILES]
+        if _stamps(path) == before and not (path / UNFINISHED).exists():
+            return found
+    msg = f"{path}: is written again and again while it is read: wait for the end of what writes it"
+    raise InputError(msg)
+
+
+def _stamps(path: Path) -> list[tuple[int, int] | None]:
+    found: list[tuple[int, int] | None] = []
+    for name in FILES:
+        try:
+            status = (path / name).stat()
+            found.append((status.st_ino, status.st_mtime_ns))
+        except OSError:
+            found.append(None)
+    return found
 
 
 def _read_json(path: Path, object_hook: Any) -> Mapping[str, Any]:
