@@ -9,6 +9,7 @@ import csv
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,11 +17,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from search_examples import FakeReconstruction, plant, summary_table, write_file
+from search_examples import FakeReconstruction, plant, raw_batch, runs_row, summary_table, write_file
 
 import na64mu
 from na64mu.cli import main
 from na64mu.errors import BlindedError, InputError, OutputError
+from na64mu.events.writer import RawTreeWriter
 from na64mu.execution import freezing, opening, run_search, unblinding
 from na64mu.execution.opening import Opening, open_box
 from na64mu.results.freeze import Freeze
@@ -262,6 +264,60 @@ def test_a_search_with_files_of_ones_own_opens_from_the_freeze_alone(day: Day):
     done = day.unblind("--user", day.place / "moved.py")
     assert done.exit_code == 0, done.output
     assert RunResult.read(day.opened).working_point.cut_names.count("freeze_test_low") == 1
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
+def test_a_freeze_file_is_signed_and_only_the_right_signature_opens(day: Day):
+    for name in ("anna", "otto"):
+        words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", day.place / name]
+        subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
+        (day.place / f"{name}_signers").write_text(f"{name} {(day.place / f'{name}.pub').read_text()}")
+    day.frozen = day.place / "signed.json"
+    done = call("freeze", day.data, "--sign", day.place / "anna", "-o", day.frozen)
+    assert done.exit_code == 0, done.output
+    assert "signed.json.sig" in done.stderr
+    refused = day.unblind("--verify", day.place / "otto_signers")
+    assert (refused.exit_code, "signed.json: its signature is not one of" in refused.stderr) == (1, True)
+    assert not day.record.exists()
+    assert "signed.json is signed by anna" in day.unblind("--verify", day.place / "anna_signers").stderr
+    assert RunResult.read(day.opened).blinded == {"beam": False}
+
+
+def test_an_event_of_the_box_is_drawn_by_run_and_number_once_it_is_open(day: Day, monkeypatch):
+    monkeypatch.setattr("na64mu.report.display.draw_event", lambda *given: (None, None))
+    monkeypatch.setattr("na64mu.report.figures.save", lambda figure, path: path.write_text("drawn"))
+    picture = day.place / "event.png"
+    shut = call("display", day.data, "--run", 1, "--event", 123, "-o", picture)
+    assert (shut.exit_code, "entry 123" in shut.stderr, picture.exists()) == (1, True, False)
+    assert day.unblind().exit_code == 0
+    assert call("display", day.data, "--run", 1, "--event", 123, "--opened", day.opened, "-o", picture).exit_code == 0
+    assert picture.exists()
+    no_opening = call("display", day.data, "--event", 123, "--opened", day.out, "-o", picture)
+    assert f"{CLOSED}{day.out} is not the result of an opening" in no_opening.stderr
+    other = call("display", write_file(day.place / "other.root", 130), "--event", 123, "--opened", day.opened, "-o", picture)
+    assert "other.root is none of the files that" in other.stderr
+    day.edit(day.opened / "summary.json", lambda content: content["in_box"]["beam"].append([1, 7, 1, 1.0, 1.0, 1.0, True]))
+    edited = call("display", day.data, "--event", 123, "--opened", day.opened, "-o", picture)
+    assert "is not what `na64mu unblind` wrote: summary.json" in edited.stderr
+
+
+def test_an_event_is_found_by_run_and_number(day: Day, monkeypatch):
+    from na64mu.inputs import entry_of_event as module
+
+    path = day.place / "two.root"
+    with RawTreeWriter(path) as writer:
+        writer.extend(raw_batch(50, 30, run=7))
+        writer.extend(raw_batch(10, 30, run=8))
+        writer.finish([runs_row(7), runs_row(8)])
+    for step in (1_000_000, 7):
+        monkeypatch.setattr(module, "STEP", step)
+        assert module.entry_of_event(path, 7, 79) == 29
+        assert module.entry_of_event(path, 8, 10) == 30
+        with pytest.raises(
+            InputError,
+            match=r"two.root: there is no event 10 of run 7; the file has run 7 with events 50 to 79, run 8 with events 10 to 39$",
+        ):
+            module.entry_of_event(path, 7, 10)
 
 
 # --- what somebody tries ------------------------------------------------------------------------------------------------------
