@@ -27,7 +27,7 @@ from na64mu.execution import freezing, opening, run_search, unblinding
 from na64mu.execution.opening import Opening, open_box
 from na64mu.results.freeze import Freeze
 from na64mu.results.manifest import check_manifest, write_manifest
-from na64mu.results.openings import read_lines
+from na64mu.results.openings import append_line, read_lines
 from na64mu.results.run import RunResult
 
 EVENTS = (5, 123)
@@ -114,7 +114,7 @@ def test_a_freeze_opens_the_box_with_a_record_and_a_list_of_its_events(day: Day)
     ]
     assert [e.event for e in found.in_box["beam"]] == [5, 123]
     assert check_manifest(day.opened) == []
-    first, second = read_lines(day.record)
+    first, _, second = read_lines(day.record)
     assert (first.event, first.reason, first.times, first.freeze) == ("opening", "approved", 1, Freeze.read(day.frozen).hash)
     assert (second.event, second.opening, second.opened) == ("done", first.hash, str(day.opened))
     assert second.result == unblinding.file_hash(day.opened / "summary.json")
@@ -134,20 +134,20 @@ def test_the_line_is_in_the_record_before_anything_is_run(day: Day, monkeypatch)
     monkeypatch.setattr(unblinding, "run_search", watch)
     assert day.unblind().exit_code == 0
     assert seen == [["opening"], ["opening"]]
-    assert [line.event for line in read_lines(day.record)] == ["opening", "done"]
+    assert [line.event for line in read_lines(day.record)] == ["opening", "begun", "done"]
 
 
 def test_a_run_in_python_needs_an_opening_and_ends_it(day: Day):
     may = na64mu.open_box(day.frozen, reason="in a notebook")
     result = na64mu.run(day.data, unblind=may, options=na64mu.RunOptions(progress=False))
     assert result.regions["beam"]["box"].n == 2
-    assert [line.event for line in read_lines(day.record)] == ["opening", "done"]
+    assert [line.event for line in read_lines(day.record)] == ["opening", "begun", "done"]
 
 
 def test_unblind_is_one_call_in_python(day: Day):
     result = na64mu.unblind(day.out, day.opened, freeze=Freeze.read(day.frozen), reason="r", record=day.place / "mine.jsonl")
     assert [e.event for e in result.in_box["beam"]] == [5, 123]
-    assert [line.event for line in read_lines(day.place / "mine.jsonl")] == ["opening", "done"]
+    assert [line.event for line in read_lines(day.place / "mine.jsonl")] == ["opening", "begun", "done"]
     with pytest.raises(InputError, match="record: give the path of the record of openings, or the freeze as the file"):
         na64mu.open_box(Freeze.read(day.frozen), reason="r")
 
@@ -160,7 +160,7 @@ def test_the_second_time_works_and_is_said_loudly(day: Day, caplog):
     assert re.search(
         r"THE BOX OF THESE DATA WAS OPENED once BEFORE \(20.*: approved\): what comes out now is no blind result", said.getMessage()
     )
-    assert [line.times for line in read_lines(day.record)] == [1, 0, 2, 0]
+    assert [line.times for line in read_lines(day.record)] == [1, 0, 0, 2, 0, 0]
     day.opened = day.place / "thrice"
     assert day.unblind().exit_code == 0
     assert "WAS OPENED 2 times BEFORE" in caplog.records[-1].getMessage()
@@ -178,20 +178,29 @@ def test_a_new_freeze_of_the_same_data_is_no_first_time(day: Day, caplog):
     assert "WAS OPENED once BEFORE" in caplog.text
 
 
+def test_another_record_is_no_first_time(day: Day, caplog):
+    assert day.unblind().exit_code == 0
+    run_search([day.data], progress=False, output=day.place / "out2").write(day.place / "out2")
+    na64mu.unblind(day.place / "out2", day.place / "open2", freeze=day.frozen, reason="r", record=day.place / "new.jsonl")
+    assert "WAS OPENED once BEFORE" in caplog.text
+
+
 def test_two_blind_folders_of_one_freeze_share_a_record(day: Day):
     run_search([day.data], progress=False, output=day.place / "out2").write(day.place / "out2")
     assert day.unblind().exit_code == 0
     day.out, day.opened = day.place / "out2", day.place / "open2"
     assert day.unblind().exit_code == 0
-    assert [(line.event, line.times) for line in read_lines(day.record)] == [("opening", 1), ("done", 0), ("opening", 2), ("done", 0)]
-    assert len(read_lines(day.place / "out2" / "unblinding.jsonl")) == 4
+    assert [(line.event, line.times) for line in read_lines(day.record)] == [
+        (event, times) for n in (1, 2) for event, times in (("opening", n), ("begun", 0), ("done", 0))
+    ]
+    assert len(read_lines(day.place / "out2" / "unblinding.jsonl")) == 6
 
 
 def test_a_run_that_fails_is_in_the_record(day: Day, monkeypatch):
     monkeypatch.setattr("na64mu.processors.search.SearchProcessor._regions", lambda *given: 1 / 0)
     assert day.unblind().exit_code == 1
-    assert [line.event for line in read_lines(day.record)] == ["opening", "failed"]
-    assert "ZeroDivisionError" in read_lines(day.record)[1].reason
+    assert [line.event for line in read_lines(day.record)] == ["opening", "begun", "failed"]
+    assert "ZeroDivisionError" in read_lines(day.record)[2].reason
     assert not day.opened.exists()
     assert read_lines(day.out / "unblinding.jsonl") == read_lines(day.record)
 
@@ -350,6 +359,14 @@ def opening_twice(day: Day) -> object:
     return run_search(day.data, progress=False, unblind=may)
 
 
+def opening_of_a_run_that_was_killed(day: Day) -> object:
+    may = open_box(day.frozen, reason="r")
+    with pytest.MonkeyPatch.context() as patch:  # a kill leaves no line
+        patch.setattr(opening, "append_line", lambda record, event, **about: event == "begun" and append_line(record, event, **about))
+        run_search(day.data, progress=False, unblind=may)
+    return run_search(day.data, progress=False, unblind=Opening(may.freeze, may.record, may.line))
+
+
 def opening_for_other_cuts(day: Day) -> object:
     return run_search(day.data, selection="prl2024-calibration", progress=False, unblind=open_box(day.frozen, reason="r"))
 
@@ -506,14 +523,14 @@ def record_edited(day: Day) -> Result:
 def line_removed(day: Day) -> Result:
     day.unblind()
     open_box(day.frozen, reason="r")
-    first, _, third = day.record.read_text().splitlines(keepends=True)
-    day.record.write_text(first + third)
+    first, _, *others = day.record.read_text().splitlines(keepends=True)
+    day.record.write_text("".join([first, *others]))
     return day.unblind()
 
 
 def first_line_removed(day: Day) -> Result:
     day.unblind()
-    day.record.write_text(day.record.read_text().splitlines(keepends=True)[1])
+    day.record.write_text("".join(day.record.read_text().splitlines(keepends=True)[1:]))
     return day.unblind()
 
 
@@ -583,7 +600,8 @@ ATTACKS: dict[Callable[[Day], Any], tuple[str, int]] = {
     something_in_python: (f"{CLOSED}unblind: a bool opens nothing", 0),
     opening_by_hand: (f"{CLOSED}.*unblinding.jsonl has no line of this opening", 0),
     opening_of_a_line_of_ones_own: (r"unblinding.jsonl, line 1: the record of openings was edited here", -1),
-    opening_twice: (f"{CLOSED}this opening has ended already", 2),
+    opening_twice: (f"{CLOSED}this opening was used already", 3),
+    opening_of_a_run_that_was_killed: (f"{CLOSED}this opening was used already", 2),
     opening_for_other_cuts: (f"{CLOSED}the selection: not what was frozen", 1),
     opening_for_other_files: (f"{CLOSED}the input .*other.root, which is not in the freeze file: not what was frozen", 1),
     opening_for_ones_own_processor: (f"{CLOSED}it is opened for the search only", 1),
@@ -599,12 +617,12 @@ ATTACKS: dict[Callable[[Day], Any], tuple[str, int]] = {
     file_edited("histograms.json"): (f"{CLOSED}.*out is not what `na64mu run` wrote: histograms.json \\(changed\\)", 0),
     manifest_removed: (f"{CLOSED}.*out is not what `na64mu run` wrote: manifest.json \\(missing\\)", 0),
     folder_edited_with_its_manifest: (f"{CLOSED}.* frozen: the input .*beam.root, the input .*other.root, which is not in", 0),
-    counts_edited_with_their_manifest: (f"{CLOSED}dataset 'beam' comes out differently outside the box", 2),
+    counts_edited_with_their_manifest: (f"{CLOSED}dataset 'beam' comes out differently outside the box", 3),
     file_replaced: (f"{CLOSED}the input .*beam.root: not what was frozen", 0),
     file_removed: (f"{CLOSED}.*beam.root: the file that was frozen is not there", 0),
     code_changed: (f"{CLOSED}the installed code is not the one that was frozen .*: selections/cuts.py differ; ", 0),
     blind_run_of_other_code: (f"{CLOSED}.* frozen: the code; ", 0),
-    reconstruction_differs: (f"{CLOSED}dataset 'beam' comes out differently outside the box", 2),
+    reconstruction_differs: (f"{CLOSED}dataset 'beam' comes out differently outside the box", 3),
     quick_look: (f"{CLOSED}.*out2 is a quick look at a part of the files", 0),
     into_the_blind_folder: (f"{CLOSED}.*out is the blind folder, which is kept", 0),
     simulation: ("no dataset is blinded, there is nothing to open", 0),
@@ -612,10 +630,10 @@ ATTACKS: dict[Callable[[Day], Any], tuple[str, int]] = {
     record_edited: ("unblinding.jsonl, line 1: the record of openings was edited here", -1),
     line_removed: ("unblinding.jsonl, line 2: the record of openings lacks the line before this one, number 2: it was removed", -1),
     first_line_removed: ("unblinding.jsonl, line 1: the record of openings lacks the line before this one, number 1: it was removed", -1),
-    line_cut: ("unblinding.jsonl, line 2: the record of openings was damaged here", -1),
-    last_lines_removed: (f"{CLOSED}.*unblinding.jsonl lacks 2 lines that .*out/unblinding.jsonl has: it was shortened or replaced", 0),
-    record_removed: (f"{CLOSED}.*unblinding.jsonl lacks 2 lines that .*out/unblinding.jsonl has", 0),
-    freeze_moved_without_its_record: (f"{CLOSED}.*elsewhere/unblinding.jsonl lacks 2 lines that .*out/unblinding.jsonl has", 2),
+    line_cut: ("unblinding.jsonl, line 3: the record of openings was damaged here", -1),
+    last_lines_removed: (f"{CLOSED}.*unblinding.jsonl lacks 3 lines that .*out/unblinding.jsonl has: it was shortened or replaced", 0),
+    record_removed: (f"{CLOSED}.*unblinding.jsonl lacks 3 lines that .*out/unblinding.jsonl has", 0),
+    freeze_moved_without_its_record: (f"{CLOSED}.*elsewhere/unblinding.jsonl lacks 3 lines that .*out/unblinding.jsonl has", 3),
     record_cannot_be_written: ("unblinding.jsonl: .*cannot be (read|written)", -1),
     summaries: (f"{CLOSED}event summaries of data were written without it", 1),
     freeze_of_summaries: ("event summaries are no input of a freeze", 0),

@@ -19,10 +19,11 @@ def opened(path, **content):
 def test_lines_follow_each_other(tmp_path):
     path = tmp_path / "r.jsonl"
     assert read_lines(path) == ()
-    lines = [opened(path, reason=f"{i}\nnext", times=i) for i in range(3)]
+    lines = [opened(path, reason=f"{i}\nnext") for i in range(3)]
     lines.append(append_line(path, "done", **ABOUT, opening=lines[0].hash))
     assert read_lines(path) == tuple(lines)
     assert [line.n for line in lines] == [1, 2, 3, 4]
+    assert [line.times for line in lines] == [1, 2, 3, 0]
     assert [line.previous for line in lines] == ["", *(line.hash for line in lines[:-1])]
     assert path.read_text().count("\n") == 4  # a line end in a reason makes no line
 
@@ -31,10 +32,11 @@ def test_an_opening_ends_once(tmp_path):
     path = tmp_path / "r.jsonl"
     line = opened(path)
     append_line(path, "failed", **ABOUT, opening=line.hash, reason="no space")
-    with pytest.raises(BlindedError, match="this opening has ended already"):
-        append_line(path, "done", **ABOUT, opening=line.hash)
+    for event in ("begun", "done", "failed"):
+        with pytest.raises(BlindedError, match="this opening was used already"):
+            append_line(path, event, **ABOUT, opening=line.hash)
     first, second = lines_text(read_lines(path))
-    assert "opening, number 0 of these data, freeze ffffffffffff" in first
+    assert "opening, number 1 of these data, freeze ffffffffffff" in first
     assert second.endswith("failed: no space")
 
 

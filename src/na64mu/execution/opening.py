@@ -17,7 +17,7 @@ from na64mu import __version__
 from na64mu.errors import BlindedError, InputError, Na64muError
 from na64mu.results.freeze import Freeze
 from na64mu.results.freeze_differences import differences
-from na64mu.results.opening_line import DONE, FAILED, OPENING, Line, earlier_sentence, openings_of
+from na64mu.results.opening_line import BEGUN, DONE, FAILED, OPENING, Line, earlier_sentence, openings_of
 from na64mu.results.openings import NAME, append_line, copy_lines, read_lines
 from na64mu.results.provenance import repository_state
 
@@ -65,7 +65,7 @@ class Opening:
         Raises
         ------
         BlindedError
-            If the record does not have it, or has its outcome already.
+            If the record does not have it, or says that it was used.
         """
         lines = read_lines(self.record)
         found = next((line for line in lines if line.hash == self.line and line.event == OPENING), None)
@@ -73,7 +73,7 @@ class Opening:
             msg = f"the box stays closed: {self.record} has no line of this opening: {HOW}"
             raise BlindedError(msg)
         if any(line.opening == self.line for line in lines):
-            msg = f"the box stays closed: this opening has ended already ({self.record}); each run needs one of its own: {HOW}"
+            msg = f"the box stays closed: this opening was used already ({self.record}); each run needs one of its own: {HOW}"
             raise BlindedError(msg)
         return found
 
@@ -117,6 +117,7 @@ class Opening:
         opening = self.must_be_recorded()
         about: dict[str, Any] = {"freeze": opening.freeze, "inputs": opening.inputs, "opening": self.line}
         said: dict[str, str] = {}
+        append_line(self.record, BEGUN, **about)
         _UNDER_WAY.add(self.line)
         try:
             yield said
@@ -172,7 +173,8 @@ def open_box(
     home = record_of(freeze, record)
     lines = read_lines(home)
     _must_have(home, lines, blind)
-    earlier = openings_of(lines, frozen.hash, frozen.inputs_hash)
+    beside = () if isinstance(freeze, Freeze) else read_lines(record_of(freeze))  # it counts, whatever record is given
+    earlier = openings_of([*lines, *beside], frozen.hash, frozen.inputs_hash)
     if earlier:  # critical: it is said with -q too
         log.critical("%s", earlier_sentence(earlier))
     commit, _ = repository_state()
@@ -184,7 +186,6 @@ def open_box(
         reason=reason.strip(),
         blind="" if blind is None else str(blind),
         opened="" if opened is None else str(opened),
-        times=len(earlier) + 1,
         version=__version__,
         commit=commit,
     )

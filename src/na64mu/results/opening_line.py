@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict
 
 from na64mu.common.toml_model import content_hash
 
-__all__ = ("DONE", "FAILED", "OPENING", "Line", "earlier_sentence", "lines_text", "openings_of")
+__all__ = ("BEGUN", "DONE", "FAILED", "OPENING", "Line", "earlier_sentence", "lines_text", "openings_of")
 
-OPENING, DONE, FAILED = "opening", "done", "failed"
+OPENING, BEGUN, DONE, FAILED = "opening", "begun", "done", "failed"
 
 
 class Line(BaseModel):
@@ -22,13 +22,13 @@ class Line(BaseModel):
     n : int
         Number of the line, from 1.
     event : str
-        "opening", written before the box is opened; "done" or "failed", written after.
+        "opening", written before the box is opened; "begun", when a run takes it up; "done" or "failed", written after.
     time, user, host : str
         When (UTC), by whom and where.
     freeze, inputs : str
         Hash of the freeze, and of the data it is about.
     opening : str
-        Of an outcome: the hash of the line of its opening.
+        Of all but openings: the hash of the line of the opening.
     reason : str
         Why; of a failure, what happened.
     blind, opened : str
@@ -104,7 +104,7 @@ def lines_text(lines: Iterable[Line]) -> list[str]:
     list of str
     """
     lines = tuple(lines)
-    ended = {line.opening for line in lines}
+    ended = {line.opening for line in lines if line.event in (DONE, FAILED)}
     texts = []
     for line in lines:
         what = f"{line.n}  {line.time}  {line.user}@{line.host}  {line.event}"

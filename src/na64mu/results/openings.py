@@ -15,11 +15,14 @@ from pydantic import ValidationError
 
 from na64mu.common.people import host_name, user_name
 from na64mu.errors import BlindedError, writing
-from na64mu.results.opening_line import OPENING, Line
+from na64mu.results.opening_line import BEGUN, DONE, FAILED, OPENING, Line, openings_of
 
 __all__ = ("NAME", "append_line", "copy_lines", "read_lines")
 
 NAME = "unblinding.jsonl"
+
+#: Event -> events of the same opening, after which it does not come.
+ENDS = {BEGUN: (BEGUN, DONE, FAILED), DONE: (DONE, FAILED), FAILED: (DONE, FAILED)}
 
 
 def read_lines(path: str | Path) -> tuple[Line, ...]:
@@ -83,9 +86,9 @@ def append_line(path: str | Path, event: str, **content: str | int) -> Line:
     path : str or Path
         The record; made if there is none.
     event : str
-        Opening, done or failed.
+        Opening, begun, done or failed.
     **content : str or int
-        Attributes of the line but number, event, time, user, host and hashes.
+        Attributes of the line but number, event, time, user, host, how often, and hashes.
 
     Returns
     -------
@@ -94,7 +97,7 @@ def append_line(path: str | Path, event: str, **content: str | int) -> Line:
     Raises
     ------
     BlindedError
-        If the record is damaged, or has an outcome of this opening already.
+        If the record is damaged, or this opening was begun, or has ended, already.
     OutputError
         If it cannot be written.
     """
@@ -103,8 +106,10 @@ def append_line(path: str | Path, event: str, **content: str | int) -> Line:
     with writing(file), file.open("ab") as stream:
         _lock(stream.fileno())
         before = read_lines(file)
-        if event != OPENING and any(one.opening == content["opening"] for one in before):
-            msg = f"{file}: this opening has ended already: open the box again with `na64mu unblind`, which is recorded again"
+        if event == OPENING:
+            content["times"] = len(openings_of(before, str(content["freeze"]), str(content["inputs"]))) + 1
+        elif any(one.opening == content["opening"] and one.event in ENDS[event] for one in before):
+            msg = f"{file}: this opening was used already: open the box again with `na64mu unblind`, which is recorded again"
             raise BlindedError(msg)
         last = before[-1] if before else None
         head = {"n": last.n + 1 if last else 1, "event": event, "time": datetime.now(UTC).isoformat(timespec="seconds")}
