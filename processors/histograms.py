@@ -60,7 +60,7 @@ def fill_histogram(
     Returns
     -------
     histogram : hist.Hist
-        As of `empty_histogram`.
+        The histogram of `empty_histogram`, filled.
     outside : int
         Events of the first stage for which an axis or a category does not exist.
     """

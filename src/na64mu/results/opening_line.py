@@ -28,7 +28,7 @@ class Line(BaseModel):
     freeze, inputs : str
         Hash of the freeze, and of the data it is about.
     opening : str
-        Of all but openings: the hash of the line of the opening.
+        In all but openings, the hash of the line of the opening.
     reason : str
         Why; of a failure, what happened.
     blind, opened : str
@@ -36,9 +36,9 @@ class Line(BaseModel):
     result : str
         SHA-256 of summary.json in the opened folder.
     times : int
-        Of an opening: how often these data were opened now, this time included.
+        In an opening, how often these data were opened now, this time included.
     version, commit : str
-        Of the code.
+        Version of the code.
     previous, hash : str
         Hash of the line before (empty in the first), and of this one.
     """
