@@ -133,7 +133,7 @@ def test_the_line_is_in_the_record_before_anything_is_run(day: Day, monkeypatch)
 
     monkeypatch.setattr(unblinding, "run_search", watch)
     assert day.unblind().exit_code == 0
-    assert seen == [["opening"], ["opening"]]
+    assert seen == [["opening", "begun"], ["opening"]]
     assert [line.event for line in read_lines(day.record)] == ["opening", "begun", "done"]
 
 

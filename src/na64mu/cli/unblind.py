@@ -27,7 +27,7 @@ OLD = ("hash", "selection", "detector", "calibration", "layout")
 @click.option(
     "--verify",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
+    type=click.Path(dir_okay=False),
     help="Allowed signers (SSH) or public key (minisign): the freeze file must be signed by one.",
 )
 @click.option(
