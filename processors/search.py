@@ -21,7 +21,9 @@ from na64mu.reconstruction.columns import column
 from na64mu.results.blinding import is_data, uncut_events, visible_events
 from na64mu.results.clock import Clock
 from na64mu.results.cutflow import CutFlow
+from na64mu.results.exact import sums_of_weights
 from na64mu.results.run import Counts, Timing
+from na64mu.results.weighted_histogram import WeightedHistogram, rounded
 from na64mu.selections.cuts import in_box, in_region
 from na64mu.selections.working_point import WorkingPoint
 from na64mu.typing import BoolArray, FloatArray, Summary
@@ -154,12 +156,16 @@ class SearchProcessor(ProcessorABC):
             "timing": Timing(**clock.seconds, events=len(weights), chunks=1),
         }
 
+    def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
+        """Round the exact sums of weights, once: coffea's Runner calls it at the end, and so does `na64mu.run`."""
+        return {**accumulator, "datasets": rounded(accumulator.get("datasets", {}))}
+
     def fill(self, summary: Summary, masks: dict[str, BoolArray], visible: BoolArray, weights: FloatArray, tag: str) -> dict[str, Any]:
         """Histograms and region counts of the visible events."""
         before = visible & passing(masks, self.working_point.before_plane_cut())
         after = visible & passing(masks)
         uncut = uncut_events(summary, self.working_point.box, unblinded=self.unblinded)
-        histograms: dict[str, hist.Hist] = {}
+        histograms: dict[str, WeightedHistogram] = {}
         outside: dict[str, int] = {}
         for name, mask in (("plane_before", before), ("plane_after", after)):
             histograms[name], outside[name] = self._plane(summary, mask, weights)
@@ -167,10 +173,9 @@ class SearchProcessor(ProcessorABC):
             for name, e_cal_max in ((TAIL, None), (TAIL_BELOW_E_CAL, self.working_point.box.e_cal_max)):
                 histograms[name], outside[name] = momentum_tail(summary, masks, visible, weights, self.windows[tag], e_cal_max=e_cal_max)
         for spectrum in self.working_point.spectra:
-            h = hist.Hist(
+            h = WeightedHistogram(
                 hist.axis.StrCategory(STAGES, name="stage", label="stage"),
                 hist.axis.Regular(spectrum.bins, spectrum.low, spectrum.high, name=spectrum.column, label=spectrum.label),
-                storage=hist.storage.Weight(),
             )
             values = np.asarray(column(summary, spectrum.column), dtype=np.float64)
             others = [cut.name for cut in self.cuts[tag] if spectrum.column not in cut.columns]
@@ -180,12 +185,11 @@ class SearchProcessor(ProcessorABC):
             histograms[spectrum.column], outside[spectrum.column] = h, int(np.count_nonzero(uncut & ~exists))
         return {"histograms": histograms, "outside": outside, "regions": self._regions(summary, before, after, weights)}
 
-    def _plane(self, summary: Summary, mask: BoolArray, weights: FloatArray) -> tuple[hist.Hist, int]:
+    def _plane(self, summary: Summary, mask: BoolArray, weights: FloatArray) -> tuple[WeightedHistogram, int]:
         x, y = self.working_point.plane_p_out, self.working_point.plane_e_cal
-        plane = hist.Hist(
+        plane = WeightedHistogram(
             hist.axis.Regular(x.bins, x.low, x.high, name="p_out", label="$p_{out}$ [GeV/c]"),
             hist.axis.Regular(y.bins, y.low, y.high, name="e_cal", label="$E_{CAL}$ [GeV]"),
-            storage=hist.storage.Weight(),
         )
         exists = np.isfinite(summary["p_out"]) & np.isfinite(summary["e_cal"])
         seen = mask & exists
@@ -218,8 +222,7 @@ def passing(masks: Mapping[str, BoolArray], names: Any = None) -> BoolArray:
 
 def counts(mask: BoolArray, weights: FloatArray) -> Counts:
     """Events of a mask, with their sums of weights."""
-    w = weights[mask]
-    return Counts(int(np.count_nonzero(mask)), float(w.sum()), float((w * w).sum()))
+    return Counts(*sums_of_weights(mask, weights))
 
 
 def run_counts(summary: Summary, where: tuple[str, str]) -> dict[tuple[str, str, int, int], int]:

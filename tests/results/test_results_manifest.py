@@ -65,7 +65,7 @@ def test_names_alone_make_a_first_manifest(folder):
 
 
 def test_where_it_cannot_be_written(folder):
-    (folder / f"{MANIFEST}.part").mkdir()
+    (folder / MANIFEST).mkdir()
     with pytest.raises(OutputError, match=r"manifest\.json: cannot be written: "):
         write_manifest(folder)
     assert not (folder / MANIFEST).exists()

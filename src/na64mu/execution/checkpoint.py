@@ -19,8 +19,10 @@ from na64mu.common.whole_file import write_whole
 from na64mu.errors import CheckpointError, writing
 from na64mu.execution.kept_values import decoded_value, encoded_value
 from na64mu.results.cutflow import CutFlow
+from na64mu.results.exact import ExactSum
 from na64mu.results.losses import Loss
 from na64mu.results.run import Counts, Timing
+from na64mu.results.weighted_histogram import WeightedHistogram
 
 __all__ = ("FOLDER", "Checkpoint", "decoded", "encoded")
 
@@ -193,19 +195,35 @@ def decoded(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _encoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "cutflow": filled["cutflow"].to_dict(),
-        "histograms": dict(filled["histograms"]),
+        "cutflow": _parts(filled["cutflow"].to_dict()),
+        "histograms": {key: histogram.to_dict() for key, histogram in filled["histograms"].items()},
         "outside": filled["outside"],
-        "regions": {region: asdict(counts) for region, counts in filled["regions"].items()},
+        "regions": {region: _parts(asdict(counts)) for region, counts in filled["regions"].items()},
     }
 
 
-def _decoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
-    import hist
+def _parts(content: Any) -> Any:
+    """Plain values in which an exact sum is a list of the floats that it is the sum of."""
+    if isinstance(content, dict):
+        return {key: _parts(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_parts(value) for value in content]
+    return {"exact": content.parts()} if isinstance(content, ExactSum) else content
 
+
+def _summed(content: Any) -> Any:
+    """The inverse of `_parts`."""
+    if isinstance(content, dict):
+        return (
+            ExactSum.from_parts(content["exact"]) if set(content) == {"exact"} else {key: _summed(value) for key, value in content.items()}
+        )
+    return [_summed(value) for value in content] if isinstance(content, list) else content
+
+
+def _decoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "cutflow": CutFlow.from_dict(filled["cutflow"]),
-        "histograms": {key: hist.Hist(histogram) for key, histogram in filled["histograms"].items()},
+        "cutflow": CutFlow.from_dict(_summed(filled["cutflow"])),
+        "histograms": {key: WeightedHistogram.from_dict(content) for key, content in filled["histograms"].items()},
         "outside": {key: int(n) for key, n in filled["outside"].items()},
-        "regions": {region: Counts(**counts) for region, counts in filled["regions"].items()},
+        "regions": {region: Counts(**_summed(counts)) for region, counts in filled["regions"].items()},
     }

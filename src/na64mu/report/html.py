@@ -7,9 +7,9 @@ import io
 import re
 from collections.abc import Callable
 from functools import partial
-from html import escape
 from typing import TYPE_CHECKING
 
+from na64mu.common.text import in_html
 from na64mu.report.attempts import attempt
 from na64mu.report.datasets import counting_datasets, data_and_simulation
 from na64mu.report.numbers import count, muons
@@ -81,7 +81,7 @@ def page(result: RunResult) -> str:
     return (
         "<!DOCTYPE html>\n"
         f'<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
+        f"<title>{in_html(title)}</title><style>{STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
 
 
@@ -96,10 +96,10 @@ def _head(result: RunResult, title: str) -> str:
         "signal box": "blinded" if any(result.blinded.values()) else "open",
         "losses": str(lost) if lost else "none",
     }
-    cards = "".join(f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for name, value in facts.items())
+    cards = "".join(f"<div><b>{in_html(value)}</b><span>{in_html(name)}</span></div>" for name, value in facts.items())
     state = {True: "clean checkout", False: "checkout with changes", None: "installed"}[p.clean]
     lead = f"Working point {p.selection}, na64mu {p.version}" + (f", commit {p.commit[:10]} ({state})" if p.commit else "") + f", {p.ended}"
-    return f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p><div class="facts">{cards}</div>'
+    return f'<h1>{in_html(title)}</h1><p class="lead">{in_html(lead)}</p><div class="facts">{cards}</div>'
 
 
 def _contents(result: RunResult) -> str:
@@ -115,7 +115,7 @@ def _contents(result: RunResult) -> str:
         "Parameters",
         "Provenance",
     ]
-    return "<nav>" + " ".join(f"<a href='#{_anchor(name)}'>{escape(name)}</a>" for name in names) + "</nav>"
+    return "<nav>" + " ".join(f"<a href='#{_anchor(name)}'>{in_html(name)}</a>" for name in names) + "</nav>"
 
 
 def _anchor(name: str) -> str:
@@ -123,7 +123,7 @@ def _anchor(name: str) -> str:
 
 
 def _heading(name: str) -> str:
-    return f"<h2 id='{_anchor(name)}'>{escape(name)}</h2>"
+    return f"<h2 id='{_anchor(name)}'>{in_html(name)}</h2>"
 
 
 def _troubles(result: RunResult) -> str:
@@ -132,7 +132,7 @@ def _troubles(result: RunResult) -> str:
     boxes += [("quiet", "Note", loss.reason) for loss in result.losses if not loss.is_damage]
     if not boxes:
         boxes = [("quiet", "Complete", "all input was read, and its bookkeeping is consistent")]
-    lines = "".join(f'<div class="box {kind}"><b>{word}:</b> {escape(text)}</div>' for kind, word, text in boxes)
+    lines = "".join(f'<div class="box {kind}"><b>{word}:</b> {in_html(text)}</div>' for kind, word, text in boxes)
     return _heading("Losses and warnings") + lines
 
 
@@ -195,7 +195,7 @@ def _comparison(result: RunResult) -> str:
         f"Data ({', '.join(data)}) and simulation ({', '.join(simulation)}), scaled to the area of the data: events that pass all other cuts. "
         "The chi2 compares the shapes, with the errors of both."
     )
-    return f"{_heading('Data and simulation')}<p class='note'>{escape(text)}</p><div class='spectra'>{''.join(pictures)}</div>"
+    return f"{_heading('Data and simulation')}<p class='note'>{in_html(text)}</p><div class='spectra'>{''.join(pictures)}</div>"
 
 
 def _parameters(result: RunResult) -> str:
@@ -220,18 +220,18 @@ def _provenance(result: RunResult) -> str:
         **({"layout": p.layout} if p.layout else {}),
         "packages": ", ".join(f"{name} {version}" for name, version in p.packages.items()),
     }
-    lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
+    lines = "".join(f"<dt>{in_html(name)}</dt><dd>{in_html(value)}</dd>" for name, value in facts.items())
     return f"{_heading('Provenance')}<dl>{lines}</dl>{_table(input_cells(result))}"
 
 
 def _table(cells: Cells, *, emphasise_last: bool = False, heading: bool = True) -> str:
-    head = "".join(f"<th{_word(i, cells)}>{escape(text)}</th>" for i, text in enumerate(cells.head))
+    head = "".join(f"<th{_word(i, cells)}>{in_html(text)}</th>" for i, text in enumerate(cells.head))
     body = []
     for i, row in enumerate(cells.rows):
         last = " class='last'" if emphasise_last and i == len(cells.rows) - 1 else ""
-        body.append(f"<tr{last}>" + "".join(f"<td{_word(j, cells)}>{escape(text)}</td>" for j, text in enumerate(row)) + "</tr>")
-    note = f"<p class='note'>{escape(cells.note)}</p>" if cells.note else ""
-    title = f"<h3>{escape(cells.title)}</h3>" if heading else ""
+        body.append(f"<tr{last}>" + "".join(f"<td{_word(j, cells)}>{in_html(text)}</td>" for j, text in enumerate(row)) + "</tr>")
+    note = f"<p class='note'>{in_html(cells.note)}</p>" if cells.note else ""
+    title = f"<h3>{in_html(cells.title)}</h3>" if heading else ""
     return f"{title}<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>{note}"
 
 
@@ -250,8 +250,8 @@ def _image(draw: Callable[[], Figure], words: str, dpi: int = 110) -> str:
         with own_style():
             figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
         close(figure)
-        return f'<img alt="{escape(words)}" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+        return f'<img alt="{in_html(words)}" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
 
     return attempt(
-        f"{words!r} of the report", image, f'<div class="box warning"><b>Warning:</b> {escape(words)}: could not be drawn.</div>'
+        f"{words!r} of the report", image, f'<div class="box warning"><b>Warning:</b> {in_html(words)}: could not be drawn.</div>'
     )
