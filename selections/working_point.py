@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SerializeAsAny, ValidationInfo, model_validator
 
 from na64mu.common.arguments import file_name
 from na64mu.common.table import Shown, Table
@@ -34,9 +34,9 @@ class _Model(BaseModel):
 class Axis(_Model):
     """A regular histogram axis."""
 
-    bins: Annotated[int, Field(ge=1)]
-    low: float
-    high: float
+    bins: Annotated[int, Field(ge=1, le=1_000_000)]
+    low: FiniteFloat
+    high: FiniteFloat
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:

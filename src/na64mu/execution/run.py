@@ -202,6 +202,9 @@ def run_search(
     align_clusters: bool | None = None,
     workers: int | None = None,
     scheduler: Any = None,
+    tls_ca: str | Path | None = None,
+    tls_cert: str | Path | None = None,
+    tls_key: str | Path | None = None,
     memory: int | str | None = None,
     output: str | Path | None = None,
     resume: bool = False,
@@ -214,7 +217,7 @@ def run_search(
     ----------
     files, selection, executor, detector, calibration, layout, user, accept_calibration, unblind
         As in `na64mu.run`.
-    chunksize, maxchunks, align_clusters, workers, scheduler, memory, output, resume, strict, progress
+    chunksize, maxchunks, align_clusters, workers, scheduler, tls_ca, tls_cert, tls_key, memory, output, resume, strict, progress
         As in `RunOptions`.
 
     Returns
@@ -232,6 +235,9 @@ def run_search(
             align_clusters=align_clusters,
             workers=workers,
             scheduler=scheduler,
+            tls_ca=tls_ca,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
             memory=memory,
             output=output,
             resume=resume,
