@@ -26,6 +26,7 @@ __all__ = (
     "OutputError",
     "ProcessorError",
     "SelectionError",
+    "SignatureError",
     "StatisticsError",
     "WorkerError",
     "one_line",
@@ -115,6 +116,10 @@ class CutFlowMismatchError(Na64muError):
 
 class BlindedError(Na64muError):
     """Events of the signal box were requested before they were unblinded."""
+
+
+class SignatureError(Na64muError):
+    """A file cannot be signed, or its signature is missing or wrong."""
 
 
 class BackgroundError(Na64muError):

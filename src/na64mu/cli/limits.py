@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from na64mu.cli.hints import Renamed
+from na64mu.cli.hints import Known
 from na64mu.cli.say import note, table_console
+from na64mu.physics.bosons import RENAMED
 
 if TYPE_CHECKING:
     from na64mu.analysis.limits import SearchLimits
@@ -42,7 +43,7 @@ def _checked_range(context: click.Context, _parameter: click.Parameter, value: t
 @click.option("--efficiency", "table", default="na64mu-2022", show_default=True, metavar="NAME|FILE", help="Table of `na64mu efficiency`.")
 @click.option(
     "--model",
-    type=Renamed(["zprime", "scalar", "pseudoscalar", "axial", "dark-photon"], {"darkphoton": "dark-photon"}),
+    type=Known("na64mu.physics.bosons:BOSONS", RENAMED),
     default="zprime",
     show_default=True,
     help="Boson; all but the Z' are taken to decay invisibly.",
@@ -80,14 +81,14 @@ def _checked_range(context: click.Context, _parameter: click.Parameter, value: t
 @click.option(
     "--cross-section",
     "method",
-    type=click.Choice(["tree", "ww", "iww"]),
+    type=Known("na64mu.physics.cross_section:Method"),
     default="tree",
     show_default=True,
     help="Method for the production cross-section.",
 )
 @click.option(
     "--form-factor",
-    type=click.Choice(["elastic", "inelastic", "inelastic_corrected"]),
+    type=Known("na64mu.physics.nucleus:FormFactor"),
     default="elastic",
     show_default=True,
     help="Responses of the nucleus.",
@@ -105,7 +106,7 @@ def _checked_range(context: click.Context, _parameter: click.Parameter, value: t
 @click.option("--ratio", type=click.FloatRange(min=2, min_open=True), default=3.0, show_default=True, help="m_Z' / m_chi, for y.")
 @click.option(
     "--backgrounds",
-    type=click.Choice(["own", "letter"]),
+    type=Known("na64mu.analysis.search:BACKGROUNDS"),
     default="own",
     show_default=True,
     help="Estimated from OUT, or Table I scaled to its exposure.",
@@ -216,7 +217,8 @@ def _zprime(limits: SearchLimits, targets: Any, output: Path, options: dict[str,
 
 
 def _boson(limits: SearchLimits, output: Path, options: dict[str, Any]) -> tuple[list[Path], Show]:
-    from na64mu.analysis.limits_models import BOSONS, BosonLimits
+    from na64mu.analysis.limits_models import BosonLimits
+    from na64mu.physics.bosons import BOSONS
 
     result = BosonLimits(BOSONS[options["model"]], limits, options["alpha_d"], options["ratio"])
     files = [result.write(output)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from na64mu.cli.hints import Known
 from na64mu.cli.say import note, table_console
 
 __all__ = ("command",)
@@ -41,7 +42,7 @@ __all__ = ("command",)
 @click.option(
     "--cross-section",
     "method",
-    type=click.Choice(["tree", "ww", "iww"]),
+    type=Known("na64mu.physics.cross_section:Method"),
     default="tree",
     show_default=True,
     help="Method for the production cross-section.",

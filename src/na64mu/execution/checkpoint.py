@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 from na64mu.common.whole_file import write_whole
 from na64mu.errors import CheckpointError, writing
+from na64mu.events.screening import FaultCount
 from na64mu.execution.kept_values import decoded_value, encoded_value
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.exact import ExactSum
@@ -29,6 +31,9 @@ __all__ = ("FOLDER", "Checkpoint", "decoded", "encoded")
 FOLDER = ".checkpoint"
 NAME = "finished.json"
 FORMAT_VERSION = 2
+
+#: What the search returns as lists of plain values: the events of a box that is open.
+PLAIN = ("in_box",)
 
 #: What each part of an identity is called when it differs.
 PARTS = {
@@ -165,6 +170,9 @@ def encoded(total: Mapping[str, Any]) -> dict[str, Any]:
             for name, filled in total["datasets"].items()
         }
         content["events"] = [[*key, n] for key, n in total["events"].items()]
+        content["refused"] = [[*key, n] for key, n in total.get("refused", {}).items()]
+        content["muons"] = [[*key, sorted(energies.items())] for key, energies in total.get("muons", {}).items()]
+        content["faults"] = [[*key, count.to_dict()] for key, count in total.get("faults", {}).items()]
         content["timing"] = asdict(total["timing"])
     return content
 
@@ -188,7 +196,10 @@ def decoded(content: Mapping[str, Any]) -> dict[str, Any]:
             name: _decoded_search(filled) if "cutflow" in filled else {key: decoded_value(value) for key, value in filled.items()}
             for name, filled in content["datasets"].items()
         }
-        total["events"] = {(str(d), str(f), int(run), int(config)): int(n) for d, f, run, config, n in content["events"]}
+        for name in ("events", "refused"):
+            total[name] = {(str(d), str(f), int(run), int(config)): int(n) for d, f, run, config, n in content[name]}
+        total["muons"] = {(str(d), str(t), str(name)): Counter({int(b): int(n) for b, n in own}) for d, t, name, own in content["muons"]}
+        total["faults"] = {(str(d), str(f), str(kind), str(col)): FaultCount.from_dict(n) for d, f, kind, col, n in content["faults"]}
         total["timing"] = Timing(**content["timing"])
     return total
 
@@ -199,6 +210,7 @@ def _encoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
         "histograms": {key: histogram.to_dict() for key, histogram in filled["histograms"].items()},
         "outside": filled["outside"],
         "regions": {region: _parts(asdict(counts)) for region, counts in filled["regions"].items()},
+        **{key: filled[key] for key in PLAIN if key in filled},
     }
 
 
@@ -226,4 +238,5 @@ def _decoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
         "histograms": {key: WeightedHistogram.from_dict(content) for key, content in filled["histograms"].items()},
         "outside": {key: int(n) for key, n in filled["outside"].items()},
         "regions": {region: Counts(**_summed(counts)) for region, counts in filled["regions"].items()},
+        **{key: filled[key] for key in PLAIN if key in filled},
     }

@@ -19,7 +19,7 @@ from na64mu.paper.scale import Scale
 from na64mu.paper.text import FIGURES, Figure, remarks
 from na64mu.paper.values import Value, read_values
 from na64mu.paper.workflow import Record, Workflow
-from na64mu.report.html import STYLE
+from na64mu.report.elements import STYLE
 from na64mu.report.numbers import count
 from na64mu.results.output_folder import output_folder
 from na64mu.results.provenance import package_versions, repository_state

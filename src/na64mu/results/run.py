@@ -14,6 +14,7 @@ from na64mu.common.arguments import file_name
 from na64mu.common.table import Shown, Table
 from na64mu.common.whole_file import write_whole
 from na64mu.errors import InputError
+from na64mu.results.box_events import BoxEvent, box_events
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss
@@ -102,6 +103,8 @@ class RunResult(Shown):
         Detector tag -> energy -> window of a MIP.
     provenance : Provenance
     timing : Timing
+    in_box : dict of str to tuple of BoxEvent
+        Dataset -> events of its signal box before the plane cut, where the box of data was opened.
     """
 
     cutflows: dict[str, CutFlow]
@@ -115,6 +118,7 @@ class RunResult(Shown):
     windows: dict[str, dict[str, tuple[float | None, float]]]
     provenance: Provenance
     timing: Timing = field(default_factory=Timing)
+    in_box: dict[str, tuple[BoxEvent, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "regions", RegionCounts(self.regions))
@@ -189,6 +193,7 @@ class RunResult(Shown):
             "working_point": self.working_point.model_dump(mode="json"),
             "provenance": self.provenance.to_dict(),
             "timing": asdict(self.timing),
+            **({"in_box": self.in_box} if self.in_box else {}),
         }
 
     def write(self, folder: str | Path) -> Path:
@@ -247,6 +252,7 @@ class RunResult(Shown):
                 windows={tag: {q: (w[0], w[1]) for q, w in windows.items()} for tag, windows in summary["windows"].items()},
                 provenance=Provenance.from_dict(summary["provenance"]),
                 timing=Timing(**summary["timing"]),
+                in_box={name: box_events(rows) for name, rows in summary.get("in_box", {}).items()},
             )
         except (KeyError, TypeError, ValueError) as error:
             msg = f"{path}: not an output folder of this version of na64mu ({error!r}): make it again with `na64mu run`"
