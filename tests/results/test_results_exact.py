@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from na64mu.results.cutflow import CutFlow
-from na64mu.results.exact import ExactArray, ExactSum, exact_sum, sums_of_weights
+from na64mu.results.exact import ExactSum, exact_sum, sums_of_weights
+from na64mu.results.exact_array import ExactArray
 from na64mu.results.weighted_histogram import WeightedHistogram, rounded
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -45,9 +46,11 @@ def test_the_ends_of_the_range(values):
 
 
 def test_many_numbers_are_added_in_parts(monkeypatch):
-    monkeypatch.setattr("na64mu.results.exact.AT_ONCE", 7)
+    for module in ("exact", "exact_array"):
+        monkeypatch.setattr(f"na64mu.results.{module}.AT_ONCE", 7)
     values = np.random.default_rng(1).lognormal(0, 8, 100) * np.where(np.arange(100) % 3, 1, -1)
     assert float(exact_sum(values)) == truth(values.tolist())
+    assert ExactArray.of(np.zeros(100, dtype=np.int64), values, 1).values()[0] == truth(values.tolist())
 
 
 def test_what_is_not_finite_stays_so_in_any_order():

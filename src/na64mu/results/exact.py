@@ -1,7 +1,7 @@
 """Exact sums of floating-point numbers: they do not depend on the order of the additions, to the last bit.
 
-A floating-point number is a whole number times a power of two. `ExactSum` keeps such a whole number for one sum, `ExactArray` for every bin of a histogram (in
-digits of 32 bits, added with numpy). Both are rounded once, when they are read. The idea of a long accumulator is that of Kulisch (Computer Arithmetic and
+A floating-point number is a whole number times a power of two. `ExactSum` keeps such a whole number for one sum, `ExactArray` (na64mu.results.exact_array)
+for every bin of a histogram. Both are rounded once, when they are read. The idea of a long accumulator is that of Kulisch (Computer Arithmetic and
 Validity, de Gruyter, 2013).
 """
 
@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Self
+from collections.abc import Iterable, Iterator
+from typing import Self
 
 import numpy as np
 
-from na64mu.typing import BoolArray, FloatArray, IntArray
+from na64mu.typing import BoolArray, FloatArray
 
-__all__ = ("ExactArray", "ExactSum", "exact_sum", "sums_of_weights")
+__all__ = ("AT_ONCE", "LOWEST", "ExactSum", "exact_sum", "few_bits", "sums_of_weights")
 
 #: The smallest power of two of which every finite double, with its 53 bits, is a multiple.
 LOWEST = -1127
-#: Bits of a digit.
-BITS = 32
-#: Numbers that are added at once: sums of so many digits are exact in the 53 bits of numpy's bincount.
-AT_ONCE = 1 << 20
+#: Numbers that are added at once, and bits of each that are split off: the sum of so many has less than 53 bits.
+AT_ONCE, STEPS = 1 << 20, 31
+#: Exponent of the largest numbers that are split.
+LARGEST = 1000
 
 
 class ExactSum(float):
@@ -109,7 +108,19 @@ def exact_sum(values: FloatArray) -> ExactSum:
     -------
     ExactSum
     """
-    return ExactArray.of(np.zeros(len(values), dtype=np.int64), values, 1).sums()[0]
+    total = ExactSum()
+    for start in range(0, len(values), AT_ONCE):
+        few = values[start : start + AT_ONCE]
+        finite = np.isfinite(few)
+        if not finite.all():
+            total = sum(few[~finite].tolist(), total)
+            few = few[finite]
+        if len(few) and few.min() == few.max():
+            total = total + ExactSum(len(few) * _whole(float(few[0])))
+            continue
+        for part in few_bits(few):
+            total = total + float(part.sum())  # which is not rounded
+    return total
 
 
 def sums_of_weights(mask: BoolArray, weights: FloatArray) -> tuple[int, float, float]:
@@ -135,140 +146,22 @@ def sums_of_weights(mask: BoolArray, weights: FloatArray) -> tuple[int, float, f
     return n, exact_sum(w), exact_sum(w * w)
 
 
-@dataclass
-class ExactArray:
-    """Exact sums of the bins of a histogram.
+def few_bits(values: FloatArray) -> Iterator[FloatArray]:
+    """Split numbers into parts of few bits, at most AT_ONCE of them: sums of a part are not rounded, in any order.
 
-    Attributes
-    ----------
-    size : int
-        Bins.
-    digits : dict of int to IntArray
-        Place -> digit of each bin, shape (size,): the sum is that of digit * 2^(32 place - 1127). All but the highest place are from 0 to 2^32 - 1.
-    special : FloatArray or None
-        Sums of what is not finite, shape (size,).
+    From every number the multiple of a step nearest to it is split off (Demmel and Hida, SIAM J. Sci. Comput. 25, 1214): so few steps that the sum of all of them
+    has at most 53 bits. What is left is at most half a step.
     """
-
-    size: int
-    digits: dict[int, IntArray] = field(default_factory=dict)
-    special: FloatArray | None = None
-
-    @classmethod
-    def of(cls, bins: IntArray, values: FloatArray, size: int) -> ExactArray:
-        """Sum the numbers of each bin.
-
-        Parameters
-        ----------
-        bins : IntArray
-            Bin of each number, shape (n,).
-        values : FloatArray
-            The numbers, shape (n,).
-        size : int
-            Bins.
-
-        Returns
-        -------
-        ExactArray
-        """
-        total = cls(size)
-        for start in range(0, len(values), AT_ONCE):
-            part = slice(start, start + AT_ONCE)
-            total += cls._of_few(bins[part], values[part], size)
-        return total
-
-    @classmethod
-    def _of_few(cls, bins: IntArray, values: FloatArray, size: int) -> ExactArray:
-        finite = np.isfinite(values)
-        special = None if finite.all() else np.bincount(bins[~finite], values[~finite], size)
-        kept = finite & (values != 0.0)
-        if not kept.all():
-            bins, values = bins[kept], values[kept]
-        fraction, exponent = np.frexp(values)
-        whole = np.ldexp(np.abs(fraction), 53).astype(np.int64)
-        sign = np.sign(values)
-        place, shift = np.divmod(exponent.astype(np.int64) + (-LOWEST - 53), BITS)
-        low = (whole & 0xFFFFFFFF) << shift  # below 2^63, and so is the next
-        high = (whole >> 32) << shift
-        mask = (1 << BITS) - 1
-        made = cls(size, special=special)
-        columns = (low & mask, (low >> BITS) + (high & mask), high >> BITS)
-        for first in np.unique(place).tolist():
-            chosen = place == first
-            for i, column in enumerate(columns):
-                sums = np.bincount(bins[chosen], (sign * column)[chosen], size)
-                made._put(first + i, sums.astype(np.int64))
-        made._carry()
-        return made
-
-    def _put(self, place: int, digits: IntArray) -> None:
-        self.digits[place] = self.digits[place] + digits if place in self.digits else digits
-
-    def _carry(self) -> None:
-        """Bring every digit but the highest into 0 to 2^32 - 1."""
-        if not self.digits:
-            return
-        place = min(self.digits)
-        while place <= max(self.digits):
-            if place in self.digits:
-                digits = self.digits[place]
-                over = digits >> BITS
-                fits = (over == 0) | (over == -1) if place == max(self.digits) else over == 0  # the highest one has the sign
-                if not fits.all():
-                    self.digits[place] = digits & ((1 << BITS) - 1)
-                    self._put(place + 1, over)
-            place += 1
-
-    def __add__(self, other: ExactArray) -> ExactArray:
-        """Add the sums of another histogram of the same bins."""
-        made = ExactArray(self.size, dict(self.digits), self.special)
-        made += other
-        return made
-
-    def __iadd__(self, other: ExactArray) -> Self:
-        for place, digits in other.digits.items():
-            self._put(place, digits)
-        if other.special is not None:
-            self.special = other.special if self.special is None else self.special + other.special
-        self._carry()
-        return self
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ExactArray) and [s.parts() for s in self.sums()] == [s.parts() for s in other.sums()]
-
-    __hash__ = None  # type: ignore[assignment]  # it changes
-
-    def to_dict(self) -> dict[str, Any]:
-        """The digits that are not 0 as plain values, ready for JSON."""
-        digits = [
-            [place, bins.tolist(), column[bins].tolist()] for place, column in self.digits.items() for bins in [np.flatnonzero(column)]
-        ]
-        return {"size": self.size, "digits": digits, "special": None if self.special is None else self.special.tolist()}
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> ExactArray:
-        """The inverse of `to_dict`."""
-        made = cls(int(content["size"]))
-        for place, bins, values in content["digits"]:
-            made.digits[int(place)] = np.zeros(made.size, dtype=np.int64)
-            made.digits[int(place)][bins] = values
-        made.special = None if content["special"] is None else np.array(content["special"], dtype=np.float64)
-        return made
-
-    def sums(self) -> Sequence[ExactSum]:
-        """Return the exact sum of each bin."""
-        whole: Any = [0] * self.size
-        for place, digits in self.digits.items():
-            for i in np.flatnonzero(digits).tolist():
-                whole[i] += int(digits[i]) << (BITS * place)
-        sums = [ExactSum(number) for number in whole]
-        if self.special is not None:
-            for i in np.flatnonzero(self.special != 0.0).tolist():  # NaN is not 0 either
-                sums[i] = ExactSum(None, float(self.special[i]))
-        return sums
-
-    def values(self) -> FloatArray:
-        """Return the sums rounded to the nearest double, shape (size,)."""
-        return np.array([float(one) for one in self.sums()], dtype=np.float64)
+    while len(values) and (largest := float(np.abs(values).max())) > 0.0:
+        exponent = math.frexp(largest)[1]
+        if exponent > LARGEST:  # the anchor would be infinite: one of them at a time
+            part = np.where(np.arange(len(values)) == np.abs(values).argmax(), values, 0.0)
+        else:
+            step = math.ldexp(1.0, max(exponent - STEPS, -1074))
+            anchor = 1.5 * 2.0**52 * step
+            part = (values + anchor) - anchor
+        yield part
+        values = values - part
 
 
 def _whole(value: float) -> int:

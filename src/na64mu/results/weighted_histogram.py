@@ -9,7 +9,8 @@ from typing import Any, Self
 import hist
 import numpy as np
 
-from na64mu.results.exact import ExactArray, ExactSum
+from na64mu.results.exact import ExactSum
+from na64mu.results.exact_array import ExactArray
 from na64mu.typing import FloatArray
 
 __all__ = ("WeightedHistogram", "rounded")
