@@ -1,7 +1,6 @@
 """Finished part of a run, kept on disk after every batch of chunks: `na64mu run --resume` continues from it.
 
-A checkpoint is one file in <output>/.checkpoint/, written whole or not at all: a line of JSON with the SHA-256 of the rest, and the rest, which is
-JSON too (histograms as UHI). It holds what the processor filled, which never contains anything of a blinded box, and what it belongs to: it is used only
+A checkpoint is one JSON file (histograms as UHI) in <output>/.checkpoint/, written whole or not at all; its first line has the SHA-256 of the rest. It holds what the processor filled, which never contains anything of a blinded box, and what it belongs to: it is used only
 if it is what was written, and by the same code, configuration, chunks and input, judged by content.
 """
 
@@ -31,6 +30,8 @@ __all__ = ("FOLDER", "Checkpoint", "decoded", "encoded")
 FOLDER = ".checkpoint"
 NAME = "finished.json"
 FORMAT_VERSION = 2
+#: Between the first two entries, which are the version and the SHA-256 of all that comes behind, and the others.
+END_OF_SEAL = b",\n"
 
 #: What the search returns as lists of plain values: the events of a box that is open.
 PLAIN = ("in_box",)
@@ -103,16 +104,15 @@ class Checkpoint:
         import uhi.io.json
 
         try:
-            head, _, body = self.path.read_bytes().partition(b"\n")
-            seal = json.loads(head)
-            if not isinstance(seal, dict) or seal.get("format_version") != FORMAT_VERSION:
-                raise CheckpointError(self._damaged("it is of another version"))
-            if seal.get("sha256") != hashlib.sha256(body).hexdigest():
-                raise CheckpointError(self._damaged("it is not what was written: damaged, or edited"))
-            content = json.loads(body, object_hook=uhi.io.json.object_hook)
+            text = self.path.read_bytes()
+            content = json.loads(text, object_hook=uhi.io.json.object_hook)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise CheckpointError(self._damaged(error)) from error
-        if not isinstance(content, dict) or not isinstance(content.get("identity"), dict):
+        if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
+            raise CheckpointError(self._damaged("it is of another version"))
+        if content.get("sha256") != hashlib.sha256(text.partition(END_OF_SEAL)[2]).hexdigest():
+            raise CheckpointError(self._damaged("it is not what was written: it was damaged or edited"))
+        if not isinstance(content.get("identity"), dict):
             raise CheckpointError(self._damaged("it is of another version"))
         return dict(content)
 
@@ -135,11 +135,11 @@ class Checkpoint:
         import uhi.io.json
 
         content = {"identity": self.identity, "n": n, "gone": gone, "total": encoded(total)}
-        body = json.dumps(content, default=uhi.io.json.default).encode()
+        body = json.dumps(content, default=uhi.io.json.default).encode()[1:]
         seal = {"format_version": FORMAT_VERSION, "sha256": hashlib.sha256(body).hexdigest()}
         with writing(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self.path, json.dumps(seal).encode() + b"\n" + body)
+        write_whole(self.path, json.dumps(seal).encode()[:-1] + END_OF_SEAL + body)
 
     def remove(self) -> None:
         """Forget everything; done when the output has been written."""
