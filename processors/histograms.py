@@ -58,7 +58,7 @@ def fill_histogram(
     Returns
     -------
     histogram : WeightedHistogram
-        That of `empty_histogram`, filled.
+        The histogram of `empty_histogram`, filled.
     outside : int
         Events of the first stage for which an axis or a category does not exist.
     """

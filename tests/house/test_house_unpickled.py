@@ -12,8 +12,9 @@ MODULES = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"}
 CALLS = {"eval", "exec", "compile"}
 #: Loads compiled kernels, which are code: only from a folder and files that nobody but the user and root can change.
 TRUSTED = {"src/na64mu/compiled/cache.py": ["import pickle"]}
-#: The one exception: a user's own cuts go from the driver to its workers, in memory, as coffea and dask send functions; it reads no file.
-IN_MEMORY = {"src/na64mu/execution/carried.py": ["import cloudpickle"]}
+#: The one exception: what a user's own file brings goes from the driver to its workers, in memory, as coffea and dask send functions. No file
+#: is read; the second one says that the module of the user's file travels by value.
+IN_MEMORY = {"src/na64mu/execution/carried.py": ["import cloudpickle"], "selections/user.py": ["import cloudpickle"]}
 
 
 def findings(text: str) -> list[str]:

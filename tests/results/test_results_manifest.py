@@ -69,6 +69,7 @@ def test_where_it_cannot_be_written(folder):
     with pytest.raises(OutputError, match=r"manifest\.json: cannot be written: "):
         write_manifest(folder)
     assert not any((folder / MANIFEST).iterdir())
+    assert sorted(path.name for path in folder.glob("*.part")) == ["summary.json.part"]
 
 
 def test_a_folder_in_place_of_a_file_is_named(folder):

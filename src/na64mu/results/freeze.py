@@ -75,7 +75,7 @@ class Freeze(_Model):
     time, user, host : str
         When, by whom and where it was made.
     version, commit, clean, packages
-        Of the code, as in `Provenance`.
+        Version and state of the code, as in `Provenance`.
     configuration_hash : str
         The one that results of this search have.
     selection : FrozenPart

@@ -40,7 +40,7 @@ class Line(BaseModel):
     freeze, inputs : str
         Hash of the freeze, and of the data it is about.
     opening : str
-        Of an outcome: the hash of the line of its opening.
+        In an outcome, the hash of the line of its opening.
     reason : str
         Why; of a failure, what happened.
     blind, opened : str
@@ -48,9 +48,9 @@ class Line(BaseModel):
     result : str
         SHA-256 of the manifest of the opened folder.
     times : int
-        Of an opening: how often these data were opened now, this time included.
+        In an opening, how often these data were opened now, this time included.
     version, commit : str
-        Of the code.
+        Version of the code.
     previous, hash : str
         Hash of the line before (empty in the first), and of this one.
     """
