@@ -113,7 +113,8 @@ def exact_sum(values: FloatArray) -> ExactSum:
         few = values[start : start + AT_ONCE]
         finite = np.isfinite(few)
         if not finite.all():
-            total = sum(few[~finite].tolist(), total)
+            for value in few[~finite].tolist():
+                total = total + value
             few = few[finite]
         if len(few) and few.min() == few.max():
             total = total + ExactSum(len(few) * _whole(float(few[0])))

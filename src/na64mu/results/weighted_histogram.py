@@ -101,7 +101,9 @@ class WeightedHistogram:
         """The inverse of `to_dict`, with the histogram as UHI."""
         made = cls.__new__(cls)
         made.counted = hist.Hist(content["counted"])
-        made.sumw, made.sumw2 = (None, None) if content["exact"] is None else map(ExactArray.from_dict, content["exact"])
+        made.sumw = made.sumw2 = None
+        if content["exact"] is not None:
+            made.sumw, made.sumw2 = map(ExactArray.from_dict, content["exact"])
         return made
 
     def __eq__(self, other: object) -> bool:
