@@ -1,4 +1,4 @@
-"""What a run leaves behind when it is killed: `python benchmarks/kills.py [--kills 50] [--seed 1]`.
+"""What a run leaves behind when it is killed: `python benchmarks/kills.py [--kills 50] [--seed 1] [--minutes M]`.
 
 Runs the shipped sample on every executor, sends SIGKILL, SIGTERM or SIGINT at a random time (reading, fitting, figures, report, putting the files in place), looks
 at what is left, and runs again, with or without --resume. Wanted: the folder holds the result that was there before, or the new one, or says that it is unfinished; no
@@ -173,17 +173,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="Begin no kill after so many minutes.")
     options = parser.parse_args()
     draw = random.Random(options.seed)
     found = []
     with tempfile.TemporaryDirectory() as name:
         times, known, template = references(Path(name))
+        until = time.monotonic() + 60.0 * options.minutes
         for number in range(options.kills):
+            if time.monotonic() > until:
+                break
             found.append(one_kill(Path(name), number, draw, times, known, template))
             print(number, found[-1], file=sys.stderr, flush=True)
-    table = Table(
-        title=f"{options.kills} kills, seed {options.seed}; undisturbed: " + ", ".join(f"{k} {v:.1f} s" for k, v in times.items())
-    )
+    table = Table(title=f"{len(found)} kills, seed {options.seed}; undisturbed: " + ", ".join(f"{k} {v:.1f} s" for k, v in times.items()))
     for heading in ("executor", "signal", "kills", "left: old or none", "new", "marked", "then the same result", "wrong"):
         table.add_column(heading)
     groups: dict[tuple[str, str], list[Found]] = {}
