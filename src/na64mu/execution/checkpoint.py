@@ -11,12 +11,13 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from na64mu.common.whole_file import write_whole
-from na64mu.errors import CheckpointError, writing
+from na64mu.errors import CheckpointError, OutputError, writing
 from na64mu.events.screening import FaultCount
 from na64mu.execution.kept_values import decoded_value, encoded_value
 from na64mu.results.cutflow import CutFlow
@@ -139,7 +140,12 @@ class Checkpoint:
         seal = {"format_version": FORMAT_VERSION, "sha256": hashlib.sha256(body).hexdigest()}
         with writing(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self.path, json.dumps(seal).encode()[:-1] + END_OF_SEAL + body)
+        try:
+            write_whole(self.path, json.dumps(seal).encode()[:-1] + END_OF_SEAL + body)
+        except OutputError:
+            with suppress(OSError):  # an empty folder is not left
+                self.path.parent.rmdir()
+            raise
 
     def remove(self) -> None:
         """Forget everything; done when the output has been written."""
