@@ -88,7 +88,9 @@ class RunOptions:
         if not isinstance(self.scheduler, str):
             msg = "tls_ca, tls_cert and tls_key belong to the address of a scheduler (--scheduler): a local cluster makes its own"
             raise WorkerError(msg)
-        names = {name: file_name(value, name) for name in ("tls_ca", "tls_cert", "tls_key") if (value := getattr(self, name)) is not None}
+        names = {
+            name: str(file_name(value, name)) for name in ("tls_ca", "tls_cert", "tls_key") if (value := getattr(self, name)) is not None
+        }
         self._address_with(names)
         return names
 

@@ -81,7 +81,8 @@ class ExactSum(float):
         """
         if self.whole is None:
             return [float(self)]
-        found, left = [], self.whole
+        found: list[float] = []
+        left = self.whole
         while left or not found:
             found.append(max(-sys.float_info.max, min(_rounded(left), sys.float_info.max)))
             left -= _whole(found[-1])

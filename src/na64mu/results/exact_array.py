@@ -63,7 +63,7 @@ class ExactArray:
         finite = np.isfinite(values)
         special = None
         if not finite.all():
-            special = np.bincount(bins[~finite], values[~finite], size)
+            special = np.bincount(bins[~finite], values[~finite], size).astype(np.float64)
             bins, values = bins[finite], values[finite]
         made = cls(size, special=special)
         if len(values) and values.min() == values.max():
@@ -73,7 +73,7 @@ class ExactArray:
             made._carry()
             return made
         for part in few_bits(values):
-            sums = np.bincount(bins, part, size)  # which are not rounded
+            sums = np.bincount(bins, part, size).astype(np.float64)  # which are not rounded
             filled = np.flatnonzero(sums)
             place, columns = _digits(sums[filled])
             for i, column in enumerate(columns):
