@@ -78,7 +78,7 @@ def result_of(out: Path) -> dict[str, Any]:
     texts: dict[str, Any] = {name: (out / name).read_text(encoding="utf-8") for name in FILES[:2]}
     summary = json.loads((out / FILES[2]).read_text(encoding="utf-8"))
     del summary["timing"]
-    for name in ("started", "ended", "executor", "workers", "command"):
+    for name in ("started", "ended", "executor", "workers", "command", "commit", "clean"):
         del summary["provenance"][name]
     return {**texts, "summary": summary}
 
