@@ -24,7 +24,9 @@ from na64mu.reconstruction.variables import user_variables
 from na64mu.results.box_events import box_rows
 from na64mu.results.clock import Clock
 from na64mu.results.cutflow import CutFlow
+from na64mu.results.exact import sums_of_weights
 from na64mu.results.run import Counts, Timing
+from na64mu.results.weighted_histogram import WeightedHistogram, rounded
 from na64mu.selections.blinding import BlindingPolicy, masks_of
 from na64mu.selections.cuts import MomentumWindow, in_box
 from na64mu.selections.histograms import CATEGORIES
@@ -174,6 +176,10 @@ class SearchProcessor(ProcessorABC):
             "timing": Timing(**clock.seconds, events=len(weights), chunks=1),
         }
 
+    def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
+        """Round the exact sums of weights, once: coffea's Runner calls it at the end, and so does `na64mu.run`."""
+        return {**accumulator, "datasets": rounded(accumulator.get("datasets", {}))}
+
     def fill(
         self, summary: Summary, masks: dict[str, BoolArray], outside_box: BoolArray, weights: FloatArray, where: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -181,7 +187,7 @@ class SearchProcessor(ProcessorABC):
         tag, path, visible = where["detector"], str(where["filename"]), np.ones_like(outside_box)
         before = passing(masks, self.working_point.before_plane_cut())
         after = passing(masks)
-        histograms: dict[str, hist.Hist] = {}
+        histograms: dict[str, WeightedHistogram] = {}
         outside: dict[str, int] = {}
         filled: dict[str, Any]
         for name, mask in (("plane_before", before), ("plane_after", after)):
@@ -192,10 +198,9 @@ class SearchProcessor(ProcessorABC):
                     summary, masks, visible, weights, self.windows[tag], p_in=self.tail, e_cal_max=e_cal_max
                 )
         for spectrum in self.working_point.spectra:
-            h = hist.Hist(
+            h = WeightedHistogram(
                 hist.axis.StrCategory(STAGES, name="stage", label="stage"),
                 hist.axis.Regular(spectrum.bins, spectrum.low, spectrum.high, name=spectrum.column, label=spectrum.label),
-                storage=hist.storage.Weight(),
             )
             values = np.asarray(column(summary, spectrum.column), dtype=np.float64)
             others = [cut.name for cut in self.cuts[tag] if spectrum.column not in cut.columns]
@@ -220,12 +225,11 @@ class SearchProcessor(ProcessorABC):
         region = next((region for region in self.working_point.regions if region.name == name), None)
         return np.ones(len(summary["run"]), dtype=np.bool_) if region is None else in_own_region(summary, region, self.masks)
 
-    def _plane(self, summary: Summary, mask: BoolArray, weights: FloatArray) -> tuple[hist.Hist, int]:
+    def _plane(self, summary: Summary, mask: BoolArray, weights: FloatArray) -> tuple[WeightedHistogram, int]:
         x, y = self.working_point.plane_p_out, self.working_point.plane_e_cal
-        plane = hist.Hist(
+        plane = WeightedHistogram(
             hist.axis.Regular(x.bins, x.low, x.high, name="p_out", label="$p_{out}$ [GeV/c]"),
             hist.axis.Regular(y.bins, y.low, y.high, name="e_cal", label="$E_{CAL}$ [GeV]"),
-            storage=hist.storage.Weight(),
         )
         exists = np.isfinite(summary["p_out"]) & np.isfinite(summary["e_cal"])
         seen = mask & exists
@@ -261,8 +265,7 @@ def passing(masks: Mapping[str, BoolArray], names: Any = None) -> BoolArray:
 
 def counts(mask: BoolArray, weights: FloatArray) -> Counts:
     """Events of a mask, with their sums of weights."""
-    w = weights[mask]
-    return Counts(int(np.count_nonzero(mask)), float(w.sum()), float((w * w).sum()))
+    return Counts(*sums_of_weights(mask, weights))
 
 
 def run_counts(summary: Summary, where: tuple[str, str]) -> dict[tuple[str, str, int, int], int]:

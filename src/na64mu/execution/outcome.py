@@ -24,6 +24,7 @@ from na64mu.results.losses import Loss
 from na64mu.results.processor import ProcessorResult
 from na64mu.results.provenance import InputFile, Provenance, repository_state
 from na64mu.results.run import RunResult, Timing
+from na64mu.results.weighted_histogram import rounded
 
 __all__ = ("Ran", "exposure_of", "result_of_own", "result_of_search")
 
@@ -102,7 +103,7 @@ def result_of_search(plan: Plan, ran: Ran, clock: float) -> RunResult:
     -------
     RunResult
     """
-    found, windows = ran.found, plan.configuration.windows
+    found, windows = rounded(ran.found), plan.configuration.windows
     return RunResult(
         cutflows={name: content["cutflow"] for name, content in found.items()},
         histograms={name: content["histograms"] for name, content in found.items()},

@@ -65,7 +65,7 @@ class Plan:
     @cached_property
     def hashes(self) -> dict[str, str]:
         """Path of a file, or of a friend of it -> SHA-256; empty where it is not wanted."""
-        return {path: _hash_of(path, _stamp(path)) if self.hashed else "" for path in self._paths}
+        return {path: _hash_of(path, _version_of(path)) if self.hashed else "" for path in self._paths}
 
     @property
     def stamps(self) -> dict[str, tuple[int, int] | None]:
@@ -226,8 +226,16 @@ def stop_if_needed(losses: Iterable[Loss], *, strict: bool, nothing_left: bool) 
 
 
 @lru_cache(maxsize=65536)
-def _hash_of(path: str, stamp: tuple[int, int] | None) -> str:  # noqa: ARG001 (a file that was changed is read again)
+def _hash_of(path: str, version: tuple[int, ...]) -> str:  # noqa: ARG001 (a file that was changed is read again)
     return file_hash(path)
+
+
+def _version_of(path: str) -> tuple[int, ...]:
+    """Different after every change of a file: the time of its last change can be set back, that of its inode cannot."""
+    with suppress(OSError):
+        found = Path(path).stat()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return ()
 
 
 def _stamp(path: str) -> tuple[int, int] | None:
