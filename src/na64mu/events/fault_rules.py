@@ -38,7 +38,7 @@ class FaultKind(NamedTuple):
     what : str
         What is wrong, behind the name of the column.
     severity : Severity
-        That of the finding of `na64mu check`.
+        Severity of the finding of `na64mu check`.
     """
 
     rule: Rule

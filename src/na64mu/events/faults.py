@@ -39,7 +39,7 @@ class Bounds:
     channels : mapping of str to ChannelLimits
         Collection of either tier -> its addresses.
     momentum : float
-        Of the beam [GeV/c].
+        Momentum of the beam [GeV/c].
     complete : bool
         Whether all collections of the raw tree are there: those that a layout declares absent say nothing about an event.
     modules : int

@@ -104,7 +104,7 @@ def unit_sentences(counts: Mapping[str, Mapping[int, int]], detector: Detector) 
     Parameters
     ----------
     counts : mapping
-        Of all events of a dataset, from `mip_counts`.
+        Counts of all events of a dataset, from `mip_counts`.
     detector : Detector
         Their description.
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from na64mu import __version__
 from na64mu.common.arguments import file_name, file_names, whole
+from na64mu.common.whole_file import whole_file
 from na64mu.detector import DetectorLike
 from na64mu.errors import InputError, writing
 from na64mu.execution.summaries import summaries
@@ -158,32 +159,27 @@ def reconstruct_files(
     columns: tuple[str, ...] = ()
     n_events = 0
     checksums: list[Any] = []
-    part = target.with_name(f".{target.stem}.part{target.suffix}")
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with WRITERS[target.suffix](part, target) as writer:
-            for file, summary in summaries(fileset, losses, chunksize=chunksize, tally=tally):
-                columns = columns or tuple(summary)
-                if file.layout is not None and not file.layout.is_numbered:  # entries of several files go on counting
-                    summary["event"][:] += np.uint64(offsets[file.dataset, file.path])
-                _same_columns(columns, tuple(summary), file)
-                visible = visible_events(summary, working_point.box)
-                shown = {name: column[visible] for name, column in summary.items()}
-                writer.extend(shown)
-                checksums.append([n_events, n_events + int(np.count_nonzero(visible)), column_checksums(shown)])
-                key = file.dataset, file.path
-                first = rows.get(key, (n_events, 0))[0]
-                n_events += int(np.count_nonzero(visible))
-                rows[key] = (first, n_events)
-                read.update((*key, r, c) for r, c in zip(summary["run"].tolist(), summary["config"].tolist(), strict=True))
-            if not read.total():
-                msg = "no event can be read:"
-                raise InputError(msg, *(loss.reason for loss in losses))
-            writer.finish(_bookkeeping(fileset, read, tally, rows, losses, working_point) | {"checksums": checksums})
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(target) as part, WRITERS[target.suffix](part, target) as writer:
+        for file, summary in summaries(fileset, losses, chunksize=chunksize, tally=tally):
+            columns = columns or tuple(summary)
+            if file.layout is not None and not file.layout.is_numbered:  # entries of several files go on counting
+                summary["event"][:] += np.uint64(offsets[file.dataset, file.path])
+            _same_columns(columns, tuple(summary), file)
+            visible = visible_events(summary, working_point.box)
+            shown = {name: column[visible] for name, column in summary.items()}
+            writer.extend(shown)
+            checksums.append([n_events, n_events + int(np.count_nonzero(visible)), column_checksums(shown)])
+            key = file.dataset, file.path
+            first = rows.get(key, (n_events, 0))[0]
+            n_events += int(np.count_nonzero(visible))
+            rows[key] = (first, n_events)
+            read.update((*key, r, c) for r, c in zip(summary["run"].tolist(), summary["config"].tolist(), strict=True))
+        if not read.total():
+            msg = "no event can be read:"
+            raise InputError(msg, *(loss.reason for loss in losses))
+        writer.finish(_bookkeeping(fileset, read, tally, rows, losses, working_point) | {"checksums": checksums})
     return n_events, losses
 
 
