@@ -13,12 +13,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
+import hashlib
 import io
 import json
 import logging
 import random
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -108,6 +110,13 @@ def mutated_json(rng: random.Random, content: bytes) -> bytes:
         else:
             parent[key] = rng.choice(JSON_VALUES)
     return json.dumps(document).encode()
+
+
+def mutated_checkpoint(rng: random.Random, content: bytes) -> bytes:
+    """The kept chunks with some values replaced, and their seal made again."""
+    head, _, body = content.partition(b"\n")
+    body = mutated_json(rng, body)
+    return json.dumps(json.loads(head) | {"sha256": hashlib.sha256(body).hexdigest()}).encode() + b"\n" + body
 
 
 def mutated_events(rng: random.Random, content: bytes, path: Path) -> None:
@@ -243,7 +252,7 @@ KINDS: dict[str, tuple[str, Mutation | None, Callable[[Path], Outcome], float]] 
     "raw tree, values": ("raw.root", None, _values, 2.0),
     "summary ROOT, bytes": ("summary.root", mutated, _run, 1.5),
     "summary Parquet, bytes": ("summary.parquet", mutated, _run, 1.5),
-    "checkpoint, values": ("finished.json", mutated_json, _checkpoint, 1.0),
+    "checkpoint, values": ("finished.json", mutated_checkpoint, _checkpoint, 1.0),
     "checkpoint, bytes": ("finished.json", mutated, _checkpoint, 1.0),
     "fileset, values": ("fileset.json", mutated_json, _fileset, 1.0),
     "fileset, bytes": ("fileset.json", mutated, _fileset, 1.0),
@@ -287,28 +296,34 @@ def one(kind: str, folder: Path, good: bytes, expected: Any, rng: random.Random)
     return outcome, text
 
 
+def prepared(kind: str, source: Path, folder: Path) -> tuple[bytes, Any]:
+    """Put the good files into a folder; the content of the one that will be damaged, and what it gives."""
+    name, _, read, _ = KINDS[kind]
+    scratch = folder / "hostile"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    for extra in source.iterdir():
+        if extra.name not in ("hostile", name):
+            (scratch / extra.name).symlink_to(extra)
+    good = (source / name).read_bytes()
+    (scratch / name).write_bytes(good)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        if read is _checkpoint:  # it belongs to the files in this folder
+            from na64mu.execution import run_search
+
+            run_search(scratch / "raw.root", output=scratch / "resumed", progress=False)
+            good = (scratch / "resumed" / ".checkpoint" / "finished.json").read_bytes()
+            (scratch / name).write_bytes(good)
+        expected, _ = read(scratch / name)
+    return good, expected
+
+
 def child(folder: Path, kind: str, seed: int, numbers: list[int], seconds: float) -> None:
     """Try inputs of one kind; one line of JSON for each."""
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    name, _, read, _ = KINDS[kind]
-    scratch = folder / "hostile"
-    scratch.mkdir(exist_ok=True)
-    for extra in folder.iterdir():
-        if extra.name != "hostile" and not (scratch / extra.name).exists() and extra.name != name:
-            (scratch / extra.name).symlink_to(extra)
-    good = (folder / name).read_bytes()
-    (scratch / name).unlink(missing_ok=True)
-    (scratch / name).write_bytes(good)
-    if read is _checkpoint:  # it belongs to files in this folder
-        from na64mu.execution import run_search
-
-        run_search(scratch / "raw.root", output=scratch / "resumed", progress=False)
-        good = (scratch / "resumed" / ".checkpoint" / "finished.json").read_bytes()
-        (scratch / name).write_bytes(good)
+    good, expected = prepared(kind, folder, folder)
     out = sys.stdout
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        expected, _ = read(scratch / name)
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + LIMIT, size + LIMIT))
     for i in numbers:
@@ -318,7 +333,6 @@ def child(folder: Path, kind: str, seed: int, numbers: list[int], seconds: float
         faulthandler.cancel_dump_traceback_later()
         out.write(json.dumps([i, outcome, text, round(time.perf_counter() - start, 4)]) + "\n")
         out.flush()
-    (scratch / name).unlink(missing_ok=True)
 
 
 def run_kind(folder: Path, kind: str, seed: int, numbers: list[int], seconds: float, keep: Callable[[list[Any]], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,12 @@ def test_every_fault_is_treated_by_its_rule(kind):
 
 def test_every_rule_has_a_test():
     assert {*FAULTS, "empty", "repeated", "masked"} == set(KINDS)
+
+
+def test_the_page_lists_every_rule(repository):
+    page = (repository / "docs" / "reference" / "raw-tree.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| .* \| (refused|dropped|note) \|$", page, re.MULTILINE))
+    assert rows == {name: {"refuse": "refused", "mask": "dropped", "note": "note"}[kind.rule] for name, kind in KINDS.items()}
 
 
 def test_an_event_without_a_digit_is_refused_if_its_counters_fired():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from pathlib import Path
@@ -116,10 +117,13 @@ def test_a_changed_count_of_kept_chunks_stops_the_run(fake: FakeReconstruction, 
     path, out = faulty(tmp_path / "beam.root"), tmp_path / "out"
     search(path, chunksize=100, align_clusters=False, output=out)
     (kept,) = (out / FOLDER).glob("*.json")
-    content = json.loads(kept.read_text())
+    head, _, body = kept.read_text().partition("\n")
+    content = json.loads(body)
     content["total"]["events"][0][-1] += 1000
-    kept.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=r"1397 of its events were counted|checkpoint|changed"):
+    body = json.dumps(content)
+    seal = json.loads(head) | {"sha256": hashlib.sha256(body.encode()).hexdigest()}
+    kept.write_text(json.dumps(seal) + "\n" + body)
+    with pytest.raises(InputError, match=r"1397 of its events were counted, 400 of its entries were read: what was kept of an earlier run"):
         search(path, chunksize=100, align_clusters=False, output=out, resume=True)
 
 
