@@ -64,15 +64,12 @@ def test_refused_events_are_named_and_lower_the_exposure(fake: FakeReconstructio
     assert sum(fake.calls) == 397
 
 
-@pytest.mark.parametrize("options", [{"chunksize": 7}, {"chunksize": 100}, {"executor": "futures", "workers": 2, "chunksize": 150}])
+@pytest.mark.parametrize("options", [{"chunksize": 7}, {"chunksize": 100}])
 def test_it_does_not_matter_how_the_job_runs(fake: FakeReconstruction, tmp_path, options):
     path = faulty(tmp_path / "beam.root")
     whole, other = physics(search(path)), physics(search(path, align_clusters=False, **options))
     other["losses"] = [loss for loss in other["losses"] if loss["kind"] != "note"]  # that checksums are of larger parts than the chunks
-    assert other["losses"] == whole["losses"]
-    assert other["exposure"] == whole["exposure"]
-    if "executor" not in options:  # other processes have the true reconstruction
-        assert other == whole
+    assert other == whole
 
 
 def test_a_file_without_a_good_event_is_no_result(fake: FakeReconstruction, tmp_path):
