@@ -154,7 +154,7 @@ def make(folder: Path) -> None:
         (folder / name).write_bytes((folder / "out" / name).read_bytes())
     kept = (folder / "run" / ".checkpoint" / "finished.json").read_bytes()
     (folder / "finished.json").write_bytes(kept)
-    (folder / "identity.json").write_text(json.dumps(json.loads(kept.partition(b"\n")[2])["identity"]))
+    (folder / "identity.json").write_text(json.dumps(json.loads(kept)["identity"]))
     (folder / "fileset.json").write_text(json.dumps({"beam": {"files": ["raw.root"], "metadata": {"detector": "na64mu-2022"}}}))
     data = ROOT / "data"
     copies = {"selection": "selections/prl2024", "calibration": "data/calibration/na64mu-2022", "detector": "data/detector/na64mu-2022"}

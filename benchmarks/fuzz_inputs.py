@@ -114,9 +114,12 @@ def mutated_json(rng: random.Random, content: bytes) -> bytes:
 
 def mutated_checkpoint(rng: random.Random, content: bytes) -> bytes:
     """The kept chunks with some values replaced, and their seal made again."""
-    head, _, body = content.partition(b"\n")
-    body = mutated_json(rng, body)
-    return json.dumps(json.loads(head) | {"sha256": hashlib.sha256(body).hexdigest()}).encode() + b"\n" + body
+    from na64mu.execution.checkpoint import END_OF_SEAL
+
+    head, _, body = content.partition(END_OF_SEAL)
+    body = mutated_json(rng, b"{" + body)[1:]
+    seal = json.loads(head + b"}") | {"sha256": hashlib.sha256(body).hexdigest()}
+    return json.dumps(seal).encode()[:-1] + END_OF_SEAL + body
 
 
 def mutated_events(rng: random.Random, content: bytes, path: Path) -> None:

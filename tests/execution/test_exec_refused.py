@@ -19,7 +19,7 @@ from na64mu.errors import InputError
 from na64mu.events.nanoevents import open_events
 from na64mu.events.writer import RawTreeWriter
 from na64mu.execution import run_search
-from na64mu.execution.checkpoint import FOLDER
+from na64mu.execution.checkpoint import END_OF_SEAL, FOLDER
 from na64mu.execution.options import RunOptions
 from na64mu.execution.skim import skim
 from na64mu.inputs.duplicates import Excluded
@@ -114,13 +114,13 @@ def test_a_changed_count_of_kept_chunks_stops_the_run(fake: FakeReconstruction, 
     path, out = faulty(tmp_path / "beam.root"), tmp_path / "out"
     search(path, chunksize=100, align_clusters=False, output=out)
     (kept,) = (out / FOLDER).glob("*.json")
-    head, _, body = kept.read_text().partition("\n")
-    content = json.loads(body)
+    head, _, body = kept.read_bytes().partition(END_OF_SEAL)
+    content = json.loads(b"{" + body)
     content["total"]["events"][0][-1] += 1000
-    body = json.dumps(content)
-    seal = json.loads(head) | {"sha256": hashlib.sha256(body.encode()).hexdigest()}
-    kept.write_text(json.dumps(seal) + "\n" + body)
-    with pytest.raises(InputError, match=r"1397 of its events were counted, 400 of its entries were read: what was kept of an earlier run"):
+    body = json.dumps(content).encode()[1:]
+    seal = json.loads(head + b"}") | {"sha256": hashlib.sha256(body).hexdigest()}
+    kept.write_bytes(json.dumps(seal).encode()[:-1] + END_OF_SEAL + body)
+    with pytest.raises(InputError, match=r"1400 of its events were counted, 400 of its entries were read: what was kept of an earlier run"):
         search(path, chunksize=100, align_clusters=False, output=out, resume=True)
 
 

@@ -96,7 +96,7 @@ def contradictions(row: Mapping[str, Any], sums: RunSums, muons: int | None = No
     row : mapping
         n_mot, n_generated and sum_weights.
     sums : RunSums
-        Of the events.
+        Sums over the events, see `sums_of`.
     muons : int, optional
         Muons that they represent at least; those of `sums` without it.
 

@@ -149,7 +149,7 @@ def row_losses(sums: Mapping[tuple[str, str, int, int], RunSums], exposure: Expo
     sums : mapping
         (dataset, file, run, config) -> what the events say.
     exposure : Exposure
-        Of the same events.
+        Exposure of the same events.
 
     Returns
     -------
