@@ -8,6 +8,8 @@ from __future__ import annotations
 TYPE_CHECKING = False  # of `typing`, whose import would take as long as all the rest
 if TYPE_CHECKING:
     from na64mu.analysis.backgrounds import estimate_backgrounds as estimate_backgrounds
+    from na64mu.analysis.excess import interval_of as interval_of
+    from na64mu.analysis.excess import significance_of as significance_of
     from na64mu.analysis.search import limits_of as limits_of
     from na64mu.calibration.windows import load_calibration as load_calibration
     from na64mu.data import sample_files as sample_files
@@ -34,6 +36,7 @@ _PLACES = {
     "RunResult": "na64mu.results.run",
     "display_event": "na64mu.report.display",
     "estimate_backgrounds": "na64mu.analysis.backgrounds",
+    "interval_of": "na64mu.analysis.excess",
     "limits_of": "na64mu.analysis.search",
     "load_calibration": "na64mu.calibration.windows",
     "load_detector": "na64mu.detector",
@@ -45,6 +48,7 @@ _PLACES = {
     "run": "na64mu.execution.run",
     "run_search": "na64mu.execution",
     "sample_files": "na64mu.data",
+    "significance_of": "na64mu.analysis.excess",
     "spectrometer_tracks": "na64mu.reconstruction.spectrometers",
 }
 

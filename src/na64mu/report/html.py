@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from na64mu.report.attempts import attempt
 from na64mu.report.datasets import counting_datasets, data_and_simulation
+from na64mu.report.excess_tables import excess_cells, is_opened
 from na64mu.report.numbers import count, muons
 from na64mu.report.tables import Cells, cutflow_cells, exposure_cells, input_cells, parameter_cells, region_cells, window_cells
 from na64mu.report.terminal import timing_line
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ("page",)
 
 PLANE = "The (p_out, E_CAL) plane"
+EXCESS = "Excess over the background"
 
 STYLE = """
 :root { color-scheme: light; }
@@ -73,6 +75,7 @@ def page(result: RunResult) -> str:
         _plane(result),
         _cutflows(result),
         _exposure(result),
+        _excess(result),
         _spectra(result),
         _comparison(result),
         _parameters(result),
@@ -110,6 +113,7 @@ def _contents(result: RunResult) -> str:
         PLANE,
         "Cut-flow",
         "Exposure",
+        *([EXCESS] if is_opened(result) else []),
         "Spectra",
         *(["Data and simulation"] if both else []),
         "Parameters",
@@ -155,6 +159,13 @@ def _cutflows(result: RunResult) -> str:
 
 def _exposure(result: RunResult) -> str:
     return _heading("Exposure") + _table(exposure_cells(result), heading=False)
+
+
+def _excess(result: RunResult) -> str:
+    """What the opened box says; nothing for blinded data, and nothing for simulation."""
+    if not is_opened(result):
+        return ""
+    return _heading(EXCESS) + _table(excess_cells(result), heading=False)
 
 
 def _spectra(result: RunResult) -> str:

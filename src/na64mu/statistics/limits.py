@@ -24,7 +24,7 @@ from na64mu.statistics.exact import exact_limits
 from na64mu.statistics.model import CountingModel
 from na64mu.typing import FloatArray
 
-__all__ = ("LimitScan", "Limits", "UpperLimits", "both_limits", "limit_scan", "upper_limits")
+__all__ = ("LimitScan", "Limits", "UpperLimits", "both_limits", "checked_counts", "limit_scan", "upper_limits")
 
 logger = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ def upper_limits(
 def both_limits(model: CountingModel, observed: Sequence[float] | None, level: float, expected: Expected | str = "blind") -> Limits:
     """Compute `upper_limits` without a message in the log."""
     expected = one_of(expected, get_args(Expected), "expected", StatisticsError)
-    counts = None if observed is None else _checked_counts(model, observed)
+    counts = None if observed is None else checked_counts(model, observed)
     if not 0.0 < level < 1.0:
         msg = f"confidence level {level}: a number between 0 and 1 is wanted, such as 0.90"
         raise StatisticsError(msg)
@@ -197,7 +197,8 @@ def both_limits(model: CountingModel, observed: Sequence[float] | None, level: f
     return Limits(found["asymptotic"], found["exact"], level, shown, model.total_signal, model.total_background, absent)
 
 
-def _checked_counts(model: CountingModel, observed: Sequence[float]) -> FloatArray:
+def checked_counts(model: CountingModel, observed: Sequence[float]) -> FloatArray:
+    """Counts of every channel as an array; refused if they are not whole, negative or not finite."""
     counts = np.asarray(observed, dtype=np.float64)
     if counts.shape != (len(model.channels),):
         msg = f"{counts.size} observed counts for the {len(model.channels)} channels {', '.join(model.channels)}: give one for each"
