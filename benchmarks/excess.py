@@ -68,7 +68,10 @@ def main() -> None:
             }
             for method, ends in both.items():
                 found = [float(coverage(m, ends).min()) for m in (model, at_nominal)]
-                kept |= {f"{name}_{method.replace('-', '_')}_{100 * level:.0f}{end}": round(v, 4) for end, v in zip(("", "_nominal"), found, strict=True)}
+                kept |= {
+                    f"{name}_{method.replace('-', '_')}_{100 * level:.0f}{end}": round(v, 4)
+                    for end, v in zip(("", "_nominal"), found, strict=True)
+                }
                 print(f"{name:<14} {method:<16} {level:6.4f}  {found[0]:28.4f} {found[1]:9.4f}")
     print("\nasymptotic upper limit over the exact one, 90 % CLs, n = b, no systematics")
     for b in (0.07, 1, 3, 10, 30, 100, 300):

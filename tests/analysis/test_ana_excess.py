@@ -65,7 +65,9 @@ def test_the_p_value_is_that_of_the_scan(found):
     assert "significance, best fit and intervals of g_Z'" in repr(found)
 
 
-@pytest.mark.parametrize("call", [lambda: significance_of(replace(letter_counting(), observed=None)), lambda: search_excess(limits_with(None))])
+@pytest.mark.parametrize(
+    "call", [lambda: significance_of(replace(letter_counting(), observed=None)), lambda: search_excess(limits_with(None))]
+)
 def test_nothing_is_made_of_blinded_counts(call):
     with pytest.raises(BlindedError, match="the signal box is blinded, or the exposure a projection: there are no counts to test"):
         call()

@@ -37,7 +37,14 @@ TABLE_90 = [
     (4, 0.0, 1.47, 8.60), (4, 1.0, 0.74, 7.60), (4, 3.0, 0.00, 5.60), (5, 0.0, 1.84, 9.99), (5, 1.0, 1.25, 8.99), (5, 5.0, 0.00, 4.99),
     (6, 0.0, 2.21, 11.47), (6, 3.0, 0.15, 8.47), (10, 0.0, 5.50, 16.50), (10, 3.0, 2.63, 13.50),
 ]  # fmt: skip
-TABLE_68 = [(0, 0.0, 0.00, 1.29), (1, 0.0, 0.37, 2.75), (2, 0.0, 0.74, 4.25), (3, 0.0, 1.10, 5.30), (4, 0.0, 2.34, 6.78), (5, 0.0, 2.75, 7.81)]
+TABLE_68 = [
+    (0, 0.0, 0.00, 1.29),
+    (1, 0.0, 0.37, 2.75),
+    (2, 0.0, 0.74, 4.25),
+    (3, 0.0, 1.10, 5.30),
+    (4, 0.0, 2.34, 6.78),
+    (5, 0.0, 2.75, 7.81),
+]
 
 
 @pytest.mark.parametrize(("n", "b", "low", "high"), TABLE_90)
@@ -61,12 +68,12 @@ def test_where_the_paper_forces_the_upper_end_to_fall_with_the_background(n, b, 
 def test_intervals_are_refused_or_left_out_where_they_cannot_be_made():
     with pytest.raises(StatisticsError, match="101 events observed: intervals of Feldman and Cousins are made for at most 100"):
         feldman_cousins(plain(1.0), 101)
-    with pytest.raises(StatisticsError, match=r"confidence levels \[1.0\]"):
+    with pytest.raises(StatisticsError, match=r"confidence level 1\.0: a number from 0.001"):
         feldman_cousins(plain(1.0), 1, (1.0,))
     many = excess(plain(1.0), (300,))
     assert {one.method for one in many.intervals} == {"profile"}
     assert "at most 100" in many.absent["feldman-cousins"]
-    with pytest.raises(StatisticsError, match="no interval by 'feldman-cousins' at 0.9: there are profile 0.9"):
+    with pytest.raises(StatisticsError, match=r"no interval by 'feldman-cousins' at 0\.9: there are profile 0\.9"):
         many.interval()
 
 
@@ -173,13 +180,26 @@ def test_q0_of_pyhf_for_30_random_models():
 def test_a_count_beside_a_sideband(n_on, n_off, tau):
     found = on_off(n_on, n_off, tau)
     assert found.p_value == pytest.approx(binomtest(n_on, n_on + n_off, 1 / (1 + tau), alternative="greater").pvalue, rel=1e-9)
-    average = quad(lambda b: gamma.pdf(b, n_off + 1, scale=1 / tau) * poisson.sf(n_on - 1, b), 0, 3 * (n_on + n_off) / tau, points=np.linspace(0, n_on, 20)[1:-1], epsabs=0, epsrel=1e-9, limit=300)[0]
-    assert found.p_value == pytest.approx(average, rel=1e-6)  # the average over a gamma distribution is the same number
+    average = quad(
+        lambda b: gamma.pdf(b, n_off + 1, scale=1 / tau) * poisson.sf(n_on - 1, b),
+        0,
+        3 * (n_on + n_off) / tau,
+        points=np.linspace(0, n_on, 20)[1:-1],
+        epsabs=0,
+        epsrel=1e-9,
+        limit=300,
+    )[0]
+    assert found.p_value == pytest.approx(average, rel=2e-5)  # the average over a gamma distribution is the same number
 
 
 def test_published_significances_of_a_count_beside_a_sideband():
     """Cousins, Linnemann and Tucker, table 1: (n_on, n_off, tau), Z_Bi and the likelihood ratio of Li and Ma."""
-    for counts, z_bi, z_pl in (((4, 5, 5.0), 1.66, 1.95), ((50, 55, 2.0), 2.93, 3.02), ((67, 15, 0.5), 2.89, 3.04), ((200, 10, 0.1), 2.20, 2.38)):
+    for counts, z_bi, z_pl in (
+        ((4, 5, 5.0), 1.66, 1.95),
+        ((50, 55, 2.0), 2.93, 3.02),
+        ((67, 15, 0.5), 2.89, 3.04),
+        ((200, 10, 0.1), 2.20, 2.38),
+    ):
         found = on_off(*counts)
         assert found.significance == pytest.approx(z_bi, abs=0.0101)
         assert found.asymptotic_significance == pytest.approx(z_pl, abs=0.0101)

@@ -7,9 +7,11 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from scipy.interpolate import PchipInterpolator
 
 from na64mu.errors import InputError
 from na64mu.physics.moment import LETTER, Deviation, coupling_of
@@ -26,6 +28,8 @@ EXPERIMENTS = (
     ("borexino", "Borexino", "arXiv:1803.05466"),
     ("ccfr", "CCFR", "recast, data/published/README.md"),
 )
+#: Points of a crossing's search between two masses.
+FINE = 33
 #: Kinds of dark matter in the right panel of Fig. 4 of the Letter.
 TARGETS = (DarkMatter.PSEUDO_DIRAC, DarkMatter.MAJORANA, DarkMatter.SCALAR)
 
@@ -85,7 +89,7 @@ def g_minus_2_line(masses: FloatArray, sigmas: float, deviation: Deviation = LET
 
 
 def crossing(masses: FloatArray, limits: FloatArray, line: FloatArray) -> tuple[float, float]:
-    """Masses between which a limit lies below a line, interpolated in logarithms.
+    """Masses between which a limit lies below a line, interpolated in logarithms, smoothly: the answer moves little with the grid of masses.
 
     Parameters
     ----------
@@ -97,7 +101,11 @@ def crossing(masses: FloatArray, limits: FloatArray, line: FloatArray) -> tuple[
     first, last : float
         Ends of the first such range [GeV]; NaN for an end that lies outside the masses, both if there is no such range.
     """
-    above = np.log(limits / line)
+    finite = np.isfinite(limits) & np.isfinite(line)
+    masses, above = masses[finite], np.log(limits[finite] / line[finite])
+    if len(masses) > 3:
+        fine = np.unique(np.concatenate([np.linspace(a, b, FINE) for a, b in pairwise(np.log(masses))]))
+        masses, above = np.exp(fine), PchipInterpolator(np.log(masses), above)(fine)
     below = np.flatnonzero(above < 0)
     if below.size == 0:
         return float("nan"), float("nan")

@@ -10,7 +10,6 @@ p-value, the wider interval. Nothing is made of blinded counts.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,10 +98,14 @@ class SearchExcess(Shown):
         d, z = self.discovery, self.asymptotic_significances
         spread = f"{z[0]:.2f}" if z.max() - z.min() < 0.005 else f"{z.min():.2f} to {z.max():.2f}"
         out = [
-            f"{sum(d.observed):g} events observed ({', '.join(f'{n:g}' for n in d.observed)} by configuration), {d.background:.3g} expected without signal: "
-            f"p = {d.p_value:.2g}, {d.significance:.2f} standard deviations (exact); asymptotic (q0): {spread}",
-            "look-elsewhere: one count is tested, the same for every mass, so the exact p-value is that of the whole scan and needs no factor for the number of masses; "
-            "nor do the masses distinguish themselves: the count fixes a coupling for each, and says nothing of the mass",
+            (
+                f"{sum(d.observed):g} events observed ({', '.join(f'{n:g}' for n in d.observed)} by configuration), {d.background:.3g} expected without signal: "
+                f"p = {d.p_value:.2g}, {d.significance:.2f} standard deviations (exact); asymptotic (q0): {spread}"
+            ),
+            (
+                "look-elsewhere: one count is tested, the same for every mass, so the exact p-value is that of the whole scan and needs no factor for the number of masses; "
+                "nor do the masses distinguish themselves: the count fixes a coupling for each, and says nothing of the mass"
+            ),
         ]
         if not np.isnan(self.sharing).all():
             out.append(

@@ -17,7 +17,18 @@ from na64mu.physics.couplings import coupling_from_y, y_parameter
 from na64mu.statistics.model import SIGNAL
 from na64mu.typing import FloatArray
 
-__all__ = ("TABLE_MASSES", "Comparison", "at_mass", "caution_of", "compared", "limits_dict", "plain", "published_point", "write_table", "write_tables")
+__all__ = (
+    "TABLE_MASSES",
+    "Comparison",
+    "at_mass",
+    "caution_of",
+    "compared",
+    "limits_dict",
+    "plain",
+    "published_point",
+    "write_table",
+    "write_tables",
+)
 
 #: Masses of the table on the terminal [GeV].
 TABLE_MASSES = (0.010, 0.040, 0.100, 0.500, 1.0)

@@ -91,15 +91,15 @@ def write_report(folder: Path, workflow: Workflow, scale: Scale, *, command: str
 
 
 def _head(scale: Scale, compared: Sequence[Compared], workflow: Workflow, now: str) -> str:
-    of = {verdict: sum(c.verdict is verdict for c in compared) for verdict in Verdict}
+    of = {verdict: sum(c.verdict is verdict and c.is_counted for c in compared) for verdict in Verdict}
     seconds, cpu = (sum(getattr(r, name) for r in workflow.records.values()) for name in ("seconds", "cpu_seconds"))
     muons = sum(s.n_events for s in scale.samples())
     facts = {
-        "agree": str(of[Verdict.AGREES]),
-        "differ": str(of[Verdict.DIFFERS]),
+        "independent checks agree": str(of[Verdict.AGREES]),
+        "independent checks differ": str(of[Verdict.DIFFERS]),
         "not decided at this statistics": str(of[Verdict.UNDECIDED]),
         "not computed": str(of[Verdict.MISSING]),
-        "inputs, or not published": str(of[Verdict.INPUT] + of[Verdict.UNPUBLISHED]),
+        "inputs, consequences, not published": str(sum(not c.is_counted for c in compared) + of[Verdict.UNPUBLISHED]),
         "beam muons simulated": count(muons),
         "steps, wall time summed": f"{seconds:.0f} s",
         "of it processor, without workers": f"{cpu:.0f} s",
@@ -128,8 +128,9 @@ def _comparison(compared: Sequence[Compared]) -> str:
     for group, rows in groupby(compared, key=lambda c: c.published.group):
         body.append(f"<h3>{escape(group)}</h3>" + _comparison_table(list(rows)))
     text = (
-        "Tolerances and their reasons are in data/published/comparison.toml and were not made to fit. 'Input': the simulation takes the published number. "
-        f"A number that differs does so by more than the tolerance and {2} of our statistical errors."
+        "Tolerances and their reasons are in data/published/comparison.toml and were not made to fit. Input: the simulation takes the published number. Consequence: ours follows from inputs, "
+        "or the row says again what another one says; it is not counted. All others are independent checks. A number differs where a true value within the tolerance would give ours, or one farther "
+        "away, with a probability below 2.3 %: by Poisson for a count of simulated events, otherwise by a normal distribution of our statistical error."
     )
     return f"<h2>Published numbers beside ours</h2><p class='note'>{escape(text)}</p>" + "".join(body)
 
@@ -154,7 +155,7 @@ def _comparison_table(rows: Iterable[Compared]) -> str:
             f"<td>{escape(_number(o.value, o.error, o.is_upper))}</td>",
             f"<td class='more'>{escape(ratio)}</td>",
             f"<td class='more'>{escape(tolerance)}</td>",
-            f"<td class='verdict {CLASSES.get(c.verdict, 'open')}'>{escape(c.words)}</td>",
+            f"<td class='verdict {CLASSES.get(c.verdict, 'open') if c.is_counted else 'open'}'>{escape(c.words)}{_kind(c)}</td>",
         ]
         lines.append(f"<tr>{''.join(cells)}</tr>")
     head = "".join(
@@ -162,6 +163,14 @@ def _comparison_table(rows: Iterable[Compared]) -> str:
         for i, text in enumerate(("quantity", "unit", "Letter", "ours", "ratio", "tolerance", "verdict"))
     )
     return f"<div class='wide'><table class='compare'><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+
+
+def _kind(c: Compared) -> str:
+    """What a row is worth, in small letters."""
+    if not c.published.letter or c.verdict is Verdict.INPUT:
+        return ""
+    text = f"consequence of {c.published.follows}; not counted" if c.published.follows else "independent check"
+    return f"<small>{escape(text)}</small>"
 
 
 def _figures(folder: Path) -> str:

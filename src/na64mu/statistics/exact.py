@@ -8,6 +8,7 @@ a rate is cut off at zero, for there the integrand has a kink that Gauss-Hermite
 
 from __future__ import annotations
 
+import logging
 import math
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,6 +23,8 @@ from na64mu.typing import FloatArray
 
 __all__ = ("SummedCount", "exact_limits", "part_of", "probability_at_most", "quadrature", "summed_count", "totals")
 
+logger = logging.getLogger(__name__)
+
 #: An array as bytes and shape: what a cache can take.
 Packed = tuple[bytes, tuple[int, ...]]
 #: Points of the quadrature for each parameter; fewer where that would make more than MAX_NODES in all.
@@ -31,6 +34,8 @@ MAX_NODES = 50_000
 COUNT_RANGE = 6.0
 #: Points of the trapezoidal rule for each parameter, its range in standard deviations, and the fewest that it needs.
 KINK_POINTS, KINK_RANGE, FEWEST_KINK_POINTS = 401, 8.0, 12
+#: What is said where a cut-off Gaussian is averaged by Gauss-Hermite because the other rule would need too many nodes.
+MISSED_KINK = "%d independent nuisance parameters with a Gaussian systematic that is cut off at zero are too many for the fine quadrature: the exact limit may be off by up to 3 per cent; make the large ones log-normal, or combine some"
 #: Largest number of counts to follow, and of counts times nodes: seconds of work and 200 MB.
 MAX_COUNTS, MAX_TERMS = 20_000, 25_000_000
 #: Above this many signal events exp(-n) underflows: the sum begins at the first term that is not negligible.
@@ -100,7 +105,10 @@ def quadrature(rates: Rates) -> tuple[FloatArray, FloatArray]:
     n = rates.exponents.shape[1]
     points = min(KINK_POINTS, int(MAX_NODES ** (1.0 / n) + 1e-9)) if n else 0
     reach = np.sqrt(np.sum(rates.slopes**2, axis=1)).max(initial=0.0)  # the factor 1 + slopes @ theta is zero at 1 / reach at the nearest
-    if reach * KINK_RANGE < 1.0 or points < FEWEST_KINK_POINTS:
+    if reach * KINK_RANGE < 1.0:
+        return gauss_hermite(n)
+    if points < FEWEST_KINK_POINTS:
+        logger.warning("%s", MISSED_KINK % n)
         return gauss_hermite(n)
     x = np.linspace(-KINK_RANGE, KINK_RANGE, points)
     w = np.exp(-0.5 * x**2)

@@ -88,7 +88,10 @@ class Excess:
         raise StatisticsError(msg)
 
     def __repr__(self) -> str:
-        lines = [repr(self.discovery), f"best fit: mu = {self.discovery.strength:.4g}, {self.discovery.strength * self.signal:.4g} signal events"]
+        lines = [
+            repr(self.discovery),
+            f"best fit: mu = {self.discovery.strength:.4g}, {self.discovery.strength * self.signal:.4g} signal events",
+        ]
         lines += [f"no {method} interval: {reason}" for method, reason in self.absent.items()]
         return "\n".join([*lines, *map(repr, self.intervals)])
 

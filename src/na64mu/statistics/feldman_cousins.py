@@ -16,6 +16,7 @@ import numpy as np
 from na64mu.compiled.kernel import general_kernel
 from na64mu.errors import StatisticsError
 from na64mu.statistics.exact import SummedCount, summed_count
+from na64mu.statistics.limits import checked_level
 from na64mu.statistics.model import CountingModel
 from na64mu.typing import FloatArray
 
@@ -181,14 +182,12 @@ def feldman_cousins(model: CountingModel, n_observed: int, levels: Sequence[floa
     if n_observed > MAX_COUNT:
         msg = f"{n_observed} events observed: intervals of Feldman and Cousins are made for at most {MAX_COUNT}; take those of the profile likelihood"
         raise StatisticsError(msg)
-    if not all(0.0 < level < 1.0 for level in levels):
-        msg = f"confidence levels {list(levels)}: numbers between 0 and 1 are wanted, such as 0.90"
-        raise StatisticsError(msg)
+    levels = [checked_level(level) for level in levels]
     found = {}
     highest = n_observed + 6.0 + 5.0 * math.sqrt(n_observed + 1.0)  # signal events of the scan
     while len(found) < len(levels):
         if highest > min(FARTHEST * (n_observed + 6.0), 3.0 * (MAX_COUNT + 100.0)):
-            msg = f"the interval has no upper end: with these systematics the signal can vanish; use log-normal ones or smaller sizes"
+            msg = "the interval has no upper end: with these systematics the signal can vanish; use log-normal ones or smaller sizes"
             raise StatisticsError(msg)
         expected = highest + model.total_background
         count = compressed(summed_count(model, math.ceil(expected + 8.0 * math.sqrt(expected) + 20.0)))

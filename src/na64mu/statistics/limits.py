@@ -24,7 +24,7 @@ from na64mu.statistics.exact import exact_limits
 from na64mu.statistics.model import CountingModel
 from na64mu.typing import FloatArray
 
-__all__ = ("LimitScan", "Limits", "UpperLimits", "both_limits", "checked_counts", "limit_scan", "upper_limits")
+__all__ = ("LimitScan", "Limits", "UpperLimits", "both_limits", "checked_counts", "checked_level", "limit_scan", "upper_limits")
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 TOLERANCE = 0.05
 #: Events, observed and expected, with which both methods agree within this tolerance where no systematic is large; below, these are too few.
 ENOUGH_EVENTS = 30.0
+
+#: Lowest and highest confidence level: below and above the test statistics are rounded away.
+LEVELS = (1e-3, 1.0 - 1e-9)
 
 
 @dataclass(frozen=True)
@@ -173,9 +176,7 @@ def both_limits(model: CountingModel, observed: Sequence[float] | None, level: f
     """Compute `upper_limits` without a message in the log."""
     expected = one_of(expected, get_args(Expected), "expected", StatisticsError)
     counts = None if observed is None else checked_counts(model, observed)
-    if not 0.0 < level < 1.0:
-        msg = f"confidence level {level}: a number between 0 and 1 is wanted, such as 0.90"
-        raise StatisticsError(msg)
+    level = checked_level(level)
     if expected == "fitted" and counts is None:
         msg = "expected limits that are fitted to the counts need counts: give them, or take the blind ones"
         raise StatisticsError(msg)
@@ -195,6 +196,14 @@ def both_limits(model: CountingModel, observed: Sequence[float] | None, level: f
         raise StatisticsError(msg)
     shown = None if counts is None else tuple(float(n) for n in counts)
     return Limits(found["asymptotic"], found["exact"], level, shown, model.total_signal, model.total_background, absent)
+
+
+def checked_level(level: float) -> float:
+    """A confidence level; refused if it is none, or so near 0 or 1 that rounding makes the limit."""
+    if not LEVELS[0] <= level <= LEVELS[1]:
+        msg = f"confidence level {level}: a number from {LEVELS[0]} to {LEVELS[1]:.9g} is wanted, such as 0.90"
+        raise StatisticsError(msg)
+    return float(level)
 
 
 def checked_counts(model: CountingModel, observed: Sequence[float]) -> FloatArray:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from na64mu.errors import StatisticsError
-from na64mu.statistics.limits import checked_counts
+from na64mu.statistics.limits import checked_counts, checked_level
 from na64mu.statistics.model import CountingModel
 from na64mu.statistics.profile import likelihood_of, minimise, strength_hat
 
@@ -21,9 +21,7 @@ __all__ = ("profile_interval",)
 FARTHEST = 1e6
 
 
-def profile_interval(
-    model: CountingModel, observed: Sequence[float], levels: Sequence[float] = (0.90,)
-) -> tuple[tuple[float, float], ...]:
+def profile_interval(model: CountingModel, observed: Sequence[float], levels: Sequence[float] = (0.90,)) -> tuple[tuple[float, float], ...]:
     """Intervals of the signal strength.
 
     Parameters
@@ -47,7 +45,7 @@ def profile_interval(
     from scipy.optimize import brentq
     from scipy.stats import norm
 
-    counts = checked_counts(model, observed)
+    counts, levels = checked_counts(model, observed), [checked_level(level) for level in levels]
     likelihood = likelihood_of(model.rates())
     zero = np.zeros(likelihood.exponents.shape[1])
     best = np.zeros(1 + len(zero))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-
 from na64mu.common.arguments import number
 from na64mu.errors import StatisticsError
 from na64mu.statistics.discovery import tail_probability
@@ -86,7 +85,9 @@ def _fewest(model: CountingModel, p: float) -> int:
     while tail_probability(model, high) > p:
         low, high = high, 2 * high
         if high > MAX_COUNTS:
-            msg = f"more than {MAX_COUNTS} events would be needed for this significance of {model!r}: the background is not known well enough"
+            msg = (
+                f"more than {MAX_COUNTS} events would be needed for this significance of {model!r}: the background is not known well enough"
+            )
             raise StatisticsError(msg)
     while high - low > 1:
         middle = (low + high) // 2
