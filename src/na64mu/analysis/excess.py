@@ -96,7 +96,7 @@ class SearchExcess(Shown):
     def statements(self) -> list[str]:
         """What the numbers mean, in sentences."""
         d, z = self.discovery, self.asymptotic_significances
-        spread = f"{z[0]:.2f}" if z.max() - z.min() < 0.005 else f"{z.min():.2f} to {z.max():.2f}"
+        spread = f"{z[0]:.2f}" if f"{z.min():.2f}" == f"{z.max():.2f}" else f"{z.min():.2f} to {z.max():.2f}"
         out = [
             (
                 f"{sum(d.observed):g} events observed ({', '.join(f'{n:g}' for n in d.observed)} by configuration), {d.background:.3g} expected without signal: "

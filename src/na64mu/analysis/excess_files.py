@@ -89,8 +89,8 @@ def reach_rows(limits: SearchLimits) -> list[dict[str, float]]:
             g, n = math.nan, math.nan
             try:
                 found = discovery_reach(model, wanted, POWER, count=counts.get(wanted))
-                counts[wanted] = found.count
-                g, n = limits.yields.g_ref * math.sqrt(found.strength), float(found.count)
+                counts[wanted] = found.events
+                g, n = limits.yields.g_ref * math.sqrt(found.strength), float(found.events)
             except StatisticsError:  # a background that is not known well enough for any count
                 pass
             row |= {f"g_{wanted:g}_sigma": g, f"events_{wanted:g}_sigma": n}

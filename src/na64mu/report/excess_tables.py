@@ -41,17 +41,25 @@ def render_excess(found: SearchExcess, console: Console) -> None:
     console : rich.console.Console
         Console to print on.
     """
-    table = Table(title="Best fit and intervals of g_Z'", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for heading in ("m_Z' [MeV]", "best fit", *(f"{NAMES[m]} {100 * level:.0f} %" for m in found.methods for level in LEVELS)):
-        table.add_column(escape(heading), justify="right", no_wrap=False)
-    columns = [found.couplings(m, level) for m in found.methods for level in LEVELS]
+    for method in found.methods:
+        console.print(_intervals(found, method))
+    for sentence in found.statements():
+        console.print(Text(sentence))
+
+
+def _intervals(found: SearchExcess, method: str) -> Table:
+    """Best fit and intervals of g at the masses of the tables, by one method."""
+    table = Table(
+        title=escape(f"Best fit and intervals of g_Z', {NAMES[method]}"), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )
+    for heading in ("m_Z' [MeV]", "best fit", *(f"{100 * level:.0f} %" for level in LEVELS)):
+        table.add_column(escape(heading), justify="right")
+    columns = [found.couplings(method, level) for level in LEVELS]
     for mass in TABLE_MASSES:
         i = min(range(len(found.masses)), key=lambda j: abs(math.log(found.masses[j] / mass)))
         if abs(math.log(found.masses[i] / mass)) < 0.01:
             table.add_row(f"{1000 * mass:g}", f"{found.best[i]:.3g}", *(_range(c[i, 0], c[i, 1]) for c in columns))
-    console.print(table)
-    for sentence in found.statements():
-        console.print(Text(sentence))
+    return table
 
 
 def is_opened(result: RunResult) -> bool:

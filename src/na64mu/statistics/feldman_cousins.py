@@ -183,7 +183,7 @@ def feldman_cousins(model: CountingModel, n_observed: int, levels: Sequence[floa
         msg = f"{n_observed} events observed: intervals of Feldman and Cousins are made for at most {MAX_COUNT}; take those of the profile likelihood"
         raise StatisticsError(msg)
     levels = [checked_level(level) for level in levels]
-    found = {}
+    found: dict[float, tuple[float, float]] = {}
     highest = n_observed + 6.0 + 5.0 * math.sqrt(n_observed + 1.0)  # signal events of the scan
     while len(found) < len(levels):
         if highest > min(FARTHEST * (n_observed + 6.0), 3.0 * (MAX_COUNT + 100.0)):

@@ -21,7 +21,7 @@ class Reach(NamedTuple):
     ----------
     significance : float
         Standard deviations that are wanted.
-    count : int
+    events : int
         Fewest events of all channels that have it.
     strength : float
         Signal strength mu with which that many or more are seen with the probability `power`.
@@ -29,7 +29,7 @@ class Reach(NamedTuple):
     """
 
     significance: float
-    count: int
+    events: int
     strength: float
     power: float
 
