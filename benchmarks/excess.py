@@ -9,10 +9,9 @@ constraints from experiment to experiment; "nominal": they are at their nominal 
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 
 import numpy as np
+from results import write_result
 
 from na64mu.statistics import CountingModel, Systematic, letter_model
 from na64mu.statistics.exact import summed_count
@@ -68,8 +67,8 @@ def main() -> None:
             }
             for method, ends in both.items():
                 found = [float(coverage(m, ends).min()) for m in (model, at_nominal)]
-                kept |= {
-                    f"{name}_{method.replace('-', '_')}_{100 * level:.0f}{end}": round(v, 4)
+                kept |= {  # per cent
+                    f"{name}_{method.replace('-', '_')}_{100 * level:.0f}{end}": round(100.0 * v, 2)
                     for end, v in zip(("", "_nominal"), found, strict=True)
                 }
                 print(f"{name:<14} {method:<16} {level:6.4f}  {found[0]:28.4f} {found[1]:9.4f}")
@@ -80,8 +79,10 @@ def main() -> None:
         kept[f"asymptotic_{b:g}".replace(".", "_")] = round(ratio, 3)
         print(f"b = {b:<6g} {ratio:.3f}")
     if write:
-        path = Path(__file__).parents[1] / "docs" / "results" / "excess.json"
-        path.write_text(json.dumps({"command": "python benchmarks/excess.py --write", **kept}, indent=1) + "\n", encoding="utf-8")
+        what = (
+            "smallest coverage of intervals for 0 to 20 signal events, and asymptotic over exact upper limit; by enumeration of the counts"
+        )
+        write_result("excess", what, {name: (value, 0.0) for name, value in kept.items()})
 
 
 def shared(n: int) -> tuple[float, float]:
