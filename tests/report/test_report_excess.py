@@ -11,7 +11,7 @@ from rich.console import Console
 from na64mu.analysis.counting import Counting
 from na64mu.errors import InputError
 from na64mu.report.excess_tables import excess_cells, is_opened, render_excess
-from na64mu.report.html import _excess
+from na64mu.report.html import SECTIONS, _excess
 
 COUNTING = Counting(
     (1.2e10, 8e9), {"momentum": 0.05}, {"momentum": 0.03}, (2.0, 1.0), "test", missing={"decays": "no simulation"}, bounds={"hadrons": 0.3}
@@ -22,6 +22,7 @@ def test_only_an_opened_box_of_data_has_a_section(result, blinded_result):
     assert is_opened(result)
     assert not is_opened(blinded_result)
     assert _excess(blinded_result) == ""
+    assert "Excess over the background" in [section.heading for section in SECTIONS]
     runs = tuple(replace(run, n_generated=100, sum_weights=run.n_mot) for run in result.exposure.runs)
     assert not is_opened(replace(result, exposure=replace(result.exposure, runs=runs)))
 
@@ -38,7 +39,7 @@ def test_the_section_tests_the_count_against_its_background(result, monkeypatch)
     assert 7.2 < high < 7.45
     assert "in full for p-value" in cells.note
     assert "Not in the model: decays (no simulation)." in cells.note
-    assert "Excess over the background" in _excess(result)
+    assert "momentum 0.05" in _excess(result)
 
 
 def test_what_cannot_be_tested_says_why(result, monkeypatch):

@@ -11,7 +11,8 @@ from typing import Any
 from na64mu.analysis.excess import SearchExcess
 from na64mu.analysis.limits import SearchLimits
 from na64mu.analysis.limits_files import plain, write_table
-from na64mu.errors import StatisticsError, writing
+from na64mu.common.whole_file import whole_file
+from na64mu.errors import StatisticsError
 from na64mu.statistics.excess import LEVELS
 from na64mu.statistics.reach import discovery_reach
 
@@ -72,8 +73,8 @@ def write_excess(found: SearchExcess, folder: Path) -> list[Path]:
     list of Path
     """
     path = folder / "excess.json"
-    with writing(path):
-        path.write_text(json.dumps(excess_dict(found), indent=1) + "\n", encoding="utf-8")
+    with whole_file(path) as part:
+        part.write_text(json.dumps(excess_dict(found), indent=1) + "\n", encoding="utf-8")
     head = [*found.statements(), "n: signal events of all configurations; intervals: 90 and 68.27 % confidence level"]
     return [path, write_table(folder / "excess.csv", head, list(_rows(found)))]
 
