@@ -119,14 +119,12 @@ def _crossing(limits: SearchLimits, method: str) -> Value:
     first, last = crossing(limits.masses, g, edge)
     if math.isnan(first) and not g[0] < edge[0]:
         return Value(math.nan, note="never below the line")
-    lowest = float(limits.masses[0])
+    lowest, until = float(limits.masses[0]), "" if math.isnan(last) else f"; up to {1000 * last:.3g} MeV"
     if math.isnan(first):
-        return Value(1000 * lowest, is_upper=True, note=f"below the line from the lowest mass of the scan on; up to {1000 * last:.3g} MeV")
+        return Value(1000 * lowest, is_upper=True, note=f"below the line from the lowest mass of the scan on{until}")
     early, late = (crossing(limits.masses, g * factor, edge)[0] for factor in (1.0 - spread, 1.0 + spread))
     early = lowest if math.isnan(early) else early
-    text = f"crossing; up to {1000 * last:.3g} MeV" + (
-        "; never below the line with a limit one standard deviation higher" if math.isnan(late) else ""
-    )
+    text = f"crossing{until}" + ("; never below the line with a limit one standard deviation higher" if math.isnan(late) else "")
     error = first - early if math.isnan(late) else 0.5 * (late - early)
     return Value(1000 * first, 1000 * error, note=text)
 
