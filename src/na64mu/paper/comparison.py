@@ -159,8 +159,8 @@ class Compared:
 
     @property
     def is_counted(self) -> bool:
-        """Whether it is an independent check, which alone is counted as an agreement or a difference."""
-        return self.published.kind == "independent"
+        """Whether it is an independent check of a printed number, which alone is counted as an agreement or a difference."""
+        return self.published.kind == "independent" and bool(self.published.letter)
 
     @property
     def words(self) -> str:

@@ -29,6 +29,7 @@ __all__ = ("write_report",)
 OWN_STYLE = """
 td small { display: block; color: #555; font-size: .8rem; max-width: 34rem; white-space: normal; }
 td.verdict { white-space: normal; min-width: 7rem; text-align: left; font-weight: 600; }
+td.verdict small { font-weight: 400; }
 .agrees { color: #00694e; } .differs { color: #b04a00; } .open { color: #5f5f5f; font-weight: 400; }
 .agrees::before { content: "\\2713\\00a0"; } .differs::before { content: "\\2260\\00a0"; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(26rem, 1fr)); gap: 1.5rem; } .figures figure.whole { grid-column: 1 / -1; }
@@ -97,7 +98,7 @@ def _head(scale: Scale, compared: Sequence[Compared], workflow: Workflow, now: s
         "independent checks differ": str(of[Verdict.DIFFERS]),
         "not decided at this statistics": str(of[Verdict.UNDECIDED]),
         "not computed": str(of[Verdict.MISSING]),
-        "inputs, consequences, not published": str(sum(not c.is_counted for c in compared) + of[Verdict.UNPUBLISHED]),
+        "inputs, consequences, not published": str(sum(not c.is_counted for c in compared)),
         "beam muons simulated": count(muons),
         "steps, wall time summed": f"{seconds:.0f} s",
         "of it processor, without workers": f"{cpu:.0f} s",
@@ -165,9 +166,9 @@ def _comparison_table(rows: Iterable[Compared]) -> str:
 
 def _kind(c: Compared) -> str:
     """What a row is worth, in small letters."""
-    if not c.published.letter or c.verdict is Verdict.INPUT:
+    if not c.published.letter or c.published.kind == "input":
         return ""
-    text = f"consequence of {c.published.follows}; not counted" if c.published.follows else "independent check"
+    text = "independent check" if c.is_counted else f"consequence of {c.published.follows}; not counted"
     return f"<small>{escape(text)}</small>"
 
 
