@@ -151,7 +151,7 @@ def test_the_crossing_has_an_error_and_what_is_left_is_said(limits):
     values = _limit_values(limits)
     assert values["crossing"].is_upper  # this signal is strong at low masses: below the line from the first mass on
     assert values["crossing"].note == "below the line from the lowest mass of the scan on"
-    assert values["left_coupling"].note.startswith("nothing of the band is left above 6.")
+    assert values["left_coupling"].note.startswith("nothing of the band is left between 6.")
     weak = replace(limits.yields, per_muon=limits.yields.per_muon * np.array([0.05, 0.3, 1.0, 1.0, 1.0, 1.0]))
     values = _limit_values(search_limits(limits.counting, weak))
     crossing, left = values["crossing"], values["left_coupling"]
