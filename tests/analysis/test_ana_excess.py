@@ -90,6 +90,14 @@ def test_a_bounded_background_is_taken_at_the_careful_end():
     assert significance_of(bounded.limits.counting).p_value == pytest.approx(bounded.discovery.p_value)
 
 
+def test_a_background_that_is_not_estimated_is_said(caplog):
+    counting = replace(letter_counting(), observed=(2.0, 1.0), missing={"decays": "no simulation"})
+    said = "not estimated, and not in the p-value: decays; an excess over the other backgrounds may be of these"
+    significance_of(counting)
+    assert said in caplog.text
+    assert said in search_excess(search_limits(counting, yields_at())).statements()
+
+
 def test_files_hold_every_mass(found, tmp_path):
     as_json, as_csv = write_excess(found, tmp_path)
     content = json.loads(as_json.read_text())

@@ -37,6 +37,7 @@ def test_the_section_tests_the_count_against_its_background(result, monkeypatch)
     low, high = map(float, rows["signal events, Feldman-Cousins 90 %"].split(" to "))
     assert 0.5 < low < 1.05
     assert 7.2 < high < 7.45
+    assert "decays: p-value and significance are for the others alone" in rows["backgrounds that are not estimated"]
     assert "in full for p-value" in cells.note
     assert "Not in the model: decays (no simulation)." in cells.note
     assert "momentum 0.05" in _excess(result)

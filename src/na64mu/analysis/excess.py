@@ -10,6 +10,7 @@ p-value, the wider interval. Nothing is made of blinded counts.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,9 @@ from na64mu.statistics.discovery import Discovery, discovery
 from na64mu.statistics.excess import LEVELS, METHODS, Excess, excess
 from na64mu.typing import FloatArray
 
-__all__ = ("SearchExcess", "interval_of", "search_excess", "significance_of")
+__all__ = ("SearchExcess", "interval_of", "missing_note", "search_excess", "significance_of")
+
+logger = logging.getLogger(__name__)
 
 CLOSED = "the signal box is blinded, or the exposure a projection: there are no counts to test; unblind it first with `na64mu unblind`"
 #: Rows of the table that an object shows.
@@ -116,6 +119,8 @@ class SearchExcess(Shown):
             out.append(
                 f"known as upper limits alone: {names}; p-value with these in full, intervals wide enough for none and for all of it"
             )
+        if self.limits.counting.missing:
+            out.append(missing_note(self.limits.counting))
         reasons = dict(item for pair in self.ends for one in pair for item in one.absent.items())
         return [*out, *(f"no {method} interval: {reason}" for method, reason in reasons.items())]
 
@@ -126,6 +131,11 @@ class SearchExcess(Shown):
         best = self.best
         rows = tuple((f"{1e3 * self.masses[i]:.4g}", f"{best[i]:.3g}", *(f"{c[i, 0]:.3g} to {c[i, 1]:.3g}" for c in columns)) for i in at)
         return Table("significance, best fit and intervals of g_Z'", headings, rows, tuple(self.statements()))
+
+
+def missing_note(counting: Counting) -> str:
+    """Warning that backgrounds are not estimated: an excess over the others alone may be theirs."""
+    return f"not estimated, and not in the p-value: {', '.join(counting.missing)}; an excess over the other backgrounds may be of these"
 
 
 def search_excess(limits: SearchLimits) -> SearchExcess:
@@ -191,6 +201,8 @@ def significance_of(
     counting = counting_given(source, counts, backgrounds, shared).at_the_bounds()
     if counting.counts is None:
         raise BlindedError(CLOSED)
+    if counting.missing:
+        logger.warning("%s", missing_note(counting))
     return discovery(counting.without_yields(), counting.counts)
 
 

@@ -128,10 +128,14 @@ def _rows(counting: Counting) -> tuple[list[tuple[str, str]], str]:
                 text = _range(min(i.low for i in pairs), max(i.high for i in pairs))
                 rows.append((f"signal events, {name} {100 * level:.0f} %", text))
     if len(counts) == 2:
-        rows.append(("sharing between the configurations, p-value without signal, exact", f"{compatibility(ends[0], counts):.2g}"))
+        rows.append(("sharing between the configurations, p-value without signal, exact", f"{compatibility(ends[-1], counts):.2g}"))
     note = "One count is tested, whatever the mass: no factor for the number of masses. Backgrounds: estimated from this folder as by `na64mu limits`, which has options for them and gives the coupling."
     if counting.bounds:
         note += " Backgrounds known as upper limits alone: in full for p-value and significance; the intervals hold for none and for all of them."
     for name, reason in counting.missing.items():
         note += f" Not in the model: {name} ({reason})."
+    if counting.missing:
+        rows.insert(
+            2, ("backgrounds that are not estimated", f"{', '.join(counting.missing)}: p-value and significance are for the others alone")
+        )
     return rows, note
