@@ -221,8 +221,8 @@ def _backgrounds(folder: Path) -> str:
         content["closure_test"],
         *(f"{name} not estimated: {why}" for name, why in content["missing"].items()),
     ]
-    text = "\n".join(lines)
-    return f"<h2>Backgrounds in detail</h2><div class='wide'><pre>{in_html(text)}</pre></div><p class='note'>LaTeX and CSV: backgrounds/table_1.tex, table_1.csv. (III) is the E_CAL spectrum of region D, extrapolated where it has enough events; D X / Y is its cross-check, or an upper limit where it has not. The closure test predicts a part of region D from its neighbours: a small p-value says that p_out and E_CAL are not independent there, and with it that D X / Y is no more than indicative.</p>"
+    text = "\n".join(in_html(line) for part in lines for line in part.splitlines())
+    return f"<h2>Backgrounds in detail</h2><div class='wide'><pre>{text}</pre></div><p class='note'>LaTeX and CSV: backgrounds/table_1.tex, table_1.csv. (III) is the E_CAL spectrum of region D, extrapolated where it has enough events; D X / Y is its cross-check, or an upper limit where it has not. The closure test predicts a part of region D from its neighbours: a small p-value says that p_out and E_CAL are not independent there, and with it that D X / Y is no more than indicative.</p>"
 
 
 def _steps(workflow: Workflow, scale: Scale) -> str:
