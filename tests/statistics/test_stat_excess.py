@@ -183,7 +183,7 @@ def test_a_count_beside_a_sideband(n_on, n_off, tau):
     average = quad(
         lambda b: gamma.pdf(b, n_off + 1, scale=1 / tau) * poisson.sf(n_on - 1, b),
         0,
-        3 * (n_on + n_off) / tau,
+        (3 * (n_on + n_off) + 60) / tau,
         points=np.linspace(0, n_on, 20)[1:-1],
         epsabs=0,
         epsrel=1e-9,
