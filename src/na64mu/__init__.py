@@ -8,6 +8,8 @@ from __future__ import annotations
 TYPE_CHECKING = False  # of `typing`, whose import would take as long as all the rest
 if TYPE_CHECKING:
     from na64mu.analysis.backgrounds import estimate_backgrounds as estimate_backgrounds
+    from na64mu.analysis.excess import interval_of as interval_of
+    from na64mu.analysis.excess import significance_of as significance_of
     from na64mu.analysis.search import limits_of as limits_of
     from na64mu.calibration.windows import load_calibration as load_calibration
     from na64mu.data import sample_files as sample_files
@@ -98,7 +100,9 @@ GROUPS = {
     },
     "conclude": {
         "estimate_backgrounds": "na64mu.analysis.backgrounds",
+        "interval_of": "na64mu.analysis.excess",
         "limits_of": "na64mu.analysis.search",
+        "significance_of": "na64mu.analysis.excess",
     },
 }
 
