@@ -60,7 +60,7 @@ def fill_histogram(
     Returns
     -------
     histogram : hist.Hist
-        As of `empty_histogram`.
+        With the axes of `empty_histogram`.
     outside : int
         Events of the first stage for which an axis or a category does not exist.
     """

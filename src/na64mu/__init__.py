@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from na64mu.execution import run_search as run_search
     from na64mu.execution.options import RunOptions as RunOptions
     from na64mu.execution.run import run as run
+    from na64mu.execution.runner_result import result_of_runner as result_of_runner
     from na64mu.processors.base import Processor as Processor
     from na64mu.reconstruction.event_summary import EventSummary as EventSummary
     from na64mu.reconstruction.spectrometers import spectrometer_tracks as spectrometer_tracks
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from na64mu.reconstruction.variables import register_variable as register_variable
     from na64mu.reconstruction.variables import variable as variable
     from na64mu.report.display import display_event as display_event
+    from na64mu.report.html import register_section as register_section
     from na64mu.results.processor import ProcessorResult as ProcessorResult
     from na64mu.results.run import RunResult as RunResult
     from na64mu.selections import Box as Box
@@ -89,10 +91,12 @@ GROUPS = {
         "run_search": "na64mu.execution",
         "RunResult": "na64mu.results.run",
         "ProcessorResult": "na64mu.results.processor",
+        "result_of_runner": "na64mu.execution.runner_result",
     },
     "conclude": {
         "estimate_backgrounds": "na64mu.analysis.backgrounds",
         "limits_of": "na64mu.analysis.search",
+        "register_section": "na64mu.report.html",
     },
 }
 

@@ -10,17 +10,23 @@ from na64mu.cli.say import note, table_console
 
 __all__ = ("command",)
 
+#: Files that are made again.
+MADE = ("plane.png", "report.html")
+
 
 @click.command(name="report", short_help="Make plane and HTML report of an output folder again.")
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 @click.option("--tables", is_flag=True, help="Print the tables too.")
-def command(folder: Path, tables: bool) -> None:
-    """Make plane.png and report.html of FOLDER again, an output folder of `na64mu run`."""
-    from na64mu.report import render_terminal, write_figures, write_html
-    from na64mu.results.run import RunResult
+@click.option("--user", multiple=True, metavar="FILE", help="Python file of your own that adds sections to the report.")
+def command(folder: Path, tables: bool, user: tuple[str, ...]) -> None:
+    """Make plane.png and report.html of FOLDER again, an output folder of `na64mu run`, with or without --processor."""
+    from na64mu.report import render_terminal, write_reports
+    from na64mu.results.folder import read_folder
+    from na64mu.selections.user import load_user_file
 
-    result = RunResult.read(folder)
+    for file in user:
+        load_user_file(file)
+    result = read_folder(folder)
     if tables:
         render_terminal(result, table_console())
-    for path in (*write_figures(result, folder), write_html(result, folder)):
-        note(f"wrote {path}")
+    note(f"wrote {', '.join(str(folder / name) for name in write_reports(result, folder) if name in MADE)}")

@@ -21,6 +21,7 @@ from na64mu.inputs.raw_fileset import Fileset, inspect_files
 from na64mu.inputs.summary_chunks import needed_columns
 from na64mu.inputs.summary_fileset import SummaryFileset, are_summaries, inspect_summaries
 from na64mu.processors.base import checked, columns_of, name_of, takes_events, variables_of
+from na64mu.processors.named import processor_named
 from na64mu.results.losses import Loss
 from na64mu.results.provenance import file_hash, package_versions, source_hash
 from na64mu.selections.parts import parts_of, variable_parts
@@ -161,8 +162,11 @@ def plan_of(
     from na64mu.events.layout import load_layout
 
     files = file_names(files, "files", may_be_none=True)
-    for own in file_names(user, "user", may_be_none=True):
+    own_files = file_names(user, "user", may_be_none=True)
+    for own in own_files:
         load_user_file(own)
+    if isinstance(processor, str):
+        processor = processor_named(processor, own_files)
     if processor is not None:
         checked(processor)
         if unblind is not None:

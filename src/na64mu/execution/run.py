@@ -61,7 +61,7 @@ def run(
 @overload
 def run(
     files: Files,
-    processor: Processor | ProcessorABC | Callable[[EventSummary], Any],
+    processor: Processor | ProcessorABC | Callable[[EventSummary], Any] | str,
     *,
     selection: str | Path | WorkingPoint = ...,
     executor: Any = ...,
@@ -94,8 +94,8 @@ def run(
     ----------
     files : str, Path or iterable of them
         Paths, globs, folders, addresses, or a fileset JSON: raw trees, or event summaries of `na64mu reconstruct`.
-    processor : callable, Processor or coffea ProcessorABC, optional
-        The search by default. An instance of coffea's `ProcessorABC` is given raw events (NanoEvents of the schema of the raw tree), an object
+    processor : callable, Processor, coffea ProcessorABC or str, optional
+        The search by default. Text is the name of one in the `user` files, or "FILE.py:NAME". An instance of coffea's `ProcessorABC` is given raw events (NanoEvents of the schema of the raw tree), an object
         with `process(summary, chunk)` or a function of the summary is given event summaries; see na64mu.processors.base. What it returns for
         each chunk is added up, in the order of the chunks. It must not keep anything from one chunk to the next: chunks run in
         different processes, and the first event may be given to it once more, to compile the kernels.
@@ -164,7 +164,7 @@ def run(
     ran = _ran(plan, Job(executor, options, plan.identity()), origin, started)
     for loss in ran.losses:
         log.log(logging.WARNING if loss.is_damage else logging.INFO, "%s", loss.reason)
-    make = result_of_search if processor is None else result_of_own
+    make = result_of_search if plan.own is None else result_of_own
     return make(plan, ran, clock)
 
 

@@ -16,7 +16,7 @@ from na64mu.inputs.raw_fileset import Fileset
 from na64mu.results.exposure import FileBook, bookkeeping_problems, rows_once
 from na64mu.results.losses import Loss
 
-__all__ = ("bookkeeping_losses", "books_of")
+__all__ = ("bookkeeping_losses", "books_of", "counts_of")
 
 
 def books_of(
@@ -47,7 +47,7 @@ def books_of(
     for file in fileset.files:
         ranges = unread[file.dataset, file.path]
         doubled = fileset.excluded.get(file.path, Excluded())
-        counts = _counts_of(file, ranges, doubled)
+        counts = counts_of(file, ranges, doubled)
         rows, problem = _rows_of(file, read[file.dataset, file.path], counts)
         elsewhere = Counter({(run, config): n for (_, run, config), n in doubled.elsewhere.items()})
         if counts is not None:
@@ -87,8 +87,8 @@ def _rows_of(file: SourceFile, read: Mapping[tuple[int, int], int], unread: Mapp
     )
 
 
-def _counts_of(file: SourceFile, ranges: Ranges, doubled: Excluded) -> Counter[tuple[int, int]] | None:
-    """Events per (run, config) of entries that were not processed; None if even these two columns cannot be read."""
+def counts_of(file: SourceFile, ranges: Ranges, doubled: Excluded) -> Counter[tuple[int, int]] | None:
+    """Events per (run, config) of some entries of a file; None if even these two columns cannot be read."""
     total: Counter[tuple[int, int]] = Counter()
     try:
         for start, stop in ranges:

@@ -10,26 +10,31 @@ from na64mu.errors import writing
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from na64mu.results.processor import ProcessorResult
     from na64mu.results.run import RunResult
 
-__all__ = ("render_terminal", "write_figures", "write_html")
+__all__ = ("render_terminal", "write_figures", "write_html", "write_reports")
 
 
 WIDTH_OF_A_FILE = 130
 
 
-def render_terminal(result: RunResult, console: Console) -> None:
+def render_terminal(result: RunResult | ProcessorResult, console: Console) -> None:
     """Print cut-flows, regions, exposure, losses and time of a run; into a file or pipe at least 130 columns wide.
 
     Parameters
     ----------
-    result : RunResult
-        Result of `na64mu run`.
+    result : RunResult or ProcessorResult
+        Result of `na64mu run`; of a processor of the user's own its table is printed.
     console : rich.console.Console
         Console to print on.
     """
     from na64mu.report.terminal import tables
+    from na64mu.results.processor import ProcessorResult
 
+    if isinstance(result, ProcessorResult):
+        console.print(repr(result), markup=False, highlight=False, soft_wrap=True)
+        return
     if not console.is_terminal:
         console.width = max(console.width, WIDTH_OF_A_FILE)
     for table in tables(result, console.width):
@@ -91,3 +96,30 @@ def write_html(result: RunResult, folder: str | Path) -> Path:
     with writing(target):
         target.write_text(page(result), encoding="utf-8")
     return target
+
+
+def write_reports(result: RunResult | ProcessorResult, folder: str | Path) -> list[str]:
+    """Write the report of an output folder, with the plane where it is that of the search.
+
+    Parameters
+    ----------
+    result : RunResult or ProcessorResult
+        What was written to the folder.
+    folder : str or Path
+        Output folder.
+
+    Returns
+    -------
+    list of str
+        Names of all files of the result in the folder, those that lie there already first.
+    """
+    from na64mu.report.processor_page import write_processor_page
+    from na64mu.results.folder import files_of
+    from na64mu.results.processor import ProcessorResult
+
+    if isinstance(result, ProcessorResult):
+        write_processor_page(result, folder)
+        made = ["report.html"]
+    else:
+        made = [path.name for path in (*write_figures(result, folder), write_html(result, folder))]
+    return [*files_of(result, folder), *made]
