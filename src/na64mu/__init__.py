@@ -8,24 +8,36 @@ from __future__ import annotations
 TYPE_CHECKING = False  # of `typing`, whose import would take as long as all the rest
 if TYPE_CHECKING:
     from na64mu.analysis.backgrounds import estimate_backgrounds as estimate_backgrounds
+    from na64mu.analysis.best_box import optimise as optimise
+    from na64mu.analysis.future import project as project
+    from na64mu.analysis.recasting import recast as recast
     from na64mu.analysis.search import limits_of as limits_of
+    from na64mu.analysis.yields.measured import efficiency_of as efficiency_of
     from na64mu.calibration.windows import load_calibration as load_calibration
     from na64mu.data import sample_files as sample_files
     from na64mu.detector import load_detector as load_detector
     from na64mu.events.nanoevents import open_events as open_events
     from na64mu.events.reader import read_runs as read_runs
     from na64mu.execution import run_search as run_search
+    from na64mu.execution.alignment import align as align
+    from na64mu.execution.calibration import calibrate as calibrate
+    from na64mu.execution.efficiency import efficiency as efficiency
     from na64mu.execution.options import RunOptions as RunOptions
+    from na64mu.execution.reconstruct import reconstruct_files as reconstruct_files
     from na64mu.execution.run import run as run
     from na64mu.execution.runner_result import result_of_runner as result_of_runner
+    from na64mu.execution.skim import skim as skim
+    from na64mu.execution.unblinding import unblind as unblind
     from na64mu.processors.base import Processor as Processor
     from na64mu.reconstruction.event_summary import EventSummary as EventSummary
     from na64mu.reconstruction.spectrometers import spectrometer_tracks as spectrometer_tracks
     from na64mu.reconstruction.summary import reconstruct as reconstruct
     from na64mu.reconstruction.variables import register_variable as register_variable
     from na64mu.reconstruction.variables import variable as variable
+    from na64mu.report.display import display as display
     from na64mu.report.display import display_event as display_event
     from na64mu.report.html import register_section as register_section
+    from na64mu.results.folder import read_folder as read_folder
     from na64mu.results.processor import ProcessorResult as ProcessorResult
     from na64mu.results.run import RunResult as RunResult
     from na64mu.selections import Box as Box
@@ -44,6 +56,7 @@ if TYPE_CHECKING:
     from na64mu.selections import register_region as register_region
     from na64mu.selections import register_selection as register_selection
     from na64mu.simulation.produce import produce as produce
+    from na64mu.simulation.produce import simulate as simulate
 
 __version__ = "0.2.0"
 
@@ -57,6 +70,7 @@ GROUPS = {
         "reconstruct": "na64mu.reconstruction.summary",
         "spectrometer_tracks": "na64mu.reconstruction.spectrometers",
         "display_event": "na64mu.report.display",
+        "display": "na64mu.report.display",
     },
     "describe": {
         "load_detector": "na64mu.detector",
@@ -83,7 +97,12 @@ GROUPS = {
         "variable": "na64mu.reconstruction.variables",
     },
     "make and change files": {
+        "simulate": "na64mu.simulation.produce",
         "produce": "na64mu.simulation.produce",
+        "skim": "na64mu.execution.skim",
+        "reconstruct_files": "na64mu.execution.reconstruct",
+        "calibrate": "na64mu.execution.calibration",
+        "align": "na64mu.execution.alignment",
     },
     "run": {
         "RunOptions": "na64mu.execution.options",
@@ -92,10 +111,17 @@ GROUPS = {
         "RunResult": "na64mu.results.run",
         "ProcessorResult": "na64mu.results.processor",
         "result_of_runner": "na64mu.execution.runner_result",
+        "unblind": "na64mu.execution.unblinding",
+        "read_folder": "na64mu.results.folder",
     },
     "conclude": {
+        "efficiency": "na64mu.execution.efficiency",
+        "efficiency_of": "na64mu.analysis.yields.measured",
         "estimate_backgrounds": "na64mu.analysis.backgrounds",
         "limits_of": "na64mu.analysis.search",
+        "optimise": "na64mu.analysis.best_box",
+        "project": "na64mu.analysis.future",
+        "recast": "na64mu.analysis.recasting",
         "register_section": "na64mu.report.html",
     },
 }

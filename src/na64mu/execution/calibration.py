@@ -21,7 +21,7 @@ from na64mu.selections.working_point import WorkingPoint, load_working_point
 if TYPE_CHECKING:
     from na64mu.events.layout import Layout
 
-__all__ = ("calibrate_files",)
+__all__ = ("calibrate", "calibrate_files")
 
 
 def calibrate_files(
@@ -97,3 +97,7 @@ def calibrate_files(
         inputs=inputs,
     )
     return calibration, losses
+
+
+#: The call under the name of the verb.
+calibrate = calibrate_files

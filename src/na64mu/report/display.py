@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ("EventDisplay", "display_event", "draw_event")
+__all__ = ("EventDisplay", "display", "display_event", "draw_event")
 
 VIEWS = ("x", "y")
 #: Colours and dashes of the tracks of a spectrometer, best first; colour and line style both distinguish them.
@@ -326,3 +326,7 @@ def display_event(event: Any, detector: DetectorLike) -> EventDisplay:
         msg = f"run {batch.scalars['run'][0]}, event {batch.scalars['event'][0]} lies in the signal box, which is blinded in data; choose another event"
         raise BlindedError(msg)
     return EventDisplay(*draw_event(batch, detector))
+
+
+#: The call under the name of the verb.
+display = display_event
