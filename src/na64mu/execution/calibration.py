@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from na64mu import __version__
-from na64mu.calibration.windows import CALIBRATION_COLUMNS, Calibration, CalibrationInput, calibrate
+from na64mu.calibration.windows import CALIBRATION_COLUMNS, Calibration, CalibrationInput
+from na64mu.calibration.windows import calibrate as windows_from
 from na64mu.common.arguments import file_names, whole
 from na64mu.detector import DetectorLike
 from na64mu.errors import CalibrationError, InputError
@@ -80,7 +81,7 @@ def calibrate_files(
     (tag, description), losses = next(iter(fileset.detectors.items())), list(fileset.losses)
     columns = (*CALIBRATION_COLUMNS, *working_point.mip.quantities, *working_point.mip.upper_bounds)
     summary = collect(fileset, losses, columns, chunksize=chunksize)
-    peaks, n_muons = calibrate(summary, description, working_point)
+    peaks, n_muons = windows_from(summary, description, working_point)
     inputs = tuple(CalibrationInput(path=Path(f.path).name, uuid=f.uuid, entries=f.entries) for f in fileset.files)
     calibration = Calibration(
         format_version=1,
