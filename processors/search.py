@@ -21,6 +21,7 @@ from na64mu.reconstruction import summary as reconstruction
 from na64mu.reconstruction.columns import DERIVED, column
 from na64mu.reconstruction.variables import user_variables
 from na64mu.results.blinding import is_data, uncut_events, visible_events
+from na64mu.results.box_events import box_rows
 from na64mu.results.clock import Clock
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.run import Counts, Timing
@@ -170,6 +171,7 @@ class SearchProcessor(ProcessorABC):
         uncut = uncut_events(summary, self.working_point.box, unblinded=self.unblinded)
         histograms: dict[str, hist.Hist] = {}
         outside: dict[str, int] = {}
+        filled: dict[str, Any]
         for name, mask in (("plane_before", before), ("plane_after", after)):
             histograms[name], outside[name] = self._plane(summary, mask, weights)
         if "e_ecal" in self.windows[tag]:
@@ -195,7 +197,10 @@ class SearchProcessor(ProcessorABC):
             inside = self._inside(summary, own.region)
             stages = {stage: mask & inside for stage, mask in stages.items()}
             histograms[own.name], outside[own.name] = fill_histogram(own, summary, stages, weights, self.categories)
-        return {"histograms": histograms, "outside": outside, "regions": self._regions(summary, before, after, weights)}
+        filled = {"histograms": histograms, "outside": outside, "regions": self._regions(summary, before, after, weights)}
+        if self.unblinded and is_data(summary):
+            filled["in_box"] = box_rows(summary, before & in_box(summary, self.working_point.box), after)
+        return filled
 
     def _inside(self, summary: Summary, name: str) -> BoolArray:
         """Events of a region; all without a name."""

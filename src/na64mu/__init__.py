@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from na64mu.execution.alignment import align as align
     from na64mu.execution.calibration import calibrate as calibrate
     from na64mu.execution.efficiency import efficiency as efficiency
+    from na64mu.execution.freezing import freeze as freeze
+    from na64mu.execution.opening import open_box as open_box
     from na64mu.execution.options import RunOptions as RunOptions
     from na64mu.execution.reconstruct import reconstruct_files as reconstruct_files
     from na64mu.execution.run import run as run
@@ -111,8 +113,10 @@ GROUPS = {
         "RunResult": "na64mu.results.run",
         "ProcessorResult": "na64mu.results.processor",
         "result_of_runner": "na64mu.execution.runner_result",
-        "unblind": "na64mu.execution.unblinding",
         "read_folder": "na64mu.results.folder",
+        "freeze": "na64mu.execution.freezing",
+        "open_box": "na64mu.execution.opening",
+        "unblind": "na64mu.execution.unblinding",
     },
     "conclude": {
         "efficiency": "na64mu.execution.efficiency",

@@ -20,7 +20,7 @@ from na64mu.cli import main
 from na64mu.errors import InputError, ProcessorError
 from na64mu.events.schema import RawTreeSchema
 from na64mu.processors.named import processor_named
-from na64mu.results.folder import read_folder, write_folder
+from na64mu.results.folder import read_folder
 from na64mu.results.value_files import read_value, write_value
 
 FILE = """
@@ -96,9 +96,9 @@ def test_json_report_and_the_search_in_the_same_folder(fake: FakeReconstruction,
     (out / "report.html").unlink()
     assert CliRunner().invoke(main, ["report", str(out)]).exit_code == 0
     assert "Run of the processor Quality" in (out / "report.html").read_text(encoding="utf-8")
-    write_folder(na64mu.run_search(path, progress=False), out)
+    na64mu.run_search(path, progress=False).write(out)
     assert isinstance(read_folder(out), na64mu.RunResult)
-    write_folder(na64mu.run(path, f"{mine}:Quality", options=RunOptions(progress=False)), out)
+    na64mu.run(path, f"{mine}:Quality", options=RunOptions(progress=False)).write(out)
     assert isinstance(read_folder(out), ProcessorResult)
 
 

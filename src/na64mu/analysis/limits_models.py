@@ -19,7 +19,7 @@ from na64mu.analysis.limits import METHODS, SearchLimits
 from na64mu.analysis.yields.efficiency import FlatEfficiency
 from na64mu.analysis.yields.kinematics import KinematicMap
 from na64mu.analysis.yields.signal import Efficiencies
-from na64mu.errors import writing
+from na64mu.common.whole_file import whole_file
 from na64mu.physics.bosons import BOSONS, Boson
 from na64mu.typing import FloatArray
 
@@ -103,7 +103,7 @@ class BosonLimits:
     def write(self, folder: Path) -> Path:
         """Write limits_<boson>.csv to a folder that exists."""
         path, rows = folder / f"limits_{self.boson.name}.csv", list(self.rows())
-        with writing(path), path.open("w", encoding="utf-8", newline="") as stream:
+        with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
             level = 100 * self.limits.scan.limits[0].level
             stream.write(f"# {self.boson.title}: {level:g} % CL upper limits on {self.boson.symbol}, all decays invisible\n")
             stream.write(f"# {self.limits.counting.source}; bosons per muon on target at g = {self.limits.yields.g_ref:g}\n")

@@ -26,7 +26,7 @@ WRITTEN = {
         "histograms.root",
         "arrays.npz",
     ),
-    "unblind": ("cutflow.json", "histograms.json", "summary.json", "report.html", "plane.png", "unblinding.json"),
+    "unblind": ("cutflow.json", "histograms.json", "summary.json", "report.html", "plane.png", "events_in_box.csv", "unblinding.jsonl"),
     "recast": ("recast.csv", "recast.json"),
     "limits": ("limits.csv", "yields.csv", "systematics.csv", "background_only.json", "patchset.json"),
     "optimise": ("boxes.csv", "boxes.json"),

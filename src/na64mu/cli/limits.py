@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,14 @@ import click
 
 from na64mu.cli.limits_options import OF_A_COUNT, OF_A_LIMIT, limits_options, usage
 from na64mu.cli.say import note, table_console
-from na64mu.errors import writing
 
 if TYPE_CHECKING:
     from na64mu.analysis.limits import SearchLimits
 
 __all__ = ("command",)
+
+#: Prints a result: as JSON, or as tables.
+Show = Callable[[bool], None]
 
 
 @click.command("limits", short_help="Limits on g and y of an output folder, or of the Letter's numbers.")
@@ -33,11 +36,12 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
         from na64mu.analysis.hepdata import hepdata_library
 
         hepdata_library()  # before minutes of work
+    from na64mu.results.output_folder import output_folder
+
     limits, targets = _computed(folder, options)
-    with writing(output):
-        output.mkdir(parents=True, exist_ok=True)
-    write = _zprime if options["boson"] == "zprime" else _boson
-    files = write(limits, targets, output, options, as_json)
+    with output_folder(output, "limits" if options["boson"] == "zprime" else f"limits {options['boson']}") as place:
+        files, show = (_zprime if options["boson"] == "zprime" else _boson)(limits, targets, place, options)
+    show(as_json)
     note(f"wrote {output}/: {', '.join(path.name for path in files)}")
 
 
@@ -57,7 +61,8 @@ def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimit
         return limits, targets_of(limits, progress=shown.advance) if wanted else ()
 
 
-def _zprime(limits: SearchLimits, targets: Any, output: Path, options: dict[str, Any], as_json: bool) -> list[Path]:
+def _zprime(limits: SearchLimits, targets: Any, output: Path, options: dict[str, Any]) -> tuple[list[Path], Show]:
+    """Files that were written, and what prints the result."""
     from na64mu.analysis.limits_files import limits_dict
     from na64mu.analysis.publication import write_limits
 
@@ -66,16 +71,19 @@ def _zprime(limits: SearchLimits, targets: Any, output: Path, options: dict[str,
         from na64mu.report.limits import write_limit_figures
 
         files += write_limit_figures(limits, targets, output)
-    if as_json:
-        click.echo(json.dumps(limits_dict(limits), indent=1))
-    else:
+
+    def show(as_json: bool) -> None:
         from na64mu.report.limit_tables import render_limits
 
-        render_limits(limits, table_console())
-    return files
+        if as_json:
+            click.echo(json.dumps(limits_dict(limits), indent=1))
+        else:
+            render_limits(limits, table_console())
+
+    return files, show
 
 
-def _boson(limits: SearchLimits, _targets: Any, output: Path, options: dict[str, Any], as_json: bool) -> list[Path]:
+def _boson(limits: SearchLimits, _targets: Any, output: Path, options: dict[str, Any]) -> tuple[list[Path], Show]:
     from na64mu.analysis.limits_models import BosonLimits
     from na64mu.physics.bosons import BOSONS
 
@@ -85,10 +93,13 @@ def _boson(limits: SearchLimits, _targets: Any, output: Path, options: dict[str,
         from na64mu.report.boson_limits import write_boson_figure
 
         files += write_boson_figure(result, output)
-    if as_json:
-        click.echo(json.dumps(result.to_dict(), indent=1))
-    else:
+
+    def show(as_json: bool) -> None:
         from na64mu.report.boson_tables import render_boson_limits
 
-        render_boson_limits(result, table_console())
-    return files
+        if as_json:
+            click.echo(json.dumps(result.to_dict(), indent=1))
+        else:
+            render_boson_limits(result, table_console())
+
+    return files, show

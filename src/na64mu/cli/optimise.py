@@ -51,6 +51,7 @@ def command(
     from na64mu.analysis.best_box import optimise
     from na64mu.execution.progress import stage
     from na64mu.report.box_tables import render_boxes
+    from na64mu.results.output_folder import output_folder
 
     with stage("scan of the signal box"):
         scan = optimise(
@@ -64,11 +65,12 @@ def command(
             n_mot=n_mot,
             level=level,
         )
-    files = scan.write(output)
-    if figure:
-        from na64mu.report.boxes import write_box_figure
+    with output_folder(output, "optimise") as place:
+        files = scan.write(place)
+        if figure:
+            from na64mu.report.boxes import write_box_figure
 
-        files += write_box_figure(scan, output)
+            files += write_box_figure(scan, place)
     if as_json:
         click.echo(json.dumps(scan.to_dict(), indent=1))
     else:

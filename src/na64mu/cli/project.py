@@ -72,6 +72,7 @@ def command(
     from na64mu.analysis.future import project
     from na64mu.execution.progress import stage
     from na64mu.report.projection import render_projection, write_projection_figure
+    from na64mu.results.output_folder import output_folder
 
     with stage("cross-sections", unit="points") as shown:
         projection = project(
@@ -87,9 +88,10 @@ def command(
             detector=tag,
             progress=shown.advance,
         )
-    files = projection.write(output)
-    if figure:
-        files += write_projection_figure(projection, output)
+    with output_folder(output, "project") as place:
+        files = projection.write(place)
+        if figure:
+            files += write_projection_figure(projection, place)
     if as_json:
         click.echo(json.dumps(projection.to_dict(), indent=1))
     else:

@@ -22,11 +22,18 @@ def command(folder: Path, tables: bool, user: tuple[str, ...]) -> None:
     """Make plane.png and report.html of FOLDER again, an output folder of `na64mu run`, with or without --processor."""
     from na64mu.report import render_terminal, write_reports
     from na64mu.results.folder import read_folder
+    from na64mu.results.output_folder import finish, output_folder, placed
+    from na64mu.results.run import DRAWN
     from na64mu.selections.user import load_user_file
 
     for file in user:
         load_user_file(file)
+    if folder.is_dir():
+        finish(folder)
     result = read_folder(folder)
     if tables:
         render_terminal(result, table_console())
-    note(f"wrote {', '.join(str(folder / name) for name in write_reports(result, folder) if name in MADE)}")
+    with output_folder(folder, "report", replaces=DRAWN) as place:
+        files = write_reports(result, place)
+    for path in placed(files, folder):
+        note(f"wrote {path}")

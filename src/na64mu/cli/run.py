@@ -62,20 +62,23 @@ def command(files: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **
     from na64mu.execution.options import RunOptions
     from na64mu.execution.run import forget_checkpoint, run
     from na64mu.report import render_terminal, write_reports
-    from na64mu.results.folder import write_folder
+    from na64mu.results.folder import files_of
+    from na64mu.results.output_folder import output_folder
+    from na64mu.results.run import DRAWN
 
     if options["scheduler"] is not None and options["executor"] in ("iterative", "futures"):
         msg = "--scheduler needs --executor dask"
         raise click.UsageError(msg)
     options["calibration"] = options["calibration"] or None
     of_run = {name: options.pop(name) for name in OF_RUN}
-    result = run(files, **options, options=RunOptions(progress=not quiet, output=output, **of_run))
-    write_folder(result, output)
+    with output_folder(output, "run", replaces=DRAWN) as place:
+        result = run(files, **options, options=RunOptions(progress=not quiet, output=output, **of_run))
+        result.write(place)
+        write_reports(result, place)
     forget_checkpoint(output)
-    written = write_reports(result, output)
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=1))
     elif not quiet:
         render_terminal(result, table_console(120))
-        note(f"wrote {output}/: {', '.join(written)}")
+        note(f"wrote {output}/: {', '.join(files_of(result, output))}")
     sys.exit(result.exit_code)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from na64mu.errors import writing
+from na64mu.common.whole_file import write_whole
+from na64mu.results.output_folder import output_folder, placed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,13 +64,8 @@ def write_figures(result: RunResult, folder: str | Path) -> list[Path]:
 
         return [save(plane_before_and_after(result)[0], path / "plane.png")]
 
-    path = Path(folder)
-    with writing(path):
-        path.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = attempt("plane.png", draw, [])
-    if not written:
-        (path / "plane.png").unlink(missing_ok=True)  # one of an earlier result would lie beside the new numbers
-    return written
+    with output_folder(folder, "figures", replaces=("plane.png",)) as path:
+        return placed(attempt("plane.png", draw, []), folder)
 
 
 def write_html(result: RunResult, folder: str | Path) -> Path:
@@ -89,16 +85,12 @@ def write_html(result: RunResult, folder: str | Path) -> Path:
     """
     from na64mu.report.html import page
 
-    path = Path(folder)
-    with writing(path):
-        path.mkdir(parents=True, exist_ok=True)
-    target = path / "report.html"
-    with writing(target):
-        target.write_text(page(result), encoding="utf-8")
-    return target
+    with output_folder(folder, "report") as path:
+        write_whole(path / "report.html", page(result))
+    return Path(folder, "report.html")
 
 
-def write_reports(result: RunResult | ProcessorResult, folder: str | Path) -> list[str]:
+def write_reports(result: RunResult | ProcessorResult, folder: str | Path) -> list[Path]:
     """Write the report of an output folder, with the plane where it is that of the search.
 
     Parameters
@@ -110,16 +102,14 @@ def write_reports(result: RunResult | ProcessorResult, folder: str | Path) -> li
 
     Returns
     -------
-    list of str
-        Names of all files of the result in the folder, those that lie there already first.
+    list of Path
+        The files.
     """
-    from na64mu.report.processor_page import write_processor_page
-    from na64mu.results.folder import files_of
+    from na64mu.report.processor_page import processor_page
     from na64mu.results.processor import ProcessorResult
 
-    if isinstance(result, ProcessorResult):
-        write_processor_page(result, folder)
-        made = ["report.html"]
-    else:
-        made = [path.name for path in (*write_figures(result, folder), write_html(result, folder))]
-    return [*files_of(result, folder), *made]
+    if not isinstance(result, ProcessorResult):
+        return [*write_figures(result, folder), write_html(result, folder)]
+    with output_folder(folder, "report") as path:
+        write_whole(path / "report.html", processor_page(result))
+    return [Path(folder, "report.html")]

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from na64mu.errors import writing
 from na64mu.report.elements import cards, contents, document, heading, image, notices, table
 from na64mu.report.numbers import muons
 from na64mu.report.tables import Cells
@@ -20,31 +18,10 @@ if TYPE_CHECKING:
 
     from na64mu.results.processor import ProcessorResult
 
-__all__ = ("processor_page", "write_processor_page")
+__all__ = ("leaves", "processor_page")
 
 #: Longest text of a value, and most rows of the table.
 LONGEST, MOST_ROWS = 80, 500
-
-
-def write_processor_page(result: ProcessorResult, folder: str | Path) -> Path:
-    """Write report.html of a processor's result.
-
-    Parameters
-    ----------
-    result : ProcessorResult
-    folder : str or Path
-        Made if it does not exist.
-
-    Returns
-    -------
-    Path
-        The file.
-    """
-    target = Path(folder) / "report.html"
-    with writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(processor_page(result), encoding="utf-8")
-    return target
 
 
 def processor_page(result: ProcessorResult) -> str:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from na64mu.common.arguments import file_name
 from na64mu.errors import InputError
+from na64mu.results.output_folder import must_be_finished
 from na64mu.results.processor import RESULT, ProcessorResult
-from na64mu.results.run import FILES, RunResult
+from na64mu.results.run import DRAWN, FILES, RunResult
 from na64mu.results.value_files import VALUE_FILES
 
-__all__ = ("files_of", "read_folder", "write_folder")
+__all__ = ("files_of", "read_folder")
 
 
 def read_folder(folder: str | Path) -> RunResult | ProcessorResult:
@@ -31,33 +32,14 @@ def read_folder(folder: str | Path) -> RunResult | ProcessorResult:
         If a file is missing or damaged.
     """
     path = Path(file_name(folder, "result", InputError, "an output folder is wanted"))
+    must_be_finished(path)
     return ProcessorResult.read(path) if (path / RESULT).exists() else RunResult.read(path)
 
 
-def write_folder(result: RunResult | ProcessorResult, folder: str | Path) -> Path:
-    """Write a result to an output folder; the index of an earlier result of the other kind is removed, so that the folder is read as this one.
-
-    Parameters
-    ----------
-    result : RunResult or ProcessorResult
-    folder : str or Path
-        Made if it does not exist.
-
-    Returns
-    -------
-    Path
-        The folder.
-    """
-    path = result.write(folder)
-    for other in (RESULT,) if isinstance(result, RunResult) else ("summary.json", "cutflow.json"):
-        (path / other).unlink(missing_ok=True)
-    return path
-
-
 def files_of(result: RunResult | ProcessorResult, folder: str | Path) -> list[str]:
-    """Names of the files in which a result lies in a folder."""
+    """Names of the files in which a result and its report lie in a folder."""
     path = Path(folder)
-    if isinstance(result, RunResult):
-        return [name for name in FILES if (path / name).is_file()]
-    tables = sorted(f"tables/{each.name}" for each in path.glob("tables/*"))
-    return [*(name for name in (*VALUE_FILES, RESULT) if (path / name).is_file()), *tables]
+    names = (
+        FILES if isinstance(result, RunResult) else (*VALUE_FILES, RESULT, *sorted(f"tables/{each.name}" for each in path.glob("tables/*")))
+    )
+    return [name for name in (*names, *DRAWN) if (path / name).is_file()]

@@ -9,11 +9,13 @@ from typing import Any
 
 from na64mu.common.arguments import file_name
 from na64mu.common.table import Shown, Table
-from na64mu.errors import InputError, writing
+from na64mu.common.whole_file import write_whole
+from na64mu.errors import InputError
 from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss
+from na64mu.results.output_folder import must_be_finished, output_folder
 from na64mu.results.provenance import Provenance
-from na64mu.results.run import Timing
+from na64mu.results.run import DRAWN, Timing
 from na64mu.results.value_files import read_value, write_value
 
 __all__ = ("RESULT", "ProcessorResult")
@@ -92,20 +94,11 @@ class ProcessorResult(Shown):
         Path
             The folder.
         """
-        path = Path(folder)
-        with writing(path):
-            path.mkdir(parents=True, exist_ok=True)
-            (path / RESULT).unlink(missing_ok=True)
-        files, not_written = write_value({"value": self.value, "values": self.values}, path)
-        content = self.to_dict() | {"files": files, "not_written": {name.removeprefix("value."): why for name, why in not_written.items()}}
-        part = path / f"{RESULT}.part"
-        try:
-            with writing(path / RESULT):
-                part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-                part.replace(path / RESULT)
-        finally:
-            part.unlink(missing_ok=True)
-        return path
+        with output_folder(folder, "run", replaces=DRAWN) as path:
+            files, not_written = write_value({"value": self.value, "values": self.values}, path)
+            named = {name.removeprefix("value."): why for name, why in not_written.items()}
+            write_whole(path / RESULT, json.dumps(self.to_dict() | {"files": files, "not_written": named}, indent=1) + "\n")
+        return Path(folder)
 
     @classmethod
     def read(cls, folder: Any) -> ProcessorResult:
@@ -119,6 +112,7 @@ class ProcessorResult(Shown):
         if isinstance(folder, ProcessorResult):
             return folder
         path = Path(file_name(folder, "result", InputError, "a ProcessorResult, or its output folder, is wanted"))
+        must_be_finished(path)
         try:
             content = _of_this_version(json.loads((path / RESULT).read_text(encoding="utf-8")))
             found = read_value(path)

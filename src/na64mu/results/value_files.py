@@ -9,13 +9,14 @@ import csv
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from na64mu.common.whole_file import write_whole
 from na64mu.errors import InputError, writing
 
 __all__ = ("VALUE_FILES", "Contents", "read_value", "write_value")
@@ -84,14 +85,14 @@ class Contents:
 
 
 def write_value(value: Any, folder: Path) -> tuple[list[str], dict[str, str]]:
-    """Write a value; each file appears whole or not at all, and files of an earlier value are removed.
+    """Write a value.
 
     Parameters
     ----------
     value : Any
         What processors return: numbers, text, histograms, arrays, lists, sets and dictionaries of these.
     folder : Path
-        An existing folder.
+        An existing folder without an earlier value, such as the private one of `na64mu.results.output_folder`.
 
     Returns
     -------
@@ -104,17 +105,16 @@ def write_value(value: Any, folder: Path) -> tuple[list[str], dict[str, str]]:
 
     contents = Contents()
     structure = contents.described(value, "value")
-    written = [_whole(folder / "value.json", lambda path: path.write_text(json.dumps(structure, indent=1) + "\n", encoding="utf-8"))]
-    for old in VALUE_FILES[1:]:
-        (folder / old).unlink(missing_ok=True)
-    for old_table in folder.glob("tables/*"):
-        old_table.unlink()
-    if contents.histograms:
-        text = json.dumps(contents.histograms, default=uhi.io.json.default)
-        written.append(_whole(folder / "histograms.json", lambda path: path.write_text(text + "\n", encoding="utf-8")))
-        written.append(_whole(folder / "histograms.root", lambda path: _write_root(contents, path)))
-    if contents.arrays:
-        written.append(_whole(folder / "arrays.npz", lambda path: _write_arrays(contents.arrays, path)))
+    with writing(folder):
+        written = [write_whole(folder / "value.json", json.dumps(structure, indent=1) + "\n").name]
+        if contents.histograms:
+            text = json.dumps(contents.histograms, default=uhi.io.json.default)
+            written.append(write_whole(folder / "histograms.json", text + "\n").name)
+            _write_root(contents, folder / "histograms.root")
+            written.append("histograms.root")
+        if contents.arrays:
+            _write_arrays(contents.arrays, folder / "arrays.npz")
+            written.append("arrays.npz")
     for place, columns in contents.tables.items():
         written += _write_table(folder / "tables", place, columns)
     return written, contents.not_written
@@ -175,18 +175,6 @@ def _restored(node: Any, histograms: Mapping[str, Any], arrays: Mapping[str, Any
     return None
 
 
-def _whole(path: Path, write: Callable[[Path], object]) -> str:
-    """Write a file beside its place, and move it there."""
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
-    try:
-        with writing(path):
-            write(part)
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path.name
-
-
 def _write_root(contents: Contents, path: Path) -> None:
     import uproot
 
@@ -207,20 +195,18 @@ def _write_arrays(arrays: Mapping[str, Any], path: Path) -> None:
 
 def _write_table(folder: Path, place: str, columns: Mapping[str, Any]) -> list[str]:
     """A table as CSV, and as Parquet where pyarrow is installed."""
+    name = place.replace("/", "_")
     with writing(folder):
         folder.mkdir(exist_ok=True)
-    name = place.replace("/", "_")
-
-    def write_csv(path: Path) -> None:
-        with path.open("w", encoding="utf-8", newline="") as stream:
+        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(columns)
             writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
-
-    written = [f"tables/{_whole(folder / f'{name}.csv', write_csv)}"]
     try:
         import pyarrow as pa  # type: ignore[import-untyped]  # comes without types
         import pyarrow.parquet as pq  # type: ignore[import-untyped]  # comes without types
     except ModuleNotFoundError:
-        return written
-    return [*written, f"tables/{_whole(folder / f'{name}.parquet', lambda path: pq.write_table(pa.table(dict(columns)), path))}"]
+        return [f"tables/{name}.csv"]
+    with writing(folder):
+        pq.write_table(pa.table(dict(columns)), folder / f"{name}.parquet")
+    return [f"tables/{name}.csv", f"tables/{name}.parquet"]
