@@ -15,14 +15,12 @@ from na64mu.errors import ColumnError, SelectionError, WorkerError
 from na64mu.events.schema import RawTreeSchema
 from na64mu.execution.reconstruct import reconstruct_files
 from na64mu.processors import SearchProcessor
-from na64mu.reconstruction.columns import DERIVED, stored_columns
+from na64mu.reconstruction.columns import stored_columns
 from na64mu.results.run import RunResult
-from na64mu.selections import CUTS
-from na64mu.selections.histograms import CATEGORIES, HISTOGRAMS
-from na64mu.selections.regions import MASKS, REGIONS
-from na64mu.selections.working_point import SELECTIONS
+from na64mu.selections.histograms import HISTOGRAMS
+from na64mu.selections.regions import REGIONS
+from na64mu.selections.user import as_in_a_new_process
 
-REGISTRIES = (CUTS, DERIVED, CATEGORIES, HISTOGRAMS, MASKS, REGIONS, SELECTIONS)
 ANALYSIS = """
 import numpy as np
 import na64mu
@@ -64,11 +62,9 @@ na64mu.register_selection(na64mu.load_working_point("prl2024").changed(
 
 @pytest.fixture(autouse=True)
 def _leaves_nothing():
-    before, modules = [dict(registry) for registry in REGISTRIES], set(sys.modules)
-    yield
-    for registry, content in zip(REGISTRIES, before, strict=True):
-        registry.clear()
-        registry.update(content)
+    modules = set(sys.modules)
+    with as_in_a_new_process():
+        yield
     for name in set(sys.modules) - modules:
         if name.startswith("na64mu_user_") or name == "beside":
             del sys.modules[name]
@@ -123,9 +119,8 @@ def test_one_file_brings_everything_to_every_executor(sample, mine, tmp_path):
     same(alone, several)
     assert several.provenance.configuration_hash == alone.provenance.configuration_hash
     alone.write(tmp_path / "out")
-    for registry in REGISTRIES:
-        registry.clear()
-    again = RunResult.read(tmp_path / "out")  # a report needs no code of the user's
+    with as_in_a_new_process():
+        again = RunResult.read(tmp_path / "out")  # a report needs no code of the user's
     same(alone, again)
     assert again.working_point.hash == alone.working_point.hash
 
