@@ -19,6 +19,7 @@ from na64mu.execution.configuration import Configuration, load_calibrations
 from na64mu.execution.executors import in_this_process
 from na64mu.execution.opening import Opening, checked_opening
 from na64mu.inputs.raw_fileset import Fileset, inspect_files
+from na64mu.inputs.source import Source, source_of
 from na64mu.inputs.summary_chunks import needed_columns
 from na64mu.inputs.summary_fileset import SummaryFileset, are_summaries, inspect_summaries
 from na64mu.processors.base import checked, columns_of, name_of, takes_events, variables_of
@@ -74,6 +75,11 @@ class Plan:
         friends = {f.path: f.friends for f in self.fileset.files}
         return dict.fromkeys((*friends, *itertools.chain.from_iterable(friends.values())))
 
+    @cached_property
+    def source(self) -> Source:
+        """Where the events come from."""
+        return source_of(self.fileset, layout=self.configuration.layout, columns=self.columns)
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that are read of event summaries."""
@@ -119,7 +125,7 @@ class Plan:
 
         point, fileset = self.configuration.working_point, self.fileset
         made: Any
-        excluded = fileset.excluded if isinstance(fileset, SummaryFileset) else {}  # of raw trees the reader leaves them out
+        excluded = self.source.left_to_the_processor
         if self.own is not None:
             made = OwnProcessor(self.own, fileset.detectors, point.box, excluded, variables_of(self.own))
         else:

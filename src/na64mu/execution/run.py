@@ -18,13 +18,12 @@ from na64mu.detector import DetectorLike
 from na64mu.errors import ArgumentError
 from na64mu.execution.checkpoint import Checkpoint
 from na64mu.execution.executors import checked_executor
-from na64mu.execution.job import Job, process_fileset, process_summaries
+from na64mu.execution.job import Job, process
 from na64mu.execution.opening import Opening
 from na64mu.execution.options import RunOptions
-from na64mu.execution.outcome import Ran, exposure_of, result_of_own, result_of_search
+from na64mu.execution.outcome import Ran, result_of_own, result_of_search
 from na64mu.execution.plan import Plan, plan_of, stop_if_needed
 from na64mu.inputs.memory import chunksize_within
-from na64mu.inputs.summary_fileset import SummaryFileset
 from na64mu.results.processor import ProcessorResult
 from na64mu.results.run import RunResult
 from na64mu.selections.working_point import WorkingPoint
@@ -175,16 +174,13 @@ def run(
 
 def _ran(plan: Plan, job: Job, layout: str, started: datetime) -> Ran:
     """Process the files of a plan."""
-    sent, fileset, stamps = plan.processor(job.executor), plan.fileset, plan.stamps
-    if isinstance(fileset, SummaryFileset):
-        out, ranges, chunk_losses = process_summaries(fileset, sent, job, columns=plan.columns)
-    else:
-        out, ranges, chunk_losses = process_fileset(fileset, sent, job, layout=plan.configuration.layout)
+    sent, source, stamps = plan.processor(job.executor), plan.source, plan.stamps
+    out, ranges, chunk_losses = process(source, sent, job)
     plan.must_be_unchanged(stamps)
     unread = {key: not_read for key, (_, not_read) in ranges.items()}
-    exposure, book_losses = exposure_of(fileset, out.get("events", {}), unread, out.get("refused"))
-    losses = (*fileset.losses, *chunk_losses, *book_losses, *plan.configuration.notes())
-    found = {name: out["datasets"][name] for name in fileset.datasets if name in out.get("datasets", {})}
+    exposure, book_losses = source.books(out.get("events", {}), unread, out.get("refused"))
+    losses = (*source.losses, *chunk_losses, *book_losses, *plan.configuration.notes())
+    found = {name: out["datasets"][name] for name in source.datasets if name in out.get("datasets", {})}
     refused = bool(out.get("refused")) and not any(out.get("events", {}).values())
     stop_if_needed(losses, strict=job.options.strict, nothing_left=not found or refused)
     return Ran(found, ranges, exposure, losses, out["timing"], job, layout, started)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from na64mu.detector import DetectorLike
-from na64mu.execution.outcome import exposure_of
 from na64mu.inputs.bookkeeping import counts_of
 from na64mu.inputs.duplicates import Excluded
 from na64mu.inputs.entry_ranges import Ranges, complement
 from na64mu.inputs.raw_fileset import Fileset, inspect_files
+from na64mu.inputs.source import RawSource
 from na64mu.processors.base import name_of
 from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss
@@ -113,5 +113,5 @@ def _bookkeeping(fileset: Fileset, read: Mapping[tuple[str, str], Ranges]) -> tu
         losses += [
             Loss(*key, "chunk", f"{file.path}: entries {a} to {b - 1} were not processed by coffea's Runner", a, b) for a, b in unread[key]
         ]
-    exposure, problems = exposure_of(fileset, events, unread)
+    exposure, problems = RawSource(fileset).books(events, unread)
     return exposure, [*losses, *problems], tuple(inputs)
