@@ -56,7 +56,7 @@ class Source(Protocol):
 
     @property
     def left_to_the_processor(self) -> Mapping[str, Excluded]:
-        """Those of them that the reader does not take out."""
+        """Entries that occur twice and that the reader does not take out: the processor does."""
 
     @property
     def rows(self) -> dict[tuple[str, str], Ranges]:

@@ -72,7 +72,7 @@ def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
     ----------
     value : Any
     place : str
-        That of the value itself.
+        Place of the value itself.
 
     Yields
     ------

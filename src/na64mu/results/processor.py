@@ -44,7 +44,7 @@ class ProcessorResult(Shown):
     timing : Timing
         The time in the processor is `fill`.
     not_written : dict of str to str
-        Of a result that was read from a folder: place -> why that part of the value is in no file there.
+        Place -> why that part of the value is in no file; only a result that was read from a folder has them.
     """
 
     value: Any
