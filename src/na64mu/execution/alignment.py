@@ -23,6 +23,7 @@ from na64mu.execution.targets import must_be_apart
 from na64mu.inputs.raw_fileset import Fileset, inspect_files
 from na64mu.inputs.refused import Tally, fault_losses
 from na64mu.results.losses import Loss
+from na64mu.selections.blinding import FLOOR, BlindingPolicy
 
 __all__ = ("align",)
 
@@ -120,6 +121,9 @@ def _open(files: Files, detector: DetectorLike | None, folder: Path) -> tuple[Fi
 def _samples(filesets: list[tuple[Fileset, bool]], description: Detector, chunksize: int) -> tuple[list[list[Sample]], list[Any]]:
     """Hits of MS1 and of MS2 with and without field, made with the t0 and drift velocities that the drift times show."""
     losses = [loss for fileset, _ in filesets for loss in fileset.losses]
+    policy = BlindingPolicy.of(
+        FLOOR, [f for fileset, _ in filesets for f in fileset.files], {f.detector: description for fs, _ in filesets for f in fs.files}
+    )
     samples: list[list[Sample]] = [[], []]
     started, tally, bounds = None, Tally(), Bounds.of(description)
     for fileset, field in filesets:
@@ -131,6 +135,7 @@ def _samples(filesets: list[tuple[Fileset, bool]], description: Detector, chunks
                     try:
                         batch = read_batch(file.path, start, stop)
                         batch = tally.screen(batch, bounds, (file.dataset, file.path), start, fileset.excluded.get(file.path))
+                        batch = policy.visible_batch(batch, description, file.path)
                     except InputError as error:
                         reason = f"{file.path}: entries {start} to {stop - 1} are lost: {error}"
                         losses.append(Loss(file.dataset, file.path, "chunk", reason, start, stop))
