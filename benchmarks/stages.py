@@ -29,7 +29,7 @@ from na64mu.tracking import tracks
 #: Owner of a function, its name, the name of the stage, and how far it is indented.
 STAGES: tuple[tuple[Any, str, str, int], ...] = (
     (plan, "inspect_files", "inspection of the files", 0),
-    (run, "process_fileset", "chunks", 0),
+    (run, "process", "chunks", 0),
     (RawRunner, "__call__", "a chunk, with the garbage freed", 1),
     (RawRunner, "_read", "opening and reading", 2),
     (reader, "read_columns", "uproot", 3),

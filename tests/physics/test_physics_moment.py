@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.constants import MUON_MASS
-from na64mu.physics.mediator import Mediator
 from na64mu.physics.moment import LETTER, PRESETS, UPDATE_2025, UPDATE_2026, coupling_of, moment
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from na64mu.common.arguments import choice, number, numbers
 from na64mu.errors import ArgumentError
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.constants import MUON_MASS
-from na64mu.physics.mediator import Mediator
 from na64mu.typing import FloatArray
 
 __all__ = ("LETTER", "PRESETS", "UPDATE_2025", "UPDATE_2026", "Deviation", "coupling_of", "moment")

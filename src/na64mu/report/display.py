@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ("EventDisplay", "display_event", "draw_event")
+__all__ = ("EventDisplay", "display", "display_event", "draw_event")
 
 VIEWS = ("x", "y")
 #: Colours and dashes of the tracks of a spectrometer, best first; colour and line style both distinguish them.
@@ -330,3 +330,7 @@ def display_event(event: Any, detector: DetectorLike, *, selection: str | Path |
     if not visible_rows(raw, detector, file_of(event), selection=selection).all():
         raise BlindedError(withheld_sentence(f"run {batch.scalars['run'][0]}, event {batch.scalars['event'][0]}"))
     return EventDisplay(*draw_event(batch, detector))
+
+
+#: The call under the name of the verb.
+display = display_event

@@ -47,7 +47,7 @@ from na64mu.simulation.waveforms import Electronics
 from na64mu.simulation.workers import in_order
 from na64mu.typing import AnyArray, FloatArray
 
-__all__ = ("BATCH", "PROCESSES", "produce")
+__all__ = ("BATCH", "PROCESSES", "produce", "simulate")
 
 BATCH = 20_000
 
@@ -275,3 +275,7 @@ def produce(
         }
         writer.finish([row])
     return row | {"n_written": n_written, "n_physics": n_physics}
+
+
+#: The call under the name of the verb.
+simulate = produce
