@@ -23,6 +23,7 @@ from na64mu.events.nanoevents import to_events
 from na64mu.processors.base import columns_of, name_of, takes_events
 from na64mu.processors.search import run_counts
 from na64mu.reconstruction import summary as reconstruction
+from na64mu.reconstruction.columns import DERIVED, Derived
 from na64mu.reconstruction.event_summary import EventSummary
 from na64mu.results.blinding import is_data, visible_events
 from na64mu.results.clock import Clock
@@ -47,12 +48,15 @@ class OwnProcessor:
         The signal box, which stays closed in data.
     excluded : mapping of str to Excluded
         File -> entries that repeat other events and are left out.
+    variables : mapping of str to Derived
+        Variables of the user's own that the processor may ask for.
     """
 
     own: Any
     detectors: dict[str, Detector]
     box: Box
     excluded: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Derived] = field(default_factory=dict)
 
     def process_batch(self, batch: RawBatch, where: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
         """Process the raw events of one chunk.
@@ -106,6 +110,7 @@ class OwnProcessor:
             events = to_events(batch, dict(where))
             given = (events if seen.all() else ak.to_packed(events[seen]),)  # packed: the buffers do not hold the others either
         else:
+            DERIVED.update(self.variables)  # a worker has not executed the user's file
             names = columns_of(self.own)
             chosen = EventSummary({name: column[seen] for name, column in summary.items() if name in names})
             chunk = {name: where[name] for name in ("dataset", "filename", "detector", "entrystart", "entrystop")}

@@ -15,14 +15,19 @@ from coffea.processor import ProcessorABC
 from na64mu.detector import Detector
 from na64mu.events.batch import RawBatch
 from na64mu.events.nanoevents import read_events
+from na64mu.processors.histograms import fill_histogram
 from na64mu.processors.tail import TAIL, TAIL_BELOW_E_CAL, momentum_tail
 from na64mu.reconstruction import summary as reconstruction
-from na64mu.reconstruction.columns import column
+from na64mu.reconstruction.columns import DERIVED, column
+from na64mu.reconstruction.variables import user_variables
 from na64mu.results.blinding import is_data, uncut_events, visible_events
+from na64mu.results.box_events import box_rows
 from na64mu.results.clock import Clock
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.run import Counts, Timing
-from na64mu.selections.cuts import in_box, in_region
+from na64mu.selections.cuts import MomentumWindow, in_box
+from na64mu.selections.histograms import CATEGORIES
+from na64mu.selections.regions import MASKS, in_own_region
 from na64mu.selections.working_point import WorkingPoint
 from na64mu.typing import BoolArray, FloatArray, Summary
 
@@ -78,6 +83,10 @@ class SearchProcessor(ProcessorABC):
         self.excluded = dict(excluded or {})
         self.unblinded = unblinded
         self.labels = {cut.name: cut.label for cut in working_point.cuts}
+        self.tail = MomentumWindow(centre=working_point.tail.centre, half_width=working_point.tail.half_width)
+        self.masks = {region.mask: MASKS[region.mask] for region in working_point.regions if region.mask}
+        self.categories = {name: CATEGORIES[name] for histogram in working_point.histograms for name in histogram.by}
+        self.variables = user_variables(working_point.columns)
 
     def process(self, events: Any) -> dict[str, Any]:
         """Process one chunk.
@@ -136,6 +145,7 @@ class SearchProcessor(ProcessorABC):
         dict
             Result of one chunk, as in `process`.
         """
+        DERIVED.update(self.variables)  # a worker has not executed the user's file
         dataset, tag = where["dataset"], where["detector"]
         if where["filename"] in self.excluded:
             start = int(where["entrystart"])
@@ -161,11 +171,14 @@ class SearchProcessor(ProcessorABC):
         uncut = uncut_events(summary, self.working_point.box, unblinded=self.unblinded)
         histograms: dict[str, hist.Hist] = {}
         outside: dict[str, int] = {}
+        filled: dict[str, Any]
         for name, mask in (("plane_before", before), ("plane_after", after)):
             histograms[name], outside[name] = self._plane(summary, mask, weights)
         if "e_ecal" in self.windows[tag]:
             for name, e_cal_max in ((TAIL, None), (TAIL_BELOW_E_CAL, self.working_point.box.e_cal_max)):
-                histograms[name], outside[name] = momentum_tail(summary, masks, visible, weights, self.windows[tag], e_cal_max=e_cal_max)
+                histograms[name], outside[name] = momentum_tail(
+                    summary, masks, visible, weights, self.windows[tag], p_in=self.tail, e_cal_max=e_cal_max
+                )
         for spectrum in self.working_point.spectra:
             h = hist.Hist(
                 hist.axis.StrCategory(STAGES, name="stage", label="stage"),
@@ -178,7 +191,21 @@ class SearchProcessor(ProcessorABC):
             for stage, mask in zip(STAGES, (uncut, visible & passing(masks, others)), strict=True):
                 h.fill(stage, values[mask & exists], weight=weights[mask & exists])
             histograms[spectrum.column], outside[spectrum.column] = h, int(np.count_nonzero(uncut & ~exists))
-        return {"histograms": histograms, "outside": outside, "regions": self._regions(summary, before, after, weights)}
+        for own in self.working_point.histograms:
+            others = [cut.name for cut in self.cuts[tag] if not {*cut.columns} & {axis.column for axis in own.axes}]
+            stages = {"uncut": uncut, "before": before, "after": after, "n_minus_1": visible & passing(masks, others)}
+            inside = self._inside(summary, own.region)
+            stages = {stage: mask & inside for stage, mask in stages.items()}
+            histograms[own.name], outside[own.name] = fill_histogram(own, summary, stages, weights, self.categories)
+        filled = {"histograms": histograms, "outside": outside, "regions": self._regions(summary, before, after, weights)}
+        if self.unblinded and is_data(summary):
+            filled["in_box"] = box_rows(summary, before & in_box(summary, self.working_point.box), after)
+        return filled
+
+    def _inside(self, summary: Summary, name: str) -> BoolArray:
+        """Events of a region; all without a name."""
+        region = next((region for region in self.working_point.regions if region.name == name), None)
+        return np.ones(len(summary["run"]), dtype=np.bool_) if region is None else in_own_region(summary, region, self.masks)
 
     def _plane(self, summary: Summary, mask: BoolArray, weights: FloatArray) -> tuple[hist.Hist, int]:
         x, y = self.working_point.plane_p_out, self.working_point.plane_e_cal
@@ -193,9 +220,10 @@ class SearchProcessor(ProcessorABC):
         return plane, int(np.count_nonzero(mask & ~exists))
 
     def _regions(self, summary: Summary, before: BoolArray, after: BoolArray, weights: FloatArray) -> dict[str, Counts]:
-        regions = {region.name: counts(before & in_region(summary, region), weights) for region in self.working_point.regions}
+        inside = in_box(summary, self.working_point.box)
+        control = before & ~inside  # the same whether the box is open or not
+        regions = {region.name: counts(control & self._inside(summary, region.name), weights) for region in self.working_point.regions}
         if self.unblinded or not is_data(summary):
-            inside = in_box(summary, self.working_point.box)
             regions |= {"box": counts(before & inside, weights), "box_after": counts(after & inside, weights)}
             regions |= {f"box_after_{c}": counts(after & inside & (summary["config"] == c), weights) for c in CONFIGS}  # limits need them
         return regions

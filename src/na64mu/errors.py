@@ -17,12 +17,14 @@ __all__ = (
     "CompilerError",
     "CutFlowMismatchError",
     "DetectorError",
+    "FolderInUseError",
     "InputError",
     "LayoutError",
     "Na64muError",
     "OutputError",
     "ProcessorError",
     "SelectionError",
+    "SignatureError",
     "StatisticsError",
     "WorkerError",
     "one_line",
@@ -86,6 +88,10 @@ class OutputError(Na64muError):
     """A file or folder cannot be written."""
 
 
+class FolderInUseError(OutputError):
+    """An output folder is being written by another process."""
+
+
 class ProcessorError(Na64muError):
     """A processor of the user's own cannot be run, failed, or returned what cannot be added up."""
 
@@ -100,6 +106,10 @@ class CutFlowMismatchError(Na64muError):
 
 class BlindedError(Na64muError):
     """Events of the signal box were requested before they were unblinded."""
+
+
+class SignatureError(Na64muError):
+    """A file cannot be signed, or its signature is missing or wrong."""
 
 
 class BackgroundError(Na64muError):

@@ -65,7 +65,7 @@ def hide(table: dict[str, np.ndarray], event: int) -> None:
 def raw_batch(first: int, n: int, *, run: int = 1, config: int = 1, truth: bool = False) -> RawBatch:
     """Events without digits; their number is the row of the table."""
     scalars: dict[str, Any] = {name: np.zeros(n, kind) for name, kind in (SCALARS | (TRUTH if truth else {})).items()}
-    scalars["run"][:], scalars["config"][:] = run, config
+    scalars["run"][:], scalars["config"][:], scalars["trigger"][:] = run, config, 4  # random: nothing need be recorded
     scalars["event"][:] = np.arange(first, first + n)
     if truth:
         scalars["mc_weight"][:] = 1.0

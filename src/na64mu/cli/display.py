@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from na64mu.cli.say import note
+
+if TYPE_CHECKING:
+    from na64mu.detector import Detector
+    from na64mu.events.batch import RawBatch
 
 __all__ = ("command",)
 
@@ -70,6 +75,7 @@ def command(file: Path, event: int, detector: str | None, layout: str | None, ou
         msg = f"{file}: no detector description is named for run {batch.scalars['run'][0]}; give one with --detector"
         raise InputError(msg)
     description = installed_detector(str(tag), str(file)) if detector is None else load_detector(detector)
+    batch = _sound(batch, description, f"{file}: entry {event}", complete=foreign is None or not foreign.absent)
     if not visible_events(reconstruct(batch, description), load_working_point("prl2024").box).all():
         msg = f"{file}: entry {event} lies in the signal box, which is blinded in data; choose another entry"
         raise BlindedError(msg)
@@ -77,3 +83,21 @@ def command(file: Path, event: int, detector: str | None, layout: str | None, ou
         figure, _ = draw_event(batch, description)
         save(figure, output)
     note(f"wrote {output}")
+
+
+def _sound(batch: RawBatch, detector: Detector, where: str, *, complete: bool) -> RawBatch:
+    """The event without rows that have a fault; an event that a run would refuse is not drawn."""
+    import numpy as np
+
+    from na64mu.errors import InputError
+    from na64mu.events.fault_rules import KINDS
+    from na64mu.events.faults import Bounds
+    from na64mu.events.screening import screened, sentence_of
+
+    found = screened(batch, Bounds.of(detector, complete=complete), np.zeros(1, np.int64))
+    said = [(KINDS[kind].rule, sentence_of(kind, column, count)) for (kind, column), count in found.faults.items()]
+    if not found.kept.all():
+        raise InputError(*(f"{where}: {sentence}" for rule, sentence in said if rule == "refuse"))
+    for _, sentence in said:
+        note(f"{where}: {sentence}")
+    return found.batch

@@ -51,20 +51,22 @@ def command(files: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **
     """
     from na64mu.execution.run import forget_checkpoint, run_search
     from na64mu.report import render_terminal, write_figures, write_html
-    from na64mu.results.run import FILES
+    from na64mu.results.output_folder import output_folder
+    from na64mu.results.run import DRAWN, FILES
 
     if options["scheduler"] is not None and options["executor"] in ("iterative", "futures"):
         msg = "--scheduler needs --executor dask"
         raise click.UsageError(msg)
     options["calibration"] = options["calibration"] or None
-    result = run_search(files, progress=not quiet, output=output, **options)
-    result.write(output)
+    with output_folder(output, "run", replaces=DRAWN) as place:
+        result = run_search(files, progress=not quiet, output=output, **options)
+        result.write(place)
+        write_figures(result, place)
+        write_html(result, place)
     forget_checkpoint(output)
-    write_figures(result, output)
-    write_html(result, output)
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=1))
     elif not quiet:
         render_terminal(result, table_console(120))
-        note(f"wrote {output}/: {', '.join(name for name in (*FILES, 'plane.png', 'report.html') if (output / name).is_file())}")
+        note(f"wrote {output}/: {', '.join(name for name in (*FILES, *DRAWN) if (output / name).is_file())}")
     sys.exit(result.exit_code)

@@ -1,21 +1,24 @@
 """Finished part of a run, kept on disk after every batch of chunks: `na64mu run --resume` continues from it.
 
-A checkpoint is one JSON file (histograms as UHI) in <output>/.checkpoint/, written whole or not at all. It holds what the
-processor filled, which never contains anything of a blinded box, and what it belongs to: it is used only by the same code,
-configuration, chunks and input, judged by content.
+A checkpoint is one file in <output>/.checkpoint/, written whole or not at all: a line of JSON with the SHA-256 of the rest, and the rest, which is
+JSON too (histograms as UHI). It holds what the processor filled, which never contains anything of a blinded box, and what it belongs to: it is used only
+if it is what was written, and by the same code, configuration, chunks and input, judged by content.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from na64mu.errors import CheckpointError, OutputError, writing
+from na64mu.common.whole_file import write_whole
+from na64mu.errors import CheckpointError, writing
+from na64mu.events.screening import FaultCount
 from na64mu.execution.kept_values import decoded_value, encoded_value
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.losses import Loss
@@ -25,7 +28,10 @@ __all__ = ("FOLDER", "Checkpoint", "decoded", "encoded")
 
 FOLDER = ".checkpoint"
 NAME = "finished.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+
+#: What the search returns as lists of plain values: the events of a box that is open.
+PLAIN = ("in_box",)
 
 #: What each part of an identity is called when it differs.
 PARTS = {
@@ -95,11 +101,16 @@ class Checkpoint:
         import uhi.io.json
 
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"), object_hook=uhi.io.json.object_hook)
+            head, _, body = self.path.read_bytes().partition(b"\n")
+            seal = json.loads(head)
+            if not isinstance(seal, dict) or seal.get("format_version") != FORMAT_VERSION:
+                raise CheckpointError(self._damaged("it is of another version"))
+            if seal.get("sha256") != hashlib.sha256(body).hexdigest():
+                raise CheckpointError(self._damaged("it is not what was written: damaged, or edited"))
+            content = json.loads(body, object_hook=uhi.io.json.object_hook)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise CheckpointError(self._damaged(error)) from error
-        good = isinstance(content, dict) and content.get("format_version") == FORMAT_VERSION and isinstance(content.get("identity"), dict)
-        if not good:
+        if not isinstance(content, dict) or not isinstance(content.get("identity"), dict):
             raise CheckpointError(self._damaged("it is of another version"))
         return dict(content)
 
@@ -121,19 +132,12 @@ class Checkpoint:
         """
         import uhi.io.json
 
-        content = {"format_version": FORMAT_VERSION, "identity": self.identity, "n": n, "gone": gone, "total": encoded(total)}
+        content = {"identity": self.identity, "n": n, "gone": gone, "total": encoded(total)}
+        body = json.dumps(content, default=uhi.io.json.default).encode()
+        seal = {"format_version": FORMAT_VERSION, "sha256": hashlib.sha256(body).hexdigest()}
         with writing(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_suffix(".part")
-        try:
-            with writing(self.path), part.open("w", encoding="utf-8") as stream:
-                stream.write(json.dumps(content, default=uhi.io.json.default))
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OutputError:  # what is there already stays, and needs the room
-            part.unlink(missing_ok=True)
-            raise
-        part.replace(self.path)
+        write_whole(self.path, json.dumps(seal).encode() + b"\n" + body)
 
     def remove(self) -> None:
         """Forget everything; done when the output has been written."""
@@ -164,6 +168,9 @@ def encoded(total: Mapping[str, Any]) -> dict[str, Any]:
             for name, filled in total["datasets"].items()
         }
         content["events"] = [[*key, n] for key, n in total["events"].items()]
+        content["refused"] = [[*key, n] for key, n in total.get("refused", {}).items()]
+        content["muons"] = [[*key, sorted(energies.items())] for key, energies in total.get("muons", {}).items()]
+        content["faults"] = [[*key, count.to_dict()] for key, count in total.get("faults", {}).items()]
         content["timing"] = asdict(total["timing"])
     return content
 
@@ -187,7 +194,10 @@ def decoded(content: Mapping[str, Any]) -> dict[str, Any]:
             name: _decoded_search(filled) if "cutflow" in filled else {key: decoded_value(value) for key, value in filled.items()}
             for name, filled in content["datasets"].items()
         }
-        total["events"] = {(str(d), str(f), int(run), int(config)): int(n) for d, f, run, config, n in content["events"]}
+        for name in ("events", "refused"):
+            total[name] = {(str(d), str(f), int(run), int(config)): int(n) for d, f, run, config, n in content[name]}
+        total["muons"] = {(str(d), str(t), str(name)): Counter({int(b): int(n) for b, n in own}) for d, t, name, own in content["muons"]}
+        total["faults"] = {(str(d), str(f), str(kind), str(col)): FaultCount.from_dict(n) for d, f, kind, col, n in content["faults"]}
         total["timing"] = Timing(**content["timing"])
     return total
 
@@ -198,6 +208,7 @@ def _encoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
         "histograms": dict(filled["histograms"]),
         "outside": filled["outside"],
         "regions": {region: asdict(counts) for region, counts in filled["regions"].items()},
+        **{key: filled[key] for key in PLAIN if key in filled},
     }
 
 
@@ -209,4 +220,5 @@ def _decoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
         "histograms": {key: hist.Hist(histogram) for key, histogram in filled["histograms"].items()},
         "outside": {key: int(n) for key, n in filled["outside"].items()},
         "regions": {region: Counts(**counts) for region, counts in filled["regions"].items()},
+        **{key: filled[key] for key in PLAIN if key in filled},
     }

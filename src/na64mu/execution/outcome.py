@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from na64mu.execution.batches import added
+from na64mu.execution.freezing import code_hash
 from na64mu.execution.job import Job
 from na64mu.execution.plan import Plan
 from na64mu.inputs.bookkeeping import bookkeeping_losses, books_of
@@ -17,6 +18,7 @@ from na64mu.inputs.entry_ranges import Ranges
 from na64mu.inputs.raw_fileset import Fileset
 from na64mu.inputs.summary_fileset import SummaryFileset
 from na64mu.processors.base import takes_events
+from na64mu.results.box_events import box_events
 from na64mu.results.exposure import Exposure, reconcile, reconcile_summaries
 from na64mu.results.losses import Loss
 from na64mu.results.processor import ProcessorResult
@@ -61,6 +63,7 @@ def exposure_of(
     fileset: Fileset | SummaryFileset,
     events: Mapping[tuple[str, str, int, int], int],
     unread: Mapping[tuple[str, str], Ranges],
+    refused: Mapping[tuple[str, str, int, int], int] | None = None,
 ) -> tuple[Exposure, list[Loss]]:
     """Muons on target of what was read, and what is wrong with the bookkeeping of the files.
 
@@ -71,6 +74,8 @@ def exposure_of(
         Events processed.
     unread : mapping of (dataset, file) to ranges
         Entries that were not processed.
+    refused : mapping of (dataset, file, run, config) to int, optional
+        Events that were taken out because of a fault.
 
     Returns
     -------
@@ -79,7 +84,7 @@ def exposure_of(
     """
     if isinstance(fileset, SummaryFileset):
         return reconcile_summaries(fileset.books(events, unread)), []
-    books = books_of(fileset, events, unread)
+    books = books_of(fileset, events, unread, refused)
     return reconcile(books), bookkeeping_losses(books)
 
 
@@ -104,6 +109,7 @@ def result_of_search(plan: Plan, ran: Ran, clock: float) -> RunResult:
         outside={name: content["outside"] for name, content in found.items()},
         regions={name: content["regions"] for name, content in found.items()},
         blinded={name: "box" not in content["regions"] for name, content in found.items()},
+        in_box={name: box_events(content["in_box"]) for name, content in found.items() if content.get("in_box")},
         exposure=ran.exposure,
         losses=ran.losses,
         working_point=plan.configuration.working_point,
@@ -166,6 +172,8 @@ def _provenance(plan: Plan, ran: Ran) -> Provenance:
         clean=clean,
         detectors=configuration.detector_hashes,
         calibrations=configuration.calibration_hashes,
-        user_cuts=configuration.user_cuts,
+        user_cuts=plan.user_parts,
         processor=plan.own_digest,
+        code=code_hash() if plan.hashed and plan.own is None and any(f.is_data for f in plan.fileset.files) else "",
+        opening={} if plan.unblind is None else {"freeze": plan.unblind.freeze.hash, "line": plan.unblind.line},
     )

@@ -13,6 +13,7 @@ import numpy as np
 
 from na64mu import __version__
 from na64mu.common.arguments import file_name, file_names, whole
+from na64mu.common.whole_file import whole_file
 from na64mu.detector import DetectorLike
 from na64mu.errors import InputError, writing
 from na64mu.execution.summaries import summaries
@@ -21,6 +22,7 @@ from na64mu.inputs.bookkeeping import bookkeeping_losses, books_of
 from na64mu.inputs.duplicates import origins_of
 from na64mu.inputs.raw_file import SourceFile
 from na64mu.inputs.raw_fileset import Fileset, inspect_files
+from na64mu.inputs.refused import Tally
 from na64mu.inputs.summary_file import FORMAT_VERSION, TREE, column_checksums, sealed
 from na64mu.results.blinding import visible_events
 from na64mu.results.exposure import reconcile
@@ -150,39 +152,34 @@ def reconstruct_files(
     fileset = inspect_files(files, detector=detector, layout=foreign)
     must_be_apart(target, (name for f in fileset.files for name in (f.path, *f.friends)))
     losses = list(fileset.losses)
-    read: Counter[tuple[str, str, int, int]] = Counter()
+    read, tally = Counter[tuple[str, str, int, int]](), Tally()
     ends = itertools.accumulate((f.entries for f in fileset.files), initial=0)
     offsets = {(f.dataset, f.path): first for f, first in zip(fileset.files, ends, strict=False)}
     rows: dict[tuple[str, str], tuple[int, int]] = {}
     columns: tuple[str, ...] = ()
     n_events = 0
     checksums: list[Any] = []
-    part = target.with_name(f".{target.stem}.part{target.suffix}")
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with WRITERS[target.suffix](part, target) as writer:
-            for file, summary in summaries(fileset, losses, chunksize=chunksize):
-                columns = columns or tuple(summary)
-                if file.layout is not None and not file.layout.is_numbered:  # entries of several files go on counting
-                    summary["event"][:] += np.uint64(offsets[file.dataset, file.path])
-                _same_columns(columns, tuple(summary), file)
-                visible = visible_events(summary, working_point.box)
-                shown = {name: column[visible] for name, column in summary.items()}
-                writer.extend(shown)
-                checksums.append([n_events, n_events + int(np.count_nonzero(visible)), column_checksums(shown)])
-                key = file.dataset, file.path
-                first = rows.get(key, (n_events, 0))[0]
-                n_events += int(np.count_nonzero(visible))
-                rows[key] = (first, n_events)
-                read.update((*key, r, c) for r, c in zip(summary["run"].tolist(), summary["config"].tolist(), strict=True))
-            if not columns:
-                msg = "no event can be read:"
-                raise InputError(msg, *(loss.reason for loss in losses))
-            writer.finish(_bookkeeping(fileset, read, rows, losses, working_point) | {"checksums": checksums})
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(target) as part, WRITERS[target.suffix](part, target) as writer:
+        for file, summary in summaries(fileset, losses, chunksize=chunksize, tally=tally):
+            columns = columns or tuple(summary)
+            if file.layout is not None and not file.layout.is_numbered:  # entries of several files go on counting
+                summary["event"][:] += np.uint64(offsets[file.dataset, file.path])
+            _same_columns(columns, tuple(summary), file)
+            visible = visible_events(summary, working_point.box)
+            shown = {name: column[visible] for name, column in summary.items()}
+            writer.extend(shown)
+            checksums.append([n_events, n_events + int(np.count_nonzero(visible)), column_checksums(shown)])
+            key = file.dataset, file.path
+            first = rows.get(key, (n_events, 0))[0]
+            n_events += int(np.count_nonzero(visible))
+            rows[key] = (first, n_events)
+            read.update((*key, r, c) for r, c in zip(summary["run"].tolist(), summary["config"].tolist(), strict=True))
+        if not read.total():
+            msg = "no event can be read:"
+            raise InputError(msg, *(loss.reason for loss in losses))
+        writer.finish(_bookkeeping(fileset, read, tally, rows, losses, working_point) | {"checksums": checksums})
     return n_events, losses
 
 
@@ -196,6 +193,7 @@ def _same_columns(expected: tuple[str, ...], found: tuple[str, ...], file: Sourc
 def _bookkeeping(
     fileset: Fileset,
     read: Mapping[tuple[str, str, int, int], int],
+    tally: Tally,
     rows: Mapping[tuple[str, str], tuple[int, int]],
     losses: list[Loss],
     working_point: WorkingPoint,
@@ -203,7 +201,7 @@ def _bookkeeping(
     """Return the bookkeeping that a run on the file needs; losses of the bookkeeping are added to `losses`."""
     keys = [(f.dataset, f.path) for f in fileset.files]
     lost = {k: merged_ranges((x.entry_start, x.entry_stop) for x in losses if x.kind == "chunk" and (x.dataset, x.file) == k) for k in keys}
-    books = books_of(fileset, read, lost)
+    books = books_of(fileset, read, lost, tally.refused)
     losses += bookkeeping_losses(books)
     box = working_point.box
     return {

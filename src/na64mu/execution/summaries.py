@@ -9,13 +9,16 @@ import numpy as np
 from na64mu.errors import InputError
 from na64mu.inputs.raw_file import SourceFile
 from na64mu.inputs.raw_fileset import Fileset
+from na64mu.inputs.refused import Tally
 from na64mu.results.losses import Loss
 from na64mu.typing import Summary
 
 __all__ = ("collect", "summaries")
 
 
-def summaries(fileset: Fileset, losses: list[Loss], *, chunksize: int = 100_000) -> Iterator[tuple[SourceFile, Summary]]:
+def summaries(
+    fileset: Fileset, losses: list[Loss], *, chunksize: int = 100_000, tally: Tally | None = None
+) -> Iterator[tuple[SourceFile, Summary]]:
     """Reconstruct the files of a fileset in order.
 
     Parameters
@@ -23,9 +26,11 @@ def summaries(fileset: Fileset, losses: list[Loss], *, chunksize: int = 100_000)
     fileset : Fileset
         Files to process, from `inspect_files`.
     losses : list of Loss
-        Receives every chunk that cannot be read.
+        Receives every chunk that cannot be read, and at the end what was taken out because of a fault.
     chunksize : int
         Events per chunk.
+    tally : Tally, optional
+        Receives what was taken out.
 
     Yields
     ------
@@ -36,19 +41,20 @@ def summaries(fileset: Fileset, losses: list[Loss], *, chunksize: int = 100_000)
     from na64mu.events.reader import read_batch
     from na64mu.reconstruction import summary as reconstruction
 
+    tally, bounds = tally or Tally(), fileset.bounds
     for file in fileset.files:
         for start in range(0, file.entries, chunksize):
             stop = min(start + chunksize, file.entries)
             try:
                 batch = read_batch(file.path, start, stop, layout=file.layout)
-                summary = reconstruction.reconstruct(batch, fileset.detectors[file.detector])
-                if file.path in fileset.excluded:
-                    keep = fileset.excluded[file.path].mask(start, stop)
-                    summary = summary.rows(keep)
-                yield file, summary
+                batch = tally.screen(
+                    batch, bounds[file.detector], (file.dataset, file.path), start, fileset.excluded.get(file.path), tag=file.detector
+                )
+                yield file, reconstruction.reconstruct(batch, fileset.detectors[file.detector])
             except InputError as error:
                 reason = f"{file.path}: entries {start} to {stop - 1} are lost: {str(error).removeprefix(f'{file.path}: ')}"
                 losses.append(Loss(file.dataset, file.path, "chunk", reason, start, stop))
+    losses += tally.losses(fileset.detectors)
 
 
 def collect(fileset: Fileset, losses: list[Loss], columns: tuple[str, ...], *, chunksize: int = 100_000) -> Summary:

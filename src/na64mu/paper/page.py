@@ -13,14 +13,15 @@ from itertools import groupby
 from pathlib import Path
 
 from na64mu import __version__
-from na64mu.errors import writing
+from na64mu.common.whole_file import write_whole
 from na64mu.paper.comparison import Compared, Verdict, compare, write_csv
 from na64mu.paper.scale import Scale
 from na64mu.paper.text import FIGURES, Figure, remarks
 from na64mu.paper.values import Value, read_values
 from na64mu.paper.workflow import Record, Workflow
-from na64mu.report.html import STYLE
+from na64mu.report.elements import STYLE
 from na64mu.report.numbers import count
+from na64mu.results.output_folder import output_folder
 from na64mu.results.provenance import package_versions, repository_state
 
 __all__ = ("write_report",)
@@ -63,7 +64,6 @@ def write_report(folder: Path, workflow: Workflow, scale: Scale, *, command: str
     for name in ("calibrate", "run", "efficiency", "backgrounds", "boxes", "theory", "limits"):
         values |= read_values(folder / name)
     compared = compare(values)
-    write_csv(folder / "comparison.csv", compared)
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     parts = (
         _head(scale, compared, workflow, now),
@@ -76,18 +76,16 @@ def write_report(folder: Path, workflow: Workflow, scale: Scale, *, command: str
         _provenance(command),
     )
     title = "NA64mu 2022: the Letter made again from simulated events"
-    path = folder / "report.html"
-    part = path.with_suffix(".part")
-    with writing(part):
-        part.write_text(
+    with output_folder(folder, "paper") as place:
+        write_csv(place / "comparison.csv", compared)
+        write_whole(
+            place / "report.html",
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{escape(title)}</title><style>{STYLE}{OWN_STYLE}</style></head><body>\n<h1>{escape(title)}</h1>"
             + "\n".join(parts)
             + "\n</body></html>\n",
-            encoding="utf-8",
         )
-    part.replace(path)
-    return path
+    return folder / "report.html"
 
 
 def _head(scale: Scale, compared: Sequence[Compared], workflow: Workflow, now: str) -> str:

@@ -7,9 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from na64mu.errors import ColumnError
 from na64mu.typing import AnyArray, FloatArray, Summary
 
-__all__ = ("COLUMNS", "DERIVED", "TRACKER_STATIONS", "Derived", "column", "known_columns", "stored_columns", "with_derived")
+__all__ = (
+    "COLUMNS",
+    "DERIVED",
+    "TRACKER_STATIONS",
+    "Derived",
+    "column",
+    "derived_columns",
+    "known_columns",
+    "stored_columns",
+    "with_derived",
+)
 
 #: Tracker stations in the order of the beam; every one has a column n_hits_<station>.
 TRACKER_STATIONS = (
@@ -77,17 +88,37 @@ class Derived:
     Attributes
     ----------
     needs : tuple of str
-        Stored columns that it is made of.
+        Columns that it is made of, stored or derived.
     function : callable
-        Summary -> values, shape (n_events,); NaN where it does not exist.
+        Summary -> values, shape (n_events,); NaN where it does not exist. It is given the columns that it needs, and no others.
     unit, meaning : str
         Unit and meaning of the column, as in COLUMNS.
     """
 
     needs: tuple[str, ...]
-    function: Callable[[Summary], FloatArray]
+    function: Callable[[Summary], AnyArray]
     unit: str
     meaning: str
+
+    def of(self, summary: Summary, name: str) -> AnyArray:
+        """The values in a summary, shape (n_events,); `name` is that of the column, for messages.
+
+        Raises
+        ------
+        ColumnError
+            If the function fails, or does not return one number for each event.
+        """
+        given = {needed: column(summary, needed) for needed in self.needs}
+        n = len(next(iter(given.values())))
+        try:
+            values = np.asarray(self.function(given))
+        except KeyError as error:
+            msg = f"the variable {name!r} looks at {error}, which is not among the columns that it says it needs: {', '.join(self.needs)}"
+            raise ColumnError(msg) from error
+        if values.shape != (n,) or values.dtype.kind not in "biuf":
+            msg = f"the variable {name!r} returns {values.dtype} of shape {values.shape}, one number for each of {n} events is wanted"
+            raise ColumnError(msg)
+        return values
 
 
 def _reduced_chi2(spectrometer: str) -> Derived:
@@ -109,6 +140,15 @@ def known_columns() -> tuple[str, ...]:
     return (*COLUMNS, *DERIVED)
 
 
+def derived_columns(names: Iterable[str]) -> dict[str, Derived]:
+    """How the derived columns among some names are made, with those that they are made of themselves, each behind what it needs."""
+    found: dict[str, Derived] = {}
+    for name in names:
+        if name in DERIVED:
+            found |= derived_columns(DERIVED[name].needs) | {name: DERIVED[name]}
+    return found
+
+
 def stored_columns(names: Iterable[str]) -> tuple[str, ...]:
     """Columns of a file that some columns are made of.
 
@@ -122,13 +162,16 @@ def stored_columns(names: Iterable[str]) -> tuple[str, ...]:
     tuple of str
         Each once, in order.
     """
-    return tuple(dict.fromkeys(stored for name in names for stored in (DERIVED[name].needs if name in DERIVED else (name,))))
+    stored: dict[str, None] = {}
+    for name in names:
+        stored |= dict.fromkeys(stored_columns(DERIVED[name].needs) if name in DERIVED else (name,))
+    return tuple(stored)
 
 
 def column(summary: Summary, name: str) -> AnyArray:
     """A column of a summary, stored or derived; shape (n_events,)."""
     if name in DERIVED and name not in summary.keys():  # noqa: SIM118  # an EventSummary makes derived columns itself
-        return DERIVED[name].function(summary)
+        return DERIVED[name].of(summary, name)
     return summary[name]
 
 
