@@ -40,7 +40,7 @@ def test_parts_of_a_block_add_up_only_with_the_logarithm_of_the_block():
     ("arguments", "sentence"),
     [
         ((1.0, 1.0, "moliere"), "there is no model 'moliere': known are highland, highland-each, rossi, none"),
-        ((-1.0, 1.0), "x_over_x0 must be a number of at least 0; found -1"),
+        ((-1.0, 1.0), "x_over_x0 must be a number at least 0; found -1"),
         ((1.0, 0.0), "total_x0 must be a number above 0; found 0"),
     ],
 )

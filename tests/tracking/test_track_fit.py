@@ -283,7 +283,7 @@ def in_other_process(cache: Path, code: str) -> subprocess.Popen[str]:
 def test_other_numbers_are_the_same_code(ms: Spectrometer) -> None:
     """Another place, angle, field, thickness, loss, material and scattering: nothing is written and nothing compiled."""
     planes = tuple(replace(p, z=1.01 * p.z, rotation=p.rotation + 0.01, x_over_x0=0.02, energy_loss=0.03) for i, p in enumerate(ms.planes))
-    boxes = np.array([[690.0, 1210.0, 0.0, 1.1], [1310.0, 1795.0, -0.9, 0.0]])
+    boxes = np.array([[690.0, 1210.0, 0.0, 1.1], [1313.0, 1795.0, -0.9, 0.0]])
     other = replace(ms, planes=planes, boxes=boxes, air_x0=2e4, total_x0=0.3)
     forms, numbers = zip(
         *(kinds_and_numbers(route(m, s)) for m, s in ((ms, "highland"), (other, "highland"), (other, "rossi"))), strict=True

@@ -32,8 +32,6 @@ class Kernel:
 
     Attributes
     ----------
-    kind : Kind
-        What it computes.
     rows : Rows
         Rows of its blocks.
     compiled : ModuleType
@@ -44,7 +42,6 @@ class Kernel:
         Fringe fields and maps of the route.
     """
 
-    kind: Kind
     rows: Rows
     compiled: ModuleType
     numbers: FloatArray
@@ -145,4 +142,4 @@ def kernel(path: Route, kind: Kind | str) -> Kernel:
     """
     wanted: Kind = one_of(kind, get_args(Kind), "kind")
     form, numbers = kinds_and_numbers(path)
-    return Kernel(wanted, block_rows(form.n_planes, wanted), _compiled(form, wanted), numbers)
+    return Kernel(block_rows(form.n_planes, wanted), _compiled(form, wanted), numbers)

@@ -146,8 +146,9 @@ def remove_outliers(fitted: Kernel, blocks: FloatArray, n: int, hit_of: IntArray
     """
     fitted.check(blocks)
     hit_of = checked_hit_of(hit_of, fitted.rows.n_planes)
-    if fitted.kind == "filter" or not 0 <= n <= len(blocks) * LANES:
-        msg = f"outliers are taken out of a fit of kind 'smooth' with at most {len(blocks) * LANES} tracks; found {fitted.kind!r} and {n}"
+    if fitted.rows.score < 0 or not 0 <= n <= len(blocks) * LANES:
+        kind = "filter" if fitted.rows.score < 0 else "smooth"
+        msg = f"outliers are taken out of a fit of kind 'smooth' with at most {len(blocks) * LANES} tracks; found {kind!r} and {n}"
         raise ArgumentError(msg)
     cuts = removal.cuts(int(np.bincount(hit_of).max()))
     for first in range(0, len(blocks), BATCH):
