@@ -19,7 +19,7 @@ from na64mu.reconstruction.variables import user_variables
 
 __all__ = ("Processor", "checked", "columns_of", "name_of", "takes_events", "variables_of")
 
-#: Columns that are read for every processor: the counts of the exposure and the blinding need them.
+#: Columns that every processor is given: the counts of the exposure and the blinding need them.
 NEEDED = ("run", "config", "p_out", "e_cal")
 
 
@@ -36,7 +36,7 @@ class Processor(Protocol):
         Parameters
         ----------
         summary : EventSummary
-            Columns of shape (n_events,); in data without the events of the signal box.
+            Columns of shape (n_events,); in data without the events that are hidden (na64mu.selections.blinding).
         chunk : mapping
             dataset, filename, detector, entrystart and entrystop of the chunk.
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import hist
 import numpy as np
 
 from na64mu.reconstruction.columns import column
+from na64mu.results.weighted_histogram import WeightedHistogram
 from na64mu.selections.histograms import Category, Histogram
 from na64mu.typing import BoolArray, FloatArray, Summary
 
 __all__ = ("empty_histogram", "fill_histogram")
 
 
-def empty_histogram(described: Histogram, categories: Mapping[str, Category]) -> hist.Hist:
+def empty_histogram(described: Histogram, categories: Mapping[str, Category]) -> WeightedHistogram:
     """A histogram without entries.
 
     Parameters
@@ -26,14 +26,12 @@ def empty_histogram(described: Histogram, categories: Mapping[str, Category]) ->
 
     Returns
     -------
-    hist.Hist
-        Axes stage, one for each category, x and perhaps y; storage Weight.
+    WeightedHistogram
+        Axes stage, one for each category, x and perhaps y.
     """
     divided = [hist.axis.StrCategory(categories[name].labels, name=f"by_{name}", label=name) for name in described.by]
     regular = [hist.axis.Regular(a.bins, a.low, a.high, name=a.column, label=a.title) for a in described.axes]
-    return hist.Hist(
-        hist.axis.StrCategory(described.stages, name="stage", label="stage"), *divided, *regular, storage=hist.storage.Weight()
-    )
+    return WeightedHistogram(hist.axis.StrCategory(described.stages, name="stage", label="stage"), *divided, *regular)
 
 
 def fill_histogram(
@@ -42,7 +40,7 @@ def fill_histogram(
     stages: Mapping[str, BoolArray],
     weights: FloatArray,
     categories: Mapping[str, Category],
-) -> tuple[Any, int]:
+) -> tuple[WeightedHistogram, int]:
     """Fill a histogram with the events of one chunk.
 
     Parameters
@@ -59,7 +57,7 @@ def fill_histogram(
 
     Returns
     -------
-    histogram : hist.Hist
+    histogram : WeightedHistogram
         The histogram of `empty_histogram`, filled.
     outside : int
         Events of the first stage for which an axis or a category does not exist.

@@ -9,11 +9,12 @@ Momenta GeV/c, energies GeV.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import hist
 import numpy as np
 
+from na64mu.results.weighted_histogram import WeightedHistogram
 from na64mu.selections.cuts import MipWindows, MomentumWindow, TriggerBits, mip_everywhere, momentum_in_window, trigger
 from na64mu.typing import BoolArray, FloatArray, Summary
 
@@ -34,7 +35,7 @@ def momentum_tail(
     *,
     p_in: MomentumWindow,
     e_cal_max: float | None = None,
-) -> tuple[Any, int]:
+) -> tuple[WeightedHistogram, int]:
     """Fill p_out of the MIP-tagged muons, by trigger.
 
     Parameters
@@ -56,16 +57,15 @@ def momentum_tail(
 
     Returns
     -------
-    histogram : hist.Hist
+    histogram : WeightedHistogram
         Axes trigger ("calibration", "physics"; an event can be in both) and p_out, storage Weight.
     outside : int
         Selected events without p_out.
     """
     triggers: tuple[Literal["calibration"], Literal["physics"]] = ("calibration", "physics")
-    histogram = hist.Hist(
+    histogram = WeightedHistogram(
         hist.axis.StrCategory(triggers, name="trigger", label="trigger"),
         hist.axis.Regular(BINS, LOW, HIGH, name="p_out", label="$p_{out}$ [GeV/c]"),
-        storage=hist.storage.Weight(),
     )
     mip = mip_everywhere(summary, MipWindows(mip=("e_ecal",), windows={"e_ecal": windows["e_ecal"]}))
     sample = visible & mip & momentum_in_window(summary, p_in) & masks.get("single_tracks", np.ones_like(visible))

@@ -67,7 +67,8 @@ def changed_content(inherited: dict[str, Any], own: dict[str, Any], where: str, 
         left = _without(list(inherited.get(key, ())), key, dropped.get(key, []), where, base)
         tables = {table.get(name): table for table in (*left, *_tables(content, key, where))}
         lists[key] = list(tables.values())
-    return inherited | content | {"cuts": cuts} | lists
+    kept = {key: value for key, value in inherited.items() if key != "blind_at"}  # follows from the cuts that come out
+    return kept | content | {"cuts": cuts} | lists
 
 
 def _tables(content: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationInfo, model_validator
 
 from na64mu.errors import SelectionError
 from na64mu.reconstruction.columns import COLUMNS, DERIVED, known_columns, with_derived
@@ -25,9 +25,9 @@ class Axis(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    bins: Annotated[int, Field(ge=1)]
-    low: float
-    high: float
+    bins: Annotated[int, Field(ge=1, le=1_000_000)]
+    low: FiniteFloat
+    high: FiniteFloat
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:

@@ -168,7 +168,7 @@ class WorkingPoint(Shown, _Model):
     title: str
     cuts: Annotated[tuple[Cut, ...], Field(min_length=1)]
     plane_cut: str  # the plane is filled before and after this cut (and those behind it)
-    blind_at: str  # the first cut on reconstructed columns: in data, events of the box count as failing it
+    blind_at: str = ""  # the first cut on reconstructed columns, found from the cuts: in data, hidden events count as failing it
     box: Box
     regions: tuple[Region, ...]
     plane_p_out: Axis
@@ -191,6 +191,9 @@ class WorkingPoint(Shown, _Model):
     @model_validator(mode="after")
     def _is_consistent(self, info: ValidationInfo) -> Self:
         names = self.cut_names
+        first = next((cut.name for cut in self.cuts if any(c not in RECORDED for c in stored_columns(cut.thresholds.columns))), names[-1])
+        if not self.blind_at:
+            object.__setattr__(self, "blind_at", first)
         if self.format_version != 1:
             msg = f"format_version is {self.format_version}, this version of na64mu reads 1"
             raise ValueError(msg)
@@ -208,14 +211,12 @@ class WorkingPoint(Shown, _Model):
             if getattr(self, key) not in names:
                 msg = f"{key} = {getattr(self, key)!r} is not one of the cuts {list(names)}"
                 raise ValueError(msg)
-        for cut in self.cuts[: names.index(self.blind_at)]:
-            seen = [column for column in stored_columns(cut.thresholds.columns) if column not in RECORDED]
-            if seen:
-                msg = (
-                    f"cuts: {cut.name!r} looks at {seen[0]} and comes before blind_at = {self.blind_at!r}: what it keeps would count "
-                    "events of the signal box; put it behind"
-                )
-                raise ValueError(msg)
+        if self.blind_at != first and not is_recorded(info):  # a result may have cuts that this process does not know
+            msg = (
+                f"blind_at = {self.blind_at!r} is not the first cut on reconstructed columns, which is {first!r}: leave blind_at out, it follows from "
+                "the cuts"
+            )
+            raise ValueError(msg)
         if not is_recorded(info):
             self._names_what_exists(lists)
         needed = {q for cut in self.cuts for q in cut.thresholds.mip_quantities}

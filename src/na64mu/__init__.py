@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from na64mu.calibration.windows import load_calibration as load_calibration
     from na64mu.data import sample_files as sample_files
     from na64mu.detector import load_detector as load_detector
-    from na64mu.events.nanoevents import open_events as open_events
     from na64mu.events.reader import read_runs as read_runs
     from na64mu.execution import run_search as run_search
     from na64mu.execution.freezing import freeze as freeze
@@ -20,10 +19,11 @@ if TYPE_CHECKING:
     from na64mu.execution.options import RunOptions as RunOptions
     from na64mu.execution.run import run as run
     from na64mu.execution.unblinding import unblind as unblind
+    from na64mu.inputs.visible import open_events as open_events
+    from na64mu.inputs.visible import reconstruct as reconstruct
+    from na64mu.inputs.visible import spectrometer_tracks as spectrometer_tracks
     from na64mu.processors.base import Processor as Processor
     from na64mu.reconstruction.event_summary import EventSummary as EventSummary
-    from na64mu.reconstruction.spectrometers import spectrometer_tracks as spectrometer_tracks
-    from na64mu.reconstruction.summary import reconstruct as reconstruct
     from na64mu.reconstruction.variables import register_variable as register_variable
     from na64mu.reconstruction.variables import variable as variable
     from na64mu.report.display import display_event as display_event
@@ -52,11 +52,11 @@ __version__ = "0.2.0"
 GROUPS = {
     "open and look": {
         "sample_files": "na64mu.data",
-        "open_events": "na64mu.events.nanoevents",
+        "open_events": "na64mu.inputs.visible",
         "read_runs": "na64mu.events.reader",
         "EventSummary": "na64mu.reconstruction.event_summary",
-        "reconstruct": "na64mu.reconstruction.summary",
-        "spectrometer_tracks": "na64mu.reconstruction.spectrometers",
+        "reconstruct": "na64mu.inputs.visible",
+        "spectrometer_tracks": "na64mu.inputs.visible",
         "display_event": "na64mu.report.display",
     },
     "describe": {

@@ -8,6 +8,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,16 +17,17 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from search_examples import FakeReconstruction, plant, summary_table, write_file
+from search_examples import FakeReconstruction, plant, raw_batch, runs_row, summary_table, write_file
 
 import na64mu
 from na64mu.cli import main
 from na64mu.errors import BlindedError, InputError, OutputError
+from na64mu.events.writer import RawTreeWriter
 from na64mu.execution import freezing, opening, run_search, unblinding
 from na64mu.execution.opening import Opening, open_box
 from na64mu.results.freeze import Freeze
 from na64mu.results.manifest import check_manifest, write_manifest
-from na64mu.results.openings import read_lines
+from na64mu.results.openings import append_line, read_lines
 from na64mu.results.run import RunResult
 
 EVENTS = (5, 123)
@@ -54,18 +57,41 @@ class Day(SimpleNamespace):
         path.write_text(json.dumps(content))
 
 
-@pytest.fixture
-def day(fake: FakeReconstruction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Day:
-    monkeypatch.chdir(tmp_path)
-    for name in ("write_figures", "write_html"):  # drawing takes seconds
-        monkeypatch.setattr(f"na64mu.report.{name}", lambda result, folder: None)
+def planted() -> FakeReconstruction:
+    fake = FakeReconstruction(summary_table(400))
     for event in EVENTS:
         plant(fake.table, event, p_out=40.0 + event / 100)
-    where = Day(place=tmp_path, data=write_file(tmp_path / "beam.root", 400), out=tmp_path / "out", fake=fake)
-    run_search([where.data], progress=False, output=where.out).write(where.out)
-    where.frozen, where.record, where.opened = (tmp_path / name for name in ("freeze.json", "unblinding.jsonl", "open"))
-    na64mu.freeze(where.data).write(where.frozen)
-    return where
+    return fake
+
+
+@pytest.fixture(scope="module")
+def evening_before(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder with data, blind run and freeze file, and a copy of it, to begin each test with."""
+    place = tmp_path_factory.mktemp("day") / "here"
+    place.mkdir()
+    data = write_file(place / "beam.root", 400)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("na64mu.reconstruction.summary.reconstruct", planted())
+        run_search([data], progress=False, output=place / "out").write(place / "out")
+    na64mu.freeze(data).write(place / "freeze.json")
+    return place, shutil.copytree(place, place.with_name("copy"))
+
+
+@pytest.fixture
+def day(evening_before: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Day:
+    place, copy = evening_before
+    shutil.rmtree(place)
+    shutil.copytree(copy, place)
+    monkeypatch.chdir(place)
+    for name, made in (
+        ("write_figures", lambda folder: []),
+        ("write_html", lambda folder: folder / "report.html"),
+    ):  # drawing takes seconds
+        monkeypatch.setattr(f"na64mu.report.{name}", lambda result, folder, made=made: made(folder))
+    fake = planted()
+    monkeypatch.setattr("na64mu.reconstruction.summary.reconstruct", fake)
+    names = {"data": "beam.root", "out": "out", "frozen": "freeze.json", "record": "unblinding.jsonl", "opened": "open"}
+    return Day(place=place, fake=fake, **{key: place / name for key, name in names.items()})
 
 
 # --- how it is done -----------------------------------------------------------------------------------------------------------
@@ -88,9 +114,10 @@ def test_a_freeze_opens_the_box_with_a_record_and_a_list_of_its_events(day: Day)
     ]
     assert [e.event for e in found.in_box["beam"]] == [5, 123]
     assert check_manifest(day.opened) == []
-    first, second = read_lines(day.record)
+    first, _, second = read_lines(day.record)
     assert (first.event, first.reason, first.times, first.freeze) == ("opening", "approved", 1, Freeze.read(day.frozen).hash)
     assert (second.event, second.opening, second.opened) == ("done", first.hash, str(day.opened))
+    assert second.result == unblinding.file_hash(day.opened / "summary.json")
     assert found.provenance.opening == {"freeze": first.freeze, "line": first.hash}
     for folder in (day.out, day.opened):
         assert (folder / "unblinding.jsonl").read_text() == day.record.read_text()
@@ -106,21 +133,21 @@ def test_the_line_is_in_the_record_before_anything_is_run(day: Day, monkeypatch)
 
     monkeypatch.setattr(unblinding, "run_search", watch)
     assert day.unblind().exit_code == 0
-    assert seen == [["opening"], ["opening"]]
-    assert [line.event for line in read_lines(day.record)] == ["opening", "done"]
+    assert seen == [["opening", "begun"], ["opening"]]
+    assert [line.event for line in read_lines(day.record)] == ["opening", "begun", "done"]
 
 
 def test_a_run_in_python_needs_an_opening_and_ends_it(day: Day):
     may = na64mu.open_box(day.frozen, reason="in a notebook")
     result = na64mu.run(day.data, unblind=may, options=na64mu.RunOptions(progress=False))
     assert result.regions["beam"]["box"].n == 2
-    assert [line.event for line in read_lines(day.record)] == ["opening", "done"]
+    assert [line.event for line in read_lines(day.record)] == ["opening", "begun", "done"]
 
 
 def test_unblind_is_one_call_in_python(day: Day):
     result = na64mu.unblind(day.out, day.opened, freeze=Freeze.read(day.frozen), reason="r", record=day.place / "mine.jsonl")
     assert [e.event for e in result.in_box["beam"]] == [5, 123]
-    assert [line.event for line in read_lines(day.place / "mine.jsonl")] == ["opening", "done"]
+    assert [line.event for line in read_lines(day.place / "mine.jsonl")] == ["opening", "begun", "done"]
     with pytest.raises(InputError, match="record: give the path of the record of openings, or the freeze as the file"):
         na64mu.open_box(Freeze.read(day.frozen), reason="r")
 
@@ -133,38 +160,47 @@ def test_the_second_time_works_and_is_said_loudly(day: Day, caplog):
     assert re.search(
         r"THE BOX OF THESE DATA WAS OPENED once BEFORE \(20.*: approved\): what comes out now is no blind result", said.getMessage()
     )
-    assert [line.times for line in read_lines(day.record)] == [1, 0, 2, 0]
+    assert [line.times for line in read_lines(day.record)] == [1, 0, 0, 2, 0, 0]
     day.opened = day.place / "thrice"
     assert day.unblind().exit_code == 0
     assert "WAS OPENED 2 times BEFORE" in caplog.records[-1].getMessage()
 
 
-def test_a_new_freeze_of_the_same_data_is_no_first_time(day: Day, caplog, tmp_path):
+def test_a_new_freeze_of_the_same_data_is_no_first_time(day: Day, caplog):
     assert day.unblind().exit_code == 0
-    (tmp_path / "renamed").mkdir()
-    day.data.rename(tmp_path / "renamed" / "beam.root")
-    day.frozen, day.out, day.opened = tmp_path / "new.json", tmp_path / "out2", tmp_path / "open2"
-    data = tmp_path / "renamed" / "beam.root"
+    (day.place / "renamed").mkdir()
+    day.data.rename(day.place / "renamed" / "beam.root")
+    day.frozen, day.out, day.opened = day.place / "new.json", day.place / "out2", day.place / "open2"
+    data = day.place / "renamed" / "beam.root"
     run_search([data], selection="prl2024-calibration", progress=False, output=day.out).write(day.out)
     na64mu.freeze(data, selection="prl2024-calibration").write(day.frozen)
     assert day.unblind().exit_code == 0
     assert "WAS OPENED once BEFORE" in caplog.text
 
 
-def test_two_blind_folders_of_one_freeze_share_a_record(day: Day, tmp_path):
-    run_search([day.data], progress=False, output=tmp_path / "out2").write(tmp_path / "out2")
+def test_another_record_is_no_first_time(day: Day, caplog):
     assert day.unblind().exit_code == 0
-    day.out, day.opened = tmp_path / "out2", tmp_path / "open2"
+    run_search([day.data], progress=False, output=day.place / "out2").write(day.place / "out2")
+    na64mu.unblind(day.place / "out2", day.place / "open2", freeze=day.frozen, reason="r", record=day.place / "new.jsonl")
+    assert "WAS OPENED once BEFORE" in caplog.text
+
+
+def test_two_blind_folders_of_one_freeze_share_a_record(day: Day):
+    run_search([day.data], progress=False, output=day.place / "out2").write(day.place / "out2")
     assert day.unblind().exit_code == 0
-    assert [(line.event, line.times) for line in read_lines(day.record)] == [("opening", 1), ("done", 0), ("opening", 2), ("done", 0)]
-    assert len(read_lines(tmp_path / "out2" / "unblinding.jsonl")) == 4
+    day.out, day.opened = day.place / "out2", day.place / "open2"
+    assert day.unblind().exit_code == 0
+    assert [(line.event, line.times) for line in read_lines(day.record)] == [
+        (event, times) for n in (1, 2) for event, times in (("opening", n), ("begun", 0), ("done", 0))
+    ]
+    assert len(read_lines(day.place / "out2" / "unblinding.jsonl")) == 6
 
 
 def test_a_run_that_fails_is_in_the_record(day: Day, monkeypatch):
     monkeypatch.setattr("na64mu.processors.search.SearchProcessor._regions", lambda *given: 1 / 0)
     assert day.unblind().exit_code == 1
-    assert [line.event for line in read_lines(day.record)] == ["opening", "failed"]
-    assert "ZeroDivisionError" in read_lines(day.record)[1].reason
+    assert [line.event for line in read_lines(day.record)] == ["opening", "begun", "failed"]
+    assert "ZeroDivisionError" in read_lines(day.record)[2].reason
     assert not day.opened.exists()
     assert read_lines(day.out / "unblinding.jsonl") == read_lines(day.record)
 
@@ -197,11 +233,11 @@ def test_an_opening_of_version_0_1_0_is_said(day: Day, caplog):
     assert "THIS FOLDER WAS OPENED BEFORE, with version 0.1.0" in caplog.text
 
 
-def test_a_search_with_files_of_ones_own_opens_from_the_freeze_alone(day: Day, tmp_path):
+def test_a_search_with_files_of_ones_own_opens_from_the_freeze_alone(day: Day):
     """Selection, calibration, description and cuts: what the freeze has is what is run, though the files are gone."""
     from na64mu.calibration.windows import load_calibration
 
-    (tmp_path / "cuts.py").write_text(
+    (day.place / "cuts.py").write_text(
         "from na64mu.selections import Thresholds, register_cut\n\n\n"
         "class Low(Thresholds):\n"
         '    """Lowest."""\n\n'
@@ -209,34 +245,88 @@ def test_a_search_with_files_of_ones_own_opens_from_the_freeze_alone(day: Day, t
         "    @property\n"
         "    def columns(self):\n"
         '        return ("p_in",)\n\n\n'
-        '@register_cut("freeze_test_low", Low)\n'
+        '@register_cut(Low, name="freeze_test_low")\n'
         "def low(summary, thresholds):\n"
         '    return summary["p_in"] > thresholds.lowest\n'
     )
-    (tmp_path / "mine.toml").write_text(
+    (day.place / "mine.toml").write_text(
         'base = "prl2024"\nname = "mine"\ntitle = "mine"\n\n[[cuts]]\nname = "freeze_test_low"\nafter = "single_tracks"\nlabel = "low"\n'
         'source = "inferred: a test"\n[cuts.thresholds]\nlowest = 100.0\n'
     )
     tag = "g4raw-indep-1"
-    load_calibration(tag).write(tmp_path / "calibration.toml")
+    load_calibration(tag).write(day.place / "calibration.toml")
     own = {"selection": "mine.toml", "user": "cuts.py", "calibration": "calibration.toml"}
-    day.out, day.frozen = tmp_path / "out2", tmp_path / "own.json"
-    run_search([day.data], progress=False, output=day.out, **own).write(day.out)
+    day.out, day.frozen = day.place / "out2", day.place / "own.json"
+    run_search([day.data], progress=False, output=day.out, **own).write(day.out)  # type: ignore[arg-type]
     words = [word for key, value in own.items() for word in (f"--{key}", value)]
     done = call("freeze", day.data, *words, "--detector", tag, "-o", day.frozen)
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith(Freeze.read(day.frozen).hash)
     for name in ("mine.toml", "calibration.toml"):
-        (tmp_path / name).unlink()
-    (tmp_path / "cuts.py").rename(tmp_path / "moved.py")
+        (day.place / name).unlink()
+    (day.place / "cuts.py").rename(day.place / "moved.py")
     refused = day.unblind()
     assert "cuts.py: your own file is not what was frozen, or not there" in refused.stderr
-    (tmp_path / "moved.py").write_text((tmp_path / "moved.py").read_text() + "\n")
-    assert day.unblind("--user", tmp_path / "moved.py").exit_code == 1
-    (tmp_path / "moved.py").write_text(Freeze.read(day.frozen).user_files[0].text)
-    done = day.unblind("--user", tmp_path / "moved.py")
+    (day.place / "moved.py").write_text((day.place / "moved.py").read_text() + "\n")
+    assert day.unblind("--user", day.place / "moved.py").exit_code == 1
+    (day.place / "moved.py").write_text(Freeze.read(day.frozen).user_files[0].text)
+    done = day.unblind("--user", day.place / "moved.py")
     assert done.exit_code == 0, done.output
     assert RunResult.read(day.opened).working_point.cut_names.count("freeze_test_low") == 1
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
+def test_a_freeze_file_is_signed_and_only_the_right_signature_opens(day: Day):
+    for name in ("anna", "otto"):
+        words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", day.place / name]
+        subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
+        (day.place / f"{name}_signers").write_text(f"{name} {(day.place / f'{name}.pub').read_text()}")
+    day.frozen = day.place / "signed.json"
+    done = call("freeze", day.data, "--sign", day.place / "anna", "-o", day.frozen)
+    assert done.exit_code == 0, done.output
+    assert "signed.json.sig" in done.stderr
+    refused = day.unblind("--verify", day.place / "otto_signers")
+    assert (refused.exit_code, "signed.json: its signature is not one of" in refused.stderr) == (1, True)
+    assert not day.record.exists()
+    assert "signed.json is signed by anna" in day.unblind("--verify", day.place / "anna_signers").stderr
+    assert RunResult.read(day.opened).blinded == {"beam": False}
+
+
+def test_an_event_of_the_box_is_drawn_by_run_and_number_once_it_is_open(day: Day, monkeypatch):
+    monkeypatch.setattr("na64mu.report.display.draw_event", lambda *given: (None, None))
+    monkeypatch.setattr("na64mu.report.figures.save", lambda figure, path: path.write_text("drawn"))
+    picture = day.place / "event.png"
+    shut = call("display", day.data, "--run", 1, "--event", 123, "-o", picture)
+    assert (shut.exit_code, "entry 123" in shut.stderr, picture.exists()) == (1, True, False)
+    assert day.unblind().exit_code == 0
+    assert call("display", day.data, "--run", 1, "--event", 123, "--opened", day.opened, "-o", picture).exit_code == 0
+    assert picture.exists()
+    no_opening = call("display", day.data, "--event", 123, "--opened", day.out, "-o", picture)
+    assert f"{CLOSED}{day.out} is not the result of an opening" in no_opening.stderr
+    other = call("display", write_file(day.place / "other.root", 130), "--event", 123, "--opened", day.opened, "-o", picture)
+    assert "other.root is none of the files that" in other.stderr
+    day.edit(day.opened / "summary.json", lambda content: content["in_box"]["beam"].append([1, 7, 1, 1.0, 1.0, 1.0, True]))
+    edited = call("display", day.data, "--event", 123, "--opened", day.opened, "-o", picture)
+    assert "is not what `na64mu unblind` wrote: summary.json" in edited.stderr
+
+
+def test_an_event_is_found_by_run_and_number(day: Day, monkeypatch):
+    from na64mu.inputs import entry_of_event as module
+
+    path = day.place / "two.root"
+    with RawTreeWriter(path) as writer:
+        writer.extend(raw_batch(50, 30, run=7))
+        writer.extend(raw_batch(10, 30, run=8))
+        writer.finish([runs_row(7), runs_row(8)])
+    for step in (1_000_000, 7):
+        monkeypatch.setattr(module, "STEP", step)
+        assert module.entry_of_event(path, 7, 79) == 29
+        assert module.entry_of_event(path, 8, 10) == 30
+        with pytest.raises(
+            InputError,
+            match=r"two.root: there is no event 10 of run 7; the file has run 7 with events 50 to 79, run 8 with events 10 to 39$",
+        ):
+            module.entry_of_event(path, 7, 10)
 
 
 # --- what somebody tries ------------------------------------------------------------------------------------------------------
@@ -267,6 +357,14 @@ def opening_twice(day: Day) -> object:
     may = open_box(day.frozen, reason="r")
     run_search(day.data, progress=False, unblind=may)
     return run_search(day.data, progress=False, unblind=may)
+
+
+def opening_of_a_run_that_was_killed(day: Day) -> object:
+    may = open_box(day.frozen, reason="r")
+    with pytest.MonkeyPatch.context() as patch:  # a kill leaves no line
+        patch.setattr(opening, "append_line", lambda record, event, **about: event == "begun" and append_line(record, event, **about))
+        run_search(day.data, progress=False, unblind=may)
+    return run_search(day.data, progress=False, unblind=Opening(may.freeze, may.record, may.line))
 
 
 def opening_for_other_cuts(day: Day) -> object:
@@ -425,14 +523,14 @@ def record_edited(day: Day) -> Result:
 def line_removed(day: Day) -> Result:
     day.unblind()
     open_box(day.frozen, reason="r")
-    first, _, third = day.record.read_text().splitlines(keepends=True)
-    day.record.write_text(first + third)
+    first, _, *others = day.record.read_text().splitlines(keepends=True)
+    day.record.write_text("".join([first, *others]))
     return day.unblind()
 
 
 def first_line_removed(day: Day) -> Result:
     day.unblind()
-    day.record.write_text(day.record.read_text().splitlines(keepends=True)[1])
+    day.record.write_text("".join(day.record.read_text().splitlines(keepends=True)[1:]))
     return day.unblind()
 
 
@@ -502,8 +600,9 @@ ATTACKS: dict[Callable[[Day], Any], tuple[str, int]] = {
     something_in_python: (f"{CLOSED}unblind: a bool opens nothing", 0),
     opening_by_hand: (f"{CLOSED}.*unblinding.jsonl has no line of this opening", 0),
     opening_of_a_line_of_ones_own: (r"unblinding.jsonl, line 1: the record of openings was edited here", -1),
-    opening_twice: (f"{CLOSED}this opening has ended already", 2),
-    opening_for_other_cuts: (f"{CLOSED}the selection, .*: not what was frozen", 1),
+    opening_twice: (f"{CLOSED}this opening was used already", 3),
+    opening_of_a_run_that_was_killed: (f"{CLOSED}this opening was used already", 2),
+    opening_for_other_cuts: (f"{CLOSED}the selection: not what was frozen", 1),
     opening_for_other_files: (f"{CLOSED}the input .*other.root, which is not in the freeze file: not what was frozen", 1),
     opening_for_ones_own_processor: (f"{CLOSED}it is opened for the search only", 1),
     opening_of_a_freeze_edited_in_memory: ("freeze: was edited after it was made", 0),
@@ -518,12 +617,12 @@ ATTACKS: dict[Callable[[Day], Any], tuple[str, int]] = {
     file_edited("histograms.json"): (f"{CLOSED}.*out is not what `na64mu run` wrote: histograms.json \\(changed\\)", 0),
     manifest_removed: (f"{CLOSED}.*out is not what `na64mu run` wrote: manifest.json \\(missing\\)", 0),
     folder_edited_with_its_manifest: (f"{CLOSED}.* frozen: the input .*beam.root, the input .*other.root, which is not in", 0),
-    counts_edited_with_their_manifest: (f"{CLOSED}dataset 'beam' comes out differently outside the box", 2),
+    counts_edited_with_their_manifest: (f"{CLOSED}dataset 'beam' comes out differently outside the box", 3),
     file_replaced: (f"{CLOSED}the input .*beam.root: not what was frozen", 0),
     file_removed: (f"{CLOSED}.*beam.root: the file that was frozen is not there", 0),
     code_changed: (f"{CLOSED}the installed code is not the one that was frozen .*: selections/cuts.py differ; ", 0),
     blind_run_of_other_code: (f"{CLOSED}.* frozen: the code; ", 0),
-    reconstruction_differs: (f"{CLOSED}dataset 'beam' comes out differently outside the box", 2),
+    reconstruction_differs: (f"{CLOSED}dataset 'beam' comes out differently outside the box", 3),
     quick_look: (f"{CLOSED}.*out2 is a quick look at a part of the files", 0),
     into_the_blind_folder: (f"{CLOSED}.*out is the blind folder, which is kept", 0),
     simulation: ("no dataset is blinded, there is nothing to open", 0),
@@ -531,16 +630,28 @@ ATTACKS: dict[Callable[[Day], Any], tuple[str, int]] = {
     record_edited: ("unblinding.jsonl, line 1: the record of openings was edited here", -1),
     line_removed: ("unblinding.jsonl, line 2: the record of openings lacks the line before this one, number 2: it was removed", -1),
     first_line_removed: ("unblinding.jsonl, line 1: the record of openings lacks the line before this one, number 1: it was removed", -1),
-    line_cut: ("unblinding.jsonl, line 2: the record of openings was damaged here", -1),
-    last_lines_removed: (f"{CLOSED}.*unblinding.jsonl lacks 2 lines that .*out/unblinding.jsonl has: it was shortened or replaced", 0),
-    record_removed: (f"{CLOSED}.*unblinding.jsonl lacks 2 lines that .*out/unblinding.jsonl has", 0),
-    freeze_moved_without_its_record: (f"{CLOSED}.*elsewhere/unblinding.jsonl lacks 2 lines that .*out/unblinding.jsonl has", 2),
+    line_cut: ("unblinding.jsonl, line 3: the record of openings was damaged here", -1),
+    last_lines_removed: (f"{CLOSED}.*unblinding.jsonl lacks 3 lines that .*out/unblinding.jsonl has: it was shortened or replaced", 0),
+    record_removed: (f"{CLOSED}.*unblinding.jsonl lacks 3 lines that .*out/unblinding.jsonl has", 0),
+    freeze_moved_without_its_record: (f"{CLOSED}.*elsewhere/unblinding.jsonl lacks 3 lines that .*out/unblinding.jsonl has", 3),
     record_cannot_be_written: ("unblinding.jsonl: .*cannot be (read|written)", -1),
     summaries: (f"{CLOSED}event summaries of data were written without it", 1),
     freeze_of_summaries: ("event summaries are no input of a freeze", 0),
     freeze_written_over: ("freeze.json: cannot be written: file exists", 0),
     old_options: (f"{CLOSED}--selection: what selects is in the freeze file; {HOW}", 0),
     no_freeze_file: ("freeze.json: is no freeze file of this version of na64mu", 0),
+}
+
+
+#: Attacks on the record of a box that was opened as it should be.
+OPENED_FIRST = {
+    record_edited,
+    line_removed,
+    first_line_removed,
+    line_cut,
+    last_lines_removed,
+    record_removed,
+    freeze_moved_without_its_record,
 }
 
 
@@ -558,10 +669,22 @@ def test_the_box_stays_closed(attack, day: Day, monkeypatch):
         said = done.stderr
     assert re.search(sentence, said), said
     assert "Traceback" not in said
-    if day.opened != day.out and lines >= 0:  # those that were opened before they were tampered with have it
-        assert not (day.opened / "summary.json").exists() or read_lines(day.out / "unblinding.jsonl")
+    assert (
+        RunResult.read(day.opened).blinded != {"beam": False} if day.opened == day.out else day.opened.exists() == (attack in OPENED_FIRST)
+    )
     if lines >= 0:
         assert len(read_lines(day.record)) == lines
+
+
+@pytest.mark.parametrize("name", ["summary.json", "cutflow.json", "histograms.json"])
+def test_whoever_reads_an_edited_folder_is_told(name, day: Day, caplog):
+    (day.out / name).write_text((day.out / name).read_text() + " ")
+    assert call("report", day.out).exit_code == 0
+    assert f"{day.out} is not what was written into it: {name} (changed); make it again with `na64mu run`" in caplog.text
+    assert check_manifest(day.out) == [name]  # a report that is made again does not bless it
+    (day.out / "manifest.json").unlink()
+    assert RunResult.read(day.out).blinded == {"beam": True}
+    assert f"{day.out} has no manifest.json, so nobody can say whether its files were edited" in caplog.text
 
 
 def test_unblinding_names_what_is_missing(day: Day):

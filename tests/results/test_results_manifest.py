@@ -68,6 +68,7 @@ def test_where_it_cannot_be_written(folder):
     (folder / MANIFEST).mkdir()
     with pytest.raises(OutputError, match=r"manifest\.json: cannot be written: "):
         write_manifest(folder)
+    assert not any((folder / MANIFEST).iterdir())
     assert sorted(path.name for path in folder.glob("*.part")) == ["summary.json.part"]
 
 

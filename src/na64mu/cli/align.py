@@ -138,8 +138,12 @@ def _samples(filesets: list[tuple[Fileset, bool]], description: Detector, chunks
     from na64mu.execution.progress import stage
     from na64mu.inputs.refused import Tally, fault_losses
     from na64mu.results.losses import Loss
+    from na64mu.selections.blinding import FLOOR, BlindingPolicy
 
     losses = [loss for fileset, _ in filesets for loss in fileset.losses]
+    policy = BlindingPolicy.of(
+        FLOOR, [f for fileset, _ in filesets for f in fileset.files], {f.detector: description for fs, _ in filesets for f in fs.files}
+    )
     samples: list[list[Sample]] = [[], []]
     started, tally, bounds = None, Tally(), Bounds.of(description)
     for fileset, field in filesets:
@@ -151,6 +155,7 @@ def _samples(filesets: list[tuple[Fileset, bool]], description: Detector, chunks
                     try:
                         batch = read_batch(file.path, start, stop)
                         batch = tally.screen(batch, bounds, (file.dataset, file.path), start, fileset.excluded.get(file.path))
+                        batch = policy.visible_batch(batch, description, file.path)
                     except InputError as error:
                         reason = f"{file.path}: entries {start} to {stop - 1} are lost: {error}"
                         losses.append(Loss(file.dataset, file.path, "chunk", reason, start, stop))

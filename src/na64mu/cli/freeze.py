@@ -21,7 +21,7 @@ __all__ = ("command",)
 @click.option("--calibration", multiple=True, metavar="FILE", help="The same as in the blind run.")
 @click.option("--accept-calibration", is_flag=True, help="The same as in the blind run.")
 @click.option("--layout", metavar="NAME|FILE", help="The same as in the blind run.")
-@click.option("--sign", metavar="KEY", type=click.Path(exists=True, dir_okay=False), help="Sign it with this key of SSH or minisign.")
+@click.option("--sign", metavar="KEY", type=click.Path(dir_okay=False), help="Sign it with this key of SSH or minisign.")
 @click.option(
     "--check", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Check a freeze file and its record."
 )
@@ -52,7 +52,8 @@ def command(files: tuple[str, ...], output: Path | None, sign: str | None, check
 def _show(path: Path) -> None:
     from na64mu.execution.opening import record_of
     from na64mu.results.freeze import Freeze
-    from na64mu.results.openings import lines_text, read_lines
+    from na64mu.results.opening_line import lines_text
+    from na64mu.results.openings import read_lines
 
     frozen = Freeze.read(path)
     made = (

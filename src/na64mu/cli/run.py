@@ -33,6 +33,9 @@ __all__ = ("command",)
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Local processes of futures and dask; by default one for each core.")
 @click.option("--scheduler", metavar="ADDRESS", help="Running Dask scheduler; without it --executor dask starts a local cluster.")
+@click.option("--tls-ca", metavar="FILE", help="For a scheduler with TLS: certificates of the authority that signed its own (PEM).")
+@click.option("--tls-cert", metavar="FILE", help="For a scheduler with TLS: your certificate (PEM).")
+@click.option("--tls-key", metavar="FILE", help="For a scheduler with TLS: the key of your certificate (PEM).")
 @click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True, help="Events per chunk.")
 @click.option("--memory", metavar="SIZE", help="Memory of one worker, such as 2GB: chunks are made to fit, one that does not is lost.")
 @click.option("--maxchunks", type=click.IntRange(min=1), help="Chunks per dataset, for a quick look.")
@@ -56,6 +59,9 @@ def command(files: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **
 
     if options["scheduler"] is not None and options["executor"] in ("iterative", "futures"):
         msg = "--scheduler needs --executor dask"
+        raise click.UsageError(msg)
+    if options["scheduler"] is None and any(options[f"tls_{name}"] is not None for name in ("ca", "cert", "key")):
+        msg = "--tls-ca, --tls-cert and --tls-key need --scheduler: a local cluster makes its own key"
         raise click.UsageError(msg)
     options["calibration"] = options["calibration"] or None
     with output_folder(output, "run", replaces=DRAWN) as place:

@@ -27,7 +27,7 @@ OLD = ("hash", "selection", "detector", "calibration", "layout")
 @click.option(
     "--verify",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
+    type=click.Path(dir_okay=False),
     help="Allowed signers (SSH) or public key (minisign): the freeze file must be signed by one.",
 )
 @click.option(
@@ -108,7 +108,8 @@ def _refuse_old(given: dict[str, Any]) -> None:
 
 def _print_record(path: Path) -> None:
     from na64mu.errors import InputError
-    from na64mu.results.openings import lines_text, read_lines
+    from na64mu.results.opening_line import lines_text
+    from na64mu.results.openings import read_lines
 
     if not path.is_file():
         msg = f"{path}: there is no record of openings; it is beside the freeze file, and in the folders that were opened"

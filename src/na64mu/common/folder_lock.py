@@ -79,9 +79,11 @@ def locked(folder: str | os.PathLike[str], *, warn: bool = True) -> Iterator[Non
             held.times -= 1
             if held.times == 0:
                 del _HELD[key]
-                with suppress(OSError):
-                    (path / LOCK).unlink(missing_ok=True)  # before the lock ends: nobody else can have it now
-                os.close(held.number)
+                try:
+                    with suppress(OSError):
+                        (path / LOCK).unlink(missing_ok=True)  # before the lock ends: nobody else can have it now
+                finally:
+                    os.close(held.number)
 
 
 def _taken(folder: Path, *, warn: bool) -> int:

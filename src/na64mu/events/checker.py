@@ -26,6 +26,7 @@ from na64mu.events.faults import Bounds, find_faults
 from na64mu.events.findings import CheckReport, Collector, Finding
 from na64mu.events.fitting import layouts_of
 from na64mu.events.layout import Layout, load_layout
+from na64mu.events.origin import file_is_data
 from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.root_io import find_tree, open_file, read_columns, sentence_for
 from na64mu.events.schema_v1 import (
@@ -166,6 +167,7 @@ def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None, tree
                 _check_tree(scan, find_tree(file, path, TREE), checksums)
             else:
                 _check_foreign(scan, layout)
+            _check_origin(scan, file, layout)
     except InputError as error:
         scan.found.add("unreadable", "", str(error).removeprefix(f"{path}: "))
     _check_keys(scan, layout)
@@ -205,6 +207,15 @@ def _check_runs(scan: _Scan, detectors: dict[str, Detector], layout: Layout | No
             scan.found.add("runs-duplicate", "runs", f"run {pair[0]} config {pair[1]} has {n} rows, one is needed")
         if pair[1] not in (1, 2):
             scan.found.add("config", "runs.config", f"run {pair[0]} has config {pair[1]}, it is 1 or 2")
+
+
+def _check_origin(scan: _Scan, file: Any, layout: Layout | None) -> None:
+    """Truth in what the bookkeeping calls data; that there is no bookkeeping is a finding of its own."""
+    try:
+        if scan.runs:
+            file_is_data(file, scan.path, layout)
+    except InputError as error:
+        scan.found.add("origin", "runs.n_generated", str(error).removeprefix(f"{scan.path}: "))
 
 
 def _check_tree(scan: _Scan, tree: Any, checksums: Checksums | None) -> None:

@@ -1,7 +1,6 @@
 """Finished part of a run, kept on disk after every batch of chunks: `na64mu run --resume` continues from it.
 
-A checkpoint is one file in <output>/.checkpoint/, written whole or not at all: a line of JSON with the SHA-256 of the rest, and the rest, which is
-JSON too (histograms as UHI). It holds what the processor filled, which never contains anything of a blinded box, and what it belongs to: it is used only
+A checkpoint is one JSON file (histograms as UHI) in <output>/.checkpoint/, written whole or not at all; its first line has the SHA-256 of the rest. It holds what the processor filled, which never contains anything of a blinded box, and what it belongs to: it is used only
 if it is what was written, and by the same code, configuration, chunks and input, judged by content.
 """
 
@@ -12,23 +11,28 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from na64mu.common.whole_file import write_whole
-from na64mu.errors import CheckpointError, writing
+from na64mu.errors import CheckpointError, OutputError, writing
 from na64mu.events.screening import FaultCount
 from na64mu.execution.kept_values import decoded_value, encoded_value
 from na64mu.results.cutflow import CutFlow
+from na64mu.results.exact import ExactSum
 from na64mu.results.losses import Loss
 from na64mu.results.run import Counts, Timing
+from na64mu.results.weighted_histogram import WeightedHistogram
 
 __all__ = ("FOLDER", "Checkpoint", "decoded", "encoded")
 
 FOLDER = ".checkpoint"
 NAME = "finished.json"
 FORMAT_VERSION = 2
+#: Between the first two entries, which are the version and the SHA-256 of all that comes behind, and the others.
+END_OF_SEAL = b",\n"
 
 #: What the search returns as lists of plain values: the events of a box that is open.
 PLAIN = ("in_box",)
@@ -101,16 +105,15 @@ class Checkpoint:
         import uhi.io.json
 
         try:
-            head, _, body = self.path.read_bytes().partition(b"\n")
-            seal = json.loads(head)
-            if not isinstance(seal, dict) or seal.get("format_version") != FORMAT_VERSION:
-                raise CheckpointError(self._damaged("it is of another version"))
-            if seal.get("sha256") != hashlib.sha256(body).hexdigest():
-                raise CheckpointError(self._damaged("it is not what was written: damaged, or edited"))
-            content = json.loads(body, object_hook=uhi.io.json.object_hook)
+            text = self.path.read_bytes()
+            content = json.loads(text, object_hook=uhi.io.json.object_hook)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise CheckpointError(self._damaged(error)) from error
-        if not isinstance(content, dict) or not isinstance(content.get("identity"), dict):
+        if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
+            raise CheckpointError(self._damaged("it is of another version"))
+        if content.get("sha256") != hashlib.sha256(text.partition(END_OF_SEAL)[2]).hexdigest():
+            raise CheckpointError(self._damaged("it is not what was written: it was damaged or edited"))
+        if not isinstance(content.get("identity"), dict):
             raise CheckpointError(self._damaged("it is of another version"))
         return dict(content)
 
@@ -133,11 +136,16 @@ class Checkpoint:
         import uhi.io.json
 
         content = {"identity": self.identity, "n": n, "gone": gone, "total": encoded(total)}
-        body = json.dumps(content, default=uhi.io.json.default).encode()
+        body = json.dumps(content, default=uhi.io.json.default).encode()[1:]
         seal = {"format_version": FORMAT_VERSION, "sha256": hashlib.sha256(body).hexdigest()}
         with writing(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self.path, json.dumps(seal).encode() + b"\n" + body)
+        try:
+            write_whole(self.path, json.dumps(seal).encode()[:-1] + END_OF_SEAL + body)
+        except OutputError:
+            with suppress(OSError):  # an empty folder is not left
+                self.path.parent.rmdir()
+            raise
 
     def remove(self) -> None:
         """Forget everything; done when the output has been written."""
@@ -204,21 +212,37 @@ def decoded(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _encoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "cutflow": filled["cutflow"].to_dict(),
-        "histograms": dict(filled["histograms"]),
+        "cutflow": _parts(filled["cutflow"].to_dict()),
+        "histograms": {key: histogram.to_dict() for key, histogram in filled["histograms"].items()},
         "outside": filled["outside"],
-        "regions": {region: asdict(counts) for region, counts in filled["regions"].items()},
+        "regions": {region: _parts(asdict(counts)) for region, counts in filled["regions"].items()},
         **{key: filled[key] for key in PLAIN if key in filled},
     }
 
 
-def _decoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
-    import hist
+def _parts(content: Any) -> Any:
+    """Plain values in which an exact sum is a list of the floats that it is the sum of."""
+    if isinstance(content, dict):
+        return {key: _parts(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_parts(value) for value in content]
+    return {"exact": content.parts()} if isinstance(content, ExactSum) else content
 
+
+def _summed(content: Any) -> Any:
+    """The inverse of `_parts`."""
+    if isinstance(content, dict):
+        return (
+            ExactSum.from_parts(content["exact"]) if set(content) == {"exact"} else {key: _summed(value) for key, value in content.items()}
+        )
+    return [_summed(value) for value in content] if isinstance(content, list) else content
+
+
+def _decoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "cutflow": CutFlow.from_dict(filled["cutflow"]),
-        "histograms": {key: hist.Hist(histogram) for key, histogram in filled["histograms"].items()},
+        "cutflow": CutFlow.from_dict(_summed(filled["cutflow"])),
+        "histograms": {key: WeightedHistogram.from_dict(content) for key, content in filled["histograms"].items()},
         "outside": {key: int(n) for key, n in filled["outside"].items()},
-        "regions": {region: Counts(**counts) for region, counts in filled["regions"].items()},
+        "regions": {region: Counts(**_summed(counts)) for region, counts in filled["regions"].items()},
         **{key: filled[key] for key in PLAIN if key in filled},
     }

@@ -46,7 +46,7 @@ class Job:
 
     def open(self) -> AbstractContextManager[Any]:
         """Start the workers and hand out the executor."""
-        return open_executor(self.executor, self.workers, self.options.scheduler, self.options.memory_limit)
+        return open_executor(self.executor, self.workers, self.options.address, self.options.memory_limit)
 
     def checkpoint(self, chunks: Sequence[Any]) -> Checkpoint | None:
         """Return the checkpoint that keeps finished chunks; None if they are not kept."""

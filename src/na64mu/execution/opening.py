@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 from na64mu import __version__
 from na64mu.errors import BlindedError, InputError, Na64muError
 from na64mu.results.freeze import Freeze
-from na64mu.results.openings import DONE, FAILED, NAME, OPENING, Line, append_line, copy_lines, openings_of, read_lines
+from na64mu.results.freeze_differences import differences
+from na64mu.results.opening_line import BEGUN, DONE, FAILED, OPENING, Line, earlier_sentence, openings_of
+from na64mu.results.openings import NAME, append_line, copy_lines, read_lines
 from na64mu.results.provenance import repository_state
 
 if TYPE_CHECKING:
     from na64mu.execution.plan import Plan
 
-__all__ = ("Opening", "checked_opening", "earlier_sentence", "open_box", "record_of")
+__all__ = ("Opening", "checked_opening", "open_box", "record_of")
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +65,7 @@ class Opening:
         Raises
         ------
         BlindedError
-            If the record does not have it, or has its outcome already.
+            If the record does not have it, or says that it was used.
         """
         lines = read_lines(self.record)
         found = next((line for line in lines if line.hash == self.line and line.event == OPENING), None)
@@ -71,7 +73,7 @@ class Opening:
             msg = f"the box stays closed: {self.record} has no line of this opening: {HOW}"
             raise BlindedError(msg)
         if any(line.opening == self.line for line in lines):
-            msg = f"the box stays closed: this opening has ended already ({self.record}); each run needs one of its own: {HOW}"
+            msg = f"the box stays closed: this opening was used already ({self.record}); each run needs one of its own: {HOW}"
             raise BlindedError(msg)
         return found
 
@@ -90,7 +92,7 @@ class Opening:
         """
         from na64mu.execution.freezing import freeze_of
 
-        differing = self.freeze.differences(freeze_of(plan))
+        differing = differences(self.freeze, freeze_of(plan))
         if differing:
             msg = f"the box stays closed: {', '.join(differing)}: not what was frozen"
             raise BlindedError(msg)
@@ -115,6 +117,7 @@ class Opening:
         opening = self.must_be_recorded()
         about: dict[str, Any] = {"freeze": opening.freeze, "inputs": opening.inputs, "opening": self.line}
         said: dict[str, str] = {}
+        append_line(self.record, BEGUN, **about)
         _UNDER_WAY.add(self.line)
         try:
             yield said
@@ -170,7 +173,8 @@ def open_box(
     home = record_of(freeze, record)
     lines = read_lines(home)
     _must_have(home, lines, blind)
-    earlier = openings_of(lines, frozen.hash, frozen.inputs_hash)
+    beside = () if isinstance(freeze, Freeze) else read_lines(record_of(freeze))  # it counts, whatever record is given
+    earlier = openings_of([*lines, *beside], frozen.hash, frozen.inputs_hash)
     if earlier:  # critical: it is said with -q too
         log.critical("%s", earlier_sentence(earlier))
     commit, _ = repository_state()
@@ -182,7 +186,6 @@ def open_box(
         reason=reason.strip(),
         blind="" if blind is None else str(blind),
         opened="" if opened is None else str(opened),
-        times=len(earlier) + 1,
         version=__version__,
         commit=commit,
     )
@@ -216,23 +219,6 @@ def record_of(freeze: str | Path | Freeze, record: str | Path | None = None) -> 
         msg = "record: give the path of the record of openings, or the freeze as the file that it was written to"
         raise InputError(msg)
     return Path(freeze).resolve().parent / NAME
-
-
-def earlier_sentence(earlier: tuple[Line, ...]) -> str:
-    """Say how often and when data were opened before.
-
-    Parameters
-    ----------
-    earlier : tuple of Line
-        At least one.
-
-    Returns
-    -------
-    str
-    """
-    times = "once" if len(earlier) == 1 else f"{len(earlier)} times"
-    when = "; ".join(f"{line.time} by {line.user}: {line.reason}" for line in earlier)
-    return f"THE BOX OF THESE DATA WAS OPENED {times} BEFORE ({when}): what comes out now is no blind result"
 
 
 def checked_opening(value: Any) -> Opening | None:

@@ -24,6 +24,7 @@ from na64mu.results.losses import Loss
 from na64mu.results.processor import ProcessorResult
 from na64mu.results.provenance import InputFile, Provenance, repository_state
 from na64mu.results.run import RunResult, Timing
+from na64mu.results.weighted_histogram import rounded
 
 __all__ = ("Ran", "exposure_of", "result_of_own", "result_of_search")
 
@@ -102,13 +103,13 @@ def result_of_search(plan: Plan, ran: Ran, clock: float) -> RunResult:
     -------
     RunResult
     """
-    found, windows = ran.found, plan.configuration.windows
+    found, windows = rounded(ran.found), plan.configuration.windows
     return RunResult(
         cutflows={name: content["cutflow"] for name, content in found.items()},
         histograms={name: content["histograms"] for name, content in found.items()},
         outside={name: content["outside"] for name, content in found.items()},
         regions={name: content["regions"] for name, content in found.items()},
-        blinded={name: "box" not in content["regions"] for name, content in found.items()},
+        blinded={name: any(plan.policy.hides(f.path) for f in plan.fileset.files if f.dataset == name) for name in found},
         in_box={name: box_events(content["in_box"]) for name, content in found.items() if content.get("in_box")},
         exposure=ran.exposure,
         losses=ran.losses,
@@ -128,11 +129,10 @@ def result_of_own(plan: Plan, ran: Ran, clock: float) -> ProcessorResult:
     if total is not None and takes_events(plan.own):
         changed = plan.own.postprocess(total)
         total = total if changed is None else changed
-    is_data = {f.dataset: f.is_data for f in plan.fileset.files}
     return ProcessorResult(
         value=total,
         values=values,
-        blinded={name: is_data[name] for name in ran.found},
+        blinded={name: any(plan.policy.hides(f.path) for f in plan.fileset.files if f.dataset == name) for name in ran.found},
         exposure=ran.exposure,
         losses=ran.losses,
         provenance=_provenance(plan, ran),

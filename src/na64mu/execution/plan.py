@@ -24,6 +24,7 @@ from na64mu.inputs.summary_fileset import SummaryFileset, are_summaries, inspect
 from na64mu.processors.base import checked, columns_of, name_of, takes_events, variables_of
 from na64mu.results.losses import Loss
 from na64mu.results.provenance import file_hash, package_versions, source_hash
+from na64mu.selections.blinding import FLOOR, BlindingPolicy, Floor
 from na64mu.selections.parts import parts_of, variable_parts
 from na64mu.selections.user import load_user_file
 from na64mu.selections.working_point import WorkingPoint, load_working_point
@@ -46,6 +47,8 @@ class Plan:
         What selects.
     own : Any
         The processor of the user's own; None for the search.
+    policy : BlindingPolicy
+        Who may be seen.
     unblind : Opening, optional
         The recorded opening of the box.
     hashed : bool
@@ -54,6 +57,7 @@ class Plan:
 
     fileset: Fileset | SummaryFileset
     configuration: Configuration
+    policy: BlindingPolicy
     own: Any = None
     unblind: Opening | None = None
     hashed: bool = False
@@ -61,7 +65,7 @@ class Plan:
     @cached_property
     def hashes(self) -> dict[str, str]:
         """Path of a file, or of a friend of it -> SHA-256; empty where it is not wanted."""
-        return {path: _hash_of(path, _stamp(path)) if self.hashed else "" for path in self._paths}
+        return {path: _hash_of(path, _version_of(path)) if self.hashed else "" for path in self._paths}
 
     @property
     def stamps(self) -> dict[str, tuple[int, int] | None]:
@@ -76,7 +80,8 @@ class Plan:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that are read of event summaries."""
-        return needed_columns(self.configuration.working_point) if self.own is None else columns_of(self.own)
+        named = needed_columns(self.configuration.working_point) if self.own is None else columns_of(self.own)
+        return tuple(dict.fromkeys((*named, *self.policy.floor.columns)))
 
     @cached_property
     def own_digest(self) -> dict[str, str]:
@@ -99,6 +104,7 @@ class Plan:
             "configuration": [
                 self.configuration.hash,
                 "" if self.unblind is None else self.unblind.freeze.hash,
+                self.policy.floor.hash,
                 *self.own_digest.values(),
                 *self.user_parts.values(),
             ],
@@ -120,9 +126,9 @@ class Plan:
         made: Any
         excluded = fileset.excluded if isinstance(fileset, SummaryFileset) else {}  # of raw trees the reader leaves them out
         if self.own is not None:
-            made = OwnProcessor(self.own, fileset.detectors, point.box, excluded, variables_of(self.own))
+            made = OwnProcessor(self.own, fileset.detectors, self.policy, excluded, variables_of(self.own))
         else:
-            made = SearchProcessor(fileset.detectors, self.configuration.windows, point, excluded, unblinded=self.unblind is not None)
+            made = SearchProcessor(fileset.detectors, self.configuration.windows, point, excluded, policy=self.policy)
         if in_this_process(executor):
             return made
         parts = parts_of(point) if self.own is None else variable_parts(variables_of(self.own))
@@ -173,11 +179,11 @@ def plan_of(
         if unblind is not None:
             msg = "the box stays closed: it is opened for the search only, a processor of your own is not given its events"
             raise BlindedError(msg)
-    working_point = load_working_point(selection)
+    working_point, floor = load_working_point(selection), Floor.of(FLOOR)
     foreign = None if layout is None else load_layout(layout)
     fileset: Fileset | SummaryFileset
     if foreign is None and are_summaries(files):
-        fileset = inspect_summaries(files, detector=detector, working_point=working_point)
+        fileset = inspect_summaries(files, detector=detector, working_point=working_point, floor=floor)
         if processor is not None and takes_events(processor):
             msg = f"the processor {name_of(processor)} is one of coffea's and takes raw events, the files are event summaries: give it the raw trees"
             raise ProcessorError(msg)
@@ -190,7 +196,8 @@ def plan_of(
     if unblind is not None and isinstance(fileset, SummaryFileset):
         msg = "the box stays closed: event summaries of data were written without it; unblind a run on the raw trees"
         raise BlindedError(msg)
-    plan = Plan(fileset, configuration, processor, unblind, hashed or unblind is not None)
+    policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors, floor=floor, opened=unblind is not None)
+    plan = Plan(fileset, configuration, policy, processor, unblind, hashed or unblind is not None)
     if unblind is not None:
         unblind.must_fit(plan)
     return plan
@@ -219,8 +226,16 @@ def stop_if_needed(losses: Iterable[Loss], *, strict: bool, nothing_left: bool) 
 
 
 @lru_cache(maxsize=65536)
-def _hash_of(path: str, stamp: tuple[int, int] | None) -> str:  # noqa: ARG001 (a file that was changed is read again)
+def _hash_of(path: str, version: tuple[int, ...]) -> str:  # noqa: ARG001 (a file that was changed is read again)
     return file_hash(path)
+
+
+def _version_of(path: str) -> tuple[int, ...]:
+    """Different after every change of a file: the time of its last change can be set back, that of its inode cannot."""
+    with suppress(OSError):
+        found = Path(path).stat()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return ()
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from na64mu.calibration.windows import Calibration
 from na64mu.common.arguments import file_name
 from na64mu.common.folder_lock import locked
 from na64mu.detector import DetectorLike
-from na64mu.errors import ArgumentError
+from na64mu.errors import ArgumentError, FolderInUseError
 from na64mu.execution.checkpoint import Checkpoint
 from na64mu.execution.executors import checked_executor
 from na64mu.execution.job import Job, process_fileset, process_summaries
@@ -206,6 +206,9 @@ def run_search(
     align_clusters: bool | None = None,
     workers: int | None = None,
     scheduler: Any = None,
+    tls_ca: str | Path | None = None,
+    tls_cert: str | Path | None = None,
+    tls_key: str | Path | None = None,
     memory: int | str | None = None,
     output: str | Path | None = None,
     resume: bool = False,
@@ -218,7 +221,7 @@ def run_search(
     ----------
     files, selection, executor, detector, calibration, layout, user, accept_calibration, unblind
         As in `na64mu.run`.
-    chunksize, maxchunks, align_clusters, workers, scheduler, memory, output, resume, strict, progress
+    chunksize, maxchunks, align_clusters, workers, scheduler, tls_ca, tls_cert, tls_key, memory, output, resume, strict, progress
         As in `RunOptions`.
 
     Returns
@@ -236,6 +239,9 @@ def run_search(
             align_clusters=align_clusters,
             workers=workers,
             scheduler=scheduler,
+            tls_ca=tls_ca,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
             memory=memory,
             output=output,
             resume=resume,
@@ -252,5 +258,8 @@ def run_search(
 
 
 def forget_checkpoint(output: str | Path) -> None:
-    """Remove the chunks that a run kept, once its result is written."""
-    Checkpoint(Path(file_name(output, "output")), {}).remove()
+    """Remove the chunks that a run kept, once its result is written; those of another process that began since stay."""
+    folder = Path(file_name(output, "output"))
+    if folder.is_dir():
+        with suppress(FolderInUseError), locked(folder):
+            Checkpoint(folder, {}).remove()

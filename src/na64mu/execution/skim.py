@@ -17,7 +17,9 @@ from na64mu.events.faults import Bounds
 from na64mu.events.fitting import layouts_of
 from na64mu.events.layout import Layout, load_layout
 from na64mu.events.optional import completed, parts_of
+from na64mu.events.origin import file_is_data
 from na64mu.events.reader import count_entries, read_batch, read_runs
+from na64mu.events.root_io import open_file, sentence_for
 from na64mu.events.schema_v1 import TRIGGER_BITS
 from na64mu.events.screening import sentence_of
 from na64mu.events.writer import RawTreeWriter, Storage
@@ -66,7 +68,7 @@ def skim(
     Raises
     ------
     InputError
-        If anything cannot be read, an event occurs twice, or files with and without truth are mixed.
+        If anything cannot be read, an event occurs twice, files with and without truth are mixed, or data have truth.
     """
     kind, chunksize = one_of(kind, get_args(Storage), "kind", InputError), whole(chunksize, "chunksize", least=1, error=InputError)
     wanted = [one_of(name, TRIGGER_BITS, "keep", InputError) for name in ([keep] if isinstance(keep, str) else keep)]
@@ -92,7 +94,7 @@ def skim(
     parts = set().union(*(parts_of(read_batch(path, 0, 0, layout=own)) for path, own in layouts.items()))
     with RawTreeWriter(output, kind) as writer:
         for path, layout_of_file in layouts.items():
-            rows += [row for row in read_runs(path, layout=layout_of_file) if row not in rows]  # of one run in two files
+            rows += [row for row in _rows(path, layout_of_file) if row not in rows]  # of one run in two files
             bounds = _bounds(path, layout_of_file)
             entries, before = count_entries(path, layout=layout_of_file), n_read
             for start in range(0, entries, chunksize):
@@ -125,6 +127,20 @@ def selected(batch: RawBatch, mask: BoolArray) -> RawBatch:
         The events, in order.
     """
     return batch.with_events(mask)
+
+
+def _rows(path: str, layout: Layout | None) -> list[dict[str, Any]]:
+    """Bookkeeping of a file; what a layout says of generated events is not written, for a reader could take it for that of a simulation.
+
+    Raises
+    ------
+    InputError
+        If the file is data and has truth.
+    """
+    rows = read_runs(path, layout=layout)
+    with sentence_for(path), open_file(path) as file:
+        data = file_is_data(file, path, layout)
+    return [row | {"n_generated": 0} for row in rows] if data and layout is not None else rows
 
 
 def _bounds(path: str, layout: Layout | None) -> Bounds | None:

@@ -24,11 +24,13 @@ from na64mu.execution.run import run_search
 from na64mu.execution.targets import must_be_writable
 from na64mu.results.box_events import write_box_events
 from na64mu.results.freeze import Freeze
-from na64mu.results.manifest import differences, write_manifest
+from na64mu.results.freeze_differences import differences, differences_to_run
+from na64mu.results.manifest import differences as edited_files
 from na64mu.results.openings import NAME, copy_lines
 from na64mu.results.output_folder import output_folder
 from na64mu.results.provenance import file_hash
 from na64mu.results.run import DRAWN, RunResult
+from na64mu.selections.user import load_user_file
 from na64mu.selections.working_point import WorkingPoint
 
 __all__ = ("unblind",)
@@ -110,7 +112,7 @@ def unblind(
                 with output_folder(output, "run", replaces=DRAWN) as place:
                     result.write(place)
                     write_box_events(result.in_box, place)
-                said |= {"opened": str(output), "result": file_hash(write_manifest(output))}
+                said |= {"opened": str(output), "result": file_hash(output / "summary.json")}
         finally:
             _copy_record(opening, folder, output)
     return result
@@ -125,7 +127,7 @@ def _checked_folder(folder: Path, output: Path) -> RunResult:
     if not any(blind.blinded.values()):
         msg = f"{folder}: no dataset is blinded, there is nothing to open"
         raise BlindedError(msg)
-    edited = differences(folder)
+    edited = edited_files(folder)
     if edited:
         listed = ", ".join(f"{name} ({how})" for name, how in edited.items())
         msg = f"{SHUT}{folder} is not what `na64mu run` wrote: {listed}: make it again with the same command"
@@ -148,7 +150,7 @@ def _must_be_frozen(blind: RunResult, frozen: Freeze, folder: Path) -> None:
             f"{listed} differ; install that one, or run blind and freeze again with this one"
         )
         raise BlindedError(msg)
-    differing = frozen.differences_to(blind.provenance)
+    differing = differences_to_run(frozen, blind.provenance)
     if differing:
         msg = f"{SHUT}{folder} was made with something else than what was frozen: {', '.join(differing)}; {HOW}"
         raise BlindedError(msg)
@@ -161,7 +163,7 @@ def _must_be_the_same_now(frozen: Freeze, fileset: Path, search: Mapping[str, An
             if digest and not Path(path).is_file():
                 msg = f"{SHUT}{path}: the file that was frozen is not there"
                 raise BlindedError(msg)
-    differing = frozen.differences(freeze(fileset, **search))
+    differing = differences(frozen, freeze(fileset, **search))
     if differing:
         msg = f"{SHUT}{', '.join(differing)}: not what was frozen"
         raise BlindedError(msg)
@@ -169,13 +171,16 @@ def _must_be_the_same_now(frozen: Freeze, fileset: Path, search: Mapping[str, An
 
 def _search_of(frozen: Freeze, user: list[str | Path]) -> dict[str, Any]:
     """Arguments of a run from the contents of a freeze."""
+    own = _user_files(frozen, user)
+    for path in own:  # the working point is read with the cuts that they register
+        load_user_file(path)
     return {
         "selection": WorkingPoint.model_validate(frozen.selection.content, context={"recorded": True}),
         "detector": _detector_of(frozen),
         "calibration": [Calibration.model_validate(part.content) for part in frozen.calibrations.values()],
         "accept_calibration": frozen.calibration_accepted,
         "layout": None if frozen.layout is None else Layout.model_validate(frozen.layout.content),
-        "user": _user_files(frozen, user),
+        "user": own,
     }
 
 

@@ -98,7 +98,7 @@ def kind_of(rows: Iterable[Mapping[str, Any]], process: Any, mass: Any, *, is_da
     process, mass : AnyArray
         Shape (n_events,), of some of its events; masses [GeV].
     is_data : bool
-        Whether it has no truth of a simulation.
+        Whether its events are data; see na64mu.events.origin.
     detector : str
         Tag of its description.
 

@@ -6,9 +6,9 @@ import base64
 import io
 import re
 from collections.abc import Callable, Iterable
-from html import escape
 from typing import TYPE_CHECKING
 
+from na64mu.common.text import in_html
 from na64mu.report.attempts import attempt
 from na64mu.report.tables import Cells
 
@@ -63,13 +63,13 @@ def document(title: str, parts: Iterable[str]) -> str:
     return (
         "<!DOCTYPE html>\n"
         f'<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
+        f"<title>{in_html(title)}</title><style>{STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
 
 
 def contents(names: Iterable[str]) -> str:
     """Links to the sections of a page, which have these headings."""
-    return "<nav>" + " ".join(f"<a href='#{_anchor(name)}'>{escape(name)}</a>" for name in names) + "</nav>"
+    return "<nav>" + " ".join(f"<a href='#{_anchor(name)}'>{in_html(name)}</a>" for name in names) + "</nav>"
 
 
 def _anchor(name: str) -> str:
@@ -78,12 +78,12 @@ def _anchor(name: str) -> str:
 
 def heading(name: str) -> str:
     """The heading of a section."""
-    return f"<h2 id='{_anchor(name)}'>{escape(name)}</h2>"
+    return f"<h2 id='{_anchor(name)}'>{in_html(name)}</h2>"
 
 
 def cards(facts: dict[str, str]) -> str:
     """Facts in boxes, each a value with its name below."""
-    boxes = "".join(f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for name, value in facts.items())
+    boxes = "".join(f"<div><b>{in_html(value)}</b><span>{in_html(name)}</span></div>" for name, value in facts.items())
     return f'<div class="facts">{boxes}</div>'
 
 
@@ -100,7 +100,7 @@ def notices(found: Iterable[tuple[str, str, str]]) -> str:
     str
         HTML.
     """
-    return "".join(f'<div class="box {kind}"><b>{word}:</b> {escape(text)}</div>' for kind, word, text in found)
+    return "".join(f'<div class="box {kind}"><b>{word}:</b> {in_html(text)}</div>' for kind, word, text in found)
 
 
 def table(cells: Cells, *, emphasise_last: bool = False, titled: bool = True) -> str:
@@ -119,13 +119,13 @@ def table(cells: Cells, *, emphasise_last: bool = False, titled: bool = True) ->
     str
         HTML.
     """
-    head = "".join(f"<th{_word(i, cells)}>{escape(text)}</th>" for i, text in enumerate(cells.head))
+    head = "".join(f"<th{_word(i, cells)}>{in_html(text)}</th>" for i, text in enumerate(cells.head))
     body = []
     for i, row in enumerate(cells.rows):
         last = " class='last'" if emphasise_last and i == len(cells.rows) - 1 else ""
-        body.append(f"<tr{last}>" + "".join(f"<td{_word(j, cells)}>{escape(text)}</td>" for j, text in enumerate(row)) + "</tr>")
-    note = f"<p class='note'>{escape(cells.note)}</p>" if cells.note else ""
-    title = f"<h3>{escape(cells.title)}</h3>" if titled else ""
+        body.append(f"<tr{last}>" + "".join(f"<td{_word(j, cells)}>{in_html(text)}</td>" for j, text in enumerate(row)) + "</tr>")
+    note = f"<p class='note'>{in_html(cells.note)}</p>" if cells.note else ""
+    title = f"<h3>{in_html(cells.title)}</h3>" if titled else ""
     return f"{title}<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>{note}"
 
 
@@ -159,8 +159,8 @@ def image(draw: Callable[[], Figure], words: str, dpi: int = 110) -> str:
         with own_style():
             figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
         close(figure)
-        return f'<img alt="{escape(words)}" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+        return f'<img alt="{in_html(words)}" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
 
     return attempt(
-        f"{words!r} of the report", drawn, f'<div class="box warning"><b>Warning:</b> {escape(words)}: could not be drawn.</div>'
+        f"{words!r} of the report", drawn, f'<div class="box warning"><b>Warning:</b> {in_html(words)}: could not be drawn.</div>'
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from na64mu.common.text import in_html
 from na64mu.errors import ArgumentError
 from na64mu.report.datasets import counting_datasets, data_and_simulation
 from na64mu.report.elements import cards, contents, document, heading, image, notices, table
@@ -88,7 +88,7 @@ def _head(result: RunResult, title: str) -> str:
     }
     state = {True: "clean checkout", False: "checkout with changes", None: "installed"}[p.clean]
     lead = f"Working point {p.selection}, na64mu {p.version}" + (f", commit {p.commit[:10]} ({state})" if p.commit else "") + f", {p.ended}"
-    return f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{cards(facts)}'
+    return f'<h1>{in_html(title)}</h1><p class="lead">{in_html(lead)}</p>{cards(facts)}'
 
 
 def _troubles(result: RunResult) -> str:
@@ -135,8 +135,7 @@ def _spectra(result: RunResult) -> str:
         pictures.append(f"<figure>{image(partial(draw, described.column), f'spectrum of {described.column}', dpi=80)}{note}</figure>")
     text = "All events, and events that pass all other cuts; the shade covers what a cut rejects, arrows count events beyond the axis."
     if any(result.blinded[name] for name in counting_datasets(result)):
-        bound = f"{result.working_point.box.p_out_max:g} GeV/c"
-        text += f" The signal box is blinded: the spectra of all events lack every event with p_out \u2264 {bound}, whatever its E_CAL."
+        text += " The signal box is blinded: all spectra lack its events, and the decoys among which they are hidden."
     return f"<p class='note'>{text}</p><div class='spectra'>{''.join(pictures)}</div>" + table(window_cells(result))
 
 
@@ -159,7 +158,7 @@ def _comparison(result: RunResult) -> str:
         f"Data ({', '.join(data)}) and simulation ({', '.join(simulation)}), scaled to the area of the data: events that pass all other cuts. "
         "The chi2 compares the shapes, with the errors of both."
     )
-    return f"<p class='note'>{escape(text)}</p><div class='spectra'>{''.join(pictures)}</div>"
+    return f"<p class='note'>{in_html(text)}</p><div class='spectra'>{''.join(pictures)}</div>"
 
 
 def _histograms(result: RunResult) -> str:
@@ -174,7 +173,7 @@ def _histograms(result: RunResult) -> str:
     for described in result.working_point.histograms:
         words = described.title or f"{described.name}: {' and '.join(axis.column for axis in described.axes)}"
         pictures.append(
-            f"<figure>{image(partial(draw, described.name), words, dpi=80)}<figcaption><p class='note'>{escape(words)}</p></figcaption></figure>"
+            f"<figure>{image(partial(draw, described.name), words, dpi=80)}<figcaption><p class='note'>{in_html(words)}</p></figcaption></figure>"
         )
     return f"<div class='spectra'>{''.join(pictures)}</div>" if pictures else ""
 
@@ -201,7 +200,7 @@ def _provenance(result: RunResult) -> str:
         **({"layout": p.layout} if p.layout else {}),
         "packages": ", ".join(f"{name} {version}" for name, version in p.packages.items()),
     }
-    lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
+    lines = "".join(f"<dt>{in_html(name)}</dt><dd>{in_html(value)}</dd>" for name, value in facts.items())
     return f"<dl>{lines}</dl>{table(input_cells(result))}"
 
 

@@ -73,7 +73,7 @@ def cutflow_cells(result: RunResult, *, narrow: bool = False) -> list[Cells]:
         note += " Weighted: part of the sum of weights that is left."
     if any(result.blinded.values()):
         blind = next(cut.label for cut in result.working_point.cuts if cut.name == result.working_point.blind_at)
-        note += f" Blinded events of the signal box count as failing the cut '{blind}', and are in no row behind it and in no N-1."
+        note += f" Hidden events, those of the signal box and decoys, count as failing the cut '{blind}', and are in no row behind it and in no N-1."
     return [*tables[:-1], replace(tables[-1], note=note)]
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from na64mu.errors import writing
+from na64mu.common.whole_file import write_whole
 from na64mu.typing import BoolArray, Summary
 
 __all__ = ("NAME", "BoxEvent", "box_events", "box_rows", "write_box_events")
@@ -89,7 +89,4 @@ def write_box_events(events: Mapping[str, Iterable[BoxEvent]], folder: str | Pat
     for dataset, own in events.items():
         for e in own:
             table.writerow((dataset, e.run, e.event, e.config, f"{e.p_in:.6g}", f"{e.p_out:.6g}", f"{e.e_cal:.6g}", int(e.passes)))
-    path = Path(folder) / NAME
-    with writing(path):
-        path.write_text(text.getvalue(), encoding="utf-8")
-    return path
+    return write_whole(Path(folder) / NAME, text.getvalue())

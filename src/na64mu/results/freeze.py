@@ -6,8 +6,9 @@ input, and one hash over all of this. It is made from what is on disk, and sees 
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,11 @@ from pydantic import BaseModel, ConfigDict
 from na64mu.common.arguments import file_name
 from na64mu.common.toml_model import content_hash, validate
 from na64mu.errors import BlindedError, InputError, writing
-from na64mu.results.provenance import Provenance
 
-__all__ = ("Freeze", "FrozenFile", "FrozenPart", "UserFile", "frozen")
+__all__ = ("Freeze", "FrozenFile", "FrozenPart", "UserFile", "frozen", "text_hash")
 
 FORMAT_VERSION = 1
 KIND = "freeze file of na64mu"
-
-#: Differences of one kind that a message names.
-MOST = 8
 
 
 class _Model(BaseModel):
@@ -200,56 +197,6 @@ class Freeze(_Model):
             raise BlindedError(_edited(str(file), freeze))
         return freeze
 
-    def differences(self, other: Freeze) -> list[str]:
-        """What differs in another freeze, such as one that is made now: one phrase each.
-
-        Parameters
-        ----------
-        other : Freeze
-
-        Returns
-        -------
-        list of str
-            Empty if both are of the same search.
-        """
-        changed = [f"the file {name} of the code" for name in _changed(self.code_files, other.code_files)]
-        layouts = [("the layout", "" if f.layout is None else f.layout.hash) for f in (self, other)]
-        layout = [layouts[0][0]] if layouts[0][1] != layouts[1][1] else []
-        found = [*self._parts(other._selecting()), *layout]
-        if not found and self.configuration_hash != other.configuration_hash:
-            found = ["the configuration"]
-        inputs = _inputs(self.inputs, [(f.dataset, f.path, f.sha256, f.uuid) for f in other.inputs])
-        return [*found, *_few(changed, "files of the code"), *inputs]
-
-    def differences_to(self, was: Provenance) -> list[str]:
-        """What differs in the run that a provenance is of; as `differences`.
-
-        Parameters
-        ----------
-        was : Provenance
-
-        Returns
-        -------
-        list of str
-        """
-        found = self._parts((was.selection_hash, was.detectors, was.calibrations, was.user_cuts))
-        if not found and self.configuration_hash != was.configuration_hash:
-            found = ["the layout"]
-        if was.code != self.code:
-            found.append("the code" if was.code else "the code, of which the run says nothing")
-        return [*found, *_inputs(self.inputs, [(f.dataset, f.path, f.sha256, f.uuid) for f in was.inputs])]
-
-    def _selecting(self) -> tuple[str, dict[str, str], dict[str, str], dict[str, str]]:
-        detectors, calibrations = ({tag: part.hash for tag, part in parts.items()} for parts in (self.detectors, self.calibrations))
-        return self.selection.hash, detectors, calibrations, self.user_cuts
-
-    def _parts(self, other: tuple[str, Mapping[str, str], Mapping[str, str], Mapping[str, str]]) -> list[str]:
-        own = self._selecting()
-        found = ["the selection"] if own[0] != other[0] else []
-        for words, mine, theirs in zip(("the detector", "the calibration of", "the cut of your own"), own[1:], other[1:], strict=True):
-            found += [f"{words} {name}" for name in _changed(mine, theirs)]
-        return found
-
 
 def frozen(content: Mapping[str, Any], digest: str) -> FrozenPart:
     """A part of a freeze.
@@ -264,31 +211,6 @@ def frozen(content: Mapping[str, Any], digest: str) -> FrozenPart:
     return FrozenPart(hash=digest, content=dict(content))
 
 
-def _changed(mine: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:
-    """Names that only one of two has, or whose hashes differ."""
-    return [name for name in dict.fromkeys((*mine, *theirs)) if mine.get(name) != theirs.get(name)]
-
-
-def _few(phrases: list[str], words: str) -> list[str]:
-    return phrases if len(phrases) <= MOST else [*phrases[:MOST], f"{len(phrases) - MOST} more {words}"]
-
-
-def _inputs(mine: Iterable[FrozenFile], theirs: list[tuple[str, str, str, str]]) -> list[str]:
-    """Input files of two lists that have no partner of the same content and dataset in the other."""
-    left = list(theirs)
-    found = []
-    for file in mine:
-        same = next(
-            (t for t in left if t[0] == file.dataset and (t[2] == file.sha256 if t[2] and file.sha256 else t[3] == file.uuid)), None
-        )
-        if same is None:
-            found.append(f"the input {file.path}")
-        else:
-            left.remove(same)
-    found += [f"the input {path}, which is not in the freeze file" for _, path, _, _ in left if f"the input {path}" not in found]
-    return _few(found, "inputs")
-
-
 def _edited(where: str, freeze: Freeze) -> str:
     """Say that a freeze was edited, and where a part shows it by its own hash."""
     named = []
@@ -301,6 +223,4 @@ def _edited(where: str, freeze: Freeze) -> str:
 
 def text_hash(text: str) -> str:
     """SHA-256 of a text as it is in a file."""
-    import hashlib
-
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

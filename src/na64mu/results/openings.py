@@ -6,84 +6,23 @@ middle, or put in later shows. Lines that are cut off at the end show where a co
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from na64mu.common.people import host_name, user_name
-from na64mu.common.toml_model import content_hash
 from na64mu.errors import BlindedError, writing
+from na64mu.results.opening_line import BEGUN, DONE, FAILED, OPENING, Line, openings_of
 
-__all__ = ("DONE", "FAILED", "NAME", "OPENING", "Line", "append_line", "copy_lines", "lines_text", "openings_of", "read_lines")
+__all__ = ("NAME", "append_line", "copy_lines", "read_lines")
 
 NAME = "unblinding.jsonl"
 
-OPENING, DONE, FAILED = "opening", "done", "failed"
-
-
-class Line(BaseModel):
-    """One line of the record.
-
-    Attributes
-    ----------
-    n : int
-        Number of the line, from 1.
-    event : str
-        "opening", written before the box is opened; "done" or "failed", written after.
-    time, user, host : str
-        When (UTC), by whom and where.
-    freeze, inputs : str
-        Hash of the freeze, and of the data it is about.
-    opening : str
-        In an outcome, the hash of the line of its opening.
-    reason : str
-        Why; of a failure, what happened.
-    blind, opened : str
-        Folders.
-    result : str
-        SHA-256 of the manifest of the opened folder.
-    times : int
-        In an opening, how often these data were opened now, this time included.
-    version, commit : str
-        Version of the code.
-    previous, hash : str
-        Hash of the line before (empty in the first), and of this one.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    n: int
-    event: str
-    time: str
-    user: str
-    host: str
-    freeze: str
-    inputs: str
-    opening: str = ""
-    reason: str = ""
-    blind: str = ""
-    opened: str = ""
-    result: str = ""
-    times: int = 0
-    version: str = ""
-    commit: str = ""
-    previous: str = ""
-    hash: str = ""
-
-    @property
-    def computed_hash(self) -> str:
-        """SHA-256 of the canonical content without the hash itself."""
-        return content_hash(self.model_dump(mode="json", exclude={"hash"}))
-
-    @property
-    def text(self) -> str:
-        """The line as it is in the file."""
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True)) + "\n"
+#: Event -> events of the same opening, after which it does not come.
+ENDS = {BEGUN: (BEGUN, DONE, FAILED), DONE: (DONE, FAILED), FAILED: (DONE, FAILED)}
 
 
 def read_lines(path: str | Path) -> tuple[Line, ...]:
@@ -130,7 +69,10 @@ def _checked(file: Path, number: int, row: str, before: list[Line]) -> Line:
         raise BlindedError(msg)
     known = {one.hash: one for one in before}
     follows = line.n == 1 if not line.previous else line.previous in known and known[line.previous].n == line.n - 1
-    if not follows or any(one.previous == line.previous for one in before if line.previous):
+    if line.hash in known or any(one.previous == line.previous for one in before if line.previous):
+        msg = f"{where} has two lines that follow the same one: one was put in later; restore it from a copy in an opened folder"
+        raise BlindedError(msg)
+    if not follows:
         msg = f"{where} lacks the line before this one, number {line.n - 1}: it was removed; restore it from a copy in an opened folder"
         raise BlindedError(msg)
     return line
@@ -144,9 +86,9 @@ def append_line(path: str | Path, event: str, **content: str | int) -> Line:
     path : str or Path
         The record; made if there is none.
     event : str
-        Opening, done or failed.
+        Opening, begun, done or failed.
     **content : str or int
-        Attributes of the line but number, event, time, user, host and hashes.
+        Attributes of the line but number, event, time, user, host, how often, and hashes.
 
     Returns
     -------
@@ -155,7 +97,7 @@ def append_line(path: str | Path, event: str, **content: str | int) -> Line:
     Raises
     ------
     BlindedError
-        If the record is damaged, or has an outcome of this opening already.
+        If the record is damaged, or this opening was begun, or has ended, already.
     OutputError
         If it cannot be written.
     """
@@ -164,8 +106,10 @@ def append_line(path: str | Path, event: str, **content: str | int) -> Line:
     with writing(file), file.open("ab") as stream:
         _lock(stream.fileno())
         before = read_lines(file)
-        if event != OPENING and any(one.opening == content["opening"] for one in before):
-            msg = f"{file}: this opening has ended already: open the box again with `na64mu unblind`, which is recorded again"
+        if event == OPENING:
+            content["times"] = len(openings_of(before, str(content["freeze"]), str(content["inputs"]))) + 1
+        elif any(one.opening == content["opening"] and one.event in ENDS[event] for one in before):
+            msg = f"{file}: this opening was used already: open the box again with `na64mu unblind`, which is recorded again"
             raise BlindedError(msg)
         last = before[-1] if before else None
         head = {"n": last.n + 1 if last else 1, "event": event, "time": datetime.now(UTC).isoformat(timespec="seconds")}
@@ -198,48 +142,6 @@ def copy_lines(source: str | Path, target: str | Path) -> None:
     lines, there = read_lines(source), {line.hash for line in read_lines(target)}
     with writing(target), Path(target).open("ab") as stream:
         _write(stream.fileno(), "".join(line.text for line in lines if line.hash not in there).encode())
-
-
-def openings_of(lines: Iterable[Line], freeze: str, inputs: str) -> tuple[Line, ...]:
-    """Lines of openings of a frozen search, or of the same data under another freeze.
-
-    Parameters
-    ----------
-    lines : iterable of Line
-    freeze, inputs : str
-        Hashes.
-
-    Returns
-    -------
-    tuple of Line
-        Each once, in order of time.
-    """
-    found = {line.hash: line for line in lines if line.event == OPENING and (line.freeze == freeze or line.inputs == inputs)}
-    return tuple(sorted(found.values(), key=lambda line: line.time))
-
-
-def lines_text(lines: Iterable[Line]) -> list[str]:
-    """A record as it is printed: one line of text for each.
-
-    Parameters
-    ----------
-    lines : iterable of Line
-
-    Returns
-    -------
-    list of str
-    """
-    lines = tuple(lines)
-    ended = {line.opening for line in lines}
-    texts = []
-    for line in lines:
-        what = f"{line.n}  {line.time}  {line.user}@{line.host}  {line.event}"
-        if line.event == OPENING:
-            no_end = "" if line.hash in ended else " (it has no outcome: it runs still, or was interrupted)"
-            texts.append(f"{what}, number {line.times} of these data, freeze {line.freeze[:12]}: {line.reason}{no_end}")
-        else:
-            texts.append(f"{what}{': ' if line.reason else ''}{line.reason}")
-    return texts
 
 
 def _lock(descriptor: int) -> None:

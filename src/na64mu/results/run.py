@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import reduce
@@ -18,11 +19,14 @@ from na64mu.results.box_events import BoxEvent, box_events
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss
+from na64mu.results.manifest import MANIFEST, differences
 from na64mu.results.output_folder import UNFINISHED, must_be_finished, output_folder
 from na64mu.results.provenance import Provenance
 from na64mu.selections.working_point import WorkingPoint
 
 __all__ = ("Counts", "RegionCounts", "RunResult", "Timing")
+
+log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 FILES = ("cutflow.json", "histograms.json", "summary.json")
@@ -223,6 +227,8 @@ class RunResult(Shown):
     def read(cls, folder: Any) -> RunResult:
         """Read an output folder (str or Path) back; a result, or a stand-in for one, is returned unchanged.
 
+        A file that was edited after it was written, as its manifest shows, is named in a warning of the log.
+
         Raises
         ------
         InputError
@@ -239,6 +245,7 @@ class RunResult(Shown):
             return result
         path = Path(file_name(folder, "result", InputError, "a RunResult, or its output folder, is wanted"))
         cutflow, histograms, summary = _read_together(path, uhi.io.json.object_hook)
+        _warn_of_edits(path)
         try:
             return cls(
                 cutflows={name: CutFlow.from_dict(content) for name, content in cutflow["datasets"].items()},
@@ -257,6 +264,15 @@ class RunResult(Shown):
         except (KeyError, TypeError, ValueError) as error:
             msg = f"{path}: not an output folder of this version of na64mu ({error!r}): make it again with `na64mu run`"
             raise InputError(msg) from error
+
+
+def _warn_of_edits(folder: Path) -> None:
+    found = differences(folder)
+    if found == {MANIFEST: "missing"}:
+        log.warning("%s has no %s, so nobody can say whether its files were edited: make it again with `na64mu run`", folder, MANIFEST)
+    elif found:
+        listed = ", ".join(f"{name} ({how})" for name, how in found.items())
+        log.warning("%s is not what was written into it: %s; make it again with `na64mu run`", folder, listed)
 
 
 def _read_together(path: Path, object_hook: Any) -> list[Mapping[str, Any]]:
