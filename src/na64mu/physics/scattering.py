@@ -53,7 +53,7 @@ def highland_angle(x_over_x0: FloatArray | float, total_x0: float) -> FloatArray
     Particle Data Group, "Passage of particles through matter", eq. (34.16).
     """
     thickness, total = numbers(x_over_x0, "x_over_x0", least=0.0), number(total_x0, "total_x0", above=0.0)
-    return _highland(thickness, total)  # type: ignore[no-any-return]  # array in, array out
+    return _highland(thickness, total)
 
 
 #: How wide multiple scattering is: Highland's formula with the logarithm of the whole spectrometer ("highland", widths add in

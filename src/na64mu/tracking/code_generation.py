@@ -23,13 +23,13 @@ class _Step(NamedTuple):
     """A step in the source: its kind, its plane or region, a number that names its variables, and the names of its numbers."""
 
     kind: str
-    index: int
+    which: int
     number: int
     values: tuple[str, ...]
 
 
 def _steps(form: Form) -> list[_Step]:
-    return [_Step(name, index, i, tuple(f"{v}{i}" for v in NUMBERS[name])) for i, (name, index) in enumerate(form.steps)]
+    return [_Step(name, which, i, tuple(f"{v}{i}" for v in NUMBERS[name])) for i, (name, which) in enumerate(form.steps)]
 
 
 def _at(row: int) -> str:
@@ -73,7 +73,7 @@ def _forward(step: _Step, rows: Rows, *, keep: bool) -> Iterator[str]:
         case "measure_x" | "measure_y" | "measure_along":
             if keep and rows.states >= 0:
                 yield f"p{number} = t"
-            yield f"t, c, g{number} = {step.kind}(t, {_at(rows.u + step.index)}, {_at(rows.weight + step.index)}{_given(step)})"
+            yield f"t, c, g{number} = {step.kind}(t, {_at(rows.u + step.which)}, {_at(rows.weight + step.which)}{_given(step)})"
             yield "chi2 += c"
         case "scatter_thin" | "scatter":
             yield f"t = {step.kind}(t, {step.values[0]} * k2{''.join(f', {v}' for v in step.values[1:])})"
@@ -89,7 +89,7 @@ def _forward(step: _Step, rows: Rows, *, keep: bool) -> Iterator[str]:
             yield f"t, j{number} = cross(swap(t){_given(step)})"
             yield "t = swap(t)"
         case "follow":
-            yield f"t, j{number} = follow(t, state, jacobian{_given(step)}, regions[{step.index}])"
+            yield f"t, j{number} = follow(t, state, jacobian{_given(step)}, regions[{step.which}])"
 
 
 def _smooth(step: _Step, rows: Rows) -> Iterator[str]:
@@ -97,11 +97,11 @@ def _smooth(step: _Step, rows: Rows) -> Iterator[str]:
     number = step.number
     match step.kind:
         case "measure_x" | "measure_y" | "measure_along":
-            results = f"a, {_at(rows.score + step.index)}, {_at(rows.information + step.index)}"
+            results = f"a, {_at(rows.score + step.which)}, {_at(rows.information + step.which)}"
             yield f"{results} = {step.kind}_back(a, g{number}{_given(step)})"
             if rows.states >= 0:
                 yield f"s = smoothed(p{number}, a)"
-                yield from _store("s", rows.states + TRACK * step.index)
+                yield from _store("s", rows.states + TRACK * step.which)
         case "lose":
             yield f"a = lose_back(a, e{number}{_given(step)})"
         case "drift":

@@ -34,7 +34,7 @@ class StepKind(NamedTuple):
     """Kind of a step (a name of NUMBERS), and the plane that it measures or the region that it follows, else -1."""
 
     name: str
-    index: int = -1
+    which: int = -1
 
 
 class Form(NamedTuple):
