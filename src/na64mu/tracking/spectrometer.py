@@ -20,6 +20,7 @@ from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.elements import BmsStation, Gem, Micromegas, Straw
 from na64mu.errors import DetectorError
 from na64mu.physics.constants import SPEED_OF_LIGHT
+from na64mu.physics.scattering import highland_angle
 from na64mu.tracking.field import FieldRegion, field_regions
 from na64mu.typing import FloatArray
 
@@ -122,11 +123,6 @@ class Spectrometer:
     def z(self) -> FloatArray:
         """Positions of all planes [mm], shape (n_planes,)."""
         return np.array([p.z for p in self.planes])
-
-    @property
-    def highland_log(self) -> float:
-        """Logarithmic factor of Highland's formula for the total thickness."""
-        return 1.0 + 0.038 * float(np.log(self.total_x0))
 
     def steps(self) -> FloatArray:
         """Track from plane to plane as a list of straight steps and field boxes, in order of z.
@@ -232,34 +228,6 @@ def check_spectrometer(spectrometer: object) -> None:
         msg = f"spectrometer must be a Spectrometer of na64mu.tracking.spectrometer, such as spectrometer(detector, 1); found {type(spectrometer).__name__}"
         raise DetectorError(msg)
     _check(spectrometer)
-
-
-def highland_angle(x_over_x0: FloatArray | float, total_x0: float) -> FloatArray:
-    """Width of the projected scattering angle of a muon of 1 GeV/c [rad]; it falls as 1 / p.
-
-    Parameters
-    ----------
-    x_over_x0 : FloatArray or float
-        Thickness of the scatterer in radiation lengths.
-    total_x0 : float
-        Thickness for the logarithm: that of the whole spectrometer, so that widths add in quadrature.
-
-    Returns
-    -------
-    FloatArray
-        13.6 MeV / p sqrt(x / X0) (1 + 0.038 ln(x / X0)), beta = 1.
-
-    Raises
-    ------
-    ArgumentError
-        If a thickness is negative, or the total one not positive.
-
-    References
-    ----------
-    Particle Data Group, "Passage of particles through matter", eq. (34.16).
-    """
-    thickness, total = numbers(x_over_x0, "x_over_x0", least=0.0), one_number(total_x0, "total_x0", above=0.0)
-    return 13.6e-3 * np.sqrt(thickness) * (1.0 + 0.038 * np.log(total))
 
 
 def bending_integral(z: FloatArray, spectrometer: Spectrometer) -> FloatArray:
