@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from na64mu.detector.elements import is_station
 from na64mu.errors import SelectionError
 from na64mu.events.schema_v1 import TRIGGER_BITS
-from na64mu.reconstruction.columns import TRACKER_STATIONS
+from na64mu.reconstruction.columns import hits_column
 from na64mu.typing import AnyArray, BoolArray, Summary
 
 __all__ = (
@@ -46,7 +47,15 @@ __all__ = (
     "within",
 )
 
-Station = Literal[TRACKER_STATIONS]  # type: ignore[valid-type]  # a Literal of the names in a tuple
+
+def _station(name: str) -> str:
+    if not is_station(name):
+        msg = f"no tracker station {name!r}: a station is named by its kind and its number, such as mm5 or st1"
+        raise ValueError(msg)
+    return name
+
+
+Station = Annotated[str, AfterValidator(_station)]
 Energy = Literal["e_ecal", "e_preshower", "e_veto", "e_vhcal", "e_hcal1", "e_hcal2", "e_hcal_cell", "e_cal"]
 Range = tuple[float, float]
 
@@ -136,7 +145,7 @@ class HitsAndCell(MipWindows):
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the summary that the cut uses."""
-        return (*(f"n_hits_{station}" for station in self.stations), *self.mip)
+        return (*(hits_column(station) for station in self.stations), *self.mip)
 
 
 class Box(BaseModel):
@@ -203,7 +212,7 @@ def single_hits_and_mip_cell(summary: Summary, thresholds: HitsAndCell) -> BoolA
     """Cut (iii): at most one hit in each of MM5, MM6, MM7 and ST1, and a MIP in the HCAL cell that the MS2 track points to."""
     mask = mip_everywhere(summary, thresholds)
     for station in thresholds.stations:
-        mask &= summary[f"n_hits_{station}"] <= thresholds.max_hits
+        mask &= summary[hits_column(station)] <= thresholds.max_hits
     return mask
 
 

@@ -15,7 +15,7 @@ from na64mu.common.table import Shown, Table
 from na64mu.common.toml_model import content_hash, read_toml, validate
 from na64mu.detector.elements import Source
 from na64mu.errors import SelectionError
-from na64mu.reconstruction.columns import known_columns, with_derived
+from na64mu.reconstruction.columns import is_column, known_columns, with_derived
 from na64mu.selections.cuts import CUTS, Box, Region, Thresholds
 from na64mu.typing import BoolArray, Summary
 
@@ -54,7 +54,7 @@ class Spectrum(Axis):
 
     @model_validator(mode="after")
     def _is_a_column(self) -> Self:
-        if self.column not in known_columns():
+        if not is_column(self.column):
             msg = f"no column {self.column!r}: the summary has {', '.join(known_columns())}"
             raise ValueError(msg)
         return self

@@ -10,13 +10,11 @@ from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.events.batch import RawBatch, as_batch
 from na64mu.events.schema_v1 import TRUTH
 from na64mu.physics.materials import IRON, LEAD
-from na64mu.reconstruction.columns import COLUMNS
+from na64mu.reconstruction.columns import hits_column, summary_columns
 from na64mu.reconstruction.energies import calorimeter_energy, counter_energy, pointed_cell_energy, veto_energy
 from na64mu.reconstruction.event_summary import EventSummary
-from na64mu.reconstruction.hits import spectrometer_hits
+from na64mu.reconstruction.hits import FoundHits, find_hits, spectrometer_hits, station_hits
 from na64mu.reconstruction.pulses.digits import with_digits
-from na64mu.reconstruction.stations import station_hits
-from na64mu.reconstruction.strips import Clusters, gem_clusters, micromegas_clusters
 from na64mu.tracking.extrapolation import Crossing, cross_plane
 from na64mu.tracking.spectrometer import highland_angle, spectrometer
 from na64mu.tracking.tracks import EntryPoint, Tracks, reconstruct_tracks
@@ -102,19 +100,13 @@ def _energy_columns(batch: RawBatch, detector: Detector, pointed: Crossing) -> d
     }
 
 
-def find_tracks(
-    batch: RawBatch, mm: Clusters, gem: Clusters, detector: DetectorLike, number: int, entry: EntryPoint | None = None
-) -> Tracks:
+def find_tracks(found: FoundHits, number: int, entry: EntryPoint | None = None) -> Tracks:
     """Tracks of MS1 or MS2 of every event.
 
     Parameters
     ----------
-    batch : RawBatch
-        Raw events.
-    mm, gem : Clusters
-        Clusters of the same batch.
-    detector : Detector, str or Path
-        The description.
+    found : FoundHits
+        What was hit in time in the trackers.
     number : int
         1 or 2.
     entry : EntryPoint, optional
@@ -125,9 +117,8 @@ def find_tracks(
     Tracks
         Counts and fits.
     """
-    detector = load_detector(detector)
-    ms = spectrometer(detector, number)
-    return reconstruct_tracks(spectrometer_hits(batch, mm, gem, detector, ms), ms, entry)
+    ms = spectrometer(found.detector, number)
+    return reconstruct_tracks(spectrometer_hits(found, ms), ms, entry)
 
 
 def middle_of_ecal(ms1: Tracks, detector: DetectorLike) -> EntryPoint:
@@ -173,21 +164,20 @@ def reconstruct(events: Any, detector: DetectorLike) -> EventSummary:
     detector = load_detector(detector)
     batch = as_batch(events)
     pieces = [_columns(batch.piece(start, min(start + PIECE, len(batch))), detector) for start in range(0, len(batch), PIECE)]
-    columns = {name: np.concatenate([piece[name] for piece in pieces or [_columns(batch, detector)]]) for name in COLUMNS}
+    columns = {name: np.concatenate([piece[name] for piece in pieces or [_columns(batch, detector)]]) for name in summary_columns(detector)}
     return EventSummary(columns | {name: batch.scalars[name] for name in TRUTH if name in batch.scalars})
 
 
 def _columns(events: RawBatch, detector: Detector) -> dict[str, AnyArray]:
     """Columns of columns.py for some events; all intermediate arrays fit into the cache of a core."""
     batch = with_digits(events, detector)
-    mm = micromegas_clusters(batch.collections["mm"], detector)
-    gem = gem_clusters(batch.collections["gem"], detector)
-    ms1 = find_tracks(batch, mm, gem, detector, 1)
-    ms2 = find_tracks(batch, mm, gem, detector, 2, middle_of_ecal(ms1, detector))
+    found = find_hits(batch, detector)
+    ms1 = find_tracks(found, 1)
+    ms2 = find_tracks(found, 2, middle_of_ecal(ms1, detector))
     downstream, pointed = _downstream_columns(ms2, spectrometer(detector, 2).z[-1], detector)
     columns: dict[str, AnyArray] = {name: batch.scalars[name] for name in ("run", "spill", "event", "config", "trigger")}
     columns |= _track_columns(1, ms1) | _track_columns(2, ms2)
     columns |= _upstream_columns(ms1, spectrometer(detector, 1).z[-1]) | downstream
-    columns |= {f"n_hits_{station}": n for station, n in station_hits(batch, mm, gem, detector).items()}
+    columns |= {hits_column(station): n for station, n in station_hits(found).items()}
     columns |= _energy_columns(batch, detector, pointed)
-    return {name: np.asarray(columns[name]).astype(kind, copy=False) for name, (kind, _, _) in COLUMNS.items()}
+    return {name: np.asarray(columns[name]).astype(kind, copy=False) for name, (kind, _, _) in summary_columns(detector).items()}
