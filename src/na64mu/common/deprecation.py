@@ -57,7 +57,7 @@ MOVED_MODULES: dict[str, str] = {
     "simulation.rows": "simulation.parameter_rows",
     "simulation.spray": "simulation.soft_secondaries",
     "simulation.stack": "simulation.muon_in_calorimeter",
-    "simulation.wires": "simulation.straw_digits",
+    "simulation.wires": "simulation.digitisers.wires",
     "statistics.hepdata": "analysis.hepdata",
     "table": "common.table",
     "tomlmodel": "common.toml_model",
