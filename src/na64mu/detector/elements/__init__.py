@@ -9,6 +9,7 @@ from __future__ import annotations
 from na64mu.detector.elements.beam_line import FRINGE_REACH, Beam, Magnet, Medium
 from na64mu.detector.elements.calorimeters import Counter, Ecal, Hcal, Veto, Vhcal
 from na64mu.detector.elements.element import Element, Source
+from na64mu.detector.elements.pixels import PixelPlane
 from na64mu.detector.elements.slabs import BmsStation
 from na64mu.detector.elements.straws import Straw
 from na64mu.detector.elements.strips import Gem, Micromegas, StripResponse
@@ -28,6 +29,7 @@ __all__ = (
     "Medium",
     "Micromegas",
     "Module",
+    "PixelPlane",
     "Source",
     "Straw",
     "StripResponse",

@@ -7,6 +7,7 @@ too.
 from __future__ import annotations
 
 from na64mu.reconstruction.hit_makers.hit_maker import HitMaker, PlaneHits
+from na64mu.reconstruction.hit_makers.pixels import PIXELS
 from na64mu.reconstruction.hit_makers.slabs import SLABS
 from na64mu.reconstruction.hit_makers.strips import GEM_STRIPS, MM_STRIPS
 from na64mu.reconstruction.hit_makers.wires import WIRES
@@ -14,4 +15,4 @@ from na64mu.reconstruction.hit_makers.wires import WIRES
 __all__ = ("HIT_MAKERS", "HitMaker", "PlaneHits")
 
 #: Kind of readout -> its hit maker.
-HIT_MAKERS: dict[str, HitMaker] = {"bms": SLABS, "mm": MM_STRIPS, "gem": GEM_STRIPS, "straw": WIRES}
+HIT_MAKERS: dict[str, HitMaker] = {"bms": SLABS, "mm": MM_STRIPS, "gem": GEM_STRIPS, "straw": WIRES, "pixel": PIXELS}

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from na64mu.simulation.digitisers.common_stream import COMMON_STREAM
 from na64mu.simulation.digitisers.digitiser import Crossings, Digitiser
+from na64mu.simulation.digitisers.pixels import PIXELS
 
 __all__ = ("DIGITISERS", "Crossings", "Digitiser")
 
 #: Kind of readout -> its digitiser.
-DIGITISERS: dict[str, Digitiser] = dict.fromkeys(COMMON_STREAM.kinds, COMMON_STREAM)
+DIGITISERS: dict[str, Digitiser] = dict.fromkeys(COMMON_STREAM.kinds, COMMON_STREAM) | {"pixel": PIXELS}
