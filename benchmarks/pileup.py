@@ -29,7 +29,7 @@ from na64mu.simulation.events import simulate_events
 from na64mu.simulation.muon_in_calorimeter import BEAM
 from na64mu.simulation.pileup import WINDOW, lay_over
 from na64mu.simulation.readout import Readout, build_readout
-from na64mu.simulation.setup import Setup, build_setup
+from na64mu.simulation.setup import build_setup
 from na64mu.simulation.truth import PileUp, Truth, no_pile_up
 from na64mu.typing import BoolArray, FloatArray, Summary
 

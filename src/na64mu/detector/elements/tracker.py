@@ -207,7 +207,7 @@ def _of_its_kind(content: Any) -> Any:
         return content
     kind = content.get("kind")
     if kind not in TRACKERS:
-        msg = f"no kind of tracker {kind!r}: known are {', '.join(TRACKERS)}; name the file that registers one of your own with --user"
+        msg = f"no kind of tracker {kind!r}: known are {', '.join(sorted(TRACKERS))}; name the file that registers one of your own with --user"
         raise ValueError(msg)
     return TRACKERS[kind].model_validate({key: value for key, value in content.items() if key != "kind"})
 
