@@ -13,12 +13,13 @@ from typing import Any, Protocol
 
 from na64mu.errors import ProcessorError
 from na64mu.events.schema_v1 import TRUTH
-from na64mu.reconstruction.columns import is_column, stored_columns, summary_columns
+from na64mu.reconstruction.columns import Derived, is_column, stored_columns, summary_columns
 from na64mu.reconstruction.event_summary import EventSummary
+from na64mu.reconstruction.variables import user_variables
 
-__all__ = ("Processor", "checked", "columns_of", "name_of", "takes_events")
+__all__ = ("Processor", "checked", "columns_of", "name_of", "takes_events", "variables_of")
 
-#: Columns that are read for every processor: the counts of the exposure and the blinding need them.
+#: Columns that every processor is given: the counts of the exposure and the blinding need them.
 NEEDED = ("run", "config", "p_out", "e_cal")
 
 
@@ -35,7 +36,7 @@ class Processor(Protocol):
         Parameters
         ----------
         summary : EventSummary
-            Columns of shape (n_events,); in data without the events of the signal box.
+            Columns of shape (n_events,); in data without the events that are hidden (na64mu.selections.blinding).
         chunk : mapping
             dataset, filename, detector, entrystart and entrystop of the chunk.
 
@@ -100,6 +101,21 @@ def columns_of(processor: Any) -> tuple[str, ...]:
     named = _named(processor)
     chosen = tuple(summary_columns()) if named is None else stored_columns((*NEEDED, *named))
     return tuple(dict.fromkeys((*chosen, *TRUTH)))
+
+
+def variables_of(processor: Any) -> dict[str, Derived]:
+    """Variables of the user's own that a processor of event summaries can ask for: those that its columns name, else all.
+
+    Parameters
+    ----------
+    processor : Any
+
+    Returns
+    -------
+    dict of str to Derived
+        Name -> definition.
+    """
+    return {} if takes_events(processor) else user_variables(_named(processor))
 
 
 def _named(processor: Any) -> tuple[str, ...] | None:

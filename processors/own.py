@@ -1,8 +1,7 @@
 """A processor of the user's own in place of the search: it is given what may be seen, and its results are kept with the bookkeeping.
 
-In data no event of the signal box is given to it, neither in event summaries nor among raw events: for these the summary is made first, and
-the events of the box are taken out before the processor is called. As with files of event summaries, the number of events that are missing can be learnt
-from the difference to the raw tree; nothing else of them can.
+In data no hidden event (na64mu.selections.blinding) is given to it, neither in event summaries nor among raw events: for these the summary is made
+first, and the hidden ones are taken out before the processor is called.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from na64mu.events.nanoevents import to_events
 from na64mu.processors.base import columns_of, name_of, takes_events
 from na64mu.processors.search import run_counts
 from na64mu.reconstruction import summary as reconstruction
+from na64mu.reconstruction.columns import DERIVED, Derived
 from na64mu.reconstruction.event_summary import EventSummary
-from na64mu.results.blinding import is_data, visible_events
 from na64mu.results.clock import Clock
 from na64mu.results.run import Timing
-from na64mu.selections.cuts import Box
+from na64mu.selections.blinding import BlindingPolicy
 from na64mu.typing import BoolArray, Summary
 
 __all__ = ("OwnProcessor",)
@@ -43,16 +42,19 @@ class OwnProcessor:
         A function, a `Processor` or a coffea processor; see na64mu.processors.base.
     detectors : dict of str to Detector
         Tag -> description.
-    box : Box
-        The signal box, which stays closed in data.
+    policy : BlindingPolicy
+        Who may be seen.
     excluded : mapping of str to Excluded
         File -> entries that repeat other events and are left out.
+    variables : mapping of str to Derived
+        Variables of the user's own that the processor may ask for.
     """
 
     own: Any
     detectors: dict[str, Detector]
-    box: Box
+    policy: BlindingPolicy
     excluded: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Derived] = field(default_factory=dict)
 
     def process_batch(self, batch: RawBatch, where: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
         """Process the raw events of one chunk.
@@ -73,22 +75,26 @@ class OwnProcessor:
         """
         raw = takes_events(self.own)
         summary: Summary = dict(batch.scalars)
-        if not raw or is_data(batch.scalars):
+        seen: BoolArray = np.ones(len(batch), dtype=np.bool_)
+        if not raw or self.policy.hides(where["filename"]):
             with clock("reconstruct"):
                 summary = reconstruction.reconstruct(batch, self.detectors[where["detector"]])
-        return self._result(summary, where, clock, batch if raw else None)
+                seen = self.policy.visible(summary, where["filename"], batch)
+        return self._result(summary, seen, where, clock, batch if raw else None)
 
     def analyse(self, summary: Summary, where: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
         """Process the rows of one chunk of a file of event summaries; arguments and result are those of `process_batch`."""
-        return self._result(summary, where, clock)
+        return self._result(summary, self.policy.visible(summary, where["filename"]), where, clock)
 
-    def _result(self, summary: Summary, where: Mapping[str, Any], clock: Clock, batch: RawBatch | None = None) -> dict[str, Any]:
+    def _result(
+        self, summary: Summary, visible: BoolArray, where: Mapping[str, Any], clock: Clock, batch: RawBatch | None = None
+    ) -> dict[str, Any]:
         n = len(summary["run"])
         once: BoolArray = np.ones(n, dtype=np.bool_)
         if where["filename"] in self.excluded:
             start = int(where["entrystart"])
             once = np.asarray(self.excluded[where["filename"]].mask(start, start + n), dtype=np.bool_)
-        seen = once & visible_events(summary, self.box) if is_data(summary) else once
+        seen = once & visible
         content: dict[str, Any] = {}
         with clock("fill"):
             if seen.any():
@@ -106,6 +112,7 @@ class OwnProcessor:
             events = to_events(batch, dict(where))
             given = (events if seen.all() else ak.to_packed(events[seen]),)  # packed: the buffers do not hold the others either
         else:
+            DERIVED.update(self.variables)  # a worker has not executed the user's file
             names = columns_of(self.own)
             chosen = EventSummary({name: column[seen] for name, column in summary.items() if name in names})
             chunk = {name: where[name] for name in ("dataset", "filename", "detector", "entrystart", "entrystop")}

@@ -15,14 +15,22 @@ from coffea.processor import ProcessorABC
 from na64mu.detector import Detector
 from na64mu.events.batch import RawBatch
 from na64mu.events.nanoevents import read_events
+from na64mu.processors.histograms import fill_histogram
 from na64mu.processors.tail import TAIL, TAIL_BELOW_E_CAL, momentum_tail
 from na64mu.reconstruction import summary as reconstruction
-from na64mu.reconstruction.columns import column
-from na64mu.results.blinding import is_data, uncut_events, visible_events
+from na64mu.reconstruction.columns import DERIVED, column
+from na64mu.reconstruction.event_summary import EventSummary
+from na64mu.reconstruction.variables import user_variables
+from na64mu.results.box_events import box_rows
 from na64mu.results.clock import Clock
 from na64mu.results.cutflow import CutFlow
+from na64mu.results.exact import sums_of_weights
 from na64mu.results.run import Counts, Timing
-from na64mu.selections.cuts import in_box, in_region
+from na64mu.results.weighted_histogram import WeightedHistogram, rounded
+from na64mu.selections.blinding import BlindingPolicy, masks_of
+from na64mu.selections.cuts import MomentumWindow, in_box
+from na64mu.selections.histograms import CATEGORIES
+from na64mu.selections.regions import MASKS, in_own_region
 from na64mu.selections.working_point import WorkingPoint
 from na64mu.typing import BoolArray, FloatArray, Summary
 
@@ -58,8 +66,8 @@ class SearchProcessor(ProcessorABC):
         The selection.
     excluded : mapping of str to Excluded, optional
         File -> entries that occur twice and are left out.
-    unblinded : bool
-        Whether the box of data is open (`na64mu unblind`).
+    policy : BlindingPolicy, optional
+        Who may be seen; without it that of the working point, which looks at the bookkeeping of every file.
     """
 
     def __init__(
@@ -69,15 +77,19 @@ class SearchProcessor(ProcessorABC):
         working_point: WorkingPoint,
         excluded: Mapping[str, Any] | None = None,
         *,
-        unblinded: bool = False,
+        policy: BlindingPolicy | None = None,
     ) -> None:
         self.detectors = dict(detectors)
         self.working_point = working_point
         self.windows = {tag: windows[tag] for tag in detectors}
         self.cuts = {tag: working_point.bind(windows[tag]) for tag in detectors}
         self.excluded = dict(excluded or {})
-        self.unblinded = unblinded
+        self.policy = BlindingPolicy.of(working_point) if policy is None else policy
         self.labels = {cut.name: cut.label for cut in working_point.cuts}
+        self.tail = MomentumWindow(centre=working_point.tail.centre, half_width=working_point.tail.half_width)
+        self.masks = {region.mask: MASKS[region.mask] for region in working_point.regions if region.mask}
+        self.categories = {name: CATEGORIES[name] for histogram in working_point.histograms for name in histogram.by}
+        self.variables = user_variables(working_point.columns)
 
     def process(self, events: Any) -> dict[str, Any]:
         """Process one chunk.
@@ -117,9 +129,9 @@ class SearchProcessor(ProcessorABC):
         """
         with clock("reconstruct"):
             summary = reconstruction.reconstruct(batch, self.detectors[where["detector"]])
-        return self.analyse(summary, where, clock)
+        return self.analyse(summary, where, clock, batch)
 
-    def analyse(self, summary: Summary, where: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
+    def analyse(self, summary: Summary, where: Mapping[str, Any], clock: Clock, batch: RawBatch | None = None) -> dict[str, Any]:
         """Select and fill the events of one chunk, freshly reconstructed or from a file of event summaries.
 
         Parameters
@@ -130,80 +142,115 @@ class SearchProcessor(ProcessorABC):
             dataset, filename, detector and entrystart of the chunk.
         clock : Clock
             Goes on counting.
+        batch : RawBatch, optional
+            The raw events, freshly read.
 
         Returns
         -------
         dict
             Result of one chunk, as in `process`.
         """
-        dataset, tag = where["dataset"], where["detector"]
+        DERIVED.update(self.variables)  # a worker has not executed the user's file
+        dataset, tag, path = where["dataset"], where["detector"], str(where["filename"])
+        with clock("select"):
+            outside = self.policy.outside(summary, path, batch)
         if where["filename"] in self.excluded:
             start = int(where["entrystart"])
             keep = self.excluded[where["filename"]].mask(start, start + len(summary["run"]))
-            summary = {name: values[keep] for name, values in summary.items()}
+            summary, outside = {name: values[keep] for name, values in summary.items()}, outside[keep]
+        hides = self.policy.hides(path)
+        visible = outside if hides else np.ones_like(outside)
         with clock("select"):
-            masks = {cut.name: cut(summary) for cut in self.cuts[tag]}
-            visible = visible_events(summary, self.working_point.box, unblinded=self.unblinded)
-            weights = event_weights(summary)
+            masks = masks_of(self.cuts[tag], summary, visible, hides=hides)
+            weights = event_weights(summary, is_data=self.policy.is_data(path))
             cutflow = CutFlow.from_masks(masks, weights, labels=self.labels, visible=visible, hidden_at=self.working_point.blind_at)
         with clock("fill"):
-            filled = self.fill(summary, masks, visible, weights, tag)
+            rows, counted = EventSummary(summary), weights
+            if hides:  # nothing of the others goes any further
+                rows, masks = rows.rows(visible), {name: mask[visible] for name, mask in masks.items()}
+                counted, outside = weights[visible], outside[visible]
+            filled = self.fill(rows, masks, outside, counted, where)
         return {
             "datasets": {dataset: {"cutflow": cutflow, **filled}},
             "events": run_counts(summary, (dataset, where["filename"])),
             "timing": Timing(**clock.seconds, events=len(weights), chunks=1),
         }
 
-    def fill(self, summary: Summary, masks: dict[str, BoolArray], visible: BoolArray, weights: FloatArray, tag: str) -> dict[str, Any]:
-        """Histograms and region counts of the visible events."""
-        before = visible & passing(masks, self.working_point.before_plane_cut())
-        after = visible & passing(masks)
-        uncut = uncut_events(summary, self.working_point.box, unblinded=self.unblinded)
-        histograms: dict[str, hist.Hist] = {}
+    def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
+        """Round the exact sums of weights, once: coffea's Runner calls it at the end, and so does `na64mu.run`."""
+        return {**accumulator, "datasets": rounded(accumulator.get("datasets", {}))}
+
+    def fill(
+        self, summary: Summary, masks: dict[str, BoolArray], outside_box: BoolArray, weights: FloatArray, where: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Histograms and region counts of events that may be seen; those that may be seen while the box is shut are in the regions."""
+        tag, path, visible = where["detector"], str(where["filename"]), np.ones_like(outside_box)
+        before = passing(masks, self.working_point.before_plane_cut())
+        after = passing(masks)
+        histograms: dict[str, WeightedHistogram] = {}
         outside: dict[str, int] = {}
+        filled: dict[str, Any]
         for name, mask in (("plane_before", before), ("plane_after", after)):
             histograms[name], outside[name] = self._plane(summary, mask, weights)
         if "e_ecal" in self.windows[tag]:
             for name, e_cal_max in ((TAIL, None), (TAIL_BELOW_E_CAL, self.working_point.box.e_cal_max)):
-                histograms[name], outside[name] = momentum_tail(summary, masks, visible, weights, self.windows[tag], e_cal_max=e_cal_max)
+                histograms[name], outside[name] = momentum_tail(
+                    summary, masks, visible, weights, self.windows[tag], p_in=self.tail, e_cal_max=e_cal_max
+                )
         for spectrum in self.working_point.spectra:
-            h = hist.Hist(
+            h = WeightedHistogram(
                 hist.axis.StrCategory(STAGES, name="stage", label="stage"),
                 hist.axis.Regular(spectrum.bins, spectrum.low, spectrum.high, name=spectrum.column, label=spectrum.label),
-                storage=hist.storage.Weight(),
             )
             values = np.asarray(column(summary, spectrum.column), dtype=np.float64)
             others = [cut.name for cut in self.cuts[tag] if spectrum.column not in cut.columns]
             exists = np.isfinite(values)
-            for stage, mask in zip(STAGES, (uncut, visible & passing(masks, others)), strict=True):
+            for stage, mask in zip(STAGES, (visible, visible & passing(masks, others)), strict=True):
                 h.fill(stage, values[mask & exists], weight=weights[mask & exists])
-            histograms[spectrum.column], outside[spectrum.column] = h, int(np.count_nonzero(uncut & ~exists))
-        return {"histograms": histograms, "outside": outside, "regions": self._regions(summary, before, after, weights)}
+            histograms[spectrum.column], outside[spectrum.column] = h, int(np.count_nonzero(visible & ~exists))
+        for own in self.working_point.histograms:
+            others = [cut.name for cut in self.cuts[tag] if not {*cut.columns} & {axis.column for axis in own.axes}]
+            stages = {"uncut": visible, "before": before, "after": after, "n_minus_1": visible & passing(masks, others)}
+            inside = self._inside(summary, own.region)
+            stages = {stage: mask & inside for stage, mask in stages.items()}
+            histograms[own.name], outside[own.name] = fill_histogram(own, summary, stages, weights, self.categories)
+        regions = self._regions(summary, before, after, weights, outside_box, path)
+        filled = {"histograms": histograms, "outside": outside, "regions": regions}
+        if self.policy.opened and self.policy.is_data(path):
+            filled["in_box"] = box_rows(summary, before & in_box(summary, self.working_point.box), after)
+        return filled
 
-    def _plane(self, summary: Summary, mask: BoolArray, weights: FloatArray) -> tuple[hist.Hist, int]:
+    def _inside(self, summary: Summary, name: str) -> BoolArray:
+        """Events of a region; all without a name."""
+        region = next((region for region in self.working_point.regions if region.name == name), None)
+        return np.ones(len(summary["run"]), dtype=np.bool_) if region is None else in_own_region(summary, region, self.masks)
+
+    def _plane(self, summary: Summary, mask: BoolArray, weights: FloatArray) -> tuple[WeightedHistogram, int]:
         x, y = self.working_point.plane_p_out, self.working_point.plane_e_cal
-        plane = hist.Hist(
+        plane = WeightedHistogram(
             hist.axis.Regular(x.bins, x.low, x.high, name="p_out", label="$p_{out}$ [GeV/c]"),
             hist.axis.Regular(y.bins, y.low, y.high, name="e_cal", label="$E_{CAL}$ [GeV]"),
-            storage=hist.storage.Weight(),
         )
         exists = np.isfinite(summary["p_out"]) & np.isfinite(summary["e_cal"])
         seen = mask & exists
         plane.fill(summary["p_out"][seen], summary["e_cal"][seen], weight=weights[seen])
         return plane, int(np.count_nonzero(mask & ~exists))
 
-    def _regions(self, summary: Summary, before: BoolArray, after: BoolArray, weights: FloatArray) -> dict[str, Counts]:
-        regions = {region.name: counts(before & in_region(summary, region), weights) for region in self.working_point.regions}
-        if self.unblinded or not is_data(summary):
-            inside = in_box(summary, self.working_point.box)
+    def _regions(
+        self, summary: Summary, before: BoolArray, after: BoolArray, weights: FloatArray, outside_box: BoolArray, path: str
+    ) -> dict[str, Counts]:
+        inside = in_box(summary, self.working_point.box)
+        control = before & ~inside & outside_box  # the same whether the box is open or not
+        regions = {region.name: counts(control & self._inside(summary, region.name), weights) for region in self.working_point.regions}
+        if not self.policy.hides(path):
             regions |= {"box": counts(before & inside, weights), "box_after": counts(after & inside, weights)}
             regions |= {f"box_after_{c}": counts(after & inside & (summary["config"] == c), weights) for c in CONFIGS}  # limits need them
         return regions
 
 
-def event_weights(summary: Summary) -> FloatArray:
+def event_weights(summary: Summary, *, is_data: bool) -> FloatArray:
     """Weights of the events, shape (n_events,): those of the simulation, 1 in data."""
-    if "mc_weight" in summary and not is_data(summary):
+    if "mc_weight" in summary and not is_data:
         return np.asarray(summary["mc_weight"], dtype=np.float64)
     return np.ones(len(summary["run"]), dtype=np.float64)
 
@@ -218,8 +265,7 @@ def passing(masks: Mapping[str, BoolArray], names: Any = None) -> BoolArray:
 
 def counts(mask: BoolArray, weights: FloatArray) -> Counts:
     """Events of a mask, with their sums of weights."""
-    w = weights[mask]
-    return Counts(int(np.count_nonzero(mask)), float(w.sum()), float((w * w).sum()))
+    return Counts(*sums_of_weights(mask, weights))
 
 
 def run_counts(summary: Summary, where: tuple[str, str]) -> dict[tuple[str, str, int, int], int]:

@@ -9,20 +9,19 @@ Momenta GeV/c, energies GeV.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import hist
 import numpy as np
 
+from na64mu.results.weighted_histogram import WeightedHistogram
 from na64mu.selections.cuts import MipWindows, MomentumWindow, TriggerBits, mip_everywhere, momentum_in_window, trigger
 from na64mu.typing import BoolArray, FloatArray, Summary
 
-__all__ = ("P_IN", "TAIL", "TAIL_BELOW_E_CAL", "momentum_tail")
+__all__ = ("TAIL", "TAIL_BELOW_E_CAL", "momentum_tail")
 
 #: Names of the histograms: MIP in the ECAL; the same with E_CAL in the signal box.
 TAIL, TAIL_BELOW_E_CAL = "momentum_tail", "momentum_tail_below_e_cal"
-#: Published (PRL 132, 211803): p_in = 160 +- 2 sigma; sigma = 3.8 % of 160 GeV/c = 6.1 GeV/c.
-P_IN = MomentumWindow(centre=160.0, half_width=2 * 6.1)
 #: Fine enough that the bins can be read in momentum as in curvature: a tenth of the resolution of 7 GeV/c.
 BINS, LOW, HIGH = 500, 0.0, 250.0
 
@@ -34,8 +33,9 @@ def momentum_tail(
     weights: FloatArray,
     windows: Mapping[str, tuple[float, float]],
     *,
+    p_in: MomentumWindow,
     e_cal_max: float | None = None,
-) -> tuple[Any, int]:
+) -> tuple[WeightedHistogram, int]:
     """Fill p_out of the MIP-tagged muons, by trigger.
 
     Parameters
@@ -50,24 +50,25 @@ def momentum_tail(
         Shape (n_events,).
     windows : mapping of str to (float, float)
         Energy -> window of a MIP.
+    p_in : MomentumWindow
+        Window of the incoming momentum, of the working point.
     e_cal_max : float, optional
         Largest E_CAL [GeV]; without it E_CAL may be anything.
 
     Returns
     -------
-    histogram : hist.Hist
+    histogram : WeightedHistogram
         Axes trigger ("calibration", "physics"; an event can be in both) and p_out, storage Weight.
     outside : int
         Selected events without p_out.
     """
     triggers: tuple[Literal["calibration"], Literal["physics"]] = ("calibration", "physics")
-    histogram = hist.Hist(
+    histogram = WeightedHistogram(
         hist.axis.StrCategory(triggers, name="trigger", label="trigger"),
         hist.axis.Regular(BINS, LOW, HIGH, name="p_out", label="$p_{out}$ [GeV/c]"),
-        storage=hist.storage.Weight(),
     )
     mip = mip_everywhere(summary, MipWindows(mip=("e_ecal",), windows={"e_ecal": windows["e_ecal"]}))
-    sample = visible & mip & momentum_in_window(summary, P_IN) & masks.get("single_tracks", np.ones_like(visible))
+    sample = visible & mip & momentum_in_window(summary, p_in) & masks.get("single_tracks", np.ones_like(visible))
     if e_cal_max is not None:
         sample &= summary["e_cal"] < e_cal_max
     exists = np.isfinite(summary["p_out"])

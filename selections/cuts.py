@@ -6,20 +6,16 @@ passes. NaN, which marks a quantity that does not exist, never passes. Momenta G
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+import math
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from na64mu.detector.elements import is_station
-from na64mu.errors import SelectionError
+from na64mu.detector.elements import Source, is_station
 from na64mu.events.schema_v1 import TRIGGER_BITS
-from na64mu.reconstruction.columns import hits_column
+from na64mu.reconstruction.columns import hits_column, is_column, known_columns
+from na64mu.selections.registry import CUTS, CutDefinition, Range, Thresholds, is_recorded, register_cut, source_digest, user_cuts
 from na64mu.typing import AnyArray, BoolArray, Summary
 
 __all__ = (
@@ -33,7 +29,6 @@ __all__ = (
     "Thresholds",
     "TrackNumbers",
     "TriggerBits",
-    "digest_of_sources",
     "in_box",
     "in_region",
     "mip_everywhere",
@@ -56,28 +51,8 @@ def _station(name: str) -> str:
 
 
 Station = Annotated[str, AfterValidator(_station)]
+Ranges = dict[str, tuple[float | None, float | None]]
 Energy = Literal["e_ecal", "e_preshower", "e_veto", "e_vhcal", "e_hcal1", "e_hcal2", "e_hcal_cell", "e_cal"]
-Range = tuple[float, float]
-
-
-class Thresholds(BaseModel, ABC):
-    """Base of the thresholds of one cut: frozen, no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @property
-    @abstractmethod
-    def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that the cut uses."""
-
-    def with_windows(self, windows: dict[str, Range]) -> Thresholds:  # noqa: ARG002  # most cuts need no calibration
-        """Return the thresholds with the MIP windows of one calibration."""
-        return self
-
-    @property
-    def mip_quantities(self) -> tuple[str, ...]:
-        """Energies whose MIP window this cut needs from the calibration."""
-        return ()
 
 
 class TriggerBits(Thresholds):
@@ -119,7 +94,7 @@ class MipWindows(Thresholds):
     """Energies that must lie in their MIP windows; the windows come from a calibration."""
 
     mip: Annotated[tuple[Energy, ...], Field(min_length=1)]
-    windows: dict[str, Range] = {}
+    windows: dict[str, Range] = Field(default={})
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -159,7 +134,10 @@ class Box(BaseModel):
 
 
 class Region(BaseModel):
-    """A region of the (p_out, E_CAL) plane: low <= value < high for p_out, E_CAL and their sum [GeV]; no limit where none is given."""
+    """A region of the (p_out, E_CAL) plane: low <= value < high for p_out, E_CAL and their sum [GeV]; no limit where none is given.
+
+    `ranges` limits further columns in the same way, and `mask` names a function of a user's own (na64mu.selections.regions).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -171,7 +149,29 @@ class Region(BaseModel):
     e_cal_max: float | None = None
     total_min: float | None = None
     total_max: float | None = None
-    source: str
+    ranges: Ranges = {}
+    mask: str = ""
+    source: Source
+
+    @field_validator("ranges")
+    @classmethod
+    def _finite_limits_of_columns(cls, ranges: Ranges, info: ValidationInfo) -> Ranges:
+        unknown = [] if is_recorded(info) else [name for name in ranges if not is_column(name)]
+        if unknown:
+            msg = f"no column {unknown[0]!r}: the summary has {', '.join(known_columns())}"
+            raise ValueError(msg)
+        return {name: (_limit(low), _limit(high)) for name, (low, high) in ranges.items()}
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether it is limited in p_out, E_CAL or their sum: only then it can be drawn in the plane."""
+        limits = (self.p_out_min, self.p_out_max, self.e_cal_min, self.e_cal_max, self.total_min, self.total_max)
+        return any(limit is not None for limit in limits)
+
+
+def _limit(value: float | None) -> float | None:
+    """A limit; none where TOML writes inf or -inf."""
+    return None if value is None or not math.isfinite(value) else value
 
 
 def within(values: AnyArray, limits: Range) -> BoolArray:
@@ -246,148 +246,15 @@ def in_region(summary: Summary, region: Region) -> BoolArray:
     return np.asarray(mask, dtype=np.bool_)
 
 
-@dataclass(frozen=True)
-class CutDefinition:
-    """A cut function and the model of its thresholds."""
-
-    function: Callable[[Summary, Any], BoolArray]  # each function takes its own thresholds
-    thresholds: type[Thresholds]
-
-
-#: All cuts that a working point can name; `register_cut` adds one of your own.
-CUTS: dict[str, CutDefinition] = {
-    function.__name__: CutDefinition(function, model)
-    for function, model in (
-        (trigger, TriggerBits),
-        (momentum_in_window, MomentumWindow),
-        (single_tracks, TrackNumbers),
-        (single_hits_and_mip_cell, HitsAndCell),
-        (mip_everywhere, MipWindows),
-    )
-}
-
-#: Names of the cuts of the package.
-SHIPPED = frozenset(CUTS)
-
-Cutting = TypeVar("Cutting", bound=Callable[..., BoolArray])
-
-
-def register_cut(thresholds: Any, *, name: str | None = None) -> Callable[[Cutting], Cutting]:
-    """Make a function of your own a cut that a working point can name.
-
-    Use it as a decorator, in a script, a notebook, or a file that is given with ``--user`` (``user=`` in Python). The function and what it
-    needs of your files travel to the workers of every executor; the hash of its source is part of the configuration and of the provenance::
-
-        from na64mu.selections import Thresholds, register_cut
-
-        class Slow(Thresholds):
-            largest: float                      # [GeV/c]
-
-            @property
-            def columns(self):
-                return ("p_in",)
-
-        @register_cut(Slow)
-        def slow(summary, thresholds):
-            return summary["p_in"] < thresholds.largest
-
-    The working point then has ``[[cuts]]`` with ``name = "slow"``, a label, a source, and ``[cuts.thresholds]`` with ``largest``.
-
-    Parameters
-    ----------
-    thresholds : type
-        Model of its thresholds, a subclass of `Thresholds`; its property `columns` names the columns of the summary that the function reads.
-    name : str, optional
-        Name of the cut; that of the function by default. A cut of your own of the same name is replaced, as a notebook does.
-
-    Returns
-    -------
-    callable
-        Takes the function `(summary, thresholds) -> mask of shape (n_events,)`, and returns it.
-
-    Raises
-    ------
-    SelectionError
-        If the name is that of a cut of the package, or `thresholds` is no such model.
-    """
-    if not (isinstance(thresholds, type) and issubclass(thresholds, Thresholds)):
-        msg = f"register_cut: the model of the thresholds must be a subclass of na64mu.selections.Thresholds, found {thresholds!r}"
-        raise SelectionError(msg)
-
-    def register(function: Cutting) -> Cutting:
-        own = name or function.__name__
-        if own in SHIPPED:
-            msg = f"register_cut: {own!r} is a cut of the package; choose another name"
-            raise SelectionError(msg)
-        CUTS[own] = CutDefinition(function, thresholds)
-        return function
-
-    return register
-
-
-def user_cuts(names: Iterable[str]) -> dict[str, CutDefinition]:
-    """Return the cuts among the named ones that a user defined.
-
-    Parameters
-    ----------
-    names : iterable of str
-        Names of cuts.
-
-    Returns
-    -------
-    dict of str to CutDefinition
-        Name -> definition, in order; without those of the package.
-    """
-    return {name: CUTS[name] for name in names if name in CUTS and CUTS[name].function.__module__ != __name__}
-
-
-def source_digest(definition: CutDefinition) -> str:
-    """SHA-256 of the source of a cut: its function, its thresholds, and the functions, classes and numbers of the same module they name.
-
-    Parameters
-    ----------
-    definition : CutDefinition
-        The cut.
-
-    Returns
-    -------
-    str
-        Hexadecimal; of the byte code where there is no source.
-    """
-    return digest_of_sources(definition.function, definition.thresholds)
-
-
-def digest_of_sources(*items: Any) -> str:
-    """SHA-256 of the source of functions and classes, and of the functions, classes and numbers of the same module they name.
-
-    Parameters
-    ----------
-    *items : callable or type
-        Functions and classes.
-
-    Returns
-    -------
-    str
-        Hexadecimal; of the byte code where there is no source.
-    """
-    digest = hashlib.sha256()
-    seen: set[int] = set()
-    waiting: list[Any] = list(items)
-    while waiting:
-        item = waiting.pop(0)
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        code = getattr(item, "__code__", None)
-        try:
-            text = inspect.getsource(item)
-        except (OSError, TypeError):
-            text = repr(getattr(item, "__qualname__", item)) + (code.co_code.hex() + repr(code.co_consts) if code is not None else "")
-        digest.update(text.encode())
-        for name in sorted(code.co_names) if code is not None else ():
-            value = getattr(item, "__globals__", {}).get(name)
-            if isinstance(value, bool | int | float | str | tuple):
-                digest.update(f"{name} = {value!r}".encode())
-            elif getattr(value, "__module__", None) == item.__module__ and callable(value):
-                waiting.append(value)
-    return digest.hexdigest()
+CUTS.update(
+    {
+        function.__name__: CutDefinition(function, model)
+        for function, model in (
+            (trigger, TriggerBits),
+            (momentum_in_window, MomentumWindow),
+            (single_tracks, TrackNumbers),
+            (single_hits_and_mip_cell, HitsAndCell),
+            (mip_everywhere, MipWindows),
+        )
+    }
+)

@@ -1,4 +1,4 @@
-"""A user's own file of cuts: executed once, so that the cuts it registers can be named in a working point."""
+"""A user's own file: executed once, so that the cuts, variables, histograms, regions and processors in it can be named."""
 
 from __future__ import annotations
 
@@ -7,24 +7,33 @@ import re
 import sys
 import traceback
 from pathlib import Path
+from types import ModuleType
+
+import cloudpickle  # type: ignore[import-untyped]  # comes without types
 
 from na64mu.errors import Na64muError, SelectionError
 
 __all__ = ("load_user_file",)
 
-#: File -> its content when it was executed.
-_EXECUTED: dict[Path, bytes] = {}
+#: File -> its content when it was executed, and what it became.
+_EXECUTED: dict[Path, tuple[bytes, ModuleType]] = {}
 
 
-def load_user_file(path: str | Path) -> None:
-    """Execute a Python file that registers cuts (`na64mu.selections.register_cut`).
+def load_user_file(path: str | Path) -> ModuleType:
+    """Execute a Python file that registers cuts, variables, histograms, regions, or holds processors.
 
     A file that was executed already, and has not changed since, is not executed again. The file is code: it can do whatever you can.
+    What is defined in it travels to workers by value, under coffea's own Runner too.
 
     Parameters
     ----------
     path : str or Path
         The file.
+
+    Returns
+    -------
+    module
+        What the file defines.
 
     Raises
     ------
@@ -35,14 +44,14 @@ def load_user_file(path: str | Path) -> None:
     try:
         content = file.read_bytes()
     except OSError as error:
-        msg = f"{path}: the file of your own cuts cannot be read ({error.strerror})"
+        msg = f"{path}: your own file cannot be read ({error.strerror})"
         raise SelectionError(msg) from error
-    if _EXECUTED.get(file) == content:
-        return
+    if file in _EXECUTED and _EXECUTED[file][0] == content:
+        return _EXECUTED[file][1]
     name = "na64mu_user_" + re.sub(r"\W", "_", file.stem)
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        msg = f"{path}: the file of your own cuts must end in .py"
+        msg = f"{path}: your own file must end in .py"
         raise SelectionError(msg)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -55,8 +64,10 @@ def load_user_file(path: str | Path) -> None:
     except Exception as error:
         line = next((f.lineno for f in reversed(traceback.extract_tb(error.__traceback__)) if f.filename == str(file)), None)
         where = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else line
-        msg = f"{path}: the file of your own cuts ends with an error{f' in line {where}' if where else ''}: {type(error).__name__}: {error}"
+        msg = f"{path}: your own file ends with an error{f' in line {where}' if where else ''}: {type(error).__name__}: {error}"
         raise SelectionError(msg) from error
     finally:
         sys.path.remove(folder)
-    _EXECUTED[file] = content
+    cloudpickle.register_pickle_by_value(module)
+    _EXECUTED[file] = (content, module)
+    return module

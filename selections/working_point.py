@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -15,13 +16,35 @@ from na64mu.common.table import Shown, Table
 from na64mu.common.toml_model import content_hash, read_toml, validate
 from na64mu.detector.elements import Source
 from na64mu.errors import SelectionError
-from na64mu.reconstruction.columns import is_column, known_columns, with_derived
+from na64mu.reconstruction.columns import stored_columns, with_derived
+from na64mu.selections.changes import changed_content, with_registered
 from na64mu.selections.cuts import CUTS, Box, Region, Thresholds
+from na64mu.selections.histograms import Axis, Histogram, HistogramAxis
+from na64mu.selections.regions import MASKS
+from na64mu.selections.registry import is_recorded
 from na64mu.typing import BoolArray, Summary
 
-__all__ = ("Axis", "BoundCut", "Cut", "MipRule", "Spectrum", "WorkingPoint", "known_working_points", "load_working_point")
+__all__ = (
+    "Axis",
+    "BoundCut",
+    "Cut",
+    "MipRule",
+    "Spectrum",
+    "WorkingPoint",
+    "known_working_points",
+    "load_working_point",
+    "register_selection",
+)
 
 FOLDER = Path(__file__).parent
+
+#: Names of the histograms that the search fills itself; spectra have those of their columns.
+FILLED = ("plane_before", "plane_after", "momentum_tail", "momentum_tail_below_e_cal")
+#: Beginning of the names under which the signal box is counted.
+BOX = "box"
+
+#: Working points of a user's own: name -> working point.
+SELECTIONS: dict[str, WorkingPoint] = {}
 
 #: Columns that are recorded, not reconstructed: cuts on them may come before `blind_at`.
 RECORDED = ("run", "spill", "event", "config", "trigger")
@@ -31,33 +54,25 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Axis(_Model):
-    """A regular histogram axis."""
-
-    bins: Annotated[int, Field(ge=1)]
-    low: float
-    high: float
-
-    @model_validator(mode="after")
-    def _is_ordered(self) -> Self:
-        if not self.low < self.high:
-            msg = f"low = {self.low} must lie below high = {self.high}"
-            raise ValueError(msg)
-        return self
-
-
-class Spectrum(Axis):
+class Spectrum(HistogramAxis):
     """The spectrum of one column of the summary, stored or derived."""
 
-    column: str
     label: str
 
-    @model_validator(mode="after")
-    def _is_a_column(self) -> Self:
-        if not is_column(self.column):
-            msg = f"no column {self.column!r}: the summary has {', '.join(known_columns())}"
-            raise ValueError(msg)
-        return self
+
+class TailWindow(_Model):
+    """The window of p_in [GeV/c] of the muons whose p_out shows the tail of background (I)."""
+
+    centre: Annotated[float, Field(gt=0)]
+    half_width: Annotated[float, Field(gt=0)]
+    source: Source
+
+
+class MissingEnergy(_Model):
+    """The largest p_out + E_CAL [GeV] at which energy is missing: above lies the band of hard bremsstrahlung."""
+
+    total_max: Annotated[float, Field(gt=0)]
+    source: Source
 
 
 class MipRule(_Model):
@@ -95,14 +110,16 @@ class Cut(_Model):
     @model_validator(mode="wrap")
     @classmethod
     def _thresholds_of_its_function(cls, content: Any, handler: Any, info: ValidationInfo) -> Self:
-        if isinstance(content, dict) and isinstance(content.get("thresholds"), dict):
+        if isinstance(content, dict) and isinstance(content.get("thresholds", {}), dict):
             definition = CUTS.get(content.get("name", ""))
-            recorded = bool((info.context or {}).get("recorded"))  # a result names cuts that this process need not know
-            if definition is None and not recorded:
+            if definition is None and not is_recorded(info):
                 msg = f"no cut {content.get('name')!r}: known are {sorted(CUTS)}; name the file that registers one of your own with --user"
                 raise ValueError(msg)
             model = RecordedThresholds if definition is None else definition.thresholds
-            content = content | {"thresholds": model.model_validate(content["thresholds"])}
+            if definition is not None and definition.source:  # it brings label, source and thresholds itself
+                content = {"label": definition.label, "source": definition.source, "thresholds": {}} | content
+            if "thresholds" in content:
+                content = content | {"thresholds": model.model_validate(content["thresholds"])}
         cut: Self = handler(content)
         return cut
 
@@ -151,21 +168,42 @@ class WorkingPoint(Shown, _Model):
     title: str
     cuts: Annotated[tuple[Cut, ...], Field(min_length=1)]
     plane_cut: str  # the plane is filled before and after this cut (and those behind it)
-    blind_at: str  # the first cut on reconstructed columns: in data, events of the box count as failing it
+    blind_at: str = ""  # the first cut on reconstructed columns, found from the cuts: in data, hidden events count as failing it
     box: Box
     regions: tuple[Region, ...]
     plane_p_out: Axis
     plane_e_cal: Axis
     spectra: tuple[Spectrum, ...]
+    histograms: tuple[Histogram, ...] = ()
     mip: MipRule
+    tail: TailWindow
+    missing_energy: MissingEnergy
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_what_0_1_0_did_not_write(cls, content: Any) -> Any:
+        """A file or a result of 0.1.0 has no [tail] and no [missing_energy]: it was made with those of the Letter's working point."""
+        if not isinstance(content, dict):
+            return content
+        missing = [key for key in ("tail", "missing_energy") if key not in content]
+        return content | ({key: _letter()[key] for key in missing} if missing else {})
 
     @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
+    def _is_consistent(self, info: ValidationInfo) -> Self:
         names = self.cut_names
+        first = next((cut.name for cut in self.cuts if any(c not in RECORDED for c in stored_columns(cut.thresholds.columns))), names[-1])
+        if not self.blind_at:
+            object.__setattr__(self, "blind_at", first)
         if self.format_version != 1:
             msg = f"format_version is {self.format_version}, this version of na64mu reads 1"
             raise ValueError(msg)
-        for what, values in (("cuts", names), ("regions", [r.name for r in self.regions]), ("spectra", [s.column for s in self.spectra])):
+        lists = {
+            "cuts": names,
+            "regions": [r.name for r in self.regions],
+            "spectra": [s.column for s in self.spectra],
+            "histograms": [h.name for h in self.histograms],
+        }
+        for what, values in lists.items():
             if len(set(values)) != len(values):
                 msg = f"{what}: a name is given twice in {list(values)}"
                 raise ValueError(msg)
@@ -173,14 +211,14 @@ class WorkingPoint(Shown, _Model):
             if getattr(self, key) not in names:
                 msg = f"{key} = {getattr(self, key)!r} is not one of the cuts {list(names)}"
                 raise ValueError(msg)
-        for cut in self.cuts[: names.index(self.blind_at)]:
-            seen = [column for column in cut.thresholds.columns if column not in RECORDED]
-            if seen:
-                msg = (
-                    f"cuts: {cut.name!r} looks at {seen[0]} and comes before blind_at = {self.blind_at!r}: what it keeps would count "
-                    "events of the signal box; put it behind"
-                )
-                raise ValueError(msg)
+        if self.blind_at != first and not is_recorded(info):  # a result may have cuts that this process does not know
+            msg = (
+                f"blind_at = {self.blind_at!r} is not the first cut on reconstructed columns, which is {first!r}: leave blind_at out, it follows from "
+                "the cuts"
+            )
+            raise ValueError(msg)
+        if not is_recorded(info):
+            self._names_what_exists(lists)
         needed = {q for cut in self.cuts for q in cut.thresholds.mip_quantities}
         fitted = {*self.mip.quantities, *self.mip.upper_bounds}
         if not needed <= fitted:
@@ -188,11 +226,32 @@ class WorkingPoint(Shown, _Model):
             raise ValueError(msg)
         return self
 
+    def _names_what_exists(self, lists: dict[str, Any]) -> None:
+        """Check names of masks, regions and histograms that the fields of this working point rest on."""
+        for region in self.regions:
+            if region.name.startswith(BOX):
+                msg = f"regions: {region.name!r}: names that begin with {BOX!r} belong to the signal box"
+                raise ValueError(msg)
+            if region.mask and region.mask not in MASKS:
+                msg = f"regions: {region.name!r}: no mask {region.mask!r}: name the file that registers it with --user"
+                raise ValueError(msg)
+        for histogram in self.histograms:
+            if histogram.name in (*FILLED, *lists["spectra"]):
+                msg = f"histograms: {histogram.name!r} is the name of a histogram of the search; choose another one"
+                raise ValueError(msg)
+            if histogram.region and histogram.region not in lists["regions"]:
+                msg = f"histograms: {histogram.name!r}: no region {histogram.region!r}: the regions are {lists['regions']}"
+                raise ValueError(msg)
+
     def _table(self) -> Table:
         cuts = [(cut.label, cut.name, _thresholds_text(cut.thresholds), cut.source) for cut in self.cuts]
         box = f"p_out <= {self.box.p_out_max:g} GeV/c, E_CAL < {self.box.e_cal_max:g} GeV"
         regions = [(f"region {r.name}", "", r.title, r.source) for r in self.regions]
         rows = (*cuts, ("signal box", "", box, self.box.source), *regions)
+        rows = (
+            *rows,
+            *((f"histogram {h.name}", "", h.title or " x ".join(a.column for a in h.axes), ", ".join(h.stages)) for h in self.histograms),
+        )
         return Table(f"selection {self.name}: {self.title}", ("what", "function", "thresholds", "source"), rows)
 
     @property
@@ -204,6 +263,36 @@ class WorkingPoint(Shown, _Model):
     def mip_quantities(self) -> tuple[str, ...]:
         """Energies whose MIP windows the cuts need, in order."""
         return tuple(dict.fromkeys(q for cut in self.cuts for q in cut.thresholds.mip_quantities))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that its cuts, spectra, histograms and regions look at, stored or derived, in order."""
+        names = [column for cut in self.cuts for column in cut.thresholds.columns]
+        names += [spectrum.column for spectrum in self.spectra]
+        names += [column for histogram in self.histograms for column in histogram.columns]
+        names += [column for region in self.regions for column in (*region.ranges, *(MASKS[region.mask].columns if region.mask else ()))]
+        return tuple(dict.fromkeys(names))
+
+    def changed(self, **changes: Any) -> WorkingPoint:
+        """Return a working point with cuts, regions, histograms or spectra added, replaced, left out or put in another order.
+
+        Parameters
+        ----------
+        **changes : Any
+            The keys of a working point and what a TOML file with `base` can say (see `load_working_point`): `cuts` is a list of tables or of names of your own cuts,
+            `drop` the cuts that are left out, or `{"regions": [...]}`, `order` all cuts in their order; `name` and `title` are good to change as well.
+
+        Returns
+        -------
+        WorkingPoint
+
+        Raises
+        ------
+        SelectionError
+            With one line per wrong key.
+        """
+        where = f"working point {changes.get('name', self.name)}"
+        return validate(WorkingPoint, changed_content(self.model_dump(), changes, where, self.name), where, SelectionError)
 
     @property
     def hash(self) -> str:
@@ -255,7 +344,7 @@ def _path(name: str | Path) -> Path:
     shipped = FOLDER / f"{name}.toml"
     if path.name == str(name) and shipped.is_file():
         return shipped
-    msg = f"no working point {str(name)!r}: known are {', '.join(known_working_points())}; give one of these or the path of a TOML file"
+    msg = f"no working point {str(name)!r}: known are {', '.join((*known_working_points(), *SELECTIONS))}; give one of these or the path of a TOML file"
     raise SelectionError(msg)
 
 
@@ -266,9 +355,10 @@ def load_working_point(name: str | Path | WorkingPoint) -> WorkingPoint:
     ----------
     name : str, Path or WorkingPoint
         Name of one that ships with the package ("prl2024"), or path of a TOML file. A file with `base = "<name>"` (or a TOML
-        file beside it) takes everything from that one and replaces the top-level keys it has. Of `cuts` and `spectra` it replaces those of
-        the same name; a cut with `after = "<cut>"` is added behind that one, a spectrum of another column at the end; `drop = ["<cut>"]`
-        leaves cuts out.
+        file beside it) takes everything from that one and replaces the top-level keys it has. Of `cuts`, `spectra`, `regions` and `histograms` it replaces those of
+        the same name; a cut with `after = "<cut>"` is added behind that one, the others at the end; `drop = ["<cut>"]`
+        leaves cuts out, a table `[drop]` with `cuts`, `spectra`, `regions` or `histograms` these; `order` lists all cuts in their order.
+        Or the name of one of your own (`register_selection`). Histograms and regions that were registered before are added to what the file says.
         A working point comes back as it is.
 
     Returns
@@ -283,67 +373,59 @@ def load_working_point(name: str | Path | WorkingPoint) -> WorkingPoint:
     """
     if isinstance(name, WorkingPoint):
         return name
+    if isinstance(name, str) and name in SELECTIONS:
+        return SELECTIONS[name]
     path = _path(file_name(name, "selection", SelectionError, "a WorkingPoint, its name, or the path of its TOML file is wanted"))
     return validate(WorkingPoint, _content(path), str(path), SelectionError)
+
+
+def register_selection(point: Any) -> WorkingPoint:
+    """Give a working point of your own a name that `--selection` and `selection=` know.
+
+    Parameters
+    ----------
+    point : WorkingPoint
+        Its `name` is used; one of your own of the same name is replaced.
+
+    Returns
+    -------
+    WorkingPoint
+        The same.
+
+    Raises
+    ------
+    SelectionError
+        If it is none, or the name is that of one of the package.
+    """
+    if not isinstance(point, WorkingPoint):
+        msg = f"register_selection: a WorkingPoint is wanted, such as load_working_point('prl2024').changed(name='mine'); found {type(point).__name__}"
+        raise SelectionError(msg)
+    if point.name in known_working_points():
+        msg = f"register_selection: {point.name!r} is a working point of the package; choose another name with changed(name=...)"
+        raise SelectionError(msg)
+    chosen: WorkingPoint = point
+    SELECTIONS[chosen.name] = chosen
+    return chosen
+
+
+@lru_cache(maxsize=1)
+def _letter() -> dict[str, Any]:
+    return read_toml(FOLDER / "prl2024.toml", SelectionError)
 
 
 def _content(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     content = read_toml(path, SelectionError)
     base = content.pop("base", None)
     if base is None:
-        return content
+        return with_registered(content)
     if not isinstance(base, str) or base in (path.stem, path.name):
         msg = f"{path}: base: the name of another working point is wanted, found {base!r}"
         raise SelectionError(msg)
+    if base in SELECTIONS:
+        return changed_content(SELECTIONS[base].model_dump(), content, str(path), base)
     beside = path.parent / base
     below = _path(beside if beside.suffix == ".toml" and beside.is_file() else base)
     if below.resolve() in above:
         msg = f"{path}: base: {base!r} has this file as its base again: name a working point that rests on itself"
         raise SelectionError(msg)
-    inherited = _content(below, (*above, path.resolve()))
-    cuts = _without(inherited["cuts"], content.pop("drop", []), path, base)
-    for own in _tables(content, "cuts", path):
-        cuts = _with_cut(cuts, own, path, base)
-    spectra = {s.get("column"): s for s in (*inherited["spectra"], *_tables(content, "spectra", path))}
-    return inherited | content | {"cuts": cuts, "spectra": list(spectra.values())}
-
-
-def _tables(content: dict[str, Any], key: str, path: Path) -> list[dict[str, Any]]:
-    """The tables `[[key]]` of a file, taken out of its content."""
-    found = content.pop(key, [])
-    if not isinstance(found, list) or not all(isinstance(table, dict) for table in found):
-        msg = f"{path}: {key}: tables [[{key}]] are wanted, found {found!r}"
-        raise SelectionError(msg)
-    return found
-
-
-def _named(name: Any, cuts: list[dict[str, Any]], path: Path, key: str, base: str, advice: str = "") -> int:
-    """Position of a cut; an error if there is none of this name."""
-    names = [cut.get("name") for cut in cuts]
-    if name not in names:
-        msg = f"{path}: {key}: {name!r} is not a cut of the base {base!r}, which has {names}{advice}"
-        raise SelectionError(msg)
-    return names.index(name)
-
-
-def _without(cuts: list[dict[str, Any]], dropped: Any, path: Path, base: str) -> list[dict[str, Any]]:
-    """The cuts of the base without those that `drop` names."""
-    if not isinstance(dropped, list):
-        msg = f'{path}: drop: a list of cuts is wanted, as in drop = ["single_tracks"], found {dropped!r}'
-        raise SelectionError(msg)
-    gone = {_named(name, cuts, path, "drop", base) for name in dropped}
-    return [cut for i, cut in enumerate(cuts) if i not in gone]
-
-
-def _with_cut(cuts: list[dict[str, Any]], own: dict[str, Any], path: Path, base: str) -> list[dict[str, Any]]:
-    """The cuts with one more (`after` says behind which), or with one replaced in its place."""
-    new = {key: value for key, value in own.items() if key != "after"}
-    name = new.get("name")
-    if "after" not in own:
-        i = _named(name, cuts, path, "cuts", base, advice='; after = "NAME" adds it behind a cut')
-        return [*cuts[:i], new, *cuts[i + 1 :]]
-    if name in [cut.get("name") for cut in cuts]:
-        msg = f"{path}: cuts: {name!r} is a cut of the base {base!r} already: leave out `after` to replace it in its place"
-        raise SelectionError(msg)
-    i = _named(own["after"], cuts, path, f"cuts: {name}: after", base)
-    return [*cuts[: i + 1], new, *cuts[i + 1 :]]
+    return changed_content(_content(below, (*above, path.resolve())), content, str(path), base)

@@ -12,43 +12,99 @@ if TYPE_CHECKING:
     from na64mu.calibration.windows import load_calibration as load_calibration
     from na64mu.data import sample_files as sample_files
     from na64mu.detector import load_detector as load_detector
-    from na64mu.events.nanoevents import open_events as open_events
     from na64mu.events.reader import read_runs as read_runs
     from na64mu.execution import run_search as run_search
+    from na64mu.execution.freezing import freeze as freeze
+    from na64mu.execution.opening import open_box as open_box
     from na64mu.execution.options import RunOptions as RunOptions
     from na64mu.execution.run import run as run
+    from na64mu.execution.unblinding import unblind as unblind
+    from na64mu.inputs.visible import open_events as open_events
+    from na64mu.inputs.visible import reconstruct as reconstruct
+    from na64mu.inputs.visible import spectrometer_tracks as spectrometer_tracks
+    from na64mu.processors.base import Processor as Processor
     from na64mu.reconstruction.event_summary import EventSummary as EventSummary
-    from na64mu.reconstruction.spectrometers import spectrometer_tracks as spectrometer_tracks
-    from na64mu.reconstruction.summary import reconstruct as reconstruct
+    from na64mu.reconstruction.variables import register_variable as register_variable
+    from na64mu.reconstruction.variables import variable as variable
     from na64mu.report.display import display_event as display_event
+    from na64mu.results.processor import ProcessorResult as ProcessorResult
     from na64mu.results.run import RunResult as RunResult
+    from na64mu.selections import Box as Box
+    from na64mu.selections import Cut as Cut
+    from na64mu.selections import Histogram as Histogram
+    from na64mu.selections import Region as Region
+    from na64mu.selections import Thresholds as Thresholds
+    from na64mu.selections import WorkingPoint as WorkingPoint
+    from na64mu.selections import category as category
+    from na64mu.selections import cut as cut
+    from na64mu.selections import load_user_file as load_user_file
     from na64mu.selections import load_working_point as load_working_point
+    from na64mu.selections import region as region
+    from na64mu.selections import register_cut as register_cut
+    from na64mu.selections import register_histogram as register_histogram
+    from na64mu.selections import register_region as register_region
+    from na64mu.selections import register_selection as register_selection
     from na64mu.simulation.produce import produce as produce
 
 __version__ = "0.2.0"
 
-#: Name -> module that has it.
-_PLACES = {
-    "EventSummary": "na64mu.reconstruction.event_summary",
-    "RunOptions": "na64mu.execution.options",
-    "RunResult": "na64mu.results.run",
-    "display_event": "na64mu.report.display",
-    "estimate_backgrounds": "na64mu.analysis.backgrounds",
-    "limits_of": "na64mu.analysis.search",
-    "load_calibration": "na64mu.calibration.windows",
-    "load_detector": "na64mu.detector",
-    "load_working_point": "na64mu.selections",
-    "open_events": "na64mu.events.nanoevents",
-    "produce": "na64mu.simulation.produce",
-    "read_runs": "na64mu.events.reader",
-    "reconstruct": "na64mu.reconstruction.summary",
-    "run": "na64mu.execution.run",
-    "run_search": "na64mu.execution",
-    "sample_files": "na64mu.data",
-    "spectrometer_tracks": "na64mu.reconstruction.spectrometers",
+#: Groups of names, in the order of an analysis: title -> name -> module that has it.
+GROUPS = {
+    "open and look": {
+        "sample_files": "na64mu.data",
+        "open_events": "na64mu.inputs.visible",
+        "read_runs": "na64mu.events.reader",
+        "EventSummary": "na64mu.reconstruction.event_summary",
+        "reconstruct": "na64mu.inputs.visible",
+        "spectrometer_tracks": "na64mu.inputs.visible",
+        "display_event": "na64mu.report.display",
+    },
+    "describe": {
+        "load_detector": "na64mu.detector",
+        "load_calibration": "na64mu.calibration.windows",
+        "load_working_point": "na64mu.selections",
+    },
+    "an analysis of your own": {
+        "Box": "na64mu.selections",
+        "Cut": "na64mu.selections",
+        "Histogram": "na64mu.selections",
+        "Processor": "na64mu.processors.base",
+        "Region": "na64mu.selections",
+        "Thresholds": "na64mu.selections",
+        "WorkingPoint": "na64mu.selections",
+        "category": "na64mu.selections",
+        "cut": "na64mu.selections",
+        "load_user_file": "na64mu.selections",
+        "region": "na64mu.selections",
+        "register_cut": "na64mu.selections",
+        "register_histogram": "na64mu.selections",
+        "register_region": "na64mu.selections",
+        "register_selection": "na64mu.selections",
+        "register_variable": "na64mu.reconstruction.variables",
+        "variable": "na64mu.reconstruction.variables",
+    },
+    "make and change files": {
+        "produce": "na64mu.simulation.produce",
+    },
+    "run": {
+        "RunOptions": "na64mu.execution.options",
+        "freeze": "na64mu.execution.freezing",
+        "open_box": "na64mu.execution.opening",
+        "run": "na64mu.execution.run",
+        "run_search": "na64mu.execution",
+        "unblind": "na64mu.execution.unblinding",
+        "RunResult": "na64mu.results.run",
+        "ProcessorResult": "na64mu.results.processor",
+    },
+    "conclude": {
+        "estimate_backgrounds": "na64mu.analysis.backgrounds",
+        "limits_of": "na64mu.analysis.search",
+    },
 }
 
-__all__ = ("__version__", *_PLACES)  # noqa: PLE0604  # all are strings
+_PLACES = {name: module for names in GROUPS.values() for name, module in names.items()}
+
+__all__ = ("GROUPS", "__version__", *_PLACES)  # noqa: PLE0604  # all are strings
 
 
 # Modules that moved in this release are found by their old names too, with a warning.
@@ -67,4 +123,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_PLACES]
+    return sorted({*__all__})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from na64mu.common.text import one_line
 
 __all__ = (
     "ArgumentError",
@@ -17,12 +19,14 @@ __all__ = (
     "CompilerError",
     "CutFlowMismatchError",
     "DetectorError",
+    "FolderInUseError",
     "InputError",
     "LayoutError",
     "Na64muError",
     "OutputError",
     "ProcessorError",
     "SelectionError",
+    "SignatureError",
     "StatisticsError",
     "WorkerError",
     "one_line",
@@ -30,8 +34,16 @@ __all__ = (
     "writing",
 )
 
-#: Kinds of characters (Unicode) that a terminal obeys or that break a line: controls, formats, lone surrogates, line and paragraph ends.
-OBEYED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+#: What to do about an error of the operating system, by its number.
+ADVICE = {
+    errno.ENOSPC: "make room there, or choose another place",
+    errno.EDQUOT: "your quota there is used up: make room, or choose another place",
+    errno.EROFS: "choose another place",
+    errno.EACCES: "choose a place that you may write to",
+    errno.EPERM: "choose a place that you may write to",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EFBIG: "choose a place for larger files (`ulimit -f` may say what is allowed)",
+}
 
 
 class Na64muError(Exception):
@@ -86,6 +98,10 @@ class OutputError(Na64muError):
     """A file or folder cannot be written."""
 
 
+class FolderInUseError(OutputError):
+    """An output folder is being written by another process."""
+
+
 class ProcessorError(Na64muError):
     """A processor of the user's own cannot be run, failed, or returned what cannot be added up."""
 
@@ -102,6 +118,10 @@ class BlindedError(Na64muError):
     """Events of the signal box were requested before they were unblinded."""
 
 
+class SignatureError(Na64muError):
+    """A file cannot be signed, or its signature is missing or wrong."""
+
+
 class BackgroundError(Na64muError):
     """A background cannot be estimated from what was given."""
 
@@ -112,31 +132,6 @@ class StatisticsError(Na64muError):
 
 class WorkerError(Na64muError):
     """A worker of the cluster cannot run this version of the package."""
-
-
-def one_line(text: object) -> str:
-    r"""Return a text as it is shown: control characters and line ends are escaped.
-
-    Names of files, branches and titles may come from other people: they must not colour, delete or forge lines.
-
-    Parameters
-    ----------
-    text : object
-        Text of a message or of a cell of a table.
-
-    Returns
-    -------
-    str
-        Without control characters and line ends: an escape character is shown as ``\x1b``.
-    """
-    return "".join(_written_out(c) if unicodedata.category(c) in OBEYED else c for c in str(text))
-
-
-def _written_out(character: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is no text
-        return f"\\x{code - 0xDC00:02x}"
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 @contextmanager
@@ -156,7 +151,8 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        msg = f"{os.fspath(path)}: cannot be written: {reason_of_os(error)}"
+        advice = ADVICE.get(error.errno or 0, "")
+        msg = f"{os.fspath(path)}: cannot be written: {reason_of_os(error)}{'; ' if advice else ''}{advice}"
         raise OutputError(msg) from error
 
 

@@ -32,7 +32,7 @@ ROWS: dict[str, tuple[Any, ...] | Callable[..., object]] = {
     "analysis.backgrounds.forms.TailForm": lambda f, **c: f("name", **c, survival=U, grid=()),
     "analysis.backgrounds.sample.tail_sample": (U,),
     "analysis.limits.DarkSector": (),
-    "analysis.limits_models.Boson": ("name", "title"),
+    "physics.bosons.Boson": lambda f, **c: f("name", "title", **c, process=99),
     "results.losses.Loss": lambda f, **c: f("dataset", "file", **c, reason="reason"),
     "analysis.search.limits_of": (U,),
     "analysis.yields.kinematics.KinematicMap.of_boson": lambda f, **c: f(U, **{"mediator": "scalar", **c}),

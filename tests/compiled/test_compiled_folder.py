@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -226,3 +227,47 @@ def test_a_process_and_those_it_starts_use_one_temporary_folder(tmp_path):
     assert first == second
     assert len(done.stderr.splitlines()) == 1, "said once"
     assert not Path(first).exists(), "the one that made it removes it"
+
+
+TEMPORARY_FOLDER = """
+import os, signal, sys, tempfile
+from pathlib import Path
+from na64mu.compiled import folder
+tempfile.tempdir = sys.argv[1]
+print(folder._temporary(), flush=True)
+signal.pause()
+"""
+
+
+def _owner(place: Path) -> tuple[subprocess.Popen[str], Path]:
+    process = subprocess.Popen([sys.executable, "-c", TEMPORARY_FOLDER, str(place)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, Path(process.stdout.readline().strip())
+
+
+def test_a_temporary_folder_goes_with_a_process_that_is_asked_to_end(tmp_path):
+    process, made = _owner(tmp_path)
+    assert made.is_dir()
+    process.terminate()
+    process.communicate()
+    assert process.returncode == -signal.SIGTERM
+    assert not made.exists()
+
+
+def test_the_temporary_folder_of_a_killed_process_goes_later_and_that_of_a_living_one_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    killed, left = _owner(tmp_path)
+    killed.kill()
+    killed.communicate()
+    living, kept = _owner(tmp_path)
+    assert not left.exists()  # the next one has removed it
+    own = folder._temporary()
+    monkeypatch.delenv(folder.OF_THIS_RUN)
+    (tmp_path / f"{folder.TEMPORARY}other").mkdir()
+    assert own != folder._temporary()
+    assert kept.is_dir()
+    assert own is not None
+    assert own.is_dir()
+    assert (tmp_path / f"{folder.TEMPORARY}other").is_dir()  # not known to be one of ours
+    living.terminate()
+    living.communicate()

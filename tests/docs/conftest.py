@@ -11,6 +11,10 @@ import pytest
 import uproot
 
 from na64mu.data import sample_files
+from na64mu.events.batch import RawBatch
+from na64mu.events.reader import count_entries, read_batch, read_runs
+from na64mu.events.schema_v1 import TRUTH
+from na64mu.events.writer import RawTreeWriter
 
 #: Page -> file of the reader -> file of the sample that stands for it.
 OWN_FILES = {
@@ -33,8 +37,19 @@ def own_files(tmp_path: Path) -> Callable[[str], None]:
             shutil.copyfile(shipped[stem], path)
         if page == "docs/howto/trees.md":
             write_foreign_tree(tmp_path / "theirs.root")
+        if page == "docs/howto/unblinding.md":
+            write_data(tmp_path / "data" / "run1.root", shipped["zprime_100MeV_1"])
 
     return put
+
+
+def write_data(path: Path, simulated: Path) -> None:
+    """Simulated events as the experiment would record them: without truth, in a run that nobody generated."""
+    batch = read_batch(simulated, 0, count_entries(simulated))
+    path.parent.mkdir()
+    with RawTreeWriter(path) as writer:
+        writer.extend(RawBatch({name: column for name, column in batch.scalars.items() if name not in TRUTH}, batch.collections))
+        writer.finish([row | {"n_generated": 0, "sum_weights": 0.0, "g_ref": 0.0} for row in read_runs(simulated)])
 
 
 def write_foreign_tree(path: Path, n: int = 20) -> None:

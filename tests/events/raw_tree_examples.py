@@ -59,7 +59,13 @@ def make_batch(
         for field in kinds:
             if field not in fields:
                 fields[field] = np.abs(rng.normal(50, 20, rows)) if name in WAVEFORMS else rng.normal(50, 20, rows)
-        collections[name] = Jagged(offsets, {field: fields[field].astype(kind) for field, kind in kinds.items()})
+        made = Jagged(offsets, {field: fields[field].astype(kind) for field, kind in kinds.items()})
+        if name in ("mm", "gem"):  # one row for each channel
+            _, first = np.unique([made.event_index, *(made[f] for f in limits[name].fields)], axis=1, return_index=True)
+            once = np.zeros(rows, np.bool_)
+            once[first] = True
+            made = made.with_rows(once)
+        collections[name] = made
     return RawBatch(scalars, collections)
 
 

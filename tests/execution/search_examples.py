@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from na64mu.events.batch import Jagged, RawBatch
+from na64mu.events.batch import Jagged, RawBatch, as_batch
 from na64mu.events.schema_v1 import COLLECTIONS, SCALARS, TRUTH
 from na64mu.events.writer import RawTreeWriter
 from na64mu.reconstruction.columns import HITS, summary_columns
+from na64mu.reconstruction.event_summary import EventSummary
 
 DETECTOR = "g4raw-indep-1"
 #: A muon that passes every cut with the shipped calibration of DETECTOR, and lies in the signal box.
@@ -19,7 +20,7 @@ SIGNAL = {"p_out": 40.0, "e_ecal": 0.6, "e_veto": 10.0, "e_vhcal": 0.0, "e_hcal1
 
 
 def summary_table(n: int, seed: int = 1) -> dict[str, np.ndarray]:
-    """Reconstructed columns of n events that populate the plane outside the box; about half pass all cuts before (iv)."""
+    """Reconstructed columns of n events that populate the plane outside the box, without a decoy; about half pass all cuts before (iv)."""
     rng = np.random.default_rng(seed)
     table = {name: np.zeros(n, kind) for name, (kind, _, _) in summary_columns(DETECTOR).items()}
     table["trigger"][:] = np.where(rng.random(n) < 0.8, 3, 1)
@@ -37,6 +38,7 @@ def summary_table(n: int, seed: int = 1) -> dict[str, np.ndarray]:
     table["e_cal"][:] = table["e_ecal"] + table["e_hcal1"] + table["e_hcal2"] + rng.exponential(20.0, n) * (rng.random(n) < 0.3)
     lost = table["n_tracks_ms2"] == 0
     table["p_out"][lost] = table["e_hcal_cell"][lost] = np.nan
+    table["trigger"][lost], table["p_in"][lost] = 3, np.clip(table["p_in"][lost], 141.0, 179.0)  # else they would be decoys
     return table
 
 
@@ -65,7 +67,7 @@ def hide(table: dict[str, np.ndarray], event: int) -> None:
 def raw_batch(first: int, n: int, *, run: int = 1, config: int = 1, truth: bool = False) -> RawBatch:
     """Events without digits; their number is the row of the table."""
     scalars: dict[str, Any] = {name: np.zeros(n, kind) for name, kind in (SCALARS | (TRUTH if truth else {})).items()}
-    scalars["run"][:], scalars["config"][:] = run, config
+    scalars["run"][:], scalars["config"][:], scalars["trigger"][:] = run, config, 4  # random: nothing need be recorded
     scalars["event"][:] = np.arange(first, first + n)
     if truth:
         scalars["mc_weight"][:] = 1.0
@@ -84,7 +86,8 @@ def runs_row(run: int = 1, config: int = 1, **values: Any) -> dict[str, Any]:
 def write_file(path: Path, n: int, *, first: int = 0, truth: bool = False, rows: list[dict[str, Any]] | None = None, run: int = 1) -> Path:
     with RawTreeWriter(path) as writer:
         writer.extend(raw_batch(first, n, truth=truth, run=run))
-        writer.finish([runs_row(run)] if rows is None else rows)
+        made = [runs_row(run)] if rows is None else rows
+        writer.finish([row | {"n_generated": row["n_generated"] or n} for row in made] if truth else made)  # of a simulation: how many
     return path
 
 
@@ -95,8 +98,9 @@ class FakeReconstruction:
     table: dict[str, np.ndarray]
     calls: list[int] = field(default_factory=list)
 
-    def __call__(self, batch: RawBatch, detector: Any) -> dict[str, np.ndarray]:
+    def __call__(self, events: Any, detector: Any) -> EventSummary:
+        batch = as_batch(events)
         event = batch.scalars["event"].astype(np.int64)
         self.calls.append(len(event))
         summary = {name: column[event] for name, column in self.table.items()}
-        return summary | {name: column for name, column in batch.scalars.items() if name != "trigger"}
+        return EventSummary(summary | {name: column for name, column in batch.scalars.items() if name != "trigger"})

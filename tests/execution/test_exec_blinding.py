@@ -1,4 +1,4 @@
-"""A planted event in the box of data cannot be seen in any channel, until the frozen selection is unblinded by its hash."""
+"""A planted event in the box of data cannot be seen in any channel; how it is opened is tested in test_exec_unblinding.py."""
 
 from __future__ import annotations
 
@@ -209,81 +209,3 @@ def test_a_skim_is_raw_and_a_run_on_it_stays_blind(fake: FakeReconstruction, tmp
     assert b.blinded == {"skim": True}
     assert b.total == a.total
     assert b.histograms["skim"] == a.histograms["beam"]
-
-
-# --- unblinding ---------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def blind(fake: FakeReconstruction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("write_figures", "write_html"):
-        monkeypatch.setattr(f"na64mu.report.{name}", lambda result, folder: None)
-    for event in (5, EVENT):
-        plant(fake.table, event, **MARKS)
-    run_search([write_file(tmp_path / "beam.root", 400)], progress=False, output=tmp_path / "out").write(tmp_path / "out")
-    return tmp_path / "out"
-
-
-def hash_of(folder: Path) -> str:
-    return str(RunResult.read(folder).provenance.configuration_hash)
-
-
-def test_the_right_hash_opens_the_box_and_is_recorded(blind, tmp_path):
-    done = na64mu("unblind", blind, "--hash", hash_of(blind), "--reason", "selection frozen", "-o", tmp_path / "open")
-    assert done.exit_code == 0, done.output
-    assert "beam: 2 events in the box before the plane cut, 2 after it" in done.stdout
-    opened, closed = RunResult.read(tmp_path / "open"), RunResult.read(blind)
-    assert opened.blinded == {"beam": False}
-    assert closed.blinded == {"beam": True}
-    assert opened.regions["beam"]["box"].n == 2
-    assert opened.total.counts[-1] == closed.total.counts[-1] + 2
-    for folder in (blind, tmp_path / "open"):
-        (record,) = json.loads((folder / "unblinding.json").read_text())
-        assert record["configuration_hash"] == hash_of(blind)
-        assert record["reason"] == "selection frozen"
-        assert record["time"]
-
-
-def test_the_first_twelve_digits_of_the_hash_stand_for_it_and_fewer_do_not(blind, tmp_path):
-    whole = hash_of(blind)
-    for digits in (whole[:11], whole[:11] + "g", whole + "0", ""):
-        done = na64mu("unblind", blind, "--hash", digits, "--reason", "r", "-o", tmp_path / "open")
-        assert done.exit_code == 1
-        assert f"was made with the configuration {whole}, not {digits}" in done.output
-    done = na64mu("unblind", blind, "--hash", whole[:12], "--reason", "r", "-o", tmp_path / "open")
-    assert done.exit_code == 0, done.output
-    (record,) = json.loads((blind / "unblinding.json").read_text())
-    assert record["configuration_hash"] == whole
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ("hash", "was made with the configuration .*, not 0000"),
-        ("selection", "the frozen selection has the hash .*, this configuration has"),
-        ("files", r"beam\.root is not the file that the blind run read"),
-        ("folder", "is the blind folder, which is kept"),
-        ("reconstruction", "comes out differently outside the box"),
-    ],
-)
-def test_the_box_stays_closed(blind, fake, tmp_path, change, sentence):
-    target = blind if change == "folder" else tmp_path / "open"
-    arguments = ["unblind", blind, "--hash", "0000" if change == "hash" else hash_of(blind), "--reason", "r", "-o", target]
-    if change == "selection":
-        arguments += ["--selection", "prl2024-calibration"]
-    elif change == "files":
-        write_file(tmp_path / "beam.root", 399)
-    elif change == "reconstruction":
-        fake.table = summary_table(400, seed=9)
-    done = na64mu(*arguments)
-    assert done.exit_code == 1
-    assert re.search(rf"the box stays closed: .*{sentence}", done.output), done.output
-    assert not (blind / "unblinding.json").exists()
-    assert change == "folder" or not (tmp_path / "open").exists()
-
-
-def test_unblinding_needs_a_reason_and_a_blind_run(fake, tmp_path):
-    run_search([write_file(tmp_path / "mc.root", 50, truth=True)], progress=False, output=tmp_path / "out").write(tmp_path / "out")
-    arguments = ["unblind", tmp_path / "out", "--hash", hash_of(tmp_path / "out"), "-o", tmp_path / "open", "--reason"]
-    assert na64mu(*arguments, " ").exit_code == 2
-    assert "no dataset is blinded, there is nothing to open" in na64mu(*arguments, "r").output

@@ -42,7 +42,7 @@ def weighted_file(path: Path) -> Path:
     batch.scalars["mc_weight"][:] = np.random.default_rng(5).exponential(size=400)
     with RawTreeWriter(path) as writer:
         writer.extend(batch)
-        writer.finish([runs_row()])
+        writer.finish([runs_row(n_generated=400)])
     return path
 
 
@@ -133,6 +133,31 @@ def test_a_damaged_checkpoint_is_refused_in_one_sentence(fake: FakeReconstructio
     with pytest.raises(CheckpointError, match=r"the finished chunks cannot be read \(.*\): run without --resume to begin again$") as caught:
         run_search(path, output=tmp_path / "out", resume=True, progress=False)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("what", ["count", "range", "weight", "event of another run"])
+def test_an_edited_checkpoint_is_refused(fake: FakeReconstruction, tmp_path, monkeypatch, what):
+    path = write_file(tmp_path / "beam.root", 400)
+    interrupted(path, tmp_path / "out", fake, monkeypatch)
+    kept = tmp_path / "out" / ".checkpoint" / "finished.json"
+    text = kept.read_text()
+    head, body = text.split(",\n", 1)
+    content = json.loads("{" + body)
+    if what == "count":
+        content["total"]["datasets"]["beam"]["cutflow"]["steps"][0]["n"] += 1000
+    elif what == "range":
+        content["n"] += 1
+    elif what == "weight":
+        content["total"]["datasets"]["beam"]["regions"]["A"]["sumw"] += 1.0
+    else:
+        content["total"]["events"][0][-1] += 20
+    kept.write_text(head + ",\n" + json.dumps(content)[1:])
+    with pytest.raises(
+        CheckpointError, match=r"cannot be read \(it is not what was written: it was damaged or edited\): run without --resume"
+    ):
+        run_search(path, chunksize=50, output=tmp_path / "out", resume=True, progress=False)
+    kept.write_text(text)
+    run_search(path, chunksize=50, output=tmp_path / "out", resume=True, progress=False)
 
 
 def test_a_checkpoint_is_json_and_nothing_of_the_box_stands_in_it(fake: FakeReconstruction, tmp_path, monkeypatch):

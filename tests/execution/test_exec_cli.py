@@ -22,7 +22,14 @@ def na64mu(*arguments: object) -> Result:
 def test_run_writes_the_output_folder_and_prints_the_cutflow(fake: FakeReconstruction, tmp_path):
     done = na64mu("run", write_file(tmp_path / "beam.root", 400), "-o", tmp_path / "out")
     assert done.exit_code == 0
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"cutflow.json", "histograms.json", "summary.json", "plane.png", "report.html"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "cutflow.json",
+        "histograms.json",
+        "summary.json",
+        "plane.png",
+        "report.html",
+        "manifest.json",
+    }
     assert "physics trigger" in done.stdout
     assert "400" in done.stdout
     assert "wrote" in done.stderr

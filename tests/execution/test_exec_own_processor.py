@@ -26,6 +26,7 @@ from na64mu.execution.executors import EXECUTORS
 from na64mu.execution.reconstruct import reconstruct_files
 from na64mu.execution.run import forget_checkpoint
 from na64mu.results.processor import ProcessorResult
+from na64mu.selections import in_box
 
 QUIET = RunOptions(progress=False)
 #: The event in the box of data; no other has these values.
@@ -162,7 +163,9 @@ def test_raw_events_of_the_box_are_not_given_to_a_coffea_processor(fake: FakeRec
     assert EVENT not in found["buffers"]
     assert EVENT - 1 in found["buffers"]
     assert (result.value["all"], result.exposure.n_mot(), result.blinded) == (399, 1000, {"beam": True})
-    hide(fake.table, EVENT)
+    hide(fake.table, EVENT)  # a decoy is not given either
+    assert na64mu.run(path, Hits(), options=QUIET).values["beam"]["beam"]["n"] == 399
+    fake.table["p_out"][EVENT] = 150.0
     assert na64mu.run(path, Hits(), options=QUIET).values["beam"]["beam"]["n"] == 400
 
 
@@ -197,10 +200,13 @@ def test_simulation_is_not_blinded(fake: FakeReconstruction, tmp_path):
 def test_another_selection_has_another_box(fake: FakeReconstruction, tmp_path):
     plant(fake.table, EVENT, **MARKS)
     point = na64mu.load_working_point("prl2024")
-    none = point.model_copy(update={"box": point.box.model_copy(update={"p_out_max": 1.0})})
+    wide = point.model_copy(update={"box": point.box.model_copy(update={"p_out_max": 100.0})})
     path = write_file(tmp_path / "beam.root", 400)
-    assert EVENT in na64mu.run(path, spectrum, selection=none, options=QUIET).value["events"]
-    assert EVENT not in na64mu.run(path, spectrum, options=QUIET).value["events"]
+    for box, hidden in ((point.box, [EVENT]), (wide.box, np.flatnonzero(in_box(fake.table, wide.box)).tolist())):
+        selection = point.model_copy(update={"box": box})
+        seen = na64mu.run(path, spectrum, selection=selection, options=QUIET).value["events"]
+        assert sorted({*range(400)} - {*seen}) == hidden
+    assert len(hidden) > 5
 
 
 def test_the_box_is_not_opened_for_it(fake: FakeReconstruction, tmp_path):

@@ -104,7 +104,7 @@ def test_weights_of_simulation_are_summed(fake: FakeReconstruction, tmp_path):
     batch.scalars["mc_weight"][:] = np.linspace(0.1, 3.0, 400)
     with RawTreeWriter(tmp_path / "mc.root") as writer:
         writer.extend(batch)
-        writer.finish([runs_row()])
+        writer.finish([runs_row(n_generated=400)])
     whole, chunked = search(tmp_path / "mc.root"), search(tmp_path / "mc.root", chunksize=37)
     assert whole.total.steps[0].sumw == pytest.approx(batch.scalars["mc_weight"].sum())
     assert whole.total.counts == chunked.total.counts
@@ -117,7 +117,12 @@ def test_weights_of_simulation_are_summed(fake: FakeReconstruction, tmp_path):
 
 def test_an_output_folder_is_read_back_as_it_was_written(fake: FakeReconstruction, tmp_path):
     result = search([write_file(tmp_path / "beam.root", 200), write_file(tmp_path / "mc.root", 200, first=200, truth=True, run=2)])
-    assert sorted(p.name for p in result.write(tmp_path / "out").iterdir()) == ["cutflow.json", "histograms.json", "summary.json"]
+    assert sorted(p.name for p in result.write(tmp_path / "out").iterdir()) == [
+        "cutflow.json",
+        "histograms.json",
+        "manifest.json",
+        "summary.json",
+    ]
     again = RunResult.read(tmp_path / "out")
     assert again == result
     assert again.blinded == {"beam": True, "mc": False}

@@ -70,7 +70,7 @@ def test_data_gives_the_same_but_for_the_withheld_box(fake: FakeReconstruction, 
     assert [a - b for a, b in zip(raw.total.counts[:first], again.total.counts[:first], strict=True)] == [1] * first
     (note,) = (x for x in again.losses if x.file.endswith(f"s.{ending}"))
     assert note.kind == "note"
-    assert "the signal box of data was withheld when the file was written" in note.reason
+    assert "hidden events of data were withheld when the file was written" in note.reason
     assert again.blinded == {"beam": True}
     with pytest.raises(BlindedError, match="event summaries of data were written without it; unblind a run on the raw trees"):
         search_with(tmp_path / f"s.{ending}", progress=False, unblind=again.provenance.configuration_hash)
@@ -79,7 +79,7 @@ def test_data_gives_the_same_but_for_the_withheld_box(fake: FakeReconstruction, 
 def test_another_box_than_the_one_withheld_is_refused(fake: FakeReconstruction, tmp_path):
     reconstruct_files(write_file(tmp_path / "beam.root", 40), tmp_path / "s.root")
     own = tmp_path / "own.toml"
-    own.write_text('base = "prl2024"\nname = "own"\n[box]\np_out_max = 70.0\ne_cal_max = 12.0\nsource = "inferred: a test"\n')
+    own.write_text('base = "prl2024"\nname = "own"\n[box]\np_out_max = 90.0\ne_cal_max = 12.0\nsource = "inferred: a test"\n')
     with pytest.raises(BlindedError, match=r"s\.root: another signal box was withheld .*80\.0 GeV/c.*reconstruct --selection own"):
         search(tmp_path / "s.root", selection=own)
 

@@ -18,6 +18,7 @@ from na64mu.execution.carried import Carried, carried, must_arrive
 from na64mu.results.run import RunResult
 from na64mu.selections import CUTS, CutDefinition, Thresholds, load_user_file, register_cut
 from na64mu.selections.cuts import source_digest, user_cuts
+from na64mu.selections.parts import Part
 
 CUTS_FILE = """
 from na64mu.selections import Thresholds, register_cut
@@ -91,14 +92,15 @@ def test_a_cut_of_a_file_is_the_same_on_every_executor(sample, own, tmp_path):
 
 def test_what_travels_needs_nothing_of_the_user(fake: FakeReconstruction, own):
     load_user_file(own["user"])
-    travelling = carried({"cut": CUTS["slow"]}, ["trigger", "slow"])
+    slow = CUTS["slow"]
+    travelling = carried({"cut": slow}, [Part("the cut slow", "", (slow.function, slow.thresholds))])
     assert isinstance(travelling, Carried)
-    assert travelling.names == ("slow",)
+    assert travelling.names == ("the cut slow",)
     for name in ("helper_beside", "na64mu_user_my_cuts"):
         del sys.modules[name]
     again = pickle.loads(pickle.dumps(travelling)).unpacked()["cut"]
     assert again.function({"p_in": np.array([160.0, 180.0])}, again.thresholds(largest=170.0)).tolist() == [True, False]
-    assert carried("unchanged", ["trigger"]) == "unchanged"
+    assert carried("unchanged") == "unchanged"
 
 
 def test_the_command_line_takes_the_file(fake: FakeReconstruction, own, tmp_path, monkeypatch):
@@ -141,7 +143,7 @@ def test_what_cannot_travel_is_said_before_anything_runs(tmp_path):
             return summary["p_in"] > 0
 
         with pytest.raises(WorkerError, match=r"the cut open_file_cut cannot be sent to workers \(.*: define it in a file of its own"):
-            carried(open_file_cut, ["open_file_cut"])
+            carried(open_file_cut, [Part("the cut open_file_cut", "", (open_file_cut, Nothing))])
 
 
 def test_what_a_worker_cannot_unpack_is_said_before_anything_runs():
@@ -155,7 +157,7 @@ def test_what_a_worker_cannot_unpack_is_said_before_anything_runs():
 
     executor = type("Executor", (), {"pool": Pool()})()
     with pytest.raises(WorkerError, match="the cut mine does not work on a worker"):
-        must_arrive(Carried(b"nonsense", ("mine",)), executor)
+        must_arrive(Carried(b"nonsense", ("the cut mine",)), executor)
     must_arrive("a processor of the package", executor)
 
 

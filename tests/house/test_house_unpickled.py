@@ -12,8 +12,11 @@ MODULES = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"}
 CALLS = {"eval", "exec", "compile"}
 #: Loads compiled kernels, which are code: only from a folder and files that nobody but the user and root can change.
 TRUSTED = {"src/na64mu/compiled/cache.py": ["import pickle"]}
-#: The one exception: a user's own cuts go from the driver to its workers, in memory, as coffea and dask send functions; it reads no file.
+#: The one exception: what a user's own file brings goes from the driver to its workers, in memory, as coffea and dask send functions. No file
+#: is read.
 IN_MEMORY = {"src/na64mu/execution/carried.py": ["import cloudpickle"]}
+#: Says that the module of the user's file travels by value, and does nothing else with it.
+BY_VALUE = {"selections/user.py": ["import cloudpickle"]}
 
 
 def findings(text: str) -> list[str]:
@@ -40,7 +43,7 @@ def test_no_source_unpickles_or_evaluates(repository: Path, folder: str):
     paths = [path for path in (repository / folder).rglob("*.py") if not path.is_symlink()]
     assert paths
     found = {str(path.relative_to(repository)): found for path in paths if (found := findings(path.read_text(encoding="utf-8")))}
-    assert found == {path: what for path, what in {**TRUSTED, **IN_MEMORY}.items() if path.startswith(folder)}
+    assert found == {path: what for path, what in {**TRUSTED, **IN_MEMORY, **BY_VALUE}.items() if path.startswith(folder)}
 
 
 @pytest.mark.parametrize("path", IN_MEMORY)
@@ -58,3 +61,10 @@ def test_what_unpickles_in_memory_reads_no_file(repository: Path, path: str):
 def test_the_search_finds_what_it_looks_for(text: str):
     assert findings(text)
     assert not findings("np.load(p, allow_pickle=False)")
+
+
+@pytest.mark.parametrize("path", BY_VALUE)
+def test_what_names_a_module_for_travel_unpickles_nothing(repository: Path, path: str):
+    tree = ast.parse((repository / path).read_text(encoding="utf-8"))
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "cloudpickle"}
+    assert used == {"register_pickle_by_value"}

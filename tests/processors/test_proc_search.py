@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from na64mu.processors.search import event_weights, run_counts
 from na64mu.reconstruction.columns import column, summary_columns
 from na64mu.results.clock import Clock
 from na64mu.selections import load_working_point
+from na64mu.selections.blinding import BlindingPolicy
 
 TAG = "na64mu-2022"
 POINT = load_working_point("prl2024")
@@ -37,7 +39,8 @@ def summary_of(n: int, *, truth: bool, **columns: Any) -> dict[str, np.ndarray]:
 def process(monkeypatch: pytest.MonkeyPatch, summary: dict[str, np.ndarray]) -> dict[str, Any]:
     monkeypatch.setattr("na64mu.processors.search.read_events", lambda events: events)
     monkeypatch.setattr("na64mu.reconstruction.summary.reconstruct", lambda events, detector: summary)
-    processor = SearchProcessor({TAG: load_detector(TAG)}, {TAG: WINDOWS}, POINT)
+    policy = replace(BlindingPolicy.of(POINT), data={"f.root": "mc_process" not in summary})  # in place of the bookkeeping of a file
+    processor = SearchProcessor({TAG: load_detector(TAG)}, {TAG: WINDOWS}, POINT, policy=policy)
     return processor.process(SimpleNamespace(metadata={"dataset": "d", "filename": "f.root", "detector": TAG}))
 
 
@@ -87,6 +90,19 @@ def test_in_data_nothing_of_the_box_is_filled(monkeypatch):
     assert "box" not in found["regions"]
 
 
+def test_a_decoy_and_an_event_of_the_box_leave_the_same(monkeypatch):
+    """Put in the place of an event of the box, a soft muon that fails (i), or an event without any track, changes nothing."""
+    rest = {"p_in": 160.0, "p_out": 150.0, "e_cal": 6.0, "n_tracks_ms2": 1}
+    kinds = ({"p_out": 40.0}, {"p_in": 120.0, "p_out": 79.0, "e_cal": 90.0}, {"p_in": np.nan, "p_out": np.nan, "n_tracks_ms2": 0})
+    found = [
+        process(monkeypatch, summary_of(2, truth=False, **{name: [kind.get(name, value), value] for name, value in rest.items()}))
+        for kind in kinds
+    ]
+    for one in found:
+        del one["timing"]
+    assert found[0] == found[1] == found[2]
+
+
 def test_an_empty_chunk_has_every_histogram(monkeypatch):
     empty, full = (process(monkeypatch, summary_of(n, truth=False))["datasets"]["d"] for n in (0, 5))
     assert set(empty["histograms"]) == set(full["histograms"])
@@ -101,8 +117,8 @@ def test_events_are_counted_per_run_and_configuration():
 
 
 def test_data_never_has_weights():
-    assert event_weights(summary_of(2, truth=False) | {"mc_weight": np.array([3.0, 4.0])}).tolist() == [1.0, 1.0]
-    assert event_weights(summary_of(2, truth=True)).tolist() == [0.5, 0.5]
+    assert event_weights(summary_of(2, truth=True), is_data=True).tolist() == [1.0, 1.0]
+    assert event_weights(summary_of(2, truth=True), is_data=False).tolist() == [0.5, 0.5]
 
 
 def test_chi2_per_degree_of_freedom():
@@ -138,7 +154,8 @@ def test_real_digits_are_reconstructed_inside_the_processor(tmp_path):
         writer.finish([row])
     metadata = {"dataset": "d", "filename": "f.root", "detector": TAG}
     events = NanoEventsFactory.from_root({str(tmp_path / "f.root"): "events"}, schemaclass=RawTreeSchema, metadata=metadata).events()
-    processor = SearchProcessor({TAG: load_detector(TAG)}, {TAG: WINDOWS}, POINT)
+    events_without_tracks = BlindingPolicy.of(POINT, opened=True)  # would be hidden
+    processor = SearchProcessor({TAG: load_detector(TAG)}, {TAG: WINDOWS}, POINT, policy=events_without_tracks)
     out = processor.process(events)
     e_ecal = out["datasets"]["d"]["histograms"]["e_ecal"]["all", :]
     assert (e_ecal[0.61j].value, e_ecal[0.71j].value, e_ecal.values(flow=True)[-1]) == (1, 1, 1)

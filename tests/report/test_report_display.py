@@ -19,8 +19,7 @@ from na64mu.reconstruction.event import event_tracks, trajectory
 from na64mu.reconstruction.summary import reconstruct
 from na64mu.report.apparatus import draw_cells, draw_line, event_cells
 from na64mu.report.display import display_event, draw_event
-from na64mu.results.blinding import in_box
-from na64mu.selections.working_point import load_working_point
+from na64mu.selections import in_box, load_working_point
 from na64mu.tracking.spectrometer import spectrometer
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
@@ -162,7 +161,9 @@ def test_data_in_the_signal_box_is_not_drawn() -> None:
     simulated = one(any_file(), entry)
     display_event(simulated, detector)
     data = replace(simulated, scalars={name: column for name, column in simulated.scalars.items() if not name.startswith("mc_")})
-    with pytest.raises(BlindedError, match="lies in the signal box, which is blinded in data; choose another event"):
+    with pytest.raises(
+        BlindedError, match="is withheld: in data, the events of the signal box, and others among which they are hidden, are not shown"
+    ):
         display_event(data, detector)
 
 

@@ -10,7 +10,9 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
+from na64mu.errors import ArgumentError
 from na64mu.report import render_terminal, write_figures, write_html
+from na64mu.report.html import SECTIONS, register_section
 from na64mu.report.html import page as html_page
 from na64mu.report.numbers import count
 from na64mu.report.tables import cutflow_cells, exposure_cells, region_cells
@@ -165,7 +167,7 @@ class Page(HTMLParser):
 
 
 def test_html_says_what_the_spectra_of_blinded_data_lack(blinded_result, result, tmp_path):
-    words = "lack every event with p_out \u2264 80 GeV/c, whatever its E_CAL"
+    words = "all spectra lack its events, and the decoys among which they are hidden"
     assert words in write_html(blinded_result, tmp_path / "blinded").read_text(encoding="utf-8")
     assert words not in write_html(result, tmp_path / "open").read_text(encoding="utf-8")
 
@@ -205,3 +207,41 @@ def test_a_complete_run_says_so(clean_result, monkeypatch):
 def test_figures_are_written_into_a_new_folder(result, tmp_path):
     assert write_figures(result, tmp_path / "a" / "b") == [tmp_path / "a" / "b" / "plane.png"]
     assert (tmp_path / "a" / "b" / "plane.png").stat().st_size > 10_000
+
+
+@pytest.fixture
+def _leaves_no_section():
+    before = list(SECTIONS)
+    yield
+    SECTIONS[:] = before
+
+
+@pytest.mark.usefixtures("_leaves_no_section")
+def test_a_user_adds_a_section_which_is_in_the_contents_too(blinded_result):
+    from matplotlib.figure import Figure
+
+    @register_section("My numbers", before="Exposure")
+    def mine(result):
+        return f"<p>{len(result.datasets)} datasets</p>"
+
+    @register_section("My picture")
+    def picture(result):
+        return Figure(figsize=(1, 1))
+
+    @register_section("Nothing here")
+    def nothing(result):
+        return None
+
+    @register_section("Broken")
+    def broken(result):
+        return result.no_such_thing
+
+    page = html_page(blinded_result)
+    assert "<a href='#my-numbers'>My numbers</a>" in page
+    assert page.index("<h2 id='my-numbers'>My numbers</h2><p>") < page.index("<h2 id='exposure'>")
+    assert page.count('<img alt="My picture"') == 1
+    assert "Nothing here" not in page
+    assert "this section could not be made (AttributeError" in page
+    for name, message in (("X", "no section 'Y': the report has"), ("Cut-flow", "'Cut-flow' is a section of the package")):
+        with pytest.raises(ArgumentError, match=message):
+            register_section(name, before="Y" if name == "X" else "Exposure")

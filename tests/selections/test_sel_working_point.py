@@ -91,7 +91,11 @@ def test_an_unknown_name_lists_the_known_ones():
         ('bits = ["physics"]', 'bits = ["fysics"]', r"cuts\[0\].*bits"),
         ('plane_cut = "mip_everywhere"', 'plane_cut = "mip"', r"plane_cut = 'mip' is not one of the cuts"),
         ('blind_at = "momentum_in_window"', 'blind_at = "x"', r"blind_at = 'x' is not one of the cuts"),
-        ('blind_at = "momentum_in_window"', 'blind_at = "single_tracks"', r"'momentum_in_window' looks at p_in and comes before blind_at"),
+        (
+            'blind_at = "momentum_in_window"',
+            'blind_at = "single_tracks"',
+            r"blind_at = 'single_tracks' is not the first cut on reconstructed columns, which is 'momentum_in_window': leave blind_at out",
+        ),
         ('column = "p_in"', 'column = "p_inn"', r"spectra\[0\]: no column 'p_inn': the summary has run, spill"),
         ("format_version = 1", "format_version = 7", r"format_version is 7, this version of na64mu reads 1"),
         (

@@ -24,6 +24,7 @@ from na64mu.alignment.align import AlignedSpectrometer, chunks
 from na64mu.alignment.parameters import COMPONENTS
 from na64mu.alignment.residuals import SCALE
 from na64mu.alignment.sample import Sample
+from na64mu.common.whole_file import whole_file, write_whole
 from na64mu.detector import DetectorLike, load_detector
 from na64mu.errors import writing
 from na64mu.typing import FloatArray, IntArray
@@ -60,7 +61,7 @@ def write_millepede(path: str | Path, aligned: list[AlignedSpectrometer], sample
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
     lines = ["Cfiles", target.name, "", "Parameter  ! label, start, presigma [mm or rad]"]
-    with writing(target), target.open("wb") as file:
+    with whole_file(target) as part, part.open("wb") as file:
         for spectrometer, parts in zip(aligned, samples, strict=True):
             start = parts[0].detector
             parameters = spectrometer.parameters
@@ -85,8 +86,7 @@ def write_millepede(path: str | Path, aligned: list[AlignedSpectrometer], sample
                             labels[used],
                         )
     lines += ["", "method inversion 5 0.01", "chiscut 30. 6.", "end"]
-    with writing(steering):
-        steering.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_whole(steering, "\n".join(lines) + "\n")
     return target, steering
 
 

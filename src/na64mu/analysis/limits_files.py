@@ -12,7 +12,7 @@ import numpy as np
 
 from na64mu.analysis.curves import crossing, g_minus_2_line, letter_numbers
 from na64mu.analysis.limits import METHODS, SearchLimits
-from na64mu.errors import writing
+from na64mu.common.whole_file import whole_file
 from na64mu.physics.couplings import coupling_from_y, y_parameter
 from na64mu.statistics.model import SIGNAL
 from na64mu.typing import FloatArray
@@ -225,7 +225,7 @@ def write_tables(limits: SearchLimits, folder: Path) -> list[Path]:
 
 
 def _write(path: Path, head: Sequence[str], rows: Sequence[dict[str, Any]]) -> Path:
-    with writing(path), path.open("w", encoding="utf-8", newline="") as stream:
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
         stream.writelines(f"# {line}\n" for line in head)
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()

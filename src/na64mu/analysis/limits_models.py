@@ -18,57 +18,13 @@ from na64mu.analysis.limits import METHODS, SearchLimits
 from na64mu.analysis.yields.efficiency import FlatEfficiency
 from na64mu.analysis.yields.kinematics import KinematicMap
 from na64mu.analysis.yields.signal import Efficiencies
-from na64mu.common.arguments import choice
-from na64mu.errors import writing
-from na64mu.physics.couplings import mixing
-from na64mu.physics.mediator import Mediator
+from na64mu.common.whole_file import whole_file
+from na64mu.physics.bosons import BOSONS, Boson
 from na64mu.typing import FloatArray
 
 __all__ = ("BOSONS", "Boson", "BosonLimits", "boson_efficiencies")
 
 COLUMNS = ("observed", "expected_m2", "expected_m1", "expected", "expected_p1", "expected_p2")
-
-
-@dataclass(frozen=True)
-class Boson:
-    """A boson that the search is read for.
-
-    Attributes
-    ----------
-    name : str
-        Name of the boson as on the command line.
-    title : str
-    mediator : Mediator
-    symbol : str
-        Symbol of the coupling: "g" or "epsilon".
-    from_map : bool
-        Whether the efficiency comes from the map in (x, psi') and not from simulated samples of this spin.
-    """
-
-    name: str
-    title: str
-    mediator: Mediator
-    symbol: str = "g"
-    from_map: bool = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "mediator", choice(self.mediator, Mediator, "mediator"))
-
-    def coupling(self, g: FloatArray) -> FloatArray:
-        """The coupling that is quoted, from the coupling g to muons."""
-        return np.asarray(mixing(g), dtype=np.float64) if self.symbol == "epsilon" else g
-
-
-BOSONS = {
-    boson.name: boson
-    for boson in (
-        Boson("zprime", "Z' of L_mu - L_tau", Mediator.VECTOR, from_map=False),
-        Boson("scalar", "scalar", Mediator.SCALAR),
-        Boson("pseudoscalar", "pseudoscalar", Mediator.PSEUDOSCALAR),
-        Boson("axial", "axial vector", Mediator.AXIAL),
-        Boson("dark-photon", "dark photon, invisible", Mediator.VECTOR, "epsilon", from_map=False),
-    )
-}
 
 
 def boson_efficiencies(boson: Boson, table: Efficiencies, kinematic_map: str | Path) -> Efficiencies:
@@ -117,14 +73,14 @@ class BosonLimits:
 
     def y(self, method: str) -> FloatArray:
         """epsilon^2 alpha_D (m_chi / m)^4 of a dark photon, shape (n, 6); NaN for other bosons."""
-        if self.boson.symbol != "epsilon":
+        if not self.boson.is_mixing:
             return np.full((len(self.limits.masses), len(COLUMNS)), math.nan)
         return np.asarray(self.couplings(method) ** 2 * self.alpha_d / self.ratio**4, dtype=np.float64)
 
     def rows(self) -> Iterator[dict[str, float]]:
         """Return one row per mass: mass, bosons per muon on target at the reference coupling, efficiency, and the limits by both methods."""
         tables = {(self.boson.symbol, m): self.couplings(m) for m in METHODS}
-        if self.boson.symbol == "epsilon":
+        if self.boson.is_mixing:
             tables |= {("y", m): self.y(m) for m in METHODS}
         yields = self.limits.yields
         for i, mass in enumerate(self.limits.masses):
@@ -141,11 +97,11 @@ class BosonLimits:
     def write(self, folder: Path) -> Path:
         """Write limits_<boson>.csv to a folder that exists."""
         path, rows = folder / f"limits_{self.boson.name}.csv", list(self.rows())
-        with writing(path), path.open("w", encoding="utf-8", newline="") as stream:
+        with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
             level = 100 * self.limits.scan.limits[0].level
             stream.write(f"# {self.boson.title}: {level:g} % CL upper limits on {self.boson.symbol}, all decays invisible\n")
             stream.write(f"# {self.limits.counting.source}; bosons per muon on target at g = {self.limits.yields.g_ref:g}\n")
-            if self.boson.symbol == "epsilon":
+            if self.boson.is_mixing:
                 stream.write(f"# y = epsilon^2 alpha_D (m_chi/m_A')^4 with alpha_D = {self.alpha_d:g}, m_A' = {self.ratio:g} m_chi\n")
             writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
             writer.writeheader()

@@ -21,7 +21,9 @@ from na64mu.analysis.backgrounds.table import PUBLISHED_EXPOSURE
 from na64mu.calibration.mip import MipShape
 from na64mu.calibration.windows import load_calibration
 from na64mu.common.arguments import number
-from na64mu.errors import CalibrationError, InputError, writing
+from na64mu.common.whole_file import whole_file, write_whole
+from na64mu.errors import CalibrationError, InputError
+from na64mu.results.output_folder import output_folder
 from na64mu.results.run import RunResult
 from na64mu.statistics.asymptotic import asymptotic_limits
 from na64mu.statistics.exact import exact_limits
@@ -139,20 +141,17 @@ class BoxScan:
 
     def write(self, folder: str | Path) -> list[Path]:
         """Write boxes.csv and boxes.json."""
-        out = Path(folder)
-        with writing(out):
-            out.mkdir(parents=True, exist_ok=True)
-        rows = self.rows()
-        with writing(out / "boxes.csv"), (out / "boxes.csv").open("w", encoding="utf-8", newline="") as stream:
-            stream.write(
-                f"# events for {self.n_mot:.6g} muons on target; coupling over that of p_out <= {self.published[0]:g}, E_CAL < {self.published[1]:g} GeV\n"
-            )
-            writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in rows)
-        with writing(out / "boxes.json"):
-            (out / "boxes.json").write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
-        return [out / "boxes.csv", out / "boxes.json"]
+        with output_folder(folder, "optimise") as out:
+            rows = self.rows()
+            with whole_file(out / "boxes.csv") as part, part.open("w", encoding="utf-8", newline="") as stream:
+                stream.write(
+                    f"# events for {self.n_mot:.6g} muons on target; coupling over that of p_out <= {self.published[0]:g}, E_CAL < {self.published[1]:g} GeV\n"
+                )
+                writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+                writer.writeheader()
+                writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in rows)
+            write_whole(out / "boxes.json", json.dumps(self.to_dict(), indent=1) + "\n")
+        return [Path(folder, name) for name in ("boxes.csv", "boxes.json")]
 
 
 def signal_datasets(result: RunResult | str | Path) -> tuple[str, ...]:

@@ -20,7 +20,9 @@ from na64mu.analysis.counting import Counting
 from na64mu.analysis.limits import METHODS, DarkSector, SearchLimits, search_limits
 from na64mu.analysis.yields.signal import PileUpLoss, SignalYield
 from na64mu.common.arguments import number, one_of
-from na64mu.errors import InputError, writing
+from na64mu.common.whole_file import whole_file, write_whole
+from na64mu.errors import InputError
+from na64mu.results.output_folder import output_folder
 from na64mu.statistics.letter import BACKGROUND_ERRORS, BACKGROUNDS, N_MOT
 
 __all__ = ("SCENARIOS", "Projection", "Scenario", "pile_up_loss", "project")
@@ -184,18 +186,15 @@ class Projection:
 
     def write(self, folder: str | Path) -> list[Path]:
         """Write projection.csv and projection.json."""
-        out = Path(folder)
-        with writing(out):
-            out.mkdir(parents=True, exist_ok=True)
-        rows = self.rows()
-        with writing(out / "projection.csv"), (out / "projection.csv").open("w", encoding="utf-8", newline="") as stream:
-            stream.write("# median expected upper limits; what each scenario assumes is in projection.json\n")
-            writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-        with writing(out / "projection.json"):
-            (out / "projection.json").write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
-        return [out / "projection.csv", out / "projection.json"]
+        with output_folder(folder, "project") as out:
+            rows = self.rows()
+            with whole_file(out / "projection.csv") as part, part.open("w", encoding="utf-8", newline="") as stream:
+                stream.write("# median expected upper limits; what each scenario assumes is in projection.json\n")
+                writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+                writer.writeheader()
+                writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+            write_whole(out / "projection.json", json.dumps(self.to_dict(), indent=1) + "\n")
+        return [Path(folder, name) for name in ("projection.csv", "projection.json")]
 
 
 def project(

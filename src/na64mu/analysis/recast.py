@@ -31,7 +31,9 @@ from na64mu.analysis.yields.kinematics import KinematicMap
 from na64mu.analysis.yields.origin import disagreements
 from na64mu.analysis.yields.signal import PileUpLoss, SignalYield
 from na64mu.common.table import Shown, Table
-from na64mu.errors import InputError, writing
+from na64mu.common.whole_file import whole_file, write_whole
+from na64mu.errors import InputError
+from na64mu.results.output_folder import output_folder
 from na64mu.typing import FloatArray
 
 __all__ = ("Recast", "UserTable", "read_user_table", "recast")
@@ -221,22 +223,19 @@ class Recast(Shown):
 
     def write(self, folder: str | Path) -> list[Path]:
         """Write recast.csv and recast.json."""
-        out = Path(folder)
-        with writing(out):
-            out.mkdir(parents=True, exist_ok=True)
-        rows = list(self.rows())
-        with writing(out / "recast.csv"), (out / "recast.csv").open("w", encoding="utf-8", newline="") as stream:
-            level = 100 * self.limits.scan.limits[0].level
-            stream.write(f"# {level:g} % CL upper limits on {self.source}; {self.limits.counting.source}\n")
-            stream.write(
-                f"# g: coupling, {self.reference:g} in the table, yield ~ coupling^{self.power:g}; mu: signal strength, 1 is the table\n"
-            )
-            writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in rows)
-        with writing(out / "recast.json"):
-            (out / "recast.json").write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
-        return [out / "recast.csv", out / "recast.json"]
+        with output_folder(folder, "recast") as out:
+            rows = list(self.rows())
+            with whole_file(out / "recast.csv") as part, part.open("w", encoding="utf-8", newline="") as stream:
+                level = 100 * self.limits.scan.limits[0].level
+                stream.write(f"# {level:g} % CL upper limits on {self.source}; {self.limits.counting.source}\n")
+                stream.write(
+                    f"# g: coupling, {self.reference:g} in the table, yield ~ coupling^{self.power:g}; mu: signal strength, 1 is the table\n"
+                )
+                writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+                writer.writeheader()
+                writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in rows)
+            write_whole(out / "recast.json", json.dumps(self.to_dict(), indent=1) + "\n")
+        return [Path(folder, name) for name in ("recast.csv", "recast.json")]
 
 
 def _from_events(table: UserTable, kinematic_map: KinematicMap) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:

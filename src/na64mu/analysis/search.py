@@ -19,18 +19,19 @@ from na64mu.analysis.counting import Counting, counting_of, letter_counting, own
 from na64mu.analysis.curves import Curve, letter_numbers, relic_targets
 from na64mu.analysis.joined import joined
 from na64mu.analysis.limits import DarkSector, SearchLimits, search_limits
-from na64mu.analysis.limits_models import BOSONS, boson_efficiencies
+from na64mu.analysis.limits_models import boson_efficiencies
 from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, signal_yield, target_of
 from na64mu.analysis.yields.efficiency import STANDARD, FlatEfficiency
 from na64mu.analysis.yields.origin import Origin, disagreements
 from na64mu.common.arguments import choice
 from na64mu.detector import Detector, load_detector
 from na64mu.errors import InputError
+from na64mu.physics.bosons import BOSONS
 from na64mu.physics.cross_section import Method
 from na64mu.physics.nucleus import FormFactor
 from na64mu.results.run import RunResult
 
-__all__ = ("MARKED", "counting_from", "letter_loss", "limits_of", "pile_up_loss_of", "scan_masses", "targets_of")
+__all__ = ("BACKGROUNDS", "MARKED", "counting_from", "letter_loss", "limits_of", "pile_up_loss_of", "scan_masses", "targets_of")
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ LOW, HIGH = 0.001, 5.0
 MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
 #: Word for the Letter's exposure, Table I and empty signal box.
 LETTER = "letter"
+#: Where the backgrounds of an output folder come from: estimated from it, or Table I scaled to its exposure.
+BACKGROUNDS = ("own", LETTER)
 
 
 def scan_masses(n: int, low: float, high: float) -> list[float]:
@@ -123,8 +126,8 @@ def counting_from(
     -------
     Counting
     """
-    if backgrounds not in ("own", LETTER):
-        msg = f"no backgrounds {backgrounds!r}: known are own, {LETTER}"
+    if backgrounds not in BACKGROUNDS:
+        msg = f"no backgrounds {backgrounds!r}: known are {', '.join(BACKGROUNDS)}"
         raise InputError(msg)
     others = {"calibration": calibration, "region_d": region_d, "hadrons": hadrons}
     counted = (
@@ -188,7 +191,7 @@ def limits_of(
     mass_range : (float, float), optional
         Ends of the scan [GeV]; by default 1 MeV to 5 GeV as far as the efficiency reaches.
     boson : str
-        "zprime", or a boson that is taken to decay invisibly: "scalar", "pseudoscalar", "axial", "dark-photon".
+        A name of na64mu.physics.bosons.BOSONS: "zprime", or one that is taken to decay invisibly.
     kinematic_map : str or Path
         Efficiency in (x, psi'), for other spins.
     detector : Detector or str

@@ -15,6 +15,7 @@ from na64mu.calibration.mip import fit_mip
 from na64mu.common.arguments import file_name
 from na64mu.common.table import Shown, Table
 from na64mu.common.toml_model import content_hash, read_toml, toml_lines, validate
+from na64mu.common.whole_file import write_whole
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.elements import Source
 from na64mu.errors import CalibrationError, writing
@@ -143,9 +144,7 @@ class Calibration(Shown, _Model):
         with writing(target.parent):
             target.parent.mkdir(parents=True, exist_ok=True)
         lines = ["# MIP windows, made by `na64mu calibrate`: do not edit by hand, make it again.", *toml_lines(content)]
-        with writing(target):
-            target.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return target
+        return write_whole(target, "\n".join(lines) + "\n")
 
 
 def known_calibrations() -> list[str]:

@@ -17,7 +17,7 @@ from na64mu.cli.examples import EXAMPLES, FIRST_STEPS, epilog
 from na64mu.cli.files import check_files
 from na64mu.cli.hints import nearest, suggestion, with_hint
 from na64mu.cli.say import LogFormatter, any_encoding, note
-from na64mu.errors import Na64muError, OutputError, one_line, reason_of_os
+from na64mu.errors import FolderInUseError, Na64muError, OutputError, one_line, reason_of_os
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +37,8 @@ VERBS = {
     "calibrate": "Fit MIP peaks of a calibration sample; record the thresholds.",
     "align": "Align and calibrate the trackers with beam muons.",
     "run": "The main job: raw trees in, cut-flow and (p_out, E_CAL) plane out.",
-    "unblind": "Open the signal box of a frozen selection, by its hash.",
+    "freeze": "Write down everything that decides about a search, before its box is opened.",
+    "unblind": "Open the signal box of a frozen search, with a record.",
     "display": "Draw one event: hits, tracks and calorimeter cells.",
     "efficiency": "Signal efficiency against mass, from simulated Z' events.",
     "optimise": "Signal box with the best expected limit, from blinded data and simulation.",
@@ -114,7 +115,7 @@ class VerbGroup(click.Group):
         except click.ClickException as error:
             raise _printable(error) from error
         except Na64muError as error:
-            further = _further(ctx) if isinstance(error, OutputError) else ""
+            further = _further(ctx) if isinstance(error, OutputError) and not isinstance(error, FolderInUseError) else ""
             _say_error(f"{line}{suggestion(str(error)) if i == 0 else ''}" for i, line in enumerate([*error.args, *further]))
             ctx.exit(error.exit_code)
         except OSError as error:

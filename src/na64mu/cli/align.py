@@ -133,13 +133,19 @@ def _samples(filesets: list[tuple[Fileset, bool]], description: Detector, chunks
     from na64mu.alignment.sample import concatenated, read_samples
     from na64mu.alignment.straws import with_drift
     from na64mu.errors import InputError
+    from na64mu.events.faults import Bounds
     from na64mu.events.reader import read_batch
     from na64mu.execution.progress import stage
+    from na64mu.inputs.refused import Tally, fault_losses
     from na64mu.results.losses import Loss
+    from na64mu.selections.blinding import FLOOR, BlindingPolicy
 
     losses = [loss for fileset, _ in filesets for loss in fileset.losses]
+    policy = BlindingPolicy.of(
+        FLOOR, [f for fileset, _ in filesets for f in fileset.files], {f.detector: description for fs, _ in filesets for f in fs.files}
+    )
     samples: list[list[Sample]] = [[], []]
-    started = None
+    started, tally, bounds = None, Tally(), Bounds.of(description)
     for fileset, field in filesets:
         parts: list[list[Sample]] = [[], []]
         with stage("hits of the trackers" if field else "hits without field", sum(f.entries for f in fileset.files), "events") as shown:
@@ -148,6 +154,8 @@ def _samples(filesets: list[tuple[Fileset, bool]], description: Detector, chunks
                     stop = min(start + chunksize, file.entries)
                     try:
                         batch = read_batch(file.path, start, stop)
+                        batch = tally.screen(batch, bounds, (file.dataset, file.path), start, fileset.excluded.get(file.path))
+                        batch = policy.visible_batch(batch, description, file.path)
                     except InputError as error:
                         reason = f"{file.path}: entries {start} to {stop - 1} are lost: {error}"
                         losses.append(Loss(file.dataset, file.path, "chunk", reason, start, stop))
@@ -163,6 +171,7 @@ def _samples(filesets: list[tuple[Fileset, bool]], description: Detector, chunks
         for part, own in zip(parts, samples, strict=True):
             if part:
                 own.append(concatenated(part))
+    losses += fault_losses(tally.faults)
     if not all(samples):
         msg = "no event can be read:"
         raise InputError(msg, *(loss.reason for loss in losses))

@@ -47,7 +47,9 @@ def command(name: str | None, sources: bool, as_json: bool, gdml: Path | None, c
         if copy.exists():
             msg = f"{copy}: exists already; choose another name"
             raise click.UsageError(msg)
-        copy.write_text(detector_path(name).read_text(encoding="utf-8"), encoding="utf-8")
+        from na64mu.common.whole_file import write_whole
+
+        write_whole(copy, detector_path(name).read_text(encoding="utf-8"))
         click.echo(f"wrote {copy}: change the tag, the title and the numbers, and give each its source", err=True)
         return
     if gdml is not None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from na64mu.cli.say import note
+
+if TYPE_CHECKING:
+    from na64mu.detector import Detector
+    from na64mu.events.batch import RawBatch
 
 __all__ = ("command",)
 
@@ -27,7 +32,17 @@ def _known_ending(ctx: click.Context, param: click.Parameter, value: Path) -> Pa
 
 @click.command(name="display", short_help="Draw one event: hits, tracks and calorimeter cells.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--event", type=click.IntRange(min=0), default=0, show_default=True, help="Entry of the file, from 0.")
+@click.option("--event", type=click.IntRange(min=0), default=0, show_default=True, help="Entry of the file, from 0; its number with --run.")
+@click.option("--run", type=click.IntRange(min=0), help="Run of the event: --event is then its number in the run.")
+@click.option(
+    "--selection", default="prl2024", show_default=True, metavar="NAME|FILE", help="Working point whose signal box is hidden in data too."
+)
+@click.option(
+    "--opened",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder of `na64mu unblind`: draws its events of the box.",
+)
 @click.option("--detector", metavar="TAG|FILE", help="Detector description that replaces the tag in the file.")
 @click.option("--layout", metavar="NAME|FILE", help="Layout that maps a foreign tree onto the raw tree.")
 @click.option(
@@ -39,27 +54,32 @@ def _known_ending(ctx: click.Context, param: click.Parameter, value: Path) -> Pa
     show_default=True,
     help="PNG, PDF, SVG, JPEG, WebP or TIFF, by the ending.",
 )
-def command(file: Path, event: int, detector: str | None, layout: str | None, output: Path) -> None:
+def command(
+    file: Path, event: int, run: int | None, selection: str, opened: str | None, detector: str | None, layout: str | None, output: Path
+) -> None:
     """Draw one event of FILE: the apparatus to scale with all tracks, residuals of the hits, and the cells of the calorimeters.
 
-    In data an event of the signal box is not drawn before the box is opened.
+    In data, events of the signal box, and others among which they are hidden, are not drawn before the box is opened.
     """
     from na64mu.detector import load_detector
     from na64mu.errors import BlindedError, InputError
     from na64mu.events.layout import load_layout
     from na64mu.events.reader import count_entries, read_batch, read_runs
+    from na64mu.execution.opened import opened_events
+    from na64mu.inputs.entry_of_event import entry_of_event
     from na64mu.inputs.raw_file import installed_detector
-    from na64mu.reconstruction.summary import reconstruct
+    from na64mu.inputs.visible import visible_rows
     from na64mu.report.attempts import for_files
     from na64mu.report.display import draw_event
     from na64mu.report.figures import save
-    from na64mu.results.blinding import visible_events
-    from na64mu.selections.working_point import load_working_point
+    from na64mu.selections.blinding import withheld_sentence
 
     if output.suffix.lower() not in FORMS:
         msg = f"{output}: the ending chooses the form of the picture: {', '.join(FORMS)} are known"
         raise InputError(msg)
     foreign = None if layout is None else load_layout(layout)
+    if run is not None:
+        event = entry_of_event(file, run, event, layout=foreign)
     n = count_entries(file, layout=foreign)
     if event >= n:
         msg = f"{file}: there is no entry {event}, the file has {n} (numbers count from 0)"
@@ -70,10 +90,30 @@ def command(file: Path, event: int, detector: str | None, layout: str | None, ou
         msg = f"{file}: no detector description is named for run {batch.scalars['run'][0]}; give one with --detector"
         raise InputError(msg)
     description = installed_detector(str(tag), str(file)) if detector is None else load_detector(detector)
-    if not visible_events(reconstruct(batch, description), load_working_point("prl2024").box).all():
-        msg = f"{file}: entry {event} lies in the signal box, which is blinded in data; choose another entry"
-        raise BlindedError(msg)
+    batch = _sound(batch, description, f"{file}: entry {event}", complete=foreign is None or not foreign.absent)
+    number = (int(batch.scalars["run"][0]), int(batch.scalars["event"][0]))
+    is_open = opened is not None and number in opened_events(opened, file)
+    if not is_open and not visible_rows(batch, description, file, layout=foreign, selection=selection).all():
+        raise BlindedError(withheld_sentence(f"{file}: entry {event}"))
     with for_files():
         figure, _ = draw_event(batch, description)
         save(figure, output)
     note(f"wrote {output}")
+
+
+def _sound(batch: RawBatch, detector: Detector, where: str, *, complete: bool) -> RawBatch:
+    """The event without rows that have a fault; an event that a run would refuse is not drawn."""
+    import numpy as np
+
+    from na64mu.errors import InputError
+    from na64mu.events.fault_rules import KINDS
+    from na64mu.events.faults import Bounds
+    from na64mu.events.screening import screened, sentence_of
+
+    found = screened(batch, Bounds.of(detector, complete=complete), np.zeros(1, np.int64))
+    said = [(KINDS[kind].rule, sentence_of(kind, column, count)) for (kind, column), count in found.faults.items()]
+    if not found.kept.all():
+        raise InputError(*(f"{where}: {sentence}" for rule, sentence in said if rule == "refuse"))
+    for _, sentence in said:
+        note(f"{where}: {sentence}")
+    return found.batch

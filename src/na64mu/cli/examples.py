@@ -56,7 +56,16 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "na64mu run 'data/*.root' -o out/ --resume",
         "na64mu run theirs.root -o out/ --layout na64-public-tree --detector my.toml --calibration calibration.toml",
     ),
-    "unblind": ("na64mu unblind out/ --hash 6f5105953b40d2c7 --reason 'approved in the meeting of 2024-05-21' -o open/",),
+    "freeze": (
+        "na64mu freeze 'data/*.root' -o freeze.json",
+        "na64mu freeze 'data/*.root' --selection mine.toml --user my_cuts.py --sign id_ed25519 -o freeze.json",
+        "na64mu freeze --check freeze.json",
+    ),
+    "unblind": (
+        "na64mu unblind out/ --freeze freeze.json --reason 'approved in the meeting of 2024-05-21' -o open/",
+        "na64mu unblind out/ --freeze freeze.json --verify allowed_signers --reason 'approved in the meeting' -o open/",
+        "na64mu unblind --record unblinding.jsonl",
+    ),
     "display": (
         "na64mu display beam.root --event 3 -o event.png",
         "na64mu display beam.root --event 3 --detector alignment.toml -o event.pdf",

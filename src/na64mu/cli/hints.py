@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from enum import Enum
+from typing import Any, get_args
 
 import click
 
 from na64mu.common.deprecation import renamed
 
-__all__ = ("Renamed", "nearest", "suggestion", "with_hint")
+__all__ = ("Known", "nearest", "suggestion", "with_hint")
 
 #: A word in quotes at the beginning of click's message about a choice.
 QUOTED = re.compile(r"^'([^']*)' is not one of ")
@@ -79,20 +81,28 @@ def with_hint(error: click.BadParameter) -> click.BadParameter:
     return error
 
 
-class Renamed(click.Choice[str]):
-    """A choice that still takes old names, with a warning that says the new one.
+class Known(click.Choice[str]):
+    """A choice of what a registry holds; the registry is imported when the choices are asked for, and what a user's file adds to it is known.
 
     Parameters
     ----------
-    choices : sequence of str
-        Names now.
+    place : str
+        Module and name of a dictionary with the choices as keys, a sequence, an enumeration, or a Literal: "na64mu.physics.bosons:BOSONS".
     old : mapping of str to str
-        Old name -> new name.
+        Old name -> new name: it is still taken, with a warning that says the new one.
     """
 
-    def __init__(self, choices: Sequence[str], old: Mapping[str, str]) -> None:
-        super().__init__(choices)
-        self.old = dict(old)
+    def __init__(self, place: str, old: Mapping[str, str] | None = None) -> None:
+        self.place, self.old, self.case_sensitive = place, dict(old or {}), True
+
+    @property
+    def choices(self) -> Sequence[str]:  # type: ignore[override]  # click keeps a tuple
+        """The names now."""
+        module, _, name = self.place.partition(":")
+        found = getattr(importlib.import_module(module), name)
+        if isinstance(found, type) and issubclass(found, Enum):
+            return tuple(member.name.lower() for member in found)
+        return tuple(get_args(found) or found)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name now."""

@@ -19,12 +19,15 @@ def command(file: str, tree: str | None, output: Path | None) -> None:
     Branches that are called like those of the raw tree are mapped; what is left is a constant with a comment. Complete it, then try it
     with `na64mu check FILE --layout LAYOUT`.
     """
+    from na64mu.common.whole_file import write_whole
+    from na64mu.errors import writing
     from na64mu.events.skeleton import skeleton
 
     text = skeleton(file, tree)
     if output is None:
         click.echo(text, nl=False)
         return
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(text, encoding="utf-8")
+    with writing(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(output, text)
     click.echo(f"wrote {output}: look at every line, then try `na64mu check {file} --layout {output}`", err=True)

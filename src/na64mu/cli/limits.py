@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from na64mu.cli.hints import Renamed
+from na64mu.cli.hints import Known
 from na64mu.cli.say import note, table_console
-from na64mu.errors import writing
+from na64mu.physics.bosons import RENAMED
 
 if TYPE_CHECKING:
     from na64mu.analysis.limits import SearchLimits
 
 __all__ = ("command",)
+
+#: Prints a result: as JSON, or as tables.
+Show = Callable[[bool], None]
 
 #: Options that say something about an output folder.
 OF_A_FOLDER = ("n_mot", "physics", "calibration", "region_d", "hadrons")
@@ -39,7 +43,7 @@ def _checked_range(context: click.Context, _parameter: click.Parameter, value: t
 @click.option("--efficiency", "table", default="na64mu-2022", show_default=True, metavar="NAME|FILE", help="Table of `na64mu efficiency`.")
 @click.option(
     "--model",
-    type=Renamed(["zprime", "scalar", "pseudoscalar", "axial", "dark-photon"], {"darkphoton": "dark-photon"}),
+    type=Known("na64mu.physics.bosons:BOSONS", RENAMED),
     default="zprime",
     show_default=True,
     help="Boson; all but the Z' are taken to decay invisibly.",
@@ -77,14 +81,14 @@ def _checked_range(context: click.Context, _parameter: click.Parameter, value: t
 @click.option(
     "--cross-section",
     "method",
-    type=click.Choice(["tree", "ww", "iww"]),
+    type=Known("na64mu.physics.cross_section:Method"),
     default="tree",
     show_default=True,
     help="Method for the production cross-section.",
 )
 @click.option(
     "--form-factor",
-    type=click.Choice(["elastic", "inelastic", "inelastic_corrected"]),
+    type=Known("na64mu.physics.nucleus:FormFactor"),
     default="elastic",
     show_default=True,
     help="Responses of the nucleus.",
@@ -102,7 +106,7 @@ def _checked_range(context: click.Context, _parameter: click.Parameter, value: t
 @click.option("--ratio", type=click.FloatRange(min=2, min_open=True), default=3.0, show_default=True, help="m_Z' / m_chi, for y.")
 @click.option(
     "--backgrounds",
-    type=click.Choice(["own", "letter"]),
+    type=Known("na64mu.analysis.search:BACKGROUNDS"),
     default="own",
     show_default=True,
     help="Estimated from OUT, or Table I scaled to its exposure.",
@@ -157,10 +161,12 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
         from na64mu.analysis.hepdata import hepdata_library
 
         hepdata_library()  # before minutes of work
+    from na64mu.results.output_folder import output_folder
+
     limits, targets = _computed(folder, options)
-    with writing(output):
-        output.mkdir(parents=True, exist_ok=True)
-    files = _zprime(limits, targets, output, options, as_json) if boson == "zprime" else _boson(limits, output, options, as_json)
+    with output_folder(output, "limits" if boson == "zprime" else f"limits {boson}") as place:
+        files, show = _zprime(limits, targets, place, options) if boson == "zprime" else _boson(limits, place, options)
+    show(as_json)
     note(f"wrote {output}/: {', '.join(path.name for path in files)}")
 
 
@@ -188,7 +194,8 @@ def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimit
         return limits, targets_of(limits, progress=shown.advance) if wanted else ()
 
 
-def _zprime(limits: SearchLimits, targets: Any, output: Path, options: dict[str, Any], as_json: bool) -> list[Path]:
+def _zprime(limits: SearchLimits, targets: Any, output: Path, options: dict[str, Any]) -> tuple[list[Path], Show]:
+    """Files that were written, and what prints the result."""
     from na64mu.analysis.limits_files import limits_dict
     from na64mu.analysis.publication import write_limits
 
@@ -197,17 +204,21 @@ def _zprime(limits: SearchLimits, targets: Any, output: Path, options: dict[str,
         from na64mu.report.limits import write_limit_figures
 
         files += write_limit_figures(limits, targets, output)
-    if as_json:
-        click.echo(json.dumps(limits_dict(limits), indent=1))
-    else:
+
+    def show(as_json: bool) -> None:
         from na64mu.report.limit_tables import render_limits
 
-        render_limits(limits, table_console())
-    return files
+        if as_json:
+            click.echo(json.dumps(limits_dict(limits), indent=1))
+        else:
+            render_limits(limits, table_console())
+
+    return files, show
 
 
-def _boson(limits: SearchLimits, output: Path, options: dict[str, Any], as_json: bool) -> list[Path]:
-    from na64mu.analysis.limits_models import BOSONS, BosonLimits
+def _boson(limits: SearchLimits, output: Path, options: dict[str, Any]) -> tuple[list[Path], Show]:
+    from na64mu.analysis.limits_models import BosonLimits
+    from na64mu.physics.bosons import BOSONS
 
     result = BosonLimits(BOSONS[options["model"]], limits, options["alpha_d"], options["ratio"])
     files = [result.write(output)]
@@ -215,12 +226,15 @@ def _boson(limits: SearchLimits, output: Path, options: dict[str, Any], as_json:
         from na64mu.report.boson_limits import write_boson_figure
 
         files += write_boson_figure(result, output)
-    if as_json:
-        rows = [{k: v if math.isfinite(v) else None for k, v in row.items()} for row in result.rows()]
-        head = {"model": result.boson.name, "coupling": result.boson.symbol, "source": limits.counting.source}
-        click.echo(json.dumps(head | {"limits": rows}, indent=1))
-    else:
+
+    def show(as_json: bool) -> None:
         from na64mu.report.boson_tables import render_boson_limits
 
-        render_boson_limits(result, table_console())
-    return files
+        if as_json:
+            rows = [{k: v if math.isfinite(v) else None for k, v in row.items()} for row in result.rows()]
+            head = {"model": result.boson.name, "coupling": result.boson.symbol, "source": limits.counting.source}
+            click.echo(json.dumps(head | {"limits": rows}, indent=1))
+        else:
+            render_boson_limits(result, table_console())
+
+    return files, show

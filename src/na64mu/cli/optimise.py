@@ -55,6 +55,7 @@ def command(
     from na64mu.errors import BackgroundError
     from na64mu.execution.progress import stage
     from na64mu.report.box_tables import render_boxes
+    from na64mu.results.output_folder import output_folder
     from na64mu.results.run import RunResult
 
     result = RunResult.read(folder)
@@ -77,11 +78,12 @@ def command(
             )
             raise BackgroundError(msg)
         scan = scan_boxes(result, backgrounds, signals=signals or None, mip=mip_energies(result, calibration), n_mot=n_mot, level=level)
-    files = scan.write(output)
-    if figure:
-        from na64mu.report.boxes import write_box_figure
+    with output_folder(output, "optimise") as place:
+        files = scan.write(place)
+        if figure:
+            from na64mu.report.boxes import write_box_figure
 
-        files += write_box_figure(scan, output)
+            files += write_box_figure(scan, place)
     if as_json:
         click.echo(json.dumps(scan.to_dict(), indent=1))
     else:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from na64mu.cli.hints import Known
 from na64mu.cli.say import note, table_console
 
 __all__ = ("command",)
@@ -41,7 +42,7 @@ __all__ = ("command",)
 @click.option(
     "--cross-section",
     "method",
-    type=click.Choice(["tree", "ww", "iww"]),
+    type=Known("na64mu.physics.cross_section:Method"),
     default="tree",
     show_default=True,
     help="Method for the production cross-section.",
@@ -77,6 +78,7 @@ def command(
     from na64mu.execution.progress import stage
     from na64mu.physics.cross_section import Method
     from na64mu.report.projection import render_projection, write_projection_figure
+    from na64mu.results.output_folder import output_folder
     from na64mu.statistics.letter import N_MOT
 
     efficiencies = EfficiencyTable.read(table)
@@ -93,9 +95,10 @@ def command(
             target_of(load_detector(tag)), efficiencies, masses, N_MOT, loss, method=Method(method), progress=shown.advance
         )
         projection = project(yields, scenarios)
-    files = projection.write(output)
-    if figure:
-        files += write_projection_figure(projection, output)
+    with output_folder(output, "project") as place:
+        files = projection.write(place)
+        if figure:
+            files += write_projection_figure(projection, place)
     if as_json:
         click.echo(json.dumps(projection.to_dict(), indent=1))
     else:

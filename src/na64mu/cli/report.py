@@ -17,10 +17,15 @@ __all__ = ("command",)
 def command(folder: Path, tables: bool) -> None:
     """Make plane.png and report.html of FOLDER again, an output folder of `na64mu run`."""
     from na64mu.report import render_terminal, write_figures, write_html
-    from na64mu.results.run import RunResult
+    from na64mu.results.output_folder import finish, output_folder, placed
+    from na64mu.results.run import DRAWN, RunResult
 
+    if folder.is_dir():
+        finish(folder)
     result = RunResult.read(folder)
     if tables:
         render_terminal(result, table_console())
-    for path in (*write_figures(result, folder), write_html(result, folder)):
+    with output_folder(folder, "report", replaces=DRAWN) as place:
+        files = [*write_figures(result, place), write_html(result, place)]
+    for path in placed(files, folder):
         note(f"wrote {path}")

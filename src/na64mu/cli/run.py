@@ -33,6 +33,9 @@ __all__ = ("command",)
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Local processes of futures and dask; by default one for each core.")
 @click.option("--scheduler", metavar="ADDRESS", help="Running Dask scheduler; without it --executor dask starts a local cluster.")
+@click.option("--tls-ca", metavar="FILE", help="For a scheduler with TLS: certificates of the authority that signed its own (PEM).")
+@click.option("--tls-cert", metavar="FILE", help="For a scheduler with TLS: your certificate (PEM).")
+@click.option("--tls-key", metavar="FILE", help="For a scheduler with TLS: the key of your certificate (PEM).")
 @click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True, help="Events per chunk.")
 @click.option("--memory", metavar="SIZE", help="Memory of one worker, such as 2GB: chunks are made to fit, one that does not is lost.")
 @click.option("--maxchunks", type=click.IntRange(min=1), help="Chunks per dataset, for a quick look.")
@@ -51,20 +54,25 @@ def command(files: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **
     """
     from na64mu.execution.run import forget_checkpoint, run_search
     from na64mu.report import render_terminal, write_figures, write_html
-    from na64mu.results.run import FILES
+    from na64mu.results.output_folder import output_folder
+    from na64mu.results.run import DRAWN, FILES
 
     if options["scheduler"] is not None and options["executor"] in ("iterative", "futures"):
         msg = "--scheduler needs --executor dask"
         raise click.UsageError(msg)
+    if options["scheduler"] is None and any(options[f"tls_{name}"] is not None for name in ("ca", "cert", "key")):
+        msg = "--tls-ca, --tls-cert and --tls-key need --scheduler: a local cluster makes its own key"
+        raise click.UsageError(msg)
     options["calibration"] = options["calibration"] or None
-    result = run_search(files, progress=not quiet, output=output, **options)
-    result.write(output)
+    with output_folder(output, "run", replaces=DRAWN) as place:
+        result = run_search(files, progress=not quiet, output=output, **options)
+        result.write(place)
+        write_figures(result, place)
+        write_html(result, place)
     forget_checkpoint(output)
-    write_figures(result, output)
-    write_html(result, output)
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=1))
     elif not quiet:
         render_terminal(result, table_console(120))
-        note(f"wrote {output}/: {', '.join(name for name in (*FILES, 'plane.png', 'report.html') if (output / name).is_file())}")
+        note(f"wrote {output}/: {', '.join(name for name in (*FILES, *DRAWN) if (output / name).is_file())}")
     sys.exit(result.exit_code)

@@ -17,8 +17,9 @@ def command(folder: Path | None) -> None:
 
     Files that FOLDER has already are left alone; one of the same name and other content stops the command.
     """
+    from na64mu.common.whole_file import whole_file
     from na64mu.data import sample_files
-    from na64mu.errors import InputError
+    from na64mu.errors import InputError, writing
     from na64mu.results.provenance import file_hash
 
     files = sample_files()
@@ -29,7 +30,8 @@ def command(folder: Path | None) -> None:
         for path in files:
             click.echo(str(path))
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     for path in files:
         target = folder / path.name
         if target.exists() and file_hash(target) != file_hash(path):
@@ -37,7 +39,6 @@ def command(folder: Path | None) -> None:
             raise InputError(msg)
     for path in files:
         if not (folder / path.name).exists():
-            part = folder / f".{path.name}.part"
-            shutil.copyfile(path, part)
-            part.replace(folder / path.name)
+            with whole_file(folder / path.name) as part:
+                shutil.copyfile(path, part)
     click.echo(f"{folder}/: {len(files)} files of the sample, {', '.join(path.name for path in files)}")

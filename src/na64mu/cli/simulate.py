@@ -7,6 +7,9 @@ from typing import Literal
 
 import click
 
+from na64mu.cli.hints import Known
+from na64mu.physics.bosons import RENAMED
+
 __all__ = ("command",)
 
 
@@ -14,14 +17,15 @@ __all__ = ("command",)
 @click.option("-n", "--events", "n_events", type=click.IntRange(min=1), required=True, help="Beam muons to generate.")
 @click.option(
     "--process",
+    type=Known("na64mu.simulation.names:PROCESSES", RENAMED),
     default="beam",
     show_default=True,
-    help="What happens: beam; zprime, scalar, pseudoscalar, axial, dark-photon (with --mass); hardloss, nuclear, hadron, decay, kaon.",
+    help="What happens in the target; a boson needs --mass.",
 )
 @click.option("--pile-up/--no-pile-up", default=False, show_default=True, help="Lay further beam particles over the events.")
 @click.option(
     "--tier",
-    type=click.Choice(["energy", "waveform"]),
+    type=Known("na64mu.simulation.names:Tier"),
     default="energy",
     show_default=True,
     help="Calorimeters and counters as energy and time, or as 32 samples of 12.5 ns.",
@@ -31,7 +35,7 @@ __all__ = ("command",)
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="TOML file with dead and noisy channels, noise, thresholds, cross-talk, sampling ADCs.",
 )
-@click.option("--engine", type=click.Choice(["fast", "geant4"]), default="fast", show_default=True, help="What carries the muons.")
+@click.option("--engine", type=Known("na64mu.simulation.names:Engine"), default="fast", show_default=True, help="What carries the muons.")
 @click.option("--config", type=click.IntRange(1, 2), default=1, show_default=True, help="Trigger configuration.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Equal seeds give equal events.")
 @click.option("--run", "run_number", type=click.IntRange(min=0), default=1, show_default=True, help="Run number to write.")
@@ -40,7 +44,7 @@ __all__ = ("command",)
 @click.option("--detector", "tag", default="na64mu-2022", show_default=True, metavar="TAG|FILE", help="Set-up to simulate.")
 @click.option("--prescale", type=click.IntRange(min=0), default=1, show_default=True, help="Write every n-th calibration trigger; 0: none.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes; the sample does not depend on it.")
-@click.option("--format", "kind", type=click.Choice(["ttree", "rntuple"]), default="ttree", show_default=True, help="Form of the file.")
+@click.option("--format", "kind", type=Known("na64mu.events.writer:Storage"), default="ttree", show_default=True, help="Form of the file.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
 def command(
     n_events: int,
@@ -74,16 +78,12 @@ def command(
     The file holds the calibration triggers S0 S1 !V1 too, every --prescale-th of them; 0 leaves the physics triggers alone. Its `runs` tree
     says how many muons on target it represents.
     """  # noqa: D301  # click wants the character \\b before lines that it must not wrap
-    from na64mu.common.deprecation import renamed
     from na64mu.detector import load_detector
     from na64mu.detector.conditions import load_conditions
     from na64mu.execution.progress import stage
     from na64mu.simulation.geant4.processes import Geant4Settings
-    from na64mu.simulation.produce import RENAMED, produce
+    from na64mu.simulation.produce import produce
 
-    if process in RENAMED:
-        click.echo(f"Warning: {renamed(f'--process {process}', RENAMED[process])}", err=True)
-        process = RENAMED[process]
     detector = load_detector(tag)
     if conditions is not None:
         detector = detector.operated(load_conditions(conditions))

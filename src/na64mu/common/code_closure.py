@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import na64mu
 
-__all__ = ("closure_hash", "code_closure")
+__all__ = ("closure_contents", "closure_hash", "code_closure")
 
 PACKAGE = "na64mu"
 ROOT = Path(na64mu.__file__).resolve().parent
@@ -84,10 +84,29 @@ def closure_hash(function: Callable[..., Any], root: Path = ROOT) -> str:
         Hexadecimal.
     """
     digest = hashlib.sha256(f"{function.__module__}.{function.__qualname__}\n".encode())
-    for path in code_closure(function, root):
-        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    for name, content in closure_contents(function, root).items():
+        digest.update(f"{name} {content}\n".encode())
     return digest.hexdigest()
+
+
+def closure_contents(function: Callable[..., Any], root: Path = ROOT) -> dict[str, str]:
+    """Names and contents of the files of `code_closure`.
+
+    Parameters
+    ----------
+    function : callable
+        A function of a module of the package, or of one that imports it.
+    root : Path
+        Folder of the package.
+
+    Returns
+    -------
+    dict of str to str
+        Name, relative to the package -> SHA-256.
+    """
+    files = code_closure(function, root)
+    names = [path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name for path in files]
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in zip(names, files, strict=True)}
 
 
 def _own_file(function: Callable[..., Any], root: Path) -> Path:

@@ -21,7 +21,7 @@ REMOVED_IN = "0.3"
 
 #: Old module -> new module, without the `na64mu.` of both.
 MOVED_MODULES: dict[str, str] = {
-    "analysis.blinding": "results.blinding",
+    "analysis.blinding": "selections.blinding",
     "analysis.calibration": "calibration.windows",
     "analysis.comparison": "results.comparison",
     "analysis.cutflow": "results.cutflow",

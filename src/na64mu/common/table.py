@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from html import escape
+
+from na64mu.common.text import in_html
 
 __all__ = ("HTML_LIMIT", "Shown", "Table")
 
@@ -78,14 +79,14 @@ class Table:
         left = ["" if self._is_number(i) else LEFT for i in range(max((len(row) for row in (self.headings, *self.rows)), default=0))]
 
         def line(tag: str, row: tuple[str, ...]) -> str:
-            return "".join(f"<{tag}{left[i]}>{escape(_short(text))}</{tag}>" for i, text in enumerate(row))
+            return "".join(f"<{tag}{left[i]}>{in_html(_short(text))}</{tag}>" for i, text in enumerate(row))
 
         body = "".join(f"<tr>{line('td', row)}</tr>" for row in self.rows)
-        notes = [escape(_short(note)) for note in self.notes[:10]]
+        notes = [in_html(_short(note)) for note in self.notes[:10]]
         if len(self.notes) > len(notes):
             notes.append(f"{len(self.notes) - len(notes)} more lines")
         parts = (
-            f"<div><b>{escape(_short(self.title))}</b></div>" if self.title else "",
+            f"<div><b>{in_html(_short(self.title))}</b></div>" if self.title else "",
             "<table>" if self.rows else "",
             f"<thead><tr>{line('th', self.headings)}</tr></thead>" if self.rows and self.headings else "",
             f"<tbody>{body}</tbody></table>" if self.rows else "",

@@ -10,12 +10,17 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import stat
 import sys
 import tempfile
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from na64mu.common.whole_file import locks
 
 __all__ = ("KernelFolder", "choose", "kernel_folder", "unsafe")
 
@@ -23,6 +28,12 @@ __all__ = ("KernelFolder", "choose", "kernel_folder", "unsafe")
 NAMED = ("NA64MU_CACHE", "NUMBA_CACHE_DIR")
 #: Environment variable that passes the temporary folder of the first process of a run to the others.
 OF_THIS_RUN = "NA64MU_CACHE_OF_THIS_RUN"
+
+
+#: How the name of a temporary folder begins, and the file in it that its process has locked.
+TEMPORARY, OWNER = "na64mu-kernels-", ".owner"
+#: Descriptors of the locked files.
+_OWNED: list[int] = []
 
 
 @dataclass(frozen=True)
@@ -148,8 +159,11 @@ def _temporary() -> Path | None:
     inherited = os.environ.get(OF_THIS_RUN)
     if inherited and _is_folder(Path(inherited)) and unsafe(Path(inherited).resolve()) is None and os.access(inherited, os.W_OK):
         return Path(inherited).resolve()
+    _remove_left_over()
     try:
-        folder = Path(tempfile.mkdtemp(prefix="na64mu-kernels-")).resolve()
+        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY)).resolve()
+        _OWNED.append(os.open(folder / OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        locks(_OWNED[-1])  # until this process ends, however that is
     except OSError:
         return None
     if unsafe(folder) is not None:
@@ -157,7 +171,35 @@ def _temporary() -> Path | None:
         return None
     os.environ[OF_THIS_RUN] = str(folder)
     atexit.register(_remove, folder, os.getpid())
+    _remove_when_terminated(folder, os.getpid())
     return folder
+
+
+def _remove_left_over() -> None:
+    """Remove temporary folders of processes of this user that were killed: nobody has the lock in them any more."""
+    for left in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
+        with suppress(OSError):
+            if unsafe(left.resolve()) is not None or left.is_symlink():
+                continue
+            number = os.open(left / OWNER, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+            try:
+                if locks(number):
+                    shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(number)
+
+
+def _remove_when_terminated(folder: Path, process: int) -> None:
+    """Remove the temporary folder also when this process is asked to end (SIGTERM), unless somebody else looks after that."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        return
+
+    def end(number: int, frame: object) -> None:  # noqa: ARG001 (Python's signature)
+        _remove(folder, process)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def _remove(folder: Path, process: int) -> None:

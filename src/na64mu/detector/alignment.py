@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from na64mu.common.toml_model import read_toml, toml_lines, validate
+from na64mu.common.whole_file import write_whole
 from na64mu.errors import DetectorError, writing
 
 __all__ = ("Alignment", "AlignmentInput", "AlignmentMode", "DriftRelation", "ModuleCorrection", "PlanePerformance", "is_alignment")
@@ -159,9 +160,7 @@ class Alignment(_Model):
             "# Alignment, made by `na64mu align`: do not edit by hand, make it again.",
             *toml_lines(self.model_dump(mode="json", exclude_none=True)),
         ]
-        with writing(target):
-            target.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return target
+        return write_whole(target, "\n".join(lines) + "\n")
 
 
 def is_alignment(content: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from na64mu.errors import InputError
 from na64mu.events.schema_v1 import COLLECTIONS, OPTIONAL_COLUMNS, SCALARS, TRUTH, collections_of, mandatory_fields, scalar_kinds
-from na64mu.typing import AnyArray, IntArray
+from na64mu.typing import AnyArray, BoolArray, IntArray
 
 __all__ = ("Jagged", "RawBatch", "as_type", "concatenate", "jagged")
 
@@ -56,6 +56,17 @@ class Jagged:
         first, last = int(self.offsets[start]), int(self.offsets[stop])
         return Jagged(self.offsets[start : stop + 1] - first, {name: column[first:last] for name, column in self.fields.items()})
 
+    def with_rows(self, mask: BoolArray) -> Jagged:
+        """The same events with some of their rows: those of a mask of shape (n_rows,)."""
+        before = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
+        return Jagged(before[self.offsets], {name: column[mask] for name, column in self.fields.items()})
+
+    def with_events(self, mask: BoolArray) -> Jagged:
+        """Some of the events: those of a mask of shape (n_events,)."""
+        rows = np.repeat(mask, self.counts)
+        offsets = np.concatenate([[0], np.cumsum(self.counts[mask])]).astype(np.int64)
+        return Jagged(offsets, {field: column[rows] for field, column in self.fields.items()})
+
 
 @dataclass(frozen=True)
 class RawBatch:
@@ -78,6 +89,11 @@ class RawBatch:
         """Events start to stop - 1; their columns are not copied."""
         scalars = {name: column[start:stop] for name, column in self.scalars.items()}
         return RawBatch(scalars, {name: collection.piece(start, stop) for name, collection in self.collections.items()})
+
+    def with_events(self, mask: BoolArray) -> RawBatch:
+        """Some of the events: those of a mask of shape (n_events,)."""
+        collections = {name: collection.with_events(mask) for name, collection in self.collections.items()}
+        return RawBatch({name: column[mask] for name, column in self.scalars.items()}, collections)
 
     @classmethod
     def from_events(cls, events: Any, collections: Iterable[str] | None = None) -> Self:

@@ -10,6 +10,7 @@ import numpy as np
 
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.readout import banks
+from na64mu.events.address_kernels import all_exist
 from na64mu.events.schema_v1 import COLLECTIONS, mandatory_fields, waveform_of
 from na64mu.typing import AnyArray, IntArray
 
@@ -58,6 +59,32 @@ class ChannelLimits:
         for key, size in self.sizes.items():
             table[key] = size
         return table
+
+    @cached_property
+    def ends(self) -> tuple[tuple[int, int], ...] | None:
+        """Lowest and highest value of each field if all values between them exist, which then need not be looked up; else None."""
+        sizes, axes = set(self.sizes.values()), list(zip(*self.sizes, strict=True))
+        ends = tuple((min(axis), max(axis)) for axis in axes)
+        n = int(np.prod([high - low + 1 for low, high in ends]))
+        return (*ends, (0, sizes.pop() - 1)) if len(sizes) == 1 and n == len(self.sizes) else None
+
+    def holds(self, columns: Mapping[str, AnyArray]) -> bool:
+        """Whether every address exists, as far as that is seen quickly; if not, `outside` looks for the rows that do not.
+
+        Parameters
+        ----------
+        columns : mapping
+            Field -> integers of shape (n_rows,), n_rows > 0.
+
+        Returns
+        -------
+        bool
+            False if an address may not exist.
+        """
+        if self.ends is None:
+            *lead, last = (columns[field] for field in self.fields)
+            return all_exist(lead, last, self.table)
+        return all(columns[f].min() >= low and columns[f].max() <= high for f, (low, high) in zip(self.fields, self.ends, strict=True))
 
     def outside(self, columns: Mapping[str, AnyArray]) -> Iterator[Outside]:
         """Find rows whose address does not exist.

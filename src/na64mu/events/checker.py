@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,15 @@ import numpy as np
 from na64mu.common.arguments import file_name, file_names
 from na64mu.detector import Detector, DetectorLike, known_detectors, load_detector
 from na64mu.errors import InputError
-from na64mu.events.batch import Jagged, RawBatch
+from na64mu.events.batch import RawBatch
 from na64mu.events.branches import counters_of, top_names
-from na64mu.events.channel_ranges import ChannelLimits, channel_limits
 from na64mu.events.checksums import Checksums, read_checksums
+from na64mu.events.fault_rules import KINDS
+from na64mu.events.faults import Bounds, find_faults
 from na64mu.events.findings import CheckReport, Collector, Finding
 from na64mu.events.fitting import layouts_of
 from na64mu.events.layout import Layout, load_layout
+from na64mu.events.origin import file_is_data
 from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.root_io import find_tree, open_file, read_columns, sentence_for
 from na64mu.events.schema_v1 import (
@@ -40,15 +42,15 @@ from na64mu.events.schema_v1 import (
     twice,
 )
 from na64mu.events.structure import sound_batch
+from na64mu.events.units import MipCounts, mip_counts, unit_sentences
 from na64mu.events.version import COLUMNS as VERSION_COLUMNS
 from na64mu.events.version import check_version, version_of
-from na64mu.typing import AnyArray, IntArray
+from na64mu.typing import AnyArray, BoolArray, IntArray
 
 __all__ = ("check_file", "check_files")
 
 CHUNK = 50_000  # events read at a time
 KEY: np.dtype = np.dtype([("run", np.uint32), ("event", np.uint64), ("entry", np.int64)])
-KNOWN_BITS = sum(1 << bit for bit in TRIGGER_BITS.values())
 
 
 def check_file(
@@ -117,7 +119,9 @@ class _Scan:
 
     path: str
     runs: list[dict[str, Any]] = field(default_factory=list)
-    limits: dict[str, dict[str, ChannelLimits]] = field(default_factory=dict)  # detector tag -> collection -> limits
+    bounds: dict[str, Bounds] = field(default_factory=dict)  # detector tag -> what its rows can hold
+    muons_of: dict[str, MipCounts] = field(default_factory=dict)  # detector tag -> energies of its muons
+    complete: bool = True  # no collection is declared absent
     found: Collector = field(default_factory=Collector)
     n_events: int = 0
     version: str | None = None
@@ -132,7 +136,7 @@ class _Scan:
     @property
     def detector_of(self) -> dict[tuple[int, int], str]:
         """(run, config) -> tag of a detector with known limits."""
-        return {(row["run"], row["config"]): row["detector"] for row in self.runs if row["detector"] in self.limits}
+        return {(row["run"], row["config"]): row["detector"] for row in self.runs if row["detector"] in self.bounds}
 
     @property
     def prescale_of(self) -> dict[tuple[int, int], int]:
@@ -146,7 +150,7 @@ def _is_numbered(layout: Layout | None) -> bool:
 
 
 def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None, tree: str) -> _Scan:
-    scan = _Scan(path)
+    scan = _Scan(path, complete=layout is None or not layout.absent)
     try:
         with sentence_for(path), open_file(path) as file:
             name = TREE if layout is None else layout.trees.events
@@ -163,10 +167,14 @@ def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None, tree
                 _check_tree(scan, find_tree(file, path, TREE), checksums)
             else:
                 _check_foreign(scan, layout)
+            _check_origin(scan, file, layout)
     except InputError as error:
         scan.found.add("unreadable", "", str(error).removeprefix(f"{path}: "))
     _check_keys(scan, layout)
     _check_bookkeeping(scan)
+    for tag, muons in scan.muons_of.items():
+        for name, sentence in unit_sentences(muons, detectors[tag] if tag in detectors else load_detector(tag)):
+            scan.found.add("units", f"{name}_energy", sentence)
     tags = tuple(sorted({row["detector"] for row in scan.runs}))
     runs = tuple(sorted({row["run"] for row in scan.runs}))
     findings = tuple(scan.found.found.values())
@@ -185,9 +193,9 @@ def _check_runs(scan: _Scan, detectors: dict[str, Detector], layout: Layout | No
     known = sorted({*known_detectors(), *detectors})
     for tag in sorted({row["detector"] for row in scan.runs}):
         if tag in detectors:
-            scan.limits[tag] = channel_limits(detectors[tag])
+            scan.bounds[tag] = Bounds.of(detectors[tag], complete=scan.complete)
         elif tag in known:
-            scan.limits[tag] = channel_limits(load_detector(tag))
+            scan.bounds[tag] = Bounds.of(load_detector(tag), complete=scan.complete)
         else:
             message = f"there is no detector description {tag!r}; known are {', '.join(known)}; name the file of your own with --detector"
             scan.found.add("detector", "runs.detector", message)
@@ -199,6 +207,15 @@ def _check_runs(scan: _Scan, detectors: dict[str, Detector], layout: Layout | No
             scan.found.add("runs-duplicate", "runs", f"run {pair[0]} config {pair[1]} has {n} rows, one is needed")
         if pair[1] not in (1, 2):
             scan.found.add("config", "runs.config", f"run {pair[0]} has config {pair[1]}, it is 1 or 2")
+
+
+def _check_origin(scan: _Scan, file: Any, layout: Layout | None) -> None:
+    """Truth in what the bookkeeping calls data; that there is no bookkeeping is a finding of its own."""
+    try:
+        if scan.runs:
+            file_is_data(file, scan.path, layout)
+    except InputError as error:
+        scan.found.add("origin", "runs.n_generated", str(error).removeprefix(f"{scan.path}: "))
 
 
 def _check_tree(scan: _Scan, tree: Any, checksums: Checksums | None) -> None:
@@ -282,36 +299,30 @@ def _columns(scan: _Scan, tree: Any, names: list[str], start: int, stop: int) ->
 
 def _check_values(scan: _Scan, batch: RawBatch, start: int) -> None:
     scalars = batch.scalars
-    for name, collection in batch.collections.items():
-        for field_name, column in collection.fields.items():
-            if column.dtype.kind == "f":
-                rows = np.flatnonzero(~np.isfinite(column))
-                if len(rows):
-                    scan.found.add("not-finite", f"{name}_{field_name}", f"is {column[rows[0]]}", start + _event_of(collection, rows))
-    for name, good, message in (
-        ("config", lambda c: (c == 1) | (c == 2), "is {}, it is 1 or 2"),
-        ("trigger", lambda t: t != 0, "is {}, an event without any trigger bit is not written"),
-        ("mc_weight", np.isfinite, "is {}, a weight is a finite number"),
-    ):
-        if name in scalars:
-            wrong = np.flatnonzero(~good(scalars[name]))
-            if len(wrong):
-                scan.found.add("value", name, message.format(scalars[name][wrong[0]]), start + wrong)
-    if "trigger" in scalars:
-        wrong = np.flatnonzero(scalars["trigger"] & ~np.uint32(KNOWN_BITS))
-        if len(wrong):
-            message = f"is {scalars['trigger'][wrong[0]]:#b}, only the bits {', '.join(map(str, TRIGGER_BITS.values()))} have a meaning"
-            scan.found.add("trigger-bits", "trigger", message, start + wrong, "warning")
     if {"run", "event"} <= set(scalars):
         keys = np.empty(len(batch), KEY)
         keys["run"], keys["event"], keys["entry"] = scalars["run"], scalars["event"], start + np.arange(len(batch))
         scan.key_chunks.append(keys)
-    if {"run", "config"} <= set(scalars):
-        _check_channels(scan, batch, start)
+    if not {"run", "config"} <= set(scalars):
+        _add_faults(scan, batch, "", start + np.arange(len(next(iter(scalars.values()), ()))))
+        return
+    for tag, own in _detectors(scan, batch, start):
+        whole = bool(own.all())
+        _add_faults(scan, batch if whole else batch.with_events(own), tag, start + np.flatnonzero(own))
 
 
-def _check_channels(scan: _Scan, batch: RawBatch, start: int) -> None:
-    """Look at the events of each (run, config): bookkeeping, and channels of its detector."""
+def _add_faults(scan: _Scan, batch: RawBatch, tag: str, entries: IntArray) -> None:
+    """Add the faults of events of one detector, whose entries in the file are given."""
+    for fault in find_faults(batch, scan.bounds.get(tag, Bounds(complete=scan.complete))):
+        kind = KINDS[fault.kind]
+        message = f"{fault.message} (detector {tag})" if fault.kind.endswith("-address") else fault.message
+        scan.found.add(kind.code, fault.branch, message, entries[fault.events], kind.severity)
+    for name, counts in mip_counts(batch, scan.bounds[tag].modules).items() if tag else ():
+        scan.muons_of.setdefault(tag, {}).setdefault(name, Counter()).update(counts)
+
+
+def _detectors(scan: _Scan, batch: RawBatch, start: int) -> Iterator[tuple[str, BoolArray]]:
+    """Tags of detectors, and the events of each; the bookkeeping of every (run, config) is looked at on the way."""
     run, config = batch.scalars["run"].astype(np.int64), batch.scalars["config"].astype(np.int64)
     pairs, first, index = np.unique(run * 256 + config, return_index=True, return_inverse=True)
     tags: list[str] = []
@@ -323,17 +334,8 @@ def _check_channels(scan: _Scan, batch: RawBatch, start: int) -> None:
         if "trigger" in batch.scalars:
             scan.muons[pair] += _muons(batch.scalars["trigger"][mine], scan.prescale_of.get(pair, 1))
         tags.append(scan.detector_of.get(pair, ""))
-    for tag in sorted(set(tags) - {""}):
-        own = np.array([t == tag for t in tags])[index]
-        for name, limits in scan.limits[tag].items():
-            collection = batch.collections.get(name)
-            if collection is None or any(f not in collection.fields or collection[f].dtype.kind not in "iu" for f in limits.fields):
-                continue
-            for outside in limits.outside(collection.fields):
-                entries = _event_of(collection, outside.rows)
-                entries = entries[own[entries]]
-                if len(entries):
-                    scan.found.add("range", f"{name}_{outside.field}", f"{outside.reason} (detector {tag})", start + entries)
+    for tag in dict.fromkeys(tags):
+        yield tag, np.array([t == tag for t in tags])[index]
 
 
 def _muons(trigger: AnyArray, prescale: int) -> int:
@@ -346,10 +348,6 @@ def _muons(trigger: AnyArray, prescale: int) -> int:
     alone = int(np.count_nonzero(calibration & ~physics & ~random))
     together = int(np.count_nonzero((calibration | physics) & ~(calibration & ~physics & ~random)))
     return max(alone - 1, 0) * prescale + (alone > 0) + together
-
-
-def _event_of(collection: Jagged, rows: IntArray) -> IntArray:
-    return np.searchsorted(collection.offsets, rows, side="right") - 1
 
 
 def _check_keys(scan: _Scan, layout: Layout | None) -> None:

@@ -24,13 +24,15 @@ from na64mu.events.schema_v1 import TREE, optional_branches
 from na64mu.events.version import check_version
 from na64mu.typing import AnyArray
 
-__all__ = ("check_form", "open_events", "read_events", "to_events")
+__all__ = ("check_form", "files_of", "open_events", "read_events", "to_events")
 
 
 def open_events(
     path: str | Path | Iterable[str | Path], *, layout: Layout | str | Path | None = None, access_log: list[Any] | None = None
 ) -> Any:
-    """Open the events of a file as a virtual array: a column is read when it is first touched.
+    """Open all events of a file as a virtual array: a column is read when it is first touched.
+
+    `na64mu.open_events` is this function for simulation; of data it withholds the hidden events (na64mu.inputs.visible).
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ def open_events(
     InputError
         If a file cannot be read or does not have the raw-tree form, none matches, or files with and without truth (or waveforms) are mixed.
     """
-    paths = _files(path)
+    paths = files_of(path)
     if layout is not None:
         foreign = load_layout(layout)
         return to_events(concatenate([read_batch(each, layout=foreign) for each in paths]))
@@ -69,8 +71,24 @@ def open_events(
     return ak.concatenate(opened)
 
 
-def _files(given: str | Path | Iterable[str | Path]) -> list[str | Path]:
-    """Files that names, patterns and folders denote, in order."""
+def files_of(given: str | Path | Iterable[str | Path]) -> list[str | Path]:
+    """Files that names, patterns and folders denote, in order.
+
+    Parameters
+    ----------
+    given : str, Path or iterable of them
+        Names as `open_events` takes them.
+
+    Returns
+    -------
+    list of str or Path
+        Each that exists or is asked for by name.
+
+    Raises
+    ------
+    InputError
+        If a pattern or folder has none.
+    """
     paths: list[str | Path] = []
     for name in file_names(given, "path"):
         found: list[str | Path] = [name]

@@ -6,7 +6,6 @@ reading slow. The file grows under a temporary name beside the final one and is 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,8 @@ import numpy as np
 import uproot
 
 from na64mu.common.arguments import file_name, one_of
-from na64mu.errors import InputError, OutputError, writing
+from na64mu.common.whole_file import whole_file
+from na64mu.errors import InputError, writing
 from na64mu.events.batch import Jagged, RawBatch, concatenate
 from na64mu.events.checksums import NAME as CHECKSUMS
 from na64mu.events.checksums import Checksums, runs_checksum
@@ -77,7 +77,6 @@ class RawTreeWriter:
         if not self.path.parent.is_dir():
             msg = f"{path}: cannot be written, there is no folder {self.path.parent}"
             raise InputError(msg)
-        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._pending: list[RawBatch] = []
         self._scalars: list[str] | None = None
         self._collections: dict[str, list[str]] = {}
@@ -89,11 +88,13 @@ class RawTreeWriter:
         return f"<RawTreeWriter {self.path} ({self.kind}), {self.n_events} events>"
 
     def __enter__(self) -> Self:
+        self._whole = whole_file(self.path)
+        part = self._whole.__enter__()
         try:
             with writing(self.path):
-                self._file = uproot.recreate(self._temporary, compression=uproot.ZSTD(LEVEL))
-        except OutputError:
-            self._temporary.unlink(missing_ok=True)
+                self._file = uproot.recreate(part, compression=uproot.ZSTD(LEVEL))
+        except BaseException:
+            self._forget()
             raise
         return self
 
@@ -102,7 +103,7 @@ class RawTreeWriter:
             return
         with suppress(OSError):  # a full disk has been said already
             self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        self._forget()
         if kind is None:
             msg = f"{self.path}: not written, finish(runs) was not called"
             raise InputError(msg)
@@ -163,8 +164,14 @@ class RawTreeWriter:
             self._checksums.runs, self._checksums.n_runs = runs_checksum(_complete(runs)), len(runs)
             self._file[CHECKSUMS] = self._checksums.to_json()
             self._file.close()
-            self._temporary.replace(self.path)
         self._finished = True
+        self._whole.__exit__(None, None, None)
+
+    def _forget(self) -> None:
+        """Leave nothing behind."""
+        unfinished = InputError(f"{self.path}: not finished")
+        with suppress(InputError):
+            self._whole.__exit__(type(unfinished), unfinished, None)
 
     def _check_open(self) -> None:
         if self._file is None or self._finished:

@@ -16,6 +16,7 @@ from na64mu.execution.summaries import collect
 from na64mu.execution.targets import must_be_apart
 from na64mu.inputs.raw_fileset import inspect_files
 from na64mu.results.losses import Loss
+from na64mu.selections.blinding import BlindingPolicy
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def calibrate_files(
         raise CalibrationError(msg)
     (tag, description), losses = next(iter(fileset.detectors.items())), list(fileset.losses)
     columns = (*CALIBRATION_COLUMNS, *working_point.mip.quantities, *working_point.mip.upper_bounds)
-    summary = collect(fileset, losses, columns, chunksize=chunksize)
+    policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors)
+    summary = collect(fileset, losses, columns, policy, chunksize=chunksize)
     peaks, n_muons = calibrate(summary, description, working_point)
     inputs = tuple(CalibrationInput(path=Path(f.path).name, uuid=f.uuid, entries=f.entries) for f in fileset.files)
     calibration = Calibration(

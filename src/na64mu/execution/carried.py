@@ -9,7 +9,7 @@ import hashlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -18,9 +18,10 @@ from uuid import uuid4
 
 import cloudpickle  # type: ignore[import-untyped]  # comes without types
 
+from na64mu.common.source_digest import digest_of_sources
 from na64mu.errors import WorkerError
 from na64mu.processors.base import name_of
-from na64mu.selections.cuts import digest_of_sources, user_cuts
+from na64mu.selections.parts import Part
 
 __all__ = ("Carried", "carried", "digest_of_own", "must_arrive", "sources_of")
 
@@ -42,19 +43,16 @@ class Carried:
     content : bytes
         From cloudpickle.
     names : tuple of str
-        Cuts of the user in it, or the name of the user's processor.
-    kind : str
-        What these are.
+        What of the user is in it, such as "the cut slow".
     """
 
     content: bytes
     names: tuple[str, ...]
-    kind: str = "cut"
 
     @property
     def what(self) -> str:
         """What of the user travels, for messages."""
-        return f"the {self.kind} {', '.join(self.names)}"
+        return ", ".join(self.names)
 
     def unpacked(self) -> Any:
         """The processor."""
@@ -75,15 +73,15 @@ class Carried:
         return result
 
 
-def carried(processor: Any, cuts: Iterable[str], own: Any = None) -> Any:
+def carried(processor: Any, parts: Iterable[Part] = (), own: Any = None) -> Any:
     """A processor in the form in which it reaches a worker.
 
     Parameters
     ----------
     processor : Any
         The processor.
-    cuts : iterable of str
-        Names of the cuts that it uses.
+    parts : iterable of Part
+        What of the user's own it uses: cuts, variables, regions, categories.
     own : Any, optional
         The processor of the user's own that it calls.
 
@@ -95,19 +93,29 @@ def carried(processor: Any, cuts: Iterable[str], own: Any = None) -> Any:
     Raises
     ------
     WorkerError
-        If a cut or the processor of the user cannot be sent.
+        If one of them cannot be sent; the message names it.
     """
-    definitions = user_cuts(cuts)
-    if own is None and not definitions:
+    sent = [(part.name, list(part.objects)) for part in parts]
+    if own is not None:
+        sent.append((f"the processor {name_of(own)}", [own]))
+    if not sent:
         return processor
-    travelling = Carried(b"", tuple(definitions)) if own is None else Carried(b"", (name_of(own),), "processor")
-    objects = [o for definition in definitions.values() for o in (definition.function, definition.thresholds)]
+    objects = [o for _, each in sent for o in each if o is not own]
+    with _by_value(_modules_of([*objects, *sources_of(own)])):
+        try:
+            return Carried(cloudpickle.dumps(processor), tuple(name for name, _ in sent))
+        except Exception as error:
+            what = [name for name, each in sent if not _can_be_sent(each)] or [name for name, _ in sent]
+            msg = f"{', '.join(what)} cannot be sent to workers ({type(error).__name__}: {error}): {ADVICE}"
+            raise WorkerError(msg) from error
+
+
+def _can_be_sent(objects: list[Any]) -> bool:
     try:
-        with _by_value(_modules_of([*objects, *sources_of(own)])):
-            return replace(travelling, content=cloudpickle.dumps(processor))
-    except Exception as error:
-        msg = f"{travelling.what} cannot be sent to workers ({type(error).__name__}: {error}): {ADVICE}"
-        raise WorkerError(msg) from error
+        cloudpickle.dumps(objects)
+    except Exception:  # noqa: BLE001  # whatever an object raises that is not made to be sent
+        return False
+    return True
 
 
 def sources_of(own: Any) -> list[Any]:

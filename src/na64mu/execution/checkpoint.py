@@ -1,31 +1,41 @@
 """Finished part of a run, kept on disk after every batch of chunks: `na64mu run --resume` continues from it.
 
-A checkpoint is one JSON file (histograms as UHI) in <output>/.checkpoint/, written whole or not at all. It holds what the
-processor filled, which never contains anything of a blinded box, and what it belongs to: it is used only by the same code,
-configuration, chunks and input, judged by content.
+A checkpoint is one JSON file (histograms as UHI) in <output>/.checkpoint/, written whole or not at all; its first line has the SHA-256 of the rest. It holds what the processor filled, which never contains anything of a blinded box, and what it belongs to: it is used only
+if it is what was written, and by the same code, configuration, chunks and input, judged by content.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import shutil
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from na64mu.common.whole_file import write_whole
 from na64mu.errors import CheckpointError, OutputError, writing
+from na64mu.events.screening import FaultCount
 from na64mu.execution.kept_values import decoded_value, encoded_value
 from na64mu.results.cutflow import CutFlow
+from na64mu.results.exact import ExactSum
 from na64mu.results.losses import Loss
 from na64mu.results.run import Counts, Timing
+from na64mu.results.weighted_histogram import WeightedHistogram
 
 __all__ = ("FOLDER", "Checkpoint", "decoded", "encoded")
 
 FOLDER = ".checkpoint"
 NAME = "finished.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+#: Between the first two entries, which are the version and the SHA-256 of all that comes behind, and the others.
+END_OF_SEAL = b",\n"
+
+#: What the search returns as lists of plain values: the events of a box that is open.
+PLAIN = ("in_box",)
 
 #: What each part of an identity is called when it differs.
 PARTS = {
@@ -95,11 +105,15 @@ class Checkpoint:
         import uhi.io.json
 
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"), object_hook=uhi.io.json.object_hook)
+            text = self.path.read_bytes()
+            content = json.loads(text, object_hook=uhi.io.json.object_hook)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise CheckpointError(self._damaged(error)) from error
-        good = isinstance(content, dict) and content.get("format_version") == FORMAT_VERSION and isinstance(content.get("identity"), dict)
-        if not good:
+        if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
+            raise CheckpointError(self._damaged("it is of another version"))
+        if content.get("sha256") != hashlib.sha256(text.partition(END_OF_SEAL)[2]).hexdigest():
+            raise CheckpointError(self._damaged("it is not what was written: it was damaged or edited"))
+        if not isinstance(content.get("identity"), dict):
             raise CheckpointError(self._damaged("it is of another version"))
         return dict(content)
 
@@ -121,19 +135,17 @@ class Checkpoint:
         """
         import uhi.io.json
 
-        content = {"format_version": FORMAT_VERSION, "identity": self.identity, "n": n, "gone": gone, "total": encoded(total)}
+        content = {"identity": self.identity, "n": n, "gone": gone, "total": encoded(total)}
+        body = json.dumps(content, default=uhi.io.json.default).encode()[1:]
+        seal = {"format_version": FORMAT_VERSION, "sha256": hashlib.sha256(body).hexdigest()}
         with writing(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_suffix(".part")
         try:
-            with writing(self.path), part.open("w", encoding="utf-8") as stream:
-                stream.write(json.dumps(content, default=uhi.io.json.default))
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OutputError:  # what is there already stays, and needs the room
-            part.unlink(missing_ok=True)
+            write_whole(self.path, json.dumps(seal).encode()[:-1] + END_OF_SEAL + body)
+        except OutputError:
+            with suppress(OSError):  # an empty folder is not left
+                self.path.parent.rmdir()
             raise
-        part.replace(self.path)
 
     def remove(self) -> None:
         """Forget everything; done when the output has been written."""
@@ -164,6 +176,9 @@ def encoded(total: Mapping[str, Any]) -> dict[str, Any]:
             for name, filled in total["datasets"].items()
         }
         content["events"] = [[*key, n] for key, n in total["events"].items()]
+        content["refused"] = [[*key, n] for key, n in total.get("refused", {}).items()]
+        content["muons"] = [[*key, sorted(energies.items())] for key, energies in total.get("muons", {}).items()]
+        content["faults"] = [[*key, count.to_dict()] for key, count in total.get("faults", {}).items()]
         content["timing"] = asdict(total["timing"])
     return content
 
@@ -187,26 +202,47 @@ def decoded(content: Mapping[str, Any]) -> dict[str, Any]:
             name: _decoded_search(filled) if "cutflow" in filled else {key: decoded_value(value) for key, value in filled.items()}
             for name, filled in content["datasets"].items()
         }
-        total["events"] = {(str(d), str(f), int(run), int(config)): int(n) for d, f, run, config, n in content["events"]}
+        for name in ("events", "refused"):
+            total[name] = {(str(d), str(f), int(run), int(config)): int(n) for d, f, run, config, n in content[name]}
+        total["muons"] = {(str(d), str(t), str(name)): Counter({int(b): int(n) for b, n in own}) for d, t, name, own in content["muons"]}
+        total["faults"] = {(str(d), str(f), str(kind), str(col)): FaultCount.from_dict(n) for d, f, kind, col, n in content["faults"]}
         total["timing"] = Timing(**content["timing"])
     return total
 
 
 def _encoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "cutflow": filled["cutflow"].to_dict(),
-        "histograms": dict(filled["histograms"]),
+        "cutflow": _parts(filled["cutflow"].to_dict()),
+        "histograms": {key: histogram.to_dict() for key, histogram in filled["histograms"].items()},
         "outside": filled["outside"],
-        "regions": {region: asdict(counts) for region, counts in filled["regions"].items()},
+        "regions": {region: _parts(asdict(counts)) for region, counts in filled["regions"].items()},
+        **{key: filled[key] for key in PLAIN if key in filled},
     }
 
 
-def _decoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
-    import hist
+def _parts(content: Any) -> Any:
+    """Plain values in which an exact sum is a list of the floats that it is the sum of."""
+    if isinstance(content, dict):
+        return {key: _parts(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_parts(value) for value in content]
+    return {"exact": content.parts()} if isinstance(content, ExactSum) else content
 
+
+def _summed(content: Any) -> Any:
+    """The inverse of `_parts`."""
+    if isinstance(content, dict):
+        return (
+            ExactSum.from_parts(content["exact"]) if set(content) == {"exact"} else {key: _summed(value) for key, value in content.items()}
+        )
+    return [_summed(value) for value in content] if isinstance(content, list) else content
+
+
+def _decoded_search(filled: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "cutflow": CutFlow.from_dict(filled["cutflow"]),
-        "histograms": {key: hist.Hist(histogram) for key, histogram in filled["histograms"].items()},
+        "cutflow": CutFlow.from_dict(_summed(filled["cutflow"])),
+        "histograms": {key: WeightedHistogram.from_dict(content) for key, content in filled["histograms"].items()},
         "outside": {key: int(n) for key, n in filled["outside"].items()},
-        "regions": {region: Counts(**counts) for region, counts in filled["regions"].items()},
+        "regions": {region: Counts(**_summed(counts)) for region, counts in filled["regions"].items()},
+        **{key: filled[key] for key in PLAIN if key in filled},
     }

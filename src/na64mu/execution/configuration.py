@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from na64mu.calibration.windows import Calibration, load_calibration
 from na64mu.common.toml_model import content_hash
 from na64mu.detector import Detector
-from na64mu.errors import BlindedError, CalibrationError
+from na64mu.errors import CalibrationError
 from na64mu.results.losses import Loss
-from na64mu.selections.cuts import source_digest, user_cuts
+from na64mu.selections.parts import parts_of
 from na64mu.selections.working_point import WorkingPoint
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class Configuration:
 
     @cached_property
     def user_cuts(self) -> dict[str, str]:
-        """Cut that the user registered -> SHA-256 of its source."""
-        return {name: source_digest(definition) for name, definition in user_cuts(self.working_point.cut_names).items()}
+        """Cut that the user registered -> SHA-256 of its source; "variable NAME", "region NAME" and "category NAME" likewise."""
+        return {name: part.digest for name, part in parts_of(self.working_point).items()}
 
     @property
     def windows(self) -> dict[str, dict[str, tuple[float, float]]]:
@@ -82,30 +82,6 @@ class Configuration:
             for tag, calibration in self.calibrations.items()
             if not calibration.belongs_to(self.detectors[tag])
         ]
-
-    def may_unblind(self, given: str | None, *, withheld: bool) -> None:
-        """Let the box be opened only with the hash of this configuration.
-
-        Parameters
-        ----------
-        given : str or None
-            Hash of the frozen selection; None if nothing is to be opened.
-        withheld : bool
-            Whether the input is summaries of data, which were written without the box.
-
-        Raises
-        ------
-        BlindedError
-            If the box stays closed.
-        """
-        if given is None:
-            return
-        if given != self.hash:
-            msg = f"the box stays closed: the frozen selection has the hash {given}, this configuration has {self.hash}"
-            raise BlindedError(msg)
-        if withheld:
-            msg = "the box stays closed: event summaries of data were written without it; unblind a run on the raw trees"
-            raise BlindedError(msg)
 
 
 def load_calibrations(

@@ -16,6 +16,7 @@ from na64mu import __version__
 from na64mu.common.processes import pool, without_script
 from na64mu.compiled.folder import kernel_folder
 from na64mu.errors import WorkerError
+from na64mu.execution.cluster import own_security, quiet_ports, remote_security
 from na64mu.results.provenance import source_hash
 
 __all__ = (
@@ -174,13 +175,20 @@ def _client(stack: ExitStack, workers: int, scheduler: Any, memory: int | None) 
         stack.callback(theirs.setLevel, theirs.level)
         theirs.setLevel(logging.ERROR)
         # a worker that is too large fails in its chunk or is killed; a paused worker would block the run forever
-        stack.enter_context(dask.config.set({f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")}))
+        settings = {f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")} | quiet_ports()
+        stack.enter_context(dask.config.set(settings))
         limit: Any = "auto" if memory is None else memory
         stack.enter_context(without_script())  # for as long as the cluster lives: it replaces workers that die
         try:
             cluster = stack.enter_context(
                 LocalCluster(
-                    n_workers=workers, threads_per_worker=1, dashboard_address="localhost:0", silence_logs=logging.ERROR, memory_limit=limit
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    dashboard_address="localhost:0",
+                    scheduler_kwargs={"dashboard": False},
+                    silence_logs=logging.ERROR,
+                    memory_limit=limit,
+                    security=own_security(),  # no other user of this computer can send it work
                 )
             )
         except RuntimeError as error:
@@ -190,9 +198,9 @@ def _client(stack: ExitStack, workers: int, scheduler: Any, memory: int | None) 
     if not isinstance(scheduler, str):
         return scheduler
     try:
-        return stack.enter_context(Client(scheduler, timeout=PATIENCE))
-    except (OSError, TimeoutError, ValueError) as error:
-        msg = f"no Dask scheduler answers at {scheduler!r} ({error}): check the address"
+        return stack.enter_context(Client(str(scheduler), timeout=PATIENCE, security=remote_security(scheduler)))
+    except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
+        msg = f"no Dask scheduler answers at {str(scheduler)!r} ({error}): check the address, and the certificates if it is one with TLS"
         raise WorkerError(msg) from error
 
 

@@ -20,6 +20,7 @@ from na64mu.inputs.chunk_errors import worker_errors
 from na64mu.inputs.entry_ranges import Ranges, reconciled
 from na64mu.inputs.raw_chunks import RawRunner, raw_chunks
 from na64mu.inputs.raw_fileset import Fileset
+from na64mu.inputs.refused import fault_losses, must_add_up, unit_losses
 from na64mu.inputs.summary_chunks import SummaryRunner, chunks_of
 from na64mu.inputs.summary_fileset import SummaryFileset
 from na64mu.results.losses import Loss
@@ -45,7 +46,7 @@ class Job:
 
     def open(self) -> AbstractContextManager[Any]:
         """Start the workers and hand out the executor."""
-        return open_executor(self.executor, self.workers, self.options.scheduler, self.options.memory_limit)
+        return open_executor(self.executor, self.workers, self.options.address, self.options.memory_limit)
 
     def checkpoint(self, chunks: Sequence[Any]) -> Checkpoint | None:
         """Return the checkpoint that keeps finished chunks; None if they are not kept."""
@@ -85,7 +86,7 @@ def process_fileset(fileset: Fileset, processor: Any, job: Job, *, layout: Any =
     if align is None:
         align = options.chunksize >= max((f.largest_cluster for f in fileset.files), default=0)
     plain = frozenset(f.path for f in fileset.files if f.layout is None)
-    runner = RawRunner(processor, layout, options.memory_limit, plain, str(Path.cwd()))
+    runner = RawRunner(processor, layout, options.memory_limit, plain, str(Path.cwd()), fileset.bounds, fileset.excluded)
     with job.open() as chosen, quiet_coffea(show_progress=False):
         must_arrive(processor, chosen)
         chunks = raw_chunks(fileset, options.chunksize, options.maxchunks, align=align)
@@ -94,6 +95,8 @@ def process_fileset(fileset: Fileset, processor: Any, job: Job, *, layout: Any =
         out, gone = _run(chosen, chunks, runner, job)
     whole = {(f.dataset, f.path): ((0, f.entries),) for f in fileset.files}
     ranges, lost = reconciled(whole, chunks, out, gone)
+    must_add_up(fileset.files, out, ranges, fileset.excluded)
+    lost = [*lost, *fault_losses(out.get("faults", {})), *unit_losses(out.get("muons", {}), fileset.detectors)]
     return out, ranges, lost if align else [*lost, *_unverified(fileset, options.chunksize)]
 
 
@@ -120,7 +123,9 @@ def process_summaries(fileset: SummaryFileset, processor: Any, job: Job, *, colu
         must_arrive(processor, chosen)
         out, gone = _run(chosen, chunks, runner, job)
     whole = {(f.dataset, f.path): f.rows for f in fileset.files}
-    return (out, *reconciled(whole, chunks, out, gone))
+    ranges, lost = reconciled(whole, chunks, out, gone)
+    must_add_up(fileset.files, out, ranges, fileset.excluded)
+    return out, ranges, lost
 
 
 def _run(executor: Any, chunks: list[Any], runner: Callable[[Any], dict[str, Any]], job: Job) -> tuple[dict[str, Any], list[Any]]:

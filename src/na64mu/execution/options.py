@@ -8,6 +8,7 @@ from typing import Any
 
 from na64mu.common.arguments import file_name, whole
 from na64mu.errors import InputError, WorkerError
+from na64mu.execution.cluster import SchedulerAddress, Tls
 from na64mu.inputs.memory import size_of
 
 __all__ = ("RunOptions",)
@@ -29,6 +30,9 @@ class RunOptions:
         Local processes; one for each core by default.
     scheduler : str or distributed.Client, optional
         Address of a running Dask scheduler, or a client that is connected to one.
+    tls_ca, tls_cert, tls_key : str or Path, optional
+        Files in PEM form for a scheduler with TLS: certificates of its authority, one's own certificate, and the key of that (which may be in the same file).
+        Without them the configuration of Dask counts.
     memory : int or str, optional
         What one worker may have, in bytes or as "2GB" (kept in bytes): chunks are made smaller to fit, and one that does not fit is a loss.
     output : str or Path, optional
@@ -51,6 +55,9 @@ class RunOptions:
     align_clusters: bool | None = None
     workers: int | None = None
     scheduler: Any = None
+    tls_ca: str | Path | None = None
+    tls_cert: str | Path | None = None
+    tls_key: str | Path | None = None
     memory: int | str | None = None
     output: str | Path | None = None
     resume: bool = False
@@ -69,8 +76,35 @@ class RunOptions:
             checked["memory"] = size_of(self.memory)
         elif self.memory is not None:
             checked["memory"] = whole(self.memory, "memory", least=1, error=InputError)
+        if any(name is not None for name in (self.tls_ca, self.tls_cert, self.tls_key)):
+            checked |= self._secured()
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    def _secured(self) -> dict[str, Any]:
+        if self.tls_ca is None or self.tls_cert is None:
+            msg = "tls_ca and tls_cert are wanted both (--tls-ca, --tls-cert): what the cluster shows is compared with the first, the second is shown to it"
+            raise WorkerError(msg)
+        if not isinstance(self.scheduler, str):
+            msg = "tls_ca, tls_cert and tls_key belong to the address of a scheduler (--scheduler): a local cluster makes its own"
+            raise WorkerError(msg)
+        names = {
+            name: str(file_name(value, name)) for name in ("tls_ca", "tls_cert", "tls_key") if (value := getattr(self, name)) is not None
+        }
+        self._address_with(names)
+        return names
+
+    def _address_with(self, names: dict[str, str]) -> SchedulerAddress:
+        return SchedulerAddress(self.scheduler, Tls(names["tls_ca"], names["tls_cert"], names.get("tls_key", "")))
+
+    @property
+    def address(self) -> Any:
+        """The scheduler, with the certificates to use there."""
+        if self.tls_ca is None:
+            return self.scheduler
+        return self._address_with(
+            {name: str(value) for name in ("tls_ca", "tls_cert", "tls_key") if (value := getattr(self, name)) is not None}
+        )
 
     @property
     def memory_limit(self) -> int | None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from na64mu.execution.batches import added
+from na64mu.execution.freezing import code_hash
 from na64mu.execution.job import Job
 from na64mu.execution.plan import Plan
 from na64mu.inputs.bookkeeping import bookkeeping_losses, books_of
@@ -17,11 +18,13 @@ from na64mu.inputs.entry_ranges import Ranges
 from na64mu.inputs.raw_fileset import Fileset
 from na64mu.inputs.summary_fileset import SummaryFileset
 from na64mu.processors.base import takes_events
+from na64mu.results.box_events import box_events
 from na64mu.results.exposure import Exposure, reconcile, reconcile_summaries
 from na64mu.results.losses import Loss
 from na64mu.results.processor import ProcessorResult
 from na64mu.results.provenance import InputFile, Provenance, repository_state
 from na64mu.results.run import RunResult, Timing
+from na64mu.results.weighted_histogram import rounded
 
 __all__ = ("Ran", "exposure_of", "result_of_own", "result_of_search")
 
@@ -61,6 +64,7 @@ def exposure_of(
     fileset: Fileset | SummaryFileset,
     events: Mapping[tuple[str, str, int, int], int],
     unread: Mapping[tuple[str, str], Ranges],
+    refused: Mapping[tuple[str, str, int, int], int] | None = None,
 ) -> tuple[Exposure, list[Loss]]:
     """Muons on target of what was read, and what is wrong with the bookkeeping of the files.
 
@@ -71,6 +75,8 @@ def exposure_of(
         Events processed.
     unread : mapping of (dataset, file) to ranges
         Entries that were not processed.
+    refused : mapping of (dataset, file, run, config) to int, optional
+        Events that were taken out because of a fault.
 
     Returns
     -------
@@ -79,7 +85,7 @@ def exposure_of(
     """
     if isinstance(fileset, SummaryFileset):
         return reconcile_summaries(fileset.books(events, unread)), []
-    books = books_of(fileset, events, unread)
+    books = books_of(fileset, events, unread, refused)
     return reconcile(books), bookkeeping_losses(books)
 
 
@@ -97,13 +103,14 @@ def result_of_search(plan: Plan, ran: Ran, clock: float) -> RunResult:
     -------
     RunResult
     """
-    found, windows = ran.found, plan.configuration.windows
+    found, windows = rounded(ran.found), plan.configuration.windows
     return RunResult(
         cutflows={name: content["cutflow"] for name, content in found.items()},
         histograms={name: content["histograms"] for name, content in found.items()},
         outside={name: content["outside"] for name, content in found.items()},
         regions={name: content["regions"] for name, content in found.items()},
-        blinded={name: "box" not in content["regions"] for name, content in found.items()},
+        blinded={name: any(plan.policy.hides(f.path) for f in plan.fileset.files if f.dataset == name) for name in found},
+        in_box={name: box_events(content["in_box"]) for name, content in found.items() if content.get("in_box")},
         exposure=ran.exposure,
         losses=ran.losses,
         working_point=plan.configuration.working_point,
@@ -122,11 +129,10 @@ def result_of_own(plan: Plan, ran: Ran, clock: float) -> ProcessorResult:
     if total is not None and takes_events(plan.own):
         changed = plan.own.postprocess(total)
         total = total if changed is None else changed
-    is_data = {f.dataset: f.is_data for f in plan.fileset.files}
     return ProcessorResult(
         value=total,
         values=values,
-        blinded={name: is_data[name] for name in ran.found},
+        blinded={name: any(plan.policy.hides(f.path) for f in plan.fileset.files if f.dataset == name) for name in ran.found},
         exposure=ran.exposure,
         losses=ran.losses,
         provenance=_provenance(plan, ran),
@@ -166,6 +172,8 @@ def _provenance(plan: Plan, ran: Ran) -> Provenance:
         clean=clean,
         detectors=configuration.detector_hashes,
         calibrations=configuration.calibration_hashes,
-        user_cuts=configuration.user_cuts,
+        user_cuts=plan.user_parts,
         processor=plan.own_digest,
+        code=code_hash() if plan.hashed and plan.own is None and any(f.is_data for f in plan.fileset.files) else "",
+        opening={} if plan.unblind is None else {"freeze": plan.unblind.freeze.hash, "line": plan.unblind.line},
     )

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,15 @@ from na64mu.errors import BlindedError, InputError, ProcessorError
 from na64mu.execution.carried import carried, digest_of_own
 from na64mu.execution.configuration import Configuration, load_calibrations
 from na64mu.execution.executors import in_this_process
+from na64mu.execution.opening import Opening, checked_opening
 from na64mu.inputs.raw_fileset import Fileset, inspect_files
 from na64mu.inputs.summary_chunks import needed_columns
 from na64mu.inputs.summary_fileset import SummaryFileset, are_summaries, inspect_summaries
-from na64mu.processors.base import checked, columns_of, name_of, takes_events
+from na64mu.processors.base import checked, columns_of, name_of, takes_events, variables_of
 from na64mu.results.losses import Loss
 from na64mu.results.provenance import file_hash, package_versions, source_hash
+from na64mu.selections.blinding import FLOOR, BlindingPolicy, Floor
+from na64mu.selections.parts import parts_of, variable_parts
 from na64mu.selections.user import load_user_file
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 
@@ -44,22 +47,25 @@ class Plan:
         What selects.
     own : Any
         The processor of the user's own; None for the search.
-    unblind : str, optional
-        Hash of the frozen selection whose box is opened.
+    policy : BlindingPolicy
+        Who may be seen.
+    unblind : Opening, optional
+        The recorded opening of the box.
     hashed : bool
         Whether the content of the files is hashed, as it is where chunks are kept.
     """
 
     fileset: Fileset | SummaryFileset
     configuration: Configuration
+    policy: BlindingPolicy
     own: Any = None
-    unblind: str | None = None
+    unblind: Opening | None = None
     hashed: bool = False
 
     @cached_property
     def hashes(self) -> dict[str, str]:
         """Path of a file, or of a friend of it -> SHA-256; empty where it is not wanted."""
-        return {path: file_hash(path) if self.hashed else "" for path in self._paths}
+        return {path: _hash_of(path, _version_of(path)) if self.hashed else "" for path in self._paths}
 
     @property
     def stamps(self) -> dict[str, tuple[int, int] | None]:
@@ -74,12 +80,20 @@ class Plan:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that are read of event summaries."""
-        return needed_columns(self.configuration.working_point) if self.own is None else columns_of(self.own)
+        named = needed_columns(self.configuration.working_point) if self.own is None else columns_of(self.own)
+        return tuple(dict.fromkeys((*named, *self.policy.floor.columns)))
 
     @cached_property
     def own_digest(self) -> dict[str, str]:
         """Name of the user's processor -> SHA-256 of its source and state; empty for the search."""
         return {} if self.own is None else {name_of(self.own): digest_of_own(self.own)}
+
+    @cached_property
+    def user_parts(self) -> dict[str, str]:
+        """Cut, "variable NAME", "region NAME" or "category NAME" of the user's own that the run uses -> SHA-256 of its source."""
+        if self.own is None:
+            return self.configuration.user_cuts
+        return {name: part.digest for name, part in variable_parts(variables_of(self.own)).items()}
 
     def identity(self) -> dict[str, Any]:
         """What kept chunks belong to; see na64mu.execution.checkpoint."""
@@ -87,7 +101,13 @@ class Plan:
         return {
             "code": source_hash(),
             "packages": package_versions(),
-            "configuration": [self.configuration.hash, self.unblind or "", *self.own_digest.values()],
+            "configuration": [
+                self.configuration.hash,
+                "" if self.unblind is None else self.unblind.freeze.hash,
+                self.policy.floor.hash,
+                *self.own_digest.values(),
+                *self.user_parts.values(),
+            ],
             "inputs": [[f.dataset, f.path, f.entries, hashes[f.path] or f.uuid, *((p, hashes[p]) for p in f.friends)] for f in files],
         }
 
@@ -104,15 +124,15 @@ class Plan:
 
         point, fileset = self.configuration.working_point, self.fileset
         made: Any
+        excluded = fileset.excluded if isinstance(fileset, SummaryFileset) else {}  # of raw trees the reader leaves them out
         if self.own is not None:
-            made = OwnProcessor(self.own, fileset.detectors, point.box, fileset.excluded)
+            made = OwnProcessor(self.own, fileset.detectors, self.policy, excluded, variables_of(self.own))
         else:
-            made = SearchProcessor(
-                fileset.detectors, self.configuration.windows, point, fileset.excluded, unblinded=self.unblind is not None
-            )
+            made = SearchProcessor(fileset.detectors, self.configuration.windows, point, excluded, policy=self.policy)
         if in_this_process(executor):
             return made
-        return carried(made, point.cut_names if self.own is None else (), self.own)
+        parts = parts_of(point) if self.own is None else variable_parts(variables_of(self.own))
+        return carried(made, parts.values(), self.own)
 
     def must_be_unchanged(self, stamps: Mapping[str, tuple[int, int] | None]) -> None:
         """Look whether the files are those that they were.
@@ -144,14 +164,14 @@ def plan_of(
     layout: Layout | str | Path | None,
     user: str | Path | Iterable[str | Path],
     accept_calibration: bool,
-    unblind: str | None,
+    unblind: Any,
     strict: bool,
     hashed: bool,
 ) -> Plan:
     """Open the files and load everything that selects; the arguments are those of `na64mu.run`."""
     from na64mu.events.layout import load_layout
 
-    files = file_names(files, "files", may_be_none=True)
+    files, unblind = file_names(files, "files", may_be_none=True), checked_opening(unblind)
     for own in file_names(user, "user", may_be_none=True):
         load_user_file(own)
     if processor is not None:
@@ -159,11 +179,11 @@ def plan_of(
         if unblind is not None:
             msg = "the box stays closed: it is opened for the search only, a processor of your own is not given its events"
             raise BlindedError(msg)
-    working_point = load_working_point(selection)
+    working_point, floor = load_working_point(selection), Floor.of(FLOOR)
     foreign = None if layout is None else load_layout(layout)
     fileset: Fileset | SummaryFileset
     if foreign is None and are_summaries(files):
-        fileset = inspect_summaries(files, detector=detector, working_point=working_point)
+        fileset = inspect_summaries(files, detector=detector, working_point=working_point, floor=floor)
         if processor is not None and takes_events(processor):
             msg = f"the processor {name_of(processor)} is one of coffea's and takes raw events, the files are event summaries: give it the raw trees"
             raise ProcessorError(msg)
@@ -173,9 +193,14 @@ def plan_of(
     wanted = processor is None or calibration is not None
     calibrations = load_calibrations(fileset.detectors, calibration, accept=accept_calibration) if wanted else {}
     configuration = Configuration(working_point, fileset.detectors, calibrations, foreign)
-    withheld = isinstance(fileset, SummaryFileset) and any(f.is_data for f in fileset.files)
-    configuration.may_unblind(unblind, withheld=withheld)
-    return Plan(fileset, configuration, processor, unblind, hashed)
+    if unblind is not None and isinstance(fileset, SummaryFileset):
+        msg = "the box stays closed: event summaries of data were written without it; unblind a run on the raw trees"
+        raise BlindedError(msg)
+    policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors, floor=floor, opened=unblind is not None)
+    plan = Plan(fileset, configuration, policy, processor, unblind, hashed or unblind is not None)
+    if unblind is not None:
+        unblind.must_fit(plan)
+    return plan
 
 
 def stop_if_needed(losses: Iterable[Loss], *, strict: bool, nothing_left: bool) -> None:
@@ -198,6 +223,19 @@ def stop_if_needed(losses: Iterable[Loss], *, strict: bool, nothing_left: bool) 
         )
     if strict and damage:
         raise InputError(*damage)
+
+
+@lru_cache(maxsize=65536)
+def _hash_of(path: str, version: tuple[int, ...]) -> str:  # noqa: ARG001 (a file that was changed is read again)
+    return file_hash(path)
+
+
+def _version_of(path: str) -> tuple[int, ...]:
+    """Different after every change of a file: the time of its last change can be set back, that of its inode cannot."""
+    with suppress(OSError):
+        found = Path(path).stat()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return ()
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from na64mu import __version__
 from na64mu.common.arguments import file_name, file_names, whole
+from na64mu.common.whole_file import whole_file
 from na64mu.detector import DetectorLike
 from na64mu.errors import InputError, writing
 from na64mu.execution.summaries import summaries
@@ -21,11 +22,12 @@ from na64mu.inputs.bookkeeping import bookkeeping_losses, books_of
 from na64mu.inputs.duplicates import origins_of
 from na64mu.inputs.raw_file import SourceFile
 from na64mu.inputs.raw_fileset import Fileset, inspect_files
+from na64mu.inputs.refused import Tally
 from na64mu.inputs.summary_file import FORMAT_VERSION, TREE, column_checksums, sealed
-from na64mu.results.blinding import visible_events
 from na64mu.results.exposure import reconcile
 from na64mu.results.losses import Loss
 from na64mu.results.provenance import merged_ranges
+from na64mu.selections.blinding import BlindingPolicy
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 from na64mu.typing import Summary
 
@@ -118,7 +120,7 @@ def reconstruct_files(
     output : str or Path
         Target; its ending .root or .parquet chooses the form.
     selection : WorkingPoint, str or Path
-        Working point whose signal box is withheld in data.
+        Working point whose signal box is withheld in data; it contains the frozen one, whose decoys are withheld too.
     detector : Detector, str or Path, optional
         Description, tag or TOML file that replaces the tags in the files.
     layout : Layout, str or Path, optional
@@ -137,6 +139,8 @@ def reconstruct_files(
     ------
     InputError
         If nothing can be read, the ending is unknown, or files with and without truth are mixed.
+    BlindedError
+        If there are data and the box of the selection does not contain the frozen one.
     """
     from na64mu.events.layout import load_layout
 
@@ -149,40 +153,35 @@ def reconstruct_files(
     foreign = None if layout is None else load_layout(layout)
     fileset = inspect_files(files, detector=detector, layout=foreign)
     must_be_apart(target, (name for f in fileset.files for name in (f.path, *f.friends)))
+    policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors)
     losses = list(fileset.losses)
-    read: Counter[tuple[str, str, int, int]] = Counter()
+    read, tally = Counter[tuple[str, str, int, int]](), Tally()
     ends = itertools.accumulate((f.entries for f in fileset.files), initial=0)
     offsets = {(f.dataset, f.path): first for f, first in zip(fileset.files, ends, strict=False)}
     rows: dict[tuple[str, str], tuple[int, int]] = {}
     columns: tuple[str, ...] = ()
     n_events = 0
     checksums: list[Any] = []
-    part = target.with_name(f".{target.stem}.part{target.suffix}")
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with WRITERS[target.suffix](part, target) as writer:
-            for file, summary in summaries(fileset, losses, chunksize=chunksize):
-                columns = columns or tuple(summary)
-                if file.layout is not None and not file.layout.is_numbered:  # entries of several files go on counting
-                    summary["event"][:] += np.uint64(offsets[file.dataset, file.path])
-                _same_columns(columns, tuple(summary), file)
-                visible = visible_events(summary, working_point.box)
-                shown = {name: column[visible] for name, column in summary.items()}
-                writer.extend(shown)
-                checksums.append([n_events, n_events + int(np.count_nonzero(visible)), column_checksums(shown)])
-                key = file.dataset, file.path
-                first = rows.get(key, (n_events, 0))[0]
-                n_events += int(np.count_nonzero(visible))
-                rows[key] = (first, n_events)
-                read.update((*key, r, c) for r, c in zip(summary["run"].tolist(), summary["config"].tolist(), strict=True))
-            if not columns:
-                msg = "no event can be read:"
-                raise InputError(msg, *(loss.reason for loss in losses))
-            writer.finish(_bookkeeping(fileset, read, rows, losses, working_point) | {"checksums": checksums})
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(target) as part, WRITERS[target.suffix](part, target) as writer:
+        for file, summary, visible in summaries(fileset, losses, policy, chunksize=chunksize, tally=tally):
+            columns = columns or tuple(summary)
+            if file.layout is not None and not file.layout.is_numbered:  # entries of several files go on counting
+                summary["event"][:] += np.uint64(offsets[file.dataset, file.path])
+            _same_columns(columns, tuple(summary), file)
+            shown = {name: column[visible] for name, column in summary.items()}
+            writer.extend(shown)
+            checksums.append([n_events, n_events + int(np.count_nonzero(visible)), column_checksums(shown)])
+            key = file.dataset, file.path
+            first = rows.get(key, (n_events, 0))[0]
+            n_events += int(np.count_nonzero(visible))
+            rows[key] = (first, n_events)
+            read.update((*key, r, c) for r, c in zip(summary["run"].tolist(), summary["config"].tolist(), strict=True))
+        if not read.total():
+            msg = "no event can be read:"
+            raise InputError(msg, *(loss.reason for loss in losses))
+        writer.finish(_bookkeeping(fileset, read, tally, rows, losses, policy) | {"checksums": checksums})
     return n_events, losses
 
 
@@ -196,16 +195,17 @@ def _same_columns(expected: tuple[str, ...], found: tuple[str, ...], file: Sourc
 def _bookkeeping(
     fileset: Fileset,
     read: Mapping[tuple[str, str, int, int], int],
+    tally: Tally,
     rows: Mapping[tuple[str, str], tuple[int, int]],
     losses: list[Loss],
-    working_point: WorkingPoint,
+    policy: BlindingPolicy,
 ) -> dict[str, Any]:
     """Return the bookkeeping that a run on the file needs; losses of the bookkeeping are added to `losses`."""
     keys = [(f.dataset, f.path) for f in fileset.files]
     lost = {k: merged_ranges((x.entry_start, x.entry_stop) for x in losses if x.kind == "chunk" and (x.dataset, x.file) == k) for k in keys}
-    books = books_of(fileset, read, lost)
+    books = books_of(fileset, read, lost, tally.refused)
     losses += bookkeeping_losses(books)
-    box = working_point.box
+    box = policy.box
     return {
         "format_version": FORMAT_VERSION,
         "version": __version__,
@@ -214,10 +214,11 @@ def _bookkeeping(
         "inputs": [{"path": f.path, "uuid": f.uuid, "entries": f.entries, "detector": f.detector} for f in fileset.files],
         "segments": [_segment(f, *rows[f.dataset, f.path]) for f in fileset.files if (f.dataset, f.path) in rows],
         "detectors": {tag: d.digest for tag, d in fileset.detectors.items()},
-        "withheld": {"p_out_max": box.p_out_max, "e_cal_max": box.e_cal_max, "selection_hash": working_point.hash},
+        "withheld": {"p_out_max": box.p_out_max, "e_cal_max": box.e_cal_max, "floor": policy.floor.hash},
     }
 
 
 def _segment(file: SourceFile, start: int, stop: int) -> dict[str, Any]:
     origins = [[run, *texts] for run, texts in origins_of(file.rows).items()]
-    return {"dataset": file.dataset, "file": file.path, "detector": file.detector, "origins": origins, "start": start, "stop": stop}
+    place = {"dataset": file.dataset, "file": file.path, "detector": file.detector, "is_data": file.is_data}
+    return {**place, "origins": origins, "start": start, "stop": stop}

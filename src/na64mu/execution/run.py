@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Any, overload
 
 from na64mu.calibration.windows import Calibration
 from na64mu.common.arguments import file_name
+from na64mu.common.folder_lock import locked
 from na64mu.detector import DetectorLike
-from na64mu.errors import ArgumentError
+from na64mu.errors import ArgumentError, FolderInUseError
 from na64mu.execution.checkpoint import Checkpoint
 from na64mu.execution.executors import checked_executor
 from na64mu.execution.job import Job, process_fileset, process_summaries
+from na64mu.execution.opening import Opening
 from na64mu.execution.options import RunOptions
 from na64mu.execution.outcome import Ran, exposure_of, result_of_own, result_of_search
 from na64mu.execution.plan import Plan, plan_of, stop_if_needed
@@ -54,7 +57,7 @@ def run(
     layout: Layout | str | Path | None = ...,
     user: str | Path | Iterable[str | Path] = ...,
     accept_calibration: bool = ...,
-    unblind: str | None = ...,
+    unblind: Opening | None = ...,
 ) -> RunResult: ...
 
 
@@ -86,7 +89,7 @@ def run(
     layout: Layout | str | Path | None = None,
     user: str | Path | Iterable[str | Path] = (),
     accept_calibration: bool = False,
-    unblind: str | None = None,
+    unblind: Opening | None = None,
 ) -> RunResult | ProcessorResult:
     """Run the search, or a processor of your own, over files.
 
@@ -116,9 +119,9 @@ def run(
         Python files that register cuts of your own (`na64mu.selections.register_cut`).
     accept_calibration : bool
         Take a calibration that was made for another description of the calorimeters; without it such a one is refused.
-    unblind : str, optional
-        Configuration hash of the frozen selection: opens the signal box of data, and is refused if it is not that of this run, or if a
-        processor of your own is run.
+    unblind : Opening, optional
+        What `na64mu.open_box` gives: opens the signal box of data, once. It is refused if the record of openings does not have it, if
+        this run is not what was frozen, or if a processor of your own is run.
 
     Returns
     -------
@@ -131,7 +134,7 @@ def run(
     InputError
         If nothing can be read, or (strict) anything cannot.
     BlindedError
-        If the hash to unblind is not that of this configuration.
+        If `unblind` is no recorded opening of what is run.
     CheckpointError
         If the chunks that are kept belong to something else, or what a processor returns cannot be kept.
     ProcessorError
@@ -161,11 +164,13 @@ def run(
     if options.memory_limit is not None:
         options = replace(options, chunksize=chunksize_within(options.memory_limit, options.chunksize, plan.fileset.files))
     origin = "" if layout is None else str(layout if isinstance(layout, str | Path) else layout.origin)
-    ran = _ran(plan, Job(executor, options, plan.identity()), origin, started)
-    for loss in ran.losses:
-        log.log(logging.WARNING if loss.is_damage else logging.INFO, "%s", loss.reason)
-    make = result_of_search if processor is None else result_of_own
-    return make(plan, ran, clock)
+    with nullcontext() if plan.unblind is None else plan.unblind.outcome():
+        with nullcontext() if options.output is None else locked(options.output):
+            ran = _ran(plan, Job(executor, options, plan.identity()), origin, started)
+        for loss in ran.losses:
+            log.log(logging.WARNING if loss.is_damage else logging.INFO, "%s", loss.reason)
+        make = result_of_search if processor is None else result_of_own
+        return make(plan, ran, clock)
 
 
 def _ran(plan: Plan, job: Job, layout: str, started: datetime) -> Ran:
@@ -176,10 +181,12 @@ def _ran(plan: Plan, job: Job, layout: str, started: datetime) -> Ran:
     else:
         out, ranges, chunk_losses = process_fileset(fileset, sent, job, layout=plan.configuration.layout)
     plan.must_be_unchanged(stamps)
-    exposure, book_losses = exposure_of(fileset, out.get("events", {}), {key: unread for key, (_, unread) in ranges.items()})
+    unread = {key: not_read for key, (_, not_read) in ranges.items()}
+    exposure, book_losses = exposure_of(fileset, out.get("events", {}), unread, out.get("refused"))
     losses = (*fileset.losses, *chunk_losses, *book_losses, *plan.configuration.notes())
     found = {name: out["datasets"][name] for name in fileset.datasets if name in out.get("datasets", {})}
-    stop_if_needed(losses, strict=job.options.strict, nothing_left=not found)
+    refused = bool(out.get("refused")) and not any(out.get("events", {}).values())
+    stop_if_needed(losses, strict=job.options.strict, nothing_left=not found or refused)
     return Ran(found, ranges, exposure, losses, out["timing"], job, layout, started)
 
 
@@ -193,12 +200,15 @@ def run_search(
     layout: Layout | str | Path | None = None,
     user: str | Path | Iterable[str | Path] = (),
     accept_calibration: bool = False,
-    unblind: str | None = None,
+    unblind: Opening | None = None,
     chunksize: int = 100_000,
     maxchunks: int | None = None,
     align_clusters: bool | None = None,
     workers: int | None = None,
     scheduler: Any = None,
+    tls_ca: str | Path | None = None,
+    tls_cert: str | Path | None = None,
+    tls_key: str | Path | None = None,
     memory: int | str | None = None,
     output: str | Path | None = None,
     resume: bool = False,
@@ -211,7 +221,7 @@ def run_search(
     ----------
     files, selection, executor, detector, calibration, layout, user, accept_calibration, unblind
         As in `na64mu.run`.
-    chunksize, maxchunks, align_clusters, workers, scheduler, memory, output, resume, strict, progress
+    chunksize, maxchunks, align_clusters, workers, scheduler, tls_ca, tls_cert, tls_key, memory, output, resume, strict, progress
         As in `RunOptions`.
 
     Returns
@@ -229,6 +239,9 @@ def run_search(
             align_clusters=align_clusters,
             workers=workers,
             scheduler=scheduler,
+            tls_ca=tls_ca,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
             memory=memory,
             output=output,
             resume=resume,
@@ -245,5 +258,8 @@ def run_search(
 
 
 def forget_checkpoint(output: str | Path) -> None:
-    """Remove the chunks that a run kept, once its result is written."""
-    Checkpoint(Path(file_name(output, "output")), {}).remove()
+    """Remove the chunks that a run kept, once its result is written; those of another process that began since stay."""
+    folder = Path(file_name(output, "output"))
+    if folder.is_dir():
+        with suppress(FolderInUseError), locked(folder):
+            Checkpoint(folder, {}).remove()

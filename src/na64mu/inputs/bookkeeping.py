@@ -23,6 +23,7 @@ def books_of(
     fileset: Fileset,
     events: Mapping[tuple[str, str, int, int], int],
     unread: Mapping[tuple[str, str], Ranges],
+    refused: Mapping[tuple[str, str, int, int], int] | None = None,
 ) -> list[FileBook]:
     """Bookkeeping of every file and what was read of it.
 
@@ -34,6 +35,8 @@ def books_of(
         Events processed.
     unread : mapping of (dataset, file) to ranges
         Entries that were not processed.
+    refused : mapping of (dataset, file, run, config) to int, optional
+        Events that were read and taken out because of a fault: they count as not read.
 
     Returns
     -------
@@ -44,10 +47,15 @@ def books_of(
     read: dict[tuple[str, str], dict[tuple[int, int], int]] = defaultdict(dict)
     for (dataset, path, run, config), n in events.items():
         read[dataset, path][run, config] = n
+    faulty: dict[tuple[str, str], Counter[tuple[int, int]]] = defaultdict(Counter)
+    for (dataset, path, run, config), n in (refused or {}).items():
+        faulty[dataset, path][run, config] += n
     for file in fileset.files:
         ranges = unread[file.dataset, file.path]
         doubled = fileset.excluded.get(file.path, Excluded())
-        counts = _counts_of(file, ranges, doubled)
+        counts, out = _counts_of(file, ranges, doubled), faulty[file.dataset, file.path]
+        if counts is not None:
+            counts += out
         rows, problem = _rows_of(file, read[file.dataset, file.path], counts)
         elsewhere = Counter({(run, config): n for (_, run, config), n in doubled.elsewhere.items()})
         if counts is not None:
@@ -59,7 +67,7 @@ def books_of(
                 rows=rows_once(rows, ((run, config) for _, run, config in doubled.here)),
                 read=read[file.dataset, file.path],
                 unread=counts,
-                n_unread=sum(int(doubled.mask(start, stop).sum()) for start, stop in ranges) + doubled.elsewhere.total(),
+                n_unread=sum(int(doubled.mask(start, stop).sum()) for start, stop in ranges) + doubled.elsewhere.total() + out.total(),
                 problem=problem,
                 elsewhere=elsewhere,
             )

@@ -14,13 +14,13 @@ import numpy as np
 from na64mu.errors import InputError
 from na64mu.events.branches import find_branch
 from na64mu.events.root_io import read_columns
+from na64mu.physics.bosons import BOSON_PROCESSES
 from na64mu.results.losses import Loss
 
 __all__ = ("LOOK", "Kind", "kind_of", "separated", "truth_of")
 
 #: Processes from here on are those of a new boson; 255 is artificial.
 FIRST_SIGNAL, ARTIFICIAL = 20, 255
-BOSONS = {20: "zprime", 21: "scalar", 22: "pseudoscalar", 23: "darkphoton"}
 #: Number of events whose truth is read: a production has one process and one mass.
 LOOK = 100_000
 
@@ -98,7 +98,7 @@ def kind_of(rows: Iterable[Mapping[str, Any]], process: Any, mass: Any, *, is_da
     process, mass : AnyArray
         Shape (n_events,), of some of its events; masses [GeV].
     is_data : bool
-        Whether it has no truth of a simulation.
+        Whether its events are data; see na64mu.events.origin.
     detector : str
         Tag of its description.
 
@@ -115,7 +115,9 @@ def kind_of(rows: Iterable[Mapping[str, Any]], process: Any, mass: Any, *, is_da
     bosons = sorted({int(p) for p in np.asarray(process)[signal]})
     masses = sorted({f"{1000 * float(m):.6g}MeV" for m in np.asarray(mass)[signal] if np.isfinite(m)})
     couplings = sorted({f"g{float(row['g_ref']):.6g}" for row in rows if float(row["g_ref"]) > 0})
-    return Kind("simulation", "+".join(BOSONS.get(p, str(p)) for p in bosons), "+".join(masses), "+".join(couplings), conditions, detector)
+    return Kind(
+        "simulation", "+".join(BOSON_PROCESSES.get(p, str(p)) for p in bosons), "+".join(masses), "+".join(couplings), conditions, detector
+    )
 
 
 def separated(files: Sequence[File], named: Iterable[str], losses: list[Loss]) -> list[File]:

@@ -6,14 +6,18 @@ long as to read the columns, which for small files is most of a run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from na64mu.errors import InputError
+from na64mu.events.faults import Bounds
 from na64mu.inputs.chunk_errors import guarded
+from na64mu.inputs.duplicates import Excluded
 from na64mu.inputs.paths import path_in, shown_as
 from na64mu.inputs.raw_fileset import Fileset
+from na64mu.inputs.refused import Tally
 
 __all__ = ("RawRunner", "raw_chunks")
 
@@ -74,6 +78,10 @@ class RawRunner:
         Files that are read without the layout.
     folder : str
         Working folder of the process that opened the files: paths are relative to it, wherever a worker runs.
+    bounds : mapping of str to Bounds
+        Detector tag -> what the rows of its events can hold; events of others are not looked at.
+    excluded : mapping of str to Excluded
+        File -> entries that occur twice and are left out.
     """
 
     processor: Any
@@ -81,6 +89,8 @@ class RawRunner:
     memory: int | None = None
     plain: frozenset[str] = frozenset()
     folder: str = ""
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)
+    excluded: Mapping[str, Excluded] = field(default_factory=dict)
 
     def __call__(self, chunk: Any) -> dict[str, Any]:
         """The result of one chunk, under its key."""
@@ -95,10 +105,14 @@ class RawRunner:
 
         clock = Clock()
         with clock("read"):
-            batch = self._read(chunk)
+            batch, tally = self._read(chunk), Tally()
+            tag = chunk.usermeta["detector"] if chunk.usermeta else ""
+            if tag in self.bounds:
+                given, excluded = (chunk.dataset, chunk.filename), self.excluded.get(chunk.filename)
+                batch = tally.screen(batch, self.bounds[tag], given, int(chunk.entrystart), excluded, tag=tag)
         where = {name: getattr(chunk, name) for name in ("dataset", "filename", "treename", "entrystart", "entrystop")}
         result: dict[str, Any] = self.processor.process_batch(batch, {**where, **(chunk.usermeta or {})}, clock)
-        return result
+        return {**result, "faults": tally.faults, "refused": dict(tally.refused), "muons": tally.muons}
 
     def _read(self, chunk: Any) -> Any:
         from na64mu.events.reader import batch_of

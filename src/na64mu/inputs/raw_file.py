@@ -38,7 +38,7 @@ class SourceFile:
     problem : str
         Problem of its bookkeeping; empty if there is none.
     is_data : bool
-        Whether it has no truth of a simulation.
+        Whether its events are data; see na64mu.events.origin.
     spans : tuple of Span, optional
         Ranges of its event numbers; None if only the whole events determine them.
     has_checksums : bool
@@ -55,6 +55,8 @@ class SourceFile:
         Properties that its events must share with others of one dataset.
     steps : ranges, optional
         The only entries that the fileset asks for; all without it.
+    recorded : tuple of str
+        Detectors that its bookkeeping names.
     """
 
     dataset: str
@@ -75,6 +77,7 @@ class SourceFile:
     layout: Layout | None = None
     kind: Kind = field(default_factory=Kind)
     steps: tuple[tuple[int, int], ...] | None = None
+    recorded: tuple[str, ...] = ()
 
     def renamed(self, dataset: str) -> SourceFile:
         """Return the file as part of another dataset."""
@@ -121,6 +124,7 @@ def _inspected(file: Any, dataset: str, path: str, override: Detector | None, gi
     from na64mu.events.checksums import NAME
     from na64mu.events.fitting import layout_of
     from na64mu.events.friends import event_trees
+    from na64mu.events.origin import file_is_data
     from na64mu.events.reader import batch_of, runs_of
     from na64mu.events.root_io import find_tree
     from na64mu.events.schema_v1 import TREE
@@ -137,7 +141,7 @@ def _inspected(file: Any, dataset: str, path: str, override: Detector | None, gi
     entries, uuid, borders = int(tree.num_entries), str(file.file.uuid), _borders(tree)
     spec.must_fit(path, entries, uuid)
     basket = _basket_bytes(tree, borders)
-    is_data = "mc_process" not in (tree.keys() if layout is None else layout.truth)
+    is_data = file_is_data(file, path, layout)
     if layout is None:
         _check_form(file, tree, path)
         size = _unpacked(tree)
@@ -180,6 +184,7 @@ def _inspected(file: Any, dataset: str, path: str, override: Detector | None, gi
         layout,
         kind_of(rows, *truth_of(tree, path, entries), is_data=is_data, detector=tag),
         spec.steps,
+        tuple(tags),
     )
 
 

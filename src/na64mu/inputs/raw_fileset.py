@@ -13,6 +13,7 @@ from uuid import UUID
 
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.errors import InputError
+from na64mu.events.faults import Bounds
 from na64mu.inputs.chunk_errors import own_garbage
 from na64mu.inputs.duplicates import EventSource, Excluded, find_duplicates, origins_of, without_copies
 from na64mu.inputs.kinds import separated
@@ -37,6 +38,12 @@ class Fileset:
     def datasets(self) -> tuple[str, ...]:
         """Names of the datasets in the order in which they were named."""
         return tuple(dict.fromkeys(f.dataset for f in self.files))
+
+    @property
+    def bounds(self) -> dict[str, Bounds]:
+        """Detector tag -> what the rows of its events can hold."""
+        whole = all(f.layout is None or not f.layout.absent for f in self.files)
+        return {tag: Bounds.of(detector, complete=whole) for tag, detector in self.detectors.items()}
 
     def known(self) -> dict[Any, dict[str, Any]]:
         """Return the metadata for which coffea's Runner would open every file, in the form of its metadata cache."""

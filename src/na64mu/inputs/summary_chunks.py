@@ -34,9 +34,7 @@ class SummaryChunk:
 def needed_columns(working_point: WorkingPoint) -> tuple[str, ...]:
     """Columns of the event summary that a search looks at; weight and true process are added where there are any."""
     names = ["run", "config", "trigger", "p_in", "p_out", "e_cal", "e_ecal", "n_tracks_ms1", "n_tracks_ms2"]
-    names += [column for cut in working_point.cuts for column in cut.thresholds.columns]
-    names += [spectrum.column for spectrum in working_point.spectra]
-    return stored_columns(names)
+    return stored_columns((*names, *working_point.columns))
 
 
 def chunks_of(fileset: SummaryFileset, columns: tuple[str, ...], chunksize: int, maxchunks: int | None) -> list[SummaryChunk]:

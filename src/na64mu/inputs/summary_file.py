@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from na64mu.errors import InputError
+from na64mu.events.origin import is_data_of, says_simulation
 from na64mu.inputs.kinds import LOOK, Kind, kind_of
 from na64mu.results.exposure import Exposure
 from na64mu.typing import Summary
@@ -46,6 +47,8 @@ class SummaryFile:
         Run -> where it comes from; see `na64mu.inputs.duplicates.origins_of`.
     checksums : tuple of (int, int, dict)
         First row, the one behind the last, and column -> CRC-32, of every part that was written at once.
+    is_data : bool
+        Whether its events are data: the bookkeeping says so.
     """
 
     dataset: str
@@ -58,6 +61,7 @@ class SummaryFile:
     exposure: Exposure
     origins: dict[int, tuple[str, ...]]
     checksums: tuple[tuple[int, int, dict[str, int]], ...] = ()
+    is_data: bool = True
 
     @property
     def entries(self) -> int:
@@ -78,11 +82,6 @@ class SummaryFile:
     def basket_bytes(self) -> float:
         """Size of the largest basket or row group, over all columns [bytes]."""
         return self.bytes_per_event * max((b - a for a, b in itertools.pairwise(self.borders)), default=0)
-
-    @property
-    def is_data(self) -> bool:
-        """Whether there is no truth of a simulation."""
-        return "mc_process" not in self.columns
 
     @cached_property
     def kind(self) -> Kind:
@@ -196,6 +195,7 @@ def _files(
                     Exposure(tuple(r for r in exposure.runs if r.dataset == dataset)),
                     {run: tuple(sorted(texts)) for run, texts in origins.items()},
                     tuple((int(a), int(b), dict(crcs)) for a, b, crcs in bookkeeping["checksums"]),
+                    _is_data(own, [r.n_generated for r in exposure.runs if r.dataset == dataset], columns, path),
                 )
             )
         if files:  # the warnings are given once
@@ -209,6 +209,13 @@ def _files(
         msg = f"{path}: has {borders[-1]} events, its bookkeeping is that of others: make the file again with `na64mu reconstruct`"
         raise InputError(msg)
     return files
+
+
+def _is_data(segments: list[dict[str, Any]], generated: list[int], columns: tuple[str, ...], path: str) -> bool:
+    """Whether the rows of a dataset are data: as the file was written, or by its runs where it was written before that was said."""
+    said = {bool(s["is_data"]) for s in segments if "is_data" in s}
+    simulated = said == {False} if said else says_simulation(generated, [False] * len(generated), path)
+    return is_data_of(columns, path, simulated=simulated)
 
 
 def read_rows(path: str, names: Iterable[str], start: int, stop: int) -> Summary:

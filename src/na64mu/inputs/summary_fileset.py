@@ -21,6 +21,7 @@ from na64mu.inputs.raw_file import installed_detector
 from na64mu.inputs.summary_file import TREE, Ranges, SummaryFile, open_summaries, read_rows
 from na64mu.results.exposure import SummaryBook
 from na64mu.results.losses import Loss
+from na64mu.selections.blinding import FLOOR, BlindingPolicy, Floor
 from na64mu.selections.working_point import WorkingPoint
 
 __all__ = ("SummaryFileset", "are_summaries", "inspect_summaries")
@@ -86,7 +87,7 @@ def are_summaries(files: Iterable[str | Path] | str | Path) -> bool:
 
 
 def inspect_summaries(
-    files: Iterable[str | Path] | str | Path, *, detector: DetectorLike | None, working_point: WorkingPoint
+    files: Iterable[str | Path] | str | Path, *, detector: DetectorLike | None, working_point: WorkingPoint, floor: Floor | None = None
 ) -> SummaryFileset:
     """Open every file and read its bookkeeping.
 
@@ -98,6 +99,8 @@ def inspect_summaries(
         Tag or TOML file of a description that replaces the tags in the files.
     working_point : WorkingPoint
         The selection; its box is compared with the one that was withheld.
+    floor : Floor, optional
+        What is frozen; it is compared with what was withheld. The shipped working point without it.
 
     Returns
     -------
@@ -107,8 +110,9 @@ def inspect_summaries(
     Raises
     ------
     BlindedError
-        If the box of the working point is not the one that was withheld when the file was written.
+        If the box of the working point, or the floor, is not that by which events were withheld when the file was written.
     """
+    floor = floor or Floor.of(FLOOR)
     inputs = inputs_of(files)
     losses = inputs.losses
     found: list[SummaryFile] = []
@@ -117,13 +121,13 @@ def inspect_summaries(
     detectors: dict[str, Detector] = {}
     for path in itertools.chain.from_iterable(inputs.datasets.values()):
         try:
-            own, bookkeeping, columns = open_summaries(path, None if chosen is None else chosen.tag)
+            own, bookkeeping, _ = open_summaries(path, None if chosen is None else chosen.tag)
             _must_fit(inputs.specs.get(path, FileSpec()), own, path)
         except InputError as error:
             losses.append(Loss(Path(path).stem, path, "file", str(error)))
             continue
         found += own
-        notes += _notes(path, bookkeeping, columns, working_point)
+        notes += _notes(path, bookkeeping, own, working_point, floor)
         for file in own:
             if file.detector not in detectors:
                 detectors[file.detector] = installed_detector(file.detector, path) if chosen is None else chosen
@@ -152,11 +156,12 @@ def _event_sources(file: SummaryFile) -> Iterable[EventSource]:
     return [EventSource(file.dataset, file.path, start, stop, file.is_data, file.origins, read) for start, stop in file.rows]
 
 
-def _notes(path: str, bookkeeping: dict[str, Any], columns: tuple[str, ...], working_point: WorkingPoint) -> list[Loss]:
-    """Losses from the time of writing, and what the withheld box means for the cut-flow."""
+def _notes(path: str, bookkeeping: dict[str, Any], own: list[SummaryFile], working_point: WorkingPoint, floor: Floor) -> list[Loss]:
+    """Losses from the time of writing, and what the withheld events mean for the cut-flow."""
     losses = [Loss(**loss) for loss in bookkeeping["losses"]]
-    if "mc_process" in columns:
+    if not any(file.is_data for file in own):
         return losses
+    BlindingPolicy(floor, working_point.box).must_contain_floor(working_point.name)
     box, withheld = working_point.box, bookkeeping["withheld"]
     if (box.p_out_max, box.e_cal_max) != (withheld["p_out_max"], withheld["e_cal_max"]):
         msg = (
@@ -164,8 +169,14 @@ def _notes(path: str, bookkeeping: dict[str, Any], columns: tuple[str, ...], wor
             f"E_CAL < {withheld['e_cal_max']} GeV): make it again with `na64mu reconstruct --selection {working_point.name}`"
         )
         raise BlindedError(msg)
+    if withheld.get("floor") != floor.hash:
+        msg = (
+            f"{path}: other events of data than those that {floor.name} hides were withheld when the file was written: "
+            f"make it again with `na64mu reconstruct --selection {working_point.name}`"
+        )
+        raise BlindedError(msg)
     reason = (
-        f"{path}: the signal box of data was withheld when the file was written: its events are missing in the rows of the cut-flow before "
+        f"{path}: hidden events of data were withheld when the file was written: they are missing in the rows of the cut-flow before "
         f"{working_point.blind_at!r}; everything else is as from the raw trees"
     )
     return [*losses, Loss("", path, "note", reason)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from na64mu.errors import BackgroundError, InputError
 from na64mu.paper.values import Value, write_values
+from na64mu.physics.bosons import DARK_PHOTON
 
 if TYPE_CHECKING:
     from na64mu.analysis.backgrounds.boxes import BoxBackgrounds
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ("look_ahead", "scan_signal_box")
 
 #: Bosons besides the Z' whose limits are set.
-MODELS = ("dark-photon", "scalar")
+MODELS = (DARK_PHOTON, "scalar")
 
 
 def scan_signal_box(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from na64mu.common.folder_lock import locked
 from na64mu.paper.beyond import look_ahead, scan_signal_box
 from na64mu.paper.estimates import estimate
 from na64mu.paper.interpretation import derive, set_limits
@@ -155,14 +156,17 @@ def make_paper(
         done += 1
         told(step.title)
 
-    told("simulate")
-    workflow.run_together(samples, n_workers, finished)
-    for step in steps:
-        told(step.title)
-        workflow.run(step)
-        done += 1
-    told("report")
-    report = write_report(folder, workflow, scale, command=" ".join(["na64mu", *(Path(a).name if "/" in a else a for a in sys.argv[1:])]))
+    with locked(folder):
+        told("simulate")
+        workflow.run_together(samples, n_workers, finished)
+        for step in steps:
+            told(step.title)
+            workflow.run(step)
+            done += 1
+        told("report")
+        report = write_report(
+            folder, workflow, scale, command=" ".join(["na64mu", *(Path(a).name if "/" in a else a for a in sys.argv[1:])])
+        )
     done += 1
     told("report")
     return report

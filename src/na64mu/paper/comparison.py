@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from na64mu.analysis.curves import letter_numbers
 from na64mu.common.arguments import choice
 from na64mu.common.toml_model import read_toml, validate
-from na64mu.errors import InputError, writing
+from na64mu.common.whole_file import whole_file
+from na64mu.errors import InputError
 from na64mu.paper.values import Value
 
 __all__ = ("Compared", "Published", "Verdict", "compare", "published_rows", "write_csv")
@@ -238,7 +239,7 @@ def _verdict(row: Published, printed: float, ours: Value) -> Verdict:
 
 def write_csv(path: Path, compared: Sequence[Compared]) -> Path:
     """Write one line for each number."""
-    with writing(path), path.open("w", encoding="utf-8", newline="") as stream:
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         head = ("group", "quantity", "unit", "letter", "letter_error", "letter_is_upper", "ours", "ours_error", "ours_is_upper")
         writer.writerow([*head, "ratio", "tolerance", "verdict", "why_this_tolerance", "known_cause", "how_ours_was_found"])

@@ -9,7 +9,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from na64mu.errors import BackgroundError, writing
+from na64mu.common.whole_file import write_whole
+from na64mu.errors import BackgroundError
 from na64mu.paper.values import Value, write_values
 
 if TYPE_CHECKING:
@@ -68,8 +69,7 @@ def estimate(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
         ("table_1.tex", found.table.to_latex()),
         ("backgrounds.json", json.dumps(content, indent=1) + "\n"),
     ):
-        with writing(place / name):
-            (place / name).write_text(text, encoding="utf-8")
+        write_whole(place / name, text)
         written.append(place / name)
     values = {f"background_{row.name}": _value(row.ours) for row in found.table.rows}
     limits = sum(row.ours.value for row in found.table.rows if row.ours.is_upper and row.name != "total")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from na64mu.common.whole_file import write_whole
 from na64mu.errors import InputError, writing
 from na64mu.paper.values import Value, write_values
 from na64mu.typing import FloatArray
@@ -50,8 +51,7 @@ def set_limits(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     shown = min(limits.models, key=lambda m: abs(m - 0.1))
     written.append(write_hs3(place / f"hs3_{1000 * shown:g}MeV.json", limits.models[shown], observed_counts(limits)))
     for name, text in (("limits.tex", limits_latex(limits)), ("systematics.tex", systematics_latex(limits, shown))):
-        with writing(place / name):
-            (place / name).write_text(text, encoding="utf-8")
+        write_whole(place / name, text)
         written.append(place / name)
     if parameters["archive"] and find_spec("hepdata_lib") is not None:
         written.append(_archive(place, limits))

@@ -8,19 +8,20 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from html import escape
 from itertools import groupby
 from pathlib import Path
 
 from na64mu import __version__
-from na64mu.errors import writing
+from na64mu.common.text import in_html
+from na64mu.common.whole_file import write_whole
 from na64mu.paper.comparison import Compared, Verdict, compare, write_csv
 from na64mu.paper.scale import Scale
 from na64mu.paper.text import FIGURES, Figure, remarks
 from na64mu.paper.values import Value, read_values
 from na64mu.paper.workflow import Record, Workflow
-from na64mu.report.html import STYLE
+from na64mu.report.elements import STYLE
 from na64mu.report.numbers import count
+from na64mu.results.output_folder import output_folder
 from na64mu.results.provenance import package_versions, repository_state
 
 __all__ = ("write_report",)
@@ -63,7 +64,6 @@ def write_report(folder: Path, workflow: Workflow, scale: Scale, *, command: str
     for name in ("calibrate", "run", "efficiency", "backgrounds", "boxes", "theory", "limits"):
         values |= read_values(folder / name)
     compared = compare(values)
-    write_csv(folder / "comparison.csv", compared)
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     parts = (
         _head(scale, compared, workflow, now),
@@ -76,18 +76,16 @@ def write_report(folder: Path, workflow: Workflow, scale: Scale, *, command: str
         _provenance(command),
     )
     title = "NA64mu 2022: the Letter made again from simulated events"
-    path = folder / "report.html"
-    part = path.with_suffix(".part")
-    with writing(part):
-        part.write_text(
+    with output_folder(folder, "paper") as place:
+        write_csv(place / "comparison.csv", compared)
+        write_whole(
+            place / "report.html",
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{escape(title)}</title><style>{STYLE}{OWN_STYLE}</style></head><body>\n<h1>{escape(title)}</h1>"
+            f"<title>{in_html(title)}</title><style>{STYLE}{OWN_STYLE}</style></head><body>\n<h1>{in_html(title)}</h1>"
             + "\n".join(parts)
             + "\n</body></html>\n",
-            encoding="utf-8",
         )
-    part.replace(path)
-    return path
+    return folder / "report.html"
 
 
 def _head(scale: Scale, compared: Sequence[Compared], workflow: Workflow, now: str) -> str:
@@ -104,13 +102,13 @@ def _head(scale: Scale, compared: Sequence[Compared], workflow: Workflow, now: s
         "steps, wall time summed": f"{seconds:.0f} s",
         "of it processor, without workers": f"{cpu:.0f} s",
     }
-    cards = "".join(f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for name, value in facts.items())
+    cards = "".join(f"<div><b>{in_html(value)}</b><span>{in_html(name)}</span></div>" for name, value in facts.items())
     lead = f"Published: PRL 132, 211803 (arXiv:2401.01708). Ours: simulation at the scale {scale.name!r}, na64mu {__version__}, {now}. Nothing is tuned to agree."
-    return f'<p class="lead">{escape(lead)}</p><div class="facts">{cards}</div>'
+    return f'<p class="lead">{in_html(lead)}</p><div class="facts">{cards}</div>'
 
 
 def _remarks(values: dict[str, Value], compared: Sequence[Compared]) -> str:
-    return "<h2>What to know first</h2>" + "".join(f'<p class="text">{escape(text)}</p>' for text in remarks(values, compared))
+    return "<h2>What to know first</h2>" + "".join(f'<p class="text">{in_html(text)}</p>' for text in remarks(values, compared))
 
 
 def _number(value: float, error: float, is_upper: bool) -> str:
@@ -126,12 +124,12 @@ def _number(value: float, error: float, is_upper: bool) -> str:
 def _comparison(compared: Sequence[Compared]) -> str:
     body = []
     for group, rows in groupby(compared, key=lambda c: c.published.group):
-        body.append(f"<h3>{escape(group)}</h3>" + _comparison_table(list(rows)))
+        body.append(f"<h3>{in_html(group)}</h3>" + _comparison_table(list(rows)))
     text = (
         "Tolerances and their reasons are in data/published/comparison.toml and were not made to fit. 'Input': the simulation takes the published number. "
         f"A number that differs does so by more than the tolerance and {2} of our statistical errors."
     )
-    return f"<h2>Published numbers beside ours</h2><p class='note'>{escape(text)}</p>" + "".join(body)
+    return f"<h2>Published numbers beside ours</h2><p class='note'>{in_html(text)}</p>" + "".join(body)
 
 
 def _comparison_table(rows: Iterable[Compared]) -> str:
@@ -143,18 +141,18 @@ def _comparison_table(rows: Iterable[Compared]) -> str:
             c.verdict is Verdict.DIFFERS and p.cause and f"Known reason: {p.cause}.",
             o.note and f"Ours: {o.note}.",
         ]
-        notes = "".join(f"<small>{escape(str(text))}</small>" for text in small if text)
-        unit = f"<span class='phone'> [{escape(p.unit)}]</span>" if p.unit else ""
+        notes = "".join(f"<small>{in_html(str(text))}</small>" for text in small if text)
+        unit = f"<span class='phone'> [{in_html(p.unit)}]</span>" if p.unit else ""
         ratio = f"{c.ratio:.3g}" if math.isfinite(c.ratio) and not o.is_upper and c.verdict is not Verdict.INPUT else ""
         tolerance = "" if p.tolerance is None or not p.letter else str(p.tolerance).replace("+-", "\u00b1")
         cells = [
-            f"<td class='word'>{escape(p.what)}{unit}{notes}</td>",
-            f"<td class='word more'>{escape(p.unit)}</td>",
-            f"<td>{escape(_number(c.letter, c.letter_error, p.is_upper))}</td>",
-            f"<td>{escape(_number(o.value, o.error, o.is_upper))}</td>",
-            f"<td class='more'>{escape(ratio)}</td>",
-            f"<td class='more'>{escape(tolerance)}</td>",
-            f"<td class='verdict {CLASSES.get(c.verdict, 'open')}'>{escape(c.words)}</td>",
+            f"<td class='word'>{in_html(p.what)}{unit}{notes}</td>",
+            f"<td class='word more'>{in_html(p.unit)}</td>",
+            f"<td>{in_html(_number(c.letter, c.letter_error, p.is_upper))}</td>",
+            f"<td>{in_html(_number(o.value, o.error, o.is_upper))}</td>",
+            f"<td class='more'>{in_html(ratio)}</td>",
+            f"<td class='more'>{in_html(tolerance)}</td>",
+            f"<td class='verdict {CLASSES.get(c.verdict, 'open')}'>{in_html(c.words)}</td>",
         ]
         lines.append(f"<tr>{''.join(cells)}</tr>")
     head = "".join(
@@ -172,18 +170,18 @@ def _figure(folder: Path, figure: Figure) -> str:
     path = folder / figure.file
     if not path.is_file():
         return ""
-    image = f'<img alt="{escape(figure.title)}" src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}">'
+    image = f'<img alt="{in_html(figure.title)}" src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}">'
     others = [name for name in (f"{path.stem}.pdf", f"{path.stem}_numbers.csv") if path.with_name(name).is_file()]
     files = ", ".join([figure.file, *others])
     kind = " class='whole'" if figure.whole else ""
-    return f"<figure{kind}>{image}<figcaption><b>{escape(figure.title)}.</b> {escape(figure.caption)} <i>({escape(files)})</i></figcaption></figure>"
+    return f"<figure{kind}>{image}<figcaption><b>{in_html(figure.title)}.</b> {in_html(figure.caption)} <i>({in_html(files)})</i></figcaption></figure>"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], words: Sequence[int] = (0,)) -> str:
     kinds = [" class='word'" if i in words else "" for i in range(len(head))]
-    top = "".join(f"<th{kind}>{escape(text)}</th>" for kind, text in zip(kinds, head, strict=True))
+    top = "".join(f"<th{kind}>{in_html(text)}</th>" for kind, text in zip(kinds, head, strict=True))
     body = "".join(
-        "<tr>" + "".join(f"<td{kind}>{escape(text)}</td>" for kind, text in zip(kinds, row, strict=True)) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td{kind}>{in_html(text)}</td>" for kind, text in zip(kinds, row, strict=True)) + "</tr>" for row in rows
     )
     return f"<div class='wide'><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
 
@@ -201,7 +199,7 @@ def _limits_table(folder: Path) -> str:
         body.append([f"{1000 * float(row['mass_GeV']):.4g}", *efficiencies, *(f"{float(row[key]):.3g}" for key in keys)])
     head = ("m_Z' [MeV]", "eff. 1 [%]", "eff. 2 [%]", "g asymptotic", "g exact", "g exact, expected", "y asymptotic", "y exact")
     note = "Observed limits at 90 % CL for 1.98e10 muons on target, Table I of the Letter and no event; y with g_chi = 0.05 and m_Z' = 3 m_chi. LaTeX: limits/limits.tex, systematics.tex; likelihood: limits/background_only.json with patchset.json (INSPIRE number 9999999: a stand-in), HS3: limits/hs3_*.json; the same with our backgrounds: limits/own_backgrounds/."
-    return f"<h2>Limits against mass</h2>{_table(head, body)}<p class='note'>{escape(note)}</p>"
+    return f"<h2>Limits against mass</h2>{_table(head, body)}<p class='note'>{in_html(note)}</p>"
 
 
 def _backgrounds(folder: Path) -> str:
@@ -214,7 +212,7 @@ def _backgrounds(folder: Path) -> str:
         *(f"{name} not estimated: {why}" for name, why in content["missing"].items()),
     ]
     text = "\n".join(lines)
-    return f"<h2>Backgrounds in detail</h2><div class='wide'><pre>{escape(text)}</pre></div><p class='note'>LaTeX and CSV: backgrounds/table_1.tex, table_1.csv. (III) is the E_CAL spectrum of region D, extrapolated where it has enough events; D X / Y is its cross-check, or an upper limit where it has not. The closure test predicts a part of region D from its neighbours: a small p-value says that p_out and E_CAL are not independent there, and with it that D X / Y is no more than indicative.</p>"
+    return f"<h2>Backgrounds in detail</h2><div class='wide'><pre>{in_html(text)}</pre></div><p class='note'>LaTeX and CSV: backgrounds/table_1.tex, table_1.csv. (III) is the E_CAL spectrum of region D, extrapolated where it has enough events; D X / Y is its cross-check, or an upper limit where it has not. The closure test predicts a part of region D from its neighbours: a small p-value says that p_out and E_CAL are not independent there, and with it that D X / Y is no more than indicative.</p>"
 
 
 def _steps(workflow: Workflow, scale: Scale) -> str:
@@ -243,7 +241,7 @@ def _steps(workflow: Workflow, scale: Scale) -> str:
     rows += [(r.step, "1", "", f"{r.seconds:.1f}", f"{r.cpu_seconds:.1f}") for n, r in workflow.records.items() if n not in samples]
     note = "Every step left steps/<name>.json with the hash of its inputs: parameters, code, files of the steps before. Processor time of the main job and the efficiency is that of the steering process alone if they ran on several processes."
     return (
-        f"<h2>Steps</h2>{_table(('step', 'files', 'beam muons', 'seconds', 'processor seconds'), rows)}<p class='note'>{escape(note)}</p>"
+        f"<h2>Steps</h2>{_table(('step', 'files', 'beam muons', 'seconds', 'processor seconds'), rows)}<p class='note'>{in_html(note)}</p>"
     )
 
 
@@ -252,5 +250,5 @@ def _provenance(command: str) -> str:
     state = {True: "clean", False: "with changes", None: "not a checkout"}[clean]
     facts = {"command": command, "version": f"na64mu {__version__}, commit {commit or '-'}, {state}"}
     facts["packages"] = ", ".join(f"{name} {version}" for name, version in package_versions().items())
-    lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
+    lines = "".join(f"<dt>{in_html(name)}</dt><dd>{in_html(value)}</dd>" for name, value in facts.items())
     return f"<h2>Provenance</h2><dl>{lines}</dl>"

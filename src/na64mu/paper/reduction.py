@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from na64mu.errors import InputError, writing
+from na64mu.common.whole_file import write_whole
+from na64mu.errors import InputError
 from na64mu.paper.values import Value, write_values
 
 if TYPE_CHECKING:
@@ -50,8 +51,7 @@ def _search(place: Path, parameters: Mapping[str, Any]) -> RunResult:
 
     fileset = {dataset: {"files": [f"../{name}" for name in names]} for dataset, names in parameters["datasets"].items()}
     listing = place / "fileset.json"
-    with writing(listing):
-        listing.write_text(json.dumps(fileset, indent=1) + "\n", encoding="utf-8")
+    write_whole(listing, json.dumps(fileset, indent=1) + "\n")
     result = run_search(
         str(listing),
         selection=parameters["selection"],
@@ -154,8 +154,7 @@ def measure_efficiency(place: Path, parameters: Mapping[str, Any]) -> Sequence[P
         e = p.efficiency
         rows.append(f"{p.mass:g},{p.config},{int(p.pile_up)},{p.n_mot},{p.n_trigger},{p.n_selected},{e.value:.6g},{e.low:.6g},{e.high:.6g}")
     listing = place / "efficiency.csv"
-    with writing(listing):
-        listing.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    write_whole(listing, "\n".join(rows) + "\n")
     loss, error = table.pile_up_loss()
     n_masses = len({p.mass for p in table.points if p.pile_up})
     lost = Value(100 * loss, 100 * error, note=f"simulated signal of {n_masses} mass(es) with and without pile-up")

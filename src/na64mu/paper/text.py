@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from na64mu.paper.comparison import Compared, Verdict
 from na64mu.paper.values import Value
+from na64mu.physics.bosons import DARK_PHOTON
 
 __all__ = ("FIGURES", "Figure", "remarks")
 
@@ -64,7 +65,7 @@ FIGURES = (
         "Expected limit over both borders, with backgrounds extrapolated from outside of the blinded box and simulated Z' of 100 MeV.",
         True,
     ),
-    Figure("beyond/limit_dark-photon.png", "Beyond the Letter: dark photon", "Invisible decays; g = epsilon e."),
+    Figure(f"beyond/limit_{DARK_PHOTON}.png", "Beyond the Letter: dark photon", "Invisible decays; g = epsilon e."),
     Figure(
         "beyond/limit_scalar.png",
         "Beyond the Letter: scalar",

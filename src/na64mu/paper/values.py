@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from na64mu.errors import CheckpointError, writing
+from na64mu.common.whole_file import write_whole
+from na64mu.errors import CheckpointError
 
 __all__ = ("FILE", "Value", "read_values", "write_values")
 
@@ -46,8 +47,7 @@ def write_values(folder: Path, values: Mapping[str, Value]) -> Path:
     """Write values.json; a number that does not exist is null."""
     content = {key: asdict(v) | {"value": v.value if v.exists else None} for key, v in values.items()}
     path = folder / FILE
-    with writing(path):
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(content, indent=1) + "\n")
     return path
 
 

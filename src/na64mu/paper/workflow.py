@@ -18,6 +18,7 @@ from typing import Any
 from na64mu.common.code_closure import closure_hash
 from na64mu.common.processes import pool
 from na64mu.common.toml_model import content_hash
+from na64mu.common.whole_file import write_whole
 from na64mu.compiled.folder import kernel_folder
 from na64mu.errors import CheckpointError, writing
 from na64mu.results.provenance import file_hash
@@ -111,6 +112,7 @@ class Workflow:
         found = self._finished(step, inputs)
         if found is None:
             logger.info("step %s", step.name)
+            self._begin()
             found = self._write(step, inputs, *_timed(step.work, self.place_of(step), {**step.parameters, **step.how}))
         self.records[step.name] = found
         return found
@@ -144,6 +146,7 @@ class Workflow:
                 if progress is not None:
                     progress(step)
             return
+        self._begin()
         kernel_folder()  # chosen before any worker starts: they share a temporary one
         with pool(workers, keep=True) as processes:
             futures: dict[Future[tuple[dict[str, str], float, float]], tuple[Step, str]] = {
@@ -199,15 +202,18 @@ class Workflow:
             return None
         return record
 
+    def _begin(self) -> None:
+        """Something is going to change: the report of what was there goes."""
+        for name in ("comparison.csv", "report.html"):
+            with writing(self.folder / name):
+                (self.folder / name).unlink(missing_ok=True)
+
     def _write(self, step: Step, inputs: str, files: dict[str, str], seconds: float, cpu_seconds: float) -> Record:
         self.repeated.append(step.name)
         base = self.place_of(step).relative_to(self.folder)
         record = Record(step.name, inputs, {(base / name).as_posix(): value for name, value in files.items()}, seconds, cpu_seconds)
         path = self._record_path(step.name)
-        part = path.with_suffix(".part")
-        with writing(path):
-            part.write_text(json.dumps(vars(record), indent=1) + "\n", encoding="utf-8")
-            part.replace(path)
+        write_whole(path, json.dumps(vars(record), indent=1) + "\n")
         return record
 
     def _record_path(self, name: str) -> Path:

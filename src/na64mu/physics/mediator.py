@@ -7,35 +7,13 @@ Averaged over the muon's spin, summed over that of X; couplings g and nucleus fa
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 from na64mu.compiled.kernel import general_kernel
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.constants import MUON_MASS
 
 __all__ = ("Mediator", "exact", "reduced")
 
 M2 = MUON_MASS**2
-
-
-class Mediator(IntEnum):
-    """Spin and parity of X, by its coupling to the muon.
-
-    Attributes
-    ----------
-    VECTOR : int
-        g mubar gamma^a mu X_a (Z', dark photon with g = eps e).
-    SCALAR : int
-        g mubar mu X.
-    PSEUDOSCALAR : int
-        i g mubar gamma5 mu X.
-    AXIAL : int
-        g mubar gamma^a gamma5 mu X_a.
-    """
-
-    VECTOR = 0
-    SCALAR = 1
-    PSEUDOSCALAR = 2
-    AXIAL = 3
 
 
 @general_kernel

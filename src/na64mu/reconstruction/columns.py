@@ -10,6 +10,7 @@ import numpy as np
 from na64mu.detector import DetectorLike, load_detector
 from na64mu.detector.elements import is_station
 from na64mu.detector.readout import stations
+from na64mu.errors import ColumnError
 from na64mu.typing import AnyArray, FloatArray, Summary
 
 __all__ = (
@@ -19,6 +20,7 @@ __all__ = (
     "STANDARD",
     "Derived",
     "column",
+    "derived_columns",
     "hits_column",
     "is_column",
     "known_columns",
@@ -120,17 +122,37 @@ class Derived:
     Attributes
     ----------
     needs : tuple of str
-        Stored columns that it is made of.
+        Columns that it is made of, stored or derived.
     function : callable
-        Summary -> values, shape (n_events,); NaN where it does not exist.
+        Summary -> values, shape (n_events,); NaN where it does not exist. It is given the columns that it needs, and no others.
     unit, meaning : str
         Unit and meaning of the column, as in COLUMNS.
     """
 
     needs: tuple[str, ...]
-    function: Callable[[Summary], FloatArray]
+    function: Callable[[Summary], AnyArray]
     unit: str
     meaning: str
+
+    def of(self, summary: Summary, name: str) -> AnyArray:
+        """The values in a summary, shape (n_events,); `name` is that of the column, for messages.
+
+        Raises
+        ------
+        ColumnError
+            If the function fails, or does not return one number for each event.
+        """
+        given = {needed: column(summary, needed) for needed in self.needs}
+        n = len(next(iter(given.values())))
+        try:
+            values = np.asarray(self.function(given))
+        except KeyError as error:
+            msg = f"the variable {name!r} looks at {error}, which is not among the columns that it says it needs: {', '.join(self.needs)}"
+            raise ColumnError(msg) from error
+        if values.shape != (n,) or values.dtype.kind not in "biuf":
+            msg = f"the variable {name!r} returns {values.dtype} of shape {values.shape}, one number for each of {n} events is wanted"
+            raise ColumnError(msg)
+        return values
 
 
 def _reduced_chi2(spectrometer: str) -> Derived:
@@ -157,6 +179,15 @@ def is_column(name: str) -> bool:
     return name in COLUMNS or name in DERIVED or (name.startswith(HITS) and is_station(name.removeprefix(HITS)))
 
 
+def derived_columns(names: Iterable[str]) -> dict[str, Derived]:
+    """How the derived columns among some names are made, with those that they are made of themselves, each behind what it needs."""
+    found: dict[str, Derived] = {}
+    for name in names:
+        if name in DERIVED:
+            found |= derived_columns(DERIVED[name].needs) | {name: DERIVED[name]}
+    return found
+
+
 def stored_columns(names: Iterable[str]) -> tuple[str, ...]:
     """Columns of a file that some columns are made of.
 
@@ -170,13 +201,16 @@ def stored_columns(names: Iterable[str]) -> tuple[str, ...]:
     tuple of str
         Each once, in order.
     """
-    return tuple(dict.fromkeys(stored for name in names for stored in (DERIVED[name].needs if name in DERIVED else (name,))))
+    stored: dict[str, None] = {}
+    for name in names:
+        stored |= dict.fromkeys(stored_columns(DERIVED[name].needs) if name in DERIVED else (name,))
+    return tuple(stored)
 
 
 def column(summary: Summary, name: str) -> AnyArray:
     """A column of a summary, stored or derived; shape (n_events,)."""
     if name in DERIVED and name not in summary.keys():  # noqa: SIM118  # an EventSummary makes derived columns itself
-        return DERIVED[name].function(summary)
+        return DERIVED[name].of(summary, name)
     return summary[name]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from na64mu.common.table import Shown, Table
 from na64mu.errors import ColumnError
-from na64mu.reconstruction.columns import COLUMNS, DERIVED, HITS
+from na64mu.reconstruction.columns import COLUMNS, DERIVED, HITS, stored_columns
 from na64mu.tracking.momentum import momentum_vector
 from na64mu.typing import AnyArray
 
@@ -26,9 +26,9 @@ class EventSummary(dict[str, AnyArray], Shown):
     __repr__, __str__ = Shown.__repr__, Shown.__str__
 
     def __missing__(self, name: str) -> AnyArray:
-        if name not in DERIVED or not all(needed in self for needed in DERIVED[name].needs):
+        if name not in DERIVED or not all(needed in self for needed in stored_columns((name,))):
             raise KeyError(name)
-        return DERIVED[name].function(self)
+        return DERIVED[name].of(self, name)
 
     def __init__(self, columns: Any = ()) -> None:
         try:

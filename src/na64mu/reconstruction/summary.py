@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.events.batch import RawBatch, as_batch
+from na64mu.events.fault_rules import KINDS
+from na64mu.events.faults import Bounds
 from na64mu.events.schema_v1 import TRUTH
+from na64mu.events.screening import screened, sentence_of
 from na64mu.physics.materials import IRON, LEAD
 from na64mu.reconstruction.columns import hits_column, summary_columns
 from na64mu.reconstruction.energies import calorimeter_energy, counter_energy, pointed_cell_energy, veto_energy
@@ -21,6 +25,8 @@ from na64mu.tracking.tracks import EntryPoint, Tracks, reconstruct_tracks
 from na64mu.typing import AnyArray
 
 __all__ = ("find_tracks", "middle_of_ecal", "reconstruct")
+
+log = logging.getLogger(__name__)
 
 PIECE = 4096  # events that are reconstructed at a time
 
@@ -152,7 +158,9 @@ def reconstruct(events: Any, detector: DetectorLike) -> EventSummary:
     Parameters
     ----------
     events : RawBatch or ak.Array
-        Raw events of either tier: a batch, or an awkward (NanoEvents) array with the collections of the raw tree.
+        Raw events of either tier: a batch, or an awkward (NanoEvents) array with the collections of the raw tree, as `na64mu.open_events`
+        gives them. Faults of an array are looked for (na64mu.events.fault_rules) and logged as warnings: rows are dropped, and the numbers of
+        an event that is refused are NaN, so that it passes no cut. A batch comes from a reader that has looked already.
     detector : Detector, str or Path
         The description of the set-up they were taken with.
 
@@ -163,9 +171,25 @@ def reconstruct(events: Any, detector: DetectorLike) -> EventSummary:
     """
     detector = load_detector(detector)
     batch = as_batch(events)
+    if not isinstance(events, RawBatch):
+        return _sound(batch, detector)
     pieces = [_columns(batch.piece(start, min(start + PIECE, len(batch))), detector) for start in range(0, len(batch), PIECE)]
     columns = {name: np.concatenate([piece[name] for piece in pieces or [_columns(batch, detector)]]) for name in summary_columns(detector)}
     return EventSummary(columns | {name: batch.scalars[name] for name in TRUTH if name in batch.scalars})
+
+
+def _sound(batch: RawBatch, detector: Detector) -> EventSummary:
+    """Reconstruct events that nobody has looked at; what is wrong with them is logged."""
+    found = screened(batch, Bounds.of(detector), np.arange(len(batch)))
+    for (kind, column), count in found.faults.items():
+        done = "their numbers are NaN, so that they pass no cut" if KINDS[kind].rule == "refuse" else ""
+        log.warning("%s", sentence_of(kind, column, count, done))
+    summary = reconstruct(found.whole, detector)
+    if not found.kept.all():
+        for name, (dtype, _, _) in summary_columns(detector).items():
+            if np.dtype(dtype).kind == "f":
+                summary[name][~found.kept] = np.nan
+    return summary
 
 
 def _columns(events: RawBatch, detector: Detector) -> dict[str, AnyArray]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from na64mu.errors import writing
+from na64mu.common.whole_file import write_whole
+from na64mu.results.output_folder import output_folder, placed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,13 +59,8 @@ def write_figures(result: RunResult, folder: str | Path) -> list[Path]:
 
         return [save(plane_before_and_after(result)[0], path / "plane.png")]
 
-    path = Path(folder)
-    with writing(path):
-        path.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = attempt("plane.png", draw, [])
-    if not written:
-        (path / "plane.png").unlink(missing_ok=True)  # one of an earlier result would lie beside the new numbers
-    return written
+    with output_folder(folder, "figures", replaces=("plane.png",)) as path:
+        return placed(attempt("plane.png", draw, []), folder)
 
 
 def write_html(result: RunResult, folder: str | Path) -> Path:
@@ -84,10 +80,6 @@ def write_html(result: RunResult, folder: str | Path) -> Path:
     """
     from na64mu.report.html import page
 
-    path = Path(folder)
-    with writing(path):
-        path.mkdir(parents=True, exist_ok=True)
-    target = path / "report.html"
-    with writing(target):
-        target.write_text(page(result), encoding="utf-8")
-    return target
+    with output_folder(folder, "report") as path:
+        write_whole(path / "report.html", page(result))
+    return Path(folder, "report.html")

@@ -15,7 +15,8 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from na64mu.errors import InputError, one_line, writing
+from na64mu.common.whole_file import whole_file
+from na64mu.errors import InputError, one_line
 from na64mu.report.attempts import is_for_files
 from na64mu.report.style import STYLE
 
@@ -157,7 +158,8 @@ def save(figure: Figure, path: Path, dpi: int = 150) -> Path:
         If the file cannot be written.
     """
     check_ending(path)
-    with own_style(), writing(path):
-        figure.savefig(path, dpi=dpi, **ENDINGS[path.suffix.lower()])
+    ending = path.suffix.lower()
+    with own_style(), whole_file(path) as part:
+        figure.savefig(part, dpi=dpi, format=ending[1:], **ENDINGS[ending])
     close(figure)
     return path

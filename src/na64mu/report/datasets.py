@@ -81,8 +81,8 @@ def exposure_text(result: RunResult, datasets: tuple[str, ...]) -> str:
     return rf"{n_mot / 10**power:.3g} $\times$ 10$^{{{power}}}$ muons on target"
 
 
-def uncut_text(result: RunResult, datasets: tuple[str, ...], p_out: str = "p_out") -> str:
-    """Say which events a spectrum before any cut contains: while data are blinded, none with p_out of the box (`na64mu.results.blinding`).
+def uncut_text(result: RunResult, datasets: tuple[str, ...]) -> str:
+    """Say which events a spectrum before any cut contains: while data are blinded, those that may be seen (`na64mu.selections.blinding`).
 
     Parameters
     ----------
@@ -90,14 +90,12 @@ def uncut_text(result: RunResult, datasets: tuple[str, ...], p_out: str = "p_out
         Result of `na64mu run`.
     datasets : tuple of str
         Datasets of the spectrum.
-    p_out : str
-        Text for the momentum [GeV/c].
 
     Returns
     -------
     str
-        "all events", with the bound where there is one.
+        "all events", or which of them.
     """
     if not any(result.blinded[name] for name in datasets):
         return "all events"
-    return f"all events except {p_out} \u2264 {result.working_point.box.p_out_max:g}"
+    return "all events that may be seen"

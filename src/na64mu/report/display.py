@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -18,14 +19,15 @@ from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.readout import VIEWS
 from na64mu.errors import BlindedError, InputError
 from na64mu.events.batch import RawBatch, as_batch
+from na64mu.inputs.visible import file_of, visible_rows
 from na64mu.reconstruction.event import EventTracks, event_junction, event_tracks, trajectory
 from na64mu.reconstruction.pulses.digits import with_digits
 from na64mu.reconstruction.summary import reconstruct
 from na64mu.report.apparatus import ENERGY_MAP, ENERGY_SCALE, Cells, draw_cells, draw_line, draw_names, event_cells
 from na64mu.report.canvas import _OwnFigure, own_style
 from na64mu.report.style import BLUE, GREY, ORANGE, PURPLE, VERMILLION
-from na64mu.results.blinding import visible_events
-from na64mu.selections.working_point import load_working_point
+from na64mu.selections.blinding import withheld_sentence
+from na64mu.selections.working_point import WorkingPoint
 from na64mu.tracking.vertex import Junction
 from na64mu.typing import FloatArray, Summary
 
@@ -295,8 +297,8 @@ class EventDisplay:
         return buffer.getvalue()
 
 
-def display_event(event: Any, detector: DetectorLike) -> EventDisplay:
-    """Draw one event of an array of raw events, as in a notebook; in data an event of the signal box is not drawn.
+def display_event(event: Any, detector: DetectorLike, *, selection: str | Path | WorkingPoint = "prl2024") -> EventDisplay:
+    """Draw one event of an array of raw events, as in a notebook; in data a hidden event is not drawn.
 
     Parameters
     ----------
@@ -304,6 +306,8 @@ def display_event(event: Any, detector: DetectorLike) -> EventDisplay:
         One event: `events[i]`, `events[i : i + 1]`, or a batch of one.
     detector : Detector, str or Path
         The description it was taken with.
+    selection : WorkingPoint, str or Path
+        Working point whose signal box is hidden too.
 
     Returns
     -------
@@ -313,16 +317,16 @@ def display_event(event: Any, detector: DetectorLike) -> EventDisplay:
     Raises
     ------
     BlindedError
-        If it is data and lies in the signal box.
+        If it is data and hidden (na64mu.selections.blinding).
     InputError
         If it is not one event.
     """
     detector = load_detector(detector)
-    batch = with_digits(as_batch(event), detector)
+    raw = as_batch(event)
+    batch = with_digits(raw, detector)
     if len(batch) != 1:
         msg = f"one event is drawn, such as events[0]; found {len(batch)} events"
         raise InputError(msg)
-    if not visible_events(reconstruct(batch, detector), load_working_point("prl2024").box).all():
-        msg = f"run {batch.scalars['run'][0]}, event {batch.scalars['event'][0]} lies in the signal box, which is blinded in data; choose another event"
-        raise BlindedError(msg)
+    if not visible_rows(raw, detector, file_of(event), selection=selection).all():
+        raise BlindedError(withheld_sentence(f"run {batch.scalars['run'][0]}, event {batch.scalars['event'][0]}"))
     return EventDisplay(*draw_event(batch, detector))

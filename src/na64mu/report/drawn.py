@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.collections import FillBetweenPolyCollection, LineCollection, QuadMesh
 from matplotlib.container import ErrorbarContainer
 
-from na64mu.errors import writing
+from na64mu.common.whole_file import whole_file
 from na64mu.report.attempts import attempt
 from na64mu.report.canvas import save
 
@@ -109,7 +109,7 @@ def write_drawn(path: Path, axes: Axes | list[Axes]) -> Path:
         The file. Of a map, the column "series" holds the content of a bin and x, y its centre.
     """
     panels = axes if isinstance(axes, list) else [axes]
-    with writing(path), path.open("w", encoding="utf-8", newline="") as stream:
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([*(["panel"] if len(panels) > 1 else []), *HEAD])
         for number, ax in enumerate(panels, 1):

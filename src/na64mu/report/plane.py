@@ -105,6 +105,8 @@ def _draw_regions(ax: Axes, working_point: WorkingPoint) -> None:
     x_range, y_range = ax.get_xlim(), ax.get_ylim()
     view = (x_range[1] - x_range[0]) * (y_range[1] - y_range[0])
     for region in working_point.regions:
+        if region.ranges or region.mask or not region.has_limits:
+            continue  # the plane does not show what limits it
         corners = outline(region, x_range, y_range)
         if area(corners) < 0.01 * view:
             continue

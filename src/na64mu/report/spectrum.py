@@ -32,7 +32,7 @@ FRAME = 3.1  # height of the axes, the same in all spectra
 def spectrum(result: RunResult, column: str, dataset: str | None = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
     """Draw the spectrum of one quantity: all events, events that pass all other cuts, and what the cuts on it keep.
 
-    While data are blinded, "all events" lack those with p_out of the signal box, and the label says so.
+    While data are blinded, "all events" are those that may be seen, and the label says so.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def spectrum(result: RunResult, column: str, dataset: str | None = None, ax: Axe
         own = ax is None
         ax = axes_of(ax, SIZE, layout=None)[1]
         stages = (
-            ("all", uncut_text(result, shown, r"$p_\mathrm{out}$"), BLUE, "step"),
+            ("all", uncut_text(result, shown), BLUE, "step"),
             ("n_minus_1", "all other cuts passed", ORANGE, "fill"),
         )
         for stage, label, colour, form in stages:

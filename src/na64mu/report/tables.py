@@ -73,7 +73,7 @@ def cutflow_cells(result: RunResult, *, narrow: bool = False) -> list[Cells]:
         note += " Weighted: part of the sum of weights that is left."
     if any(result.blinded.values()):
         blind = next(cut.label for cut in result.working_point.cuts if cut.name == result.working_point.blind_at)
-        note += f" Blinded events of the signal box count as failing the cut '{blind}', and are in no row behind it and in no N-1."
+        note += f" Hidden events, those of the signal box and decoys, count as failing the cut '{blind}', and are in no row behind it and in no N-1."
     return [*tables[:-1], replace(tables[-1], note=note)]
 
 
@@ -94,11 +94,13 @@ def parameter_cells(result: RunResult) -> Cells:
     rows = [(cut.label, _numbers(cut.thresholds.model_dump(exclude={"windows"})), cut.source) for cut in point.cuts]
     rows.append(("signal box", _numbers(point.box.model_dump(exclude={"source"}, exclude_none=True)), point.box.source))
     rows += [
-        (f"region {r.name}: {r.title}", _numbers(r.model_dump(exclude={"name", "title", "source"}, exclude_none=True)), r.source)
+        (f"region {r.name}: {r.title}", _numbers(r.model_dump(exclude={"name", "title", "source"}, exclude_defaults=True)), r.source)
         for r in point.regions
     ]
     windows = point.mip.model_dump(exclude={"source", "quantities", "upper_bounds"})
     rows.append(("windows of a MIP", _numbers(windows), point.mip.source))
+    rows.append(("p_in of the tail of p_out", _numbers(point.tail.model_dump(exclude={"source"})), point.tail.source))
+    rows.append(("missing energy", _numbers(point.missing_energy.model_dump(exclude={"source"})), point.missing_energy.source))
     return Cells("parameters", ("what", "numbers", "source"), rows, frozenset({0, 1, 2}))
 
 

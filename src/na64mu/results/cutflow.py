@@ -1,6 +1,6 @@
 """The cut-flow: events left after every cut, an addable value that is the same for every chunking and executor.
 
-Counts are raw integers; sums of weights are kept beside them. N-1 of a cut is the number of events that pass all other cuts.
+Counts are raw integers; sums of weights are kept beside them, and are exact until they are rounded at the end (na64mu.results.exact). N-1 of a cut is the number of events that pass all other cuts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from na64mu.common.table import Table
 from na64mu.errors import CutFlowMismatchError
+from na64mu.results.exact import sums_of_weights
 from na64mu.statistics.binomial import Efficiency, clopper_pearson
 from na64mu.typing import BoolArray, FloatArray
 
@@ -53,11 +54,6 @@ class Step:
     def __add__(self, other: Step) -> Step:
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)[2:]}
         return Step(self.name, self.label, **sums)
-
-
-def _sums(mask: BoolArray, weights: FloatArray) -> tuple[int, float, float]:
-    w = weights[mask]
-    return int(np.count_nonzero(mask)), float(w.sum()), float((w * w).sum())
 
 
 @dataclass(frozen=True)
@@ -102,10 +98,21 @@ class CutFlow:
         names = list(masks)
         passes = {name: masks[name] & shown if name == hidden_at else masks[name] for name in names}
         left = np.ones(len(weights), dtype=np.bool_)
-        steps = [Step(START, labels.get(START, "events"), *_sums(left, weights), *_sums(_all_but(passes, None, shown), weights))]
+        steps = [
+            Step(
+                START,
+                labels.get(START, "events"),
+                *sums_of_weights(left, weights),
+                *sums_of_weights(_all_but(passes, None, shown), weights),
+            )
+        ]
         for name in names:
             left = left & passes[name]
-            steps.append(Step(name, labels.get(name, name), *_sums(left, weights), *_sums(_all_but(passes, name, shown), weights)))
+            steps.append(
+                Step(
+                    name, labels.get(name, name), *sums_of_weights(left, weights), *sums_of_weights(_all_but(passes, name, shown), weights)
+                )
+            )
         return cls(tuple(steps))
 
     def __add__(self, other: CutFlow) -> CutFlow:

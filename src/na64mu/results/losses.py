@@ -7,9 +7,12 @@ from typing import Any, Literal, get_args
 
 from na64mu.common.arguments import one_of
 
-__all__ = ("Loss",)
+__all__ = ("Loss", "LossKind")
 
-LossKind = Literal["file", "chunk", "duplicate", "bookkeeping", "skipped", "note"]
+LossKind = Literal["file", "chunk", "duplicate", "bookkeeping", "refused", "units", "masked", "skipped", "note"]
+
+#: Kinds of losses with which a run ends with exit code 3.
+DAMAGE = frozenset({"file", "chunk", "duplicate", "bookkeeping", "refused", "units"})
 
 
 @dataclass(frozen=True, order=True)
@@ -22,8 +25,9 @@ class Loss:
         Where it happened.
     kind : str
         "file": a whole file could not be used; "chunk": a range of entries could not be read; "duplicate": events (or a whole
-        file) occur twice and count once; "bookkeeping": some events have no muons on target; "skipped": the user asked not to read it
-        (`maxchunks`); "note": nothing was lost, but it is worth knowing (no events in the file).
+        file) occur twice and count once; "bookkeeping": some events have no muons on target; "refused": events with a fault were taken out
+        (na64mu.events.fault_rules); "units": energies are not in the unit of the raw tree; "masked": single rows with a fault were dropped;
+        "skipped": the user asked not to read it (`maxchunks`); "note": nothing was lost, but it is worth knowing (no events in the file).
     reason : str
         One sentence: what, where, what was expected, what to do.
     entry_start, entry_stop : int
@@ -43,7 +47,7 @@ class Loss:
     @property
     def is_damage(self) -> bool:
         """Whether the input is not what the user asked for (then the exit code is 3)."""
-        return self.kind in ("file", "chunk", "duplicate", "bookkeeping")
+        return self.kind in DAMAGE
 
     @property
     def n_entries(self) -> int | None:

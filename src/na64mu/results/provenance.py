@@ -150,6 +150,10 @@ class Provenance:
         Cut that the user registered -> SHA-256 of its source.
     processor : dict of str to str
         Processor of the user's own, if one was run in place of the search -> SHA-256 of its source and state.
+    code : str
+        SHA-256 of the code of the search, where data were blinded or opened and the content of the files was hashed.
+    opening : dict of str to str
+        Where the signal box was opened: hashes of the freeze and of the line in the record of openings.
     """
 
     configuration_hash: str
@@ -172,6 +176,8 @@ class Provenance:
     packages: dict[str, str] = field(default_factory=package_versions)
     user_cuts: dict[str, str] = field(default_factory=dict)
     processor: dict[str, str] = field(default_factory=dict)
+    code: str = ""
+    opening: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

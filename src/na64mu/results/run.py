@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import reduce
@@ -12,17 +13,25 @@ from typing import Any
 
 from na64mu.common.arguments import file_name
 from na64mu.common.table import Shown, Table
-from na64mu.errors import InputError, writing
+from na64mu.common.whole_file import write_whole
+from na64mu.errors import InputError
+from na64mu.results.box_events import BoxEvent, box_events
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss
+from na64mu.results.manifest import MANIFEST, differences
+from na64mu.results.output_folder import UNFINISHED, must_be_finished, output_folder
 from na64mu.results.provenance import Provenance
 from na64mu.selections.working_point import WorkingPoint
 
 __all__ = ("Counts", "RegionCounts", "RunResult", "Timing")
 
+log = logging.getLogger(__name__)
+
 FORMAT_VERSION = 1
 FILES = ("cutflow.json", "histograms.json", "summary.json")
+#: Files that `na64mu run` draws from them.
+DRAWN = ("plane.png", "report.html")
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,8 @@ class RunResult(Shown):
         Detector tag -> energy -> window of a MIP.
     provenance : Provenance
     timing : Timing
+    in_box : dict of str to tuple of BoxEvent
+        Dataset -> events of its signal box before the plane cut, where the box of data was opened.
     """
 
     cutflows: dict[str, CutFlow]
@@ -111,6 +122,7 @@ class RunResult(Shown):
     windows: dict[str, dict[str, tuple[float | None, float]]]
     provenance: Provenance
     timing: Timing = field(default_factory=Timing)
+    in_box: dict[str, tuple[BoxEvent, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "regions", RegionCounts(self.regions))
@@ -185,10 +197,11 @@ class RunResult(Shown):
             "working_point": self.working_point.model_dump(mode="json"),
             "provenance": self.provenance.to_dict(),
             "timing": asdict(self.timing),
+            **({"in_box": self.in_box} if self.in_box else {}),
         }
 
     def write(self, folder: str | Path) -> Path:
-        """Write cutflow.json, histograms.json and summary.json; each appears whole or not at all.
+        """Write cutflow.json, histograms.json and summary.json: all or none; figures and report of an earlier result go.
 
         Parameters
         ----------
@@ -202,25 +215,19 @@ class RunResult(Shown):
         """
         import uhi.io.json
 
-        path = Path(folder)
-        with writing(path):
-            path.mkdir(parents=True, exist_ok=True)
         head = {"format_version": FORMAT_VERSION}
         contents = (head | self._cutflow_dict(), head | {"datasets": self.histograms}, head | self._summary_dict())
-        for name, content in zip(FILES, contents, strict=True):
-            part = path / f"{name}.part"
-            indent = None if name == "histograms.json" else 1
-            try:
-                with writing(path / name):
-                    part.write_text(json.dumps(content, default=uhi.io.json.default, indent=indent) + "\n", encoding="utf-8")
-                    part.replace(path / name)
-            finally:
-                part.unlink(missing_ok=True)
-        return path
+        with output_folder(folder, "run", replaces=DRAWN) as path:
+            for name, content in zip(FILES, contents, strict=True):
+                indent = None if name == "histograms.json" else 1
+                write_whole(path / name, json.dumps(content, default=uhi.io.json.default, indent=indent) + "\n")
+        return Path(folder)
 
     @classmethod
     def read(cls, folder: Any) -> RunResult:
         """Read an output folder (str or Path) back; a result, or a stand-in for one, is returned unchanged.
+
+        A file that was edited after it was written, as its manifest shows, is named in a warning of the log.
 
         Raises
         ------
@@ -237,7 +244,8 @@ class RunResult(Shown):
             result: RunResult = folder
             return result
         path = Path(file_name(folder, "result", InputError, "a RunResult, or its output folder, is wanted"))
-        cutflow, histograms, summary = (_read_json(path / name, uhi.io.json.object_hook) for name in FILES)
+        cutflow, histograms, summary = _read_together(path, uhi.io.json.object_hook)
+        _warn_of_edits(path)
         try:
             return cls(
                 cutflows={name: CutFlow.from_dict(content) for name, content in cutflow["datasets"].items()},
@@ -251,10 +259,43 @@ class RunResult(Shown):
                 windows={tag: {q: (w[0], w[1]) for q, w in windows.items()} for tag, windows in summary["windows"].items()},
                 provenance=Provenance.from_dict(summary["provenance"]),
                 timing=Timing(**summary["timing"]),
+                in_box={name: box_events(rows) for name, rows in summary.get("in_box", {}).items()},
             )
         except (KeyError, TypeError, ValueError) as error:
             msg = f"{path}: not an output folder of this version of na64mu ({error!r}): make it again with `na64mu run`"
             raise InputError(msg) from error
+
+
+def _warn_of_edits(folder: Path) -> None:
+    found = differences(folder)
+    if found == {MANIFEST: "missing"}:
+        log.warning("%s has no %s, so nobody can say whether its files were edited: make it again with `na64mu run`", folder, MANIFEST)
+    elif found:
+        listed = ", ".join(f"{name} ({how})" for name, how in found.items())
+        log.warning("%s is not what was written into it: %s; make it again with `na64mu run`", folder, listed)
+
+
+def _read_together(path: Path, object_hook: Any) -> list[Mapping[str, Any]]:
+    """The files of one result, also while another process puts a new one in place."""
+    for _ in range(5):
+        must_be_finished(path)
+        before = _stamps(path)
+        found = [_read_json(path / name, object_hook) for name in FILES]
+        if _stamps(path) == before and not (path / UNFINISHED).exists():
+            return found
+    msg = f"{path}: is written again and again while it is read: wait for the end of what writes it"
+    raise InputError(msg)
+
+
+def _stamps(path: Path) -> list[tuple[int, int] | None]:
+    found: list[tuple[int, int] | None] = []
+    for name in FILES:
+        try:
+            status = (path / name).stat()
+            found.append((status.st_ino, status.st_mtime_ns))
+        except OSError:
+            found.append(None)
+    return found
 
 
 def _read_json(path: Path, object_hook: Any) -> Mapping[str, Any]:

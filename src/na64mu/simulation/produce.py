@@ -1,7 +1,7 @@
 """Production of a sample: batches of events with their own random numbers, one file, one row of bookkeeping.
 
 Processes: "beam", unbiased muons (weight 1); "zprime", every muon on target radiates a Z' in the lead of the ECAL (weight:
-the expected number per muon at the coupling g_ref); "scalar", "pseudoscalar", "axial" and "dark-photon", the same with
+the expected number per muon at the coupling g_ref); the other bosons of na64mu.physics.bosons, the same with
 another boson (a dark photon's g_ref is epsilon); "hardloss", every muon on target loses more than 20 GeV in one
 interaction in the ECAL (weight: the expected number per muon); "nuclear", the same with a muon-nuclear interaction, which
 fills the region of missing energy; "hadron", hadrons of the beam instead of muons; "decay" and "kaon", hadrons (or kaons
@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from na64mu.errors import Na64muError
 from na64mu.events.batch import RawBatch
 from na64mu.events.schema_v1 import SCALARS, TRUTH
 from na64mu.events.writer import RawTreeWriter, Storage
+from na64mu.physics.bosons import RENAMED
 from na64mu.physics.energy_loss import NUCLEAR
 from na64mu.simulation.contamination import decay_plans, hadron_plans
 from na64mu.simulation.digits import digitise
@@ -36,6 +37,7 @@ from na64mu.simulation.events import CALIBRATION, simulate_events
 from na64mu.simulation.geant4.backend import run_geant4
 from na64mu.simulation.geant4.processes import Geant4Settings
 from na64mu.simulation.muon_in_calorimeter import BEAM, DECAY, HADRON, HARD_LOSS, ZPRIME
+from na64mu.simulation.names import Engine, Tier
 from na64mu.simulation.pileup import MERGE, pile_up
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.setup import Setup, build_setup
@@ -45,17 +47,11 @@ from na64mu.simulation.waveforms import Electronics
 from na64mu.simulation.workers import in_order
 from na64mu.typing import AnyArray, FloatArray
 
-__all__ = ("BATCH", "PROCESSES", "RENAMED", "produce")
+__all__ = ("BATCH", "PROCESSES", "produce")
 
 BATCH = 20_000
 
-Tier = Literal["energy", "waveform"]
-Engine = Literal["fast", "geant4"]
-
 HARD_LOSS_ABOVE = 20.0  # smallest loss of process "hardloss" [GeV]
-
-#: Names of version 0.1.0 -> names now.
-RENAMED = {"darkphoton": "dark-photon"}
 
 #: What can be made: process -> mode of the event kernel.
 PROCESSES = dict.fromkeys(SIGNALS, ZPRIME) | {

@@ -13,8 +13,8 @@ import numpy as np
 from na64mu.common.arguments import choice
 from na64mu.detector import Detector
 from na64mu.errors import Na64muError
+from na64mu.physics.bosons import BOSONS, Mediator
 from na64mu.physics.materials import LEAD
-from na64mu.physics.mediator import Mediator
 from na64mu.physics.production import sample_kinematics, tabulate
 from na64mu.simulation.losses import LossTables, share_above
 from na64mu.simulation.setup import Setup
@@ -29,13 +29,7 @@ CM2_PER_PB = 1e-36
 CHARGE = math.sqrt(4.0 * math.pi / 137.035999)
 
 #: Signal -> radiated boson, its mc_process, and g for a reference coupling of 1 (of a dark photon this is epsilon).
-SIGNALS = {
-    "zprime": (Mediator.VECTOR, 20, 1.0),
-    "scalar": (Mediator.SCALAR, 21, 1.0),
-    "pseudoscalar": (Mediator.PSEUDOSCALAR, 22, 1.0),
-    "dark-photon": (Mediator.VECTOR, 23, CHARGE),
-    "axial": (Mediator.AXIAL, 24, 1.0),
-}
+SIGNALS = {name: (boson.mediator, boson.process, CHARGE if boson.is_mixing else 1.0) for name, boson in BOSONS.items()}
 
 
 def lead_per_area(detector: Detector) -> float:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from na64mu import __version__
-from na64mu.errors import writing
+from na64mu.common.whole_file import write_whole
 from na64mu.statistics.model import CountingModel
 from na64mu.statistics.workspace import POI, full_workspace
 
@@ -130,6 +130,5 @@ def write_hs3(path: str | Path, model: CountingModel, observed: Sequence[float])
         The file.
     """
     target = Path(path)
-    with writing(target):
-        target.write_text(json.dumps(hs3_document(model, observed), indent=1) + "\n", encoding="utf-8")
+    write_whole(target, json.dumps(hs3_document(model, observed), indent=1) + "\n")
     return target

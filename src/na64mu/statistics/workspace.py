@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from na64mu.common.whole_file import write_whole
 from na64mu.errors import StatisticsError, writing
 from na64mu.statistics.model import SIGNAL, CountingModel
 
@@ -197,6 +198,5 @@ def write_workspace(
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
     for name, content in ((WORKSPACE, background), (PATCHSET, patches)):
-        with writing(path / name):
-            (path / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_whole(path / name, json.dumps(content, indent=1) + "\n")
     return path / WORKSPACE, path / PATCHSET

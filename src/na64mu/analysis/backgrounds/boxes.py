@@ -26,10 +26,6 @@ __all__ = ("BoxBackgrounds", "box_backgrounds")
 
 #: Width of the band next to the box whose E_CAL spectrum gives the fall of (III) [GeV/c].
 SIDE_BAND = 20.0
-#: p_out + E_CAL above this is hard bremsstrahlung: nothing is missing.
-TOTAL_MAX = 140.0
-
-
 #: Borders of the Letter's box, for which Table I holds.
 PUBLISHED_BOX = (80.0, 12.0)
 
@@ -103,7 +99,7 @@ def _region_d(
     plane = result.histogram("plane_before", name)
     p, e = (axis.centers for axis in plane.axes)
     values, variances = plane.values(), plane.variances()
-    missing = p[:, None] + e[None, :] < TOTAL_MAX
+    missing = p[:, None] + e[None, :] < result.working_point.missing_energy.total_max
     weight = float(variances.sum() / values.sum()) if values.sum() > 0 else 1.0
     out, error = np.zeros((len(p_cuts), len(e_cuts))), np.zeros((len(p_cuts), len(e_cuts)))
     for i, pc in enumerate(p_cuts):

@@ -19,9 +19,6 @@ from na64mu.results.run import RunResult
 
 __all__ = ("Backgrounds", "at_physics_rate", "estimate_backgrounds")
 
-#: Largest p_out + E_CAL of region D [GeV]: above lies the band of hard bremsstrahlung, whose fall says nothing of leaking hadrons.
-TOTAL_MAX = 140.0
-
 
 @dataclass(frozen=True)
 class Backgrounds:
@@ -162,17 +159,17 @@ def _hadrons(result: RunResult, dataset: str | None, n_mot: float, seed: int) ->
         plane, own = result.histogram("plane_before", dataset), result.exposure.n_mot(dataset)
     except KeyError as error:
         return None, None, str(error.args[0])
-    box = result.working_point.box
+    box, total_max = result.working_point.box, result.working_point.missing_energy.total_max
     leakage: LeakageEstimate | None = None
     abcd: AbcdEstimate | None = None
     reasons = []
     try:
-        regions = regions_of(plane, p_out_max=box.p_out_max, e_cal_max=box.e_cal_max, total_max=TOTAL_MAX)
+        regions = regions_of(plane, p_out_max=box.p_out_max, e_cal_max=box.e_cal_max, total_max=total_max)
         abcd = abcd_estimate(regions, n_mot=own)
     except BackgroundError as error:
         reasons.append(f"D X / Y: {error}")
     try:
-        end = TOTAL_MAX - box.p_out_max
+        end = total_max - box.p_out_max
         leakage = estimate_leakage(
             plane, own, exposure=n_mot, p_out_max=box.p_out_max, e_cal_max=box.e_cal_max, threshold_max=end, seed=seed
         )

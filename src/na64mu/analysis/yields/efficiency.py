@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from na64mu.common.arguments import one_of
+from na64mu.common.whole_file import write_whole
 from na64mu.errors import InputError, writing
 from na64mu.statistics.binomial import Efficiency, clopper_pearson
 from na64mu.typing import FloatArray
@@ -167,9 +168,7 @@ class EfficiencyTable:
             target.parent.mkdir(parents=True, exist_ok=True)
         rows = ",\n".join("  " + json.dumps(asdict(p)) for p in sorted(self.points))
         head = json.dumps({"format_version": FORMAT_VERSION, "provenance": dict(self.provenance)}, indent=1)
-        with writing(target):
-            target.write_text(f'{head[:-2]},\n "points": [\n{rows}\n ]\n}}\n', encoding="utf-8")
-        return target
+        return write_whole(target, f'{head[:-2]},\n "points": [\n{rows}\n ]\n}}\n')
 
     @classmethod
     def read(cls, path: str | Path = STANDARD) -> EfficiencyTable:

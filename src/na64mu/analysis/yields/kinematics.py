@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from na64mu.common.arguments import choice, one_of
+from na64mu.common.whole_file import write_whole
 from na64mu.errors import InputError, writing
 from na64mu.physics.cross_section import Method
 from na64mu.physics.mediator import Mediator
@@ -123,9 +124,7 @@ class KinematicMap:
             "generated": np.round(self.generated, 1).tolist(),
             "selected": self.selected.tolist(),
         }
-        with writing(target):
-            target.write_text(json.dumps(content) + "\n", encoding="utf-8")
-        return target
+        return write_whole(target, json.dumps(content) + "\n")
 
     @classmethod
     def read(cls, path: str | Path = STANDARD) -> KinematicMap:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from na64mu.common.processes import end_with
+from na64mu.common.whole_file import whole_file
 from na64mu.detector import Detector
-from na64mu.errors import Na64muError
+from na64mu.errors import Na64muError, writing
 from na64mu.simulation.geant4.processes import run_module
 
 __all__ = ("GdmlCheck", "write_gdml")
@@ -77,22 +79,28 @@ def write_gdml(detector: Detector, config: int, path: Path) -> GdmlCheck:
     if importlib.util.find_spec("geant4_pybind") is None:
         msg = "writing GDML needs the package geant4-pybind: install na64mu[geant4]"
         raise Na64muError(msg)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # Geant4 refuses to write over a file
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # without this variable the package asks for a download when it is imported
         environment = {"GEANT4_DATA_DIR": os.environ.get("GEANT4_DATA_DIR") or name}
-        task: dict[str, Any] = {"detector": detector.model_dump_json(), "config": config, "gdml": str(path.absolute())}
+        task: dict[str, Any] = {"detector": detector.model_dump_json(), "config": config, "gdml": str(folder / "apparatus.gdml")}
         tasks = [task | {"read": read, "out": str(folder / f"{read}.json")} for read in (False, True)]
         found = []
         for one in tasks:
             run_module("gdml", [one], environment, folder / f"{one['read']}", lambda: None)
             found.append(json.loads(Path(one["out"]).read_text()))
-    built, back = found
+        check = _checked(detector, path, *found)
+        with whole_file(path) as part:
+            shutil.copyfile(folder / "apparatus.gdml", part)
+    return check
+
+
+def _checked(detector: Detector, path: Path, built: dict[str, Any], back: dict[str, Any]) -> GdmlCheck:
+    """Compare what was built with what was read back."""
     check = GdmlCheck(built["volumes"], built["overlaps"], built["masses"], back["masses"], built["version"])
     if check.overlaps:
-        path.unlink()
         msg = f"{detector.tag}: the volumes {', '.join(check.overlaps)} overlap with others: correct their places in the description"
         raise Na64muError(msg)
     same = back["volumes"] == built["volumes"] and back["masses"].keys() == built["masses"].keys()
