@@ -16,13 +16,11 @@ from na64mu.events.schema_v1 import TRUTH
 from na64mu.events.screening import screened, sentence_of
 from na64mu.physics.materials import IRON, LEAD
 from na64mu.physics.scattering import MODELS, Scattering, highland_angle
-from na64mu.reconstruction.columns import COLUMNS
+from na64mu.reconstruction.columns import hits_column, summary_columns
 from na64mu.reconstruction.energies import calorimeter_energy, counter_energy, pointed_cell_energy, veto_energy
 from na64mu.reconstruction.event_summary import EventSummary
-from na64mu.reconstruction.hits import spectrometer_hits
+from na64mu.reconstruction.hits import FoundHits, find_hits, spectrometer_hits, station_hits
 from na64mu.reconstruction.pulses.digits import with_digits
-from na64mu.reconstruction.stations import station_hits
-from na64mu.reconstruction.strips import Clusters, gem_clusters, micromegas_clusters
 from na64mu.tracking.extrapolation import Crossing, cross_plane
 from na64mu.tracking.spectrometer import spectrometer
 from na64mu.tracking.tracks import EntryPoint, Tracks, reconstruct_tracks
@@ -110,25 +108,13 @@ def _energy_columns(batch: RawBatch, detector: Detector, pointed: Crossing) -> d
     }
 
 
-def find_tracks(
-    batch: RawBatch,
-    mm: Clusters,
-    gem: Clusters,
-    detector: DetectorLike,
-    number: int,
-    entry: EntryPoint | None = None,
-    scattering: Scattering | str = "highland",
-) -> Tracks:
+def find_tracks(found: FoundHits, number: int, entry: EntryPoint | None = None, scattering: Scattering | str = "highland") -> Tracks:
     """Tracks of MS1 or MS2 of every event.
 
     Parameters
     ----------
-    batch : RawBatch
-        Raw events.
-    mm, gem : Clusters
-        Clusters of the same batch.
-    detector : Detector, str or Path
-        The description.
+    found : FoundHits
+        What was hit in time in the trackers.
     number : int
         1 or 2.
     entry : EntryPoint, optional
@@ -142,9 +128,8 @@ def find_tracks(
         Counts and fits.
     """
     scattering = one_of(scattering, MODELS, "scattering")
-    detector = load_detector(detector)
-    ms = spectrometer(detector, number)
-    return reconstruct_tracks(spectrometer_hits(batch, mm, gem, detector, ms), ms, entry, scattering)
+    ms = spectrometer(found.detector, number)
+    return reconstruct_tracks(spectrometer_hits(found, ms), ms, entry, scattering)
 
 
 def middle_of_ecal(ms1: Tracks, detector: DetectorLike) -> EntryPoint:
@@ -197,7 +182,8 @@ def reconstruct(events: Any, detector: DetectorLike, scattering: Scattering | st
     if not isinstance(events, RawBatch):
         return _sound(batch, detector, scattering)
     pieces = [_columns(batch.piece(start, min(start + PIECE, len(batch))), detector, scattering) for start in range(0, len(batch), PIECE)]
-    columns = {name: np.concatenate([piece[name] for piece in pieces or [_columns(batch, detector, scattering)]]) for name in COLUMNS}
+    names = summary_columns(detector)
+    columns = {name: np.concatenate([piece[name] for piece in pieces or [_columns(batch, detector, scattering)]]) for name in names}
     return EventSummary(columns | {name: batch.scalars[name] for name in TRUTH if name in batch.scalars})
 
 
@@ -209,7 +195,7 @@ def _sound(batch: RawBatch, detector: Detector, scattering: str) -> EventSummary
         log.warning("%s", sentence_of(kind, column, count, done))
     summary = reconstruct(found.whole, detector, scattering)
     if not found.kept.all():
-        for name, (dtype, _, _) in COLUMNS.items():
+        for name, (dtype, _, _) in summary_columns(detector).items():
             if np.dtype(dtype).kind == "f":
                 summary[name][~found.kept] = np.nan
     return summary
@@ -218,14 +204,13 @@ def _sound(batch: RawBatch, detector: Detector, scattering: str) -> EventSummary
 def _columns(events: RawBatch, detector: Detector, scattering: str) -> dict[str, AnyArray]:
     """Columns of columns.py for some events; all intermediate arrays fit into the cache of a core."""
     batch = with_digits(events, detector)
-    mm = micromegas_clusters(batch.collections["mm"], detector)
-    gem = gem_clusters(batch.collections["gem"], detector)
-    ms1 = find_tracks(batch, mm, gem, detector, 1, scattering=scattering)
-    ms2 = find_tracks(batch, mm, gem, detector, 2, middle_of_ecal(ms1, detector), scattering)
+    found = find_hits(batch, detector)
+    ms1 = find_tracks(found, 1, scattering=scattering)
+    ms2 = find_tracks(found, 2, middle_of_ecal(ms1, detector), scattering)
     downstream, pointed = _downstream_columns(ms2, spectrometer(detector, 2).z[-1], detector)
     columns: dict[str, AnyArray] = {name: batch.scalars[name] for name in ("run", "spill", "event", "config", "trigger")}
     columns |= _track_columns(1, ms1) | _track_columns(2, ms2)
     columns |= _upstream_columns(ms1, spectrometer(detector, 1).z[-1]) | downstream
-    columns |= {f"n_hits_{station}": n for station, n in station_hits(batch, mm, gem, detector).items()}
+    columns |= {hits_column(station): n for station, n in station_hits(found).items()}
     columns |= _energy_columns(batch, detector, pointed)
-    return {name: np.asarray(columns[name]).astype(kind, copy=False) for name, (kind, _, _) in COLUMNS.items()}
+    return {name: np.asarray(columns[name]).astype(kind, copy=False) for name, (kind, _, _) in summary_columns(detector).items()}

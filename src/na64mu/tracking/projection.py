@@ -100,7 +100,7 @@ def _seed_planes(model: FloatArray, planes: list[Plane]) -> list[list[tuple[int,
             continue
         worst = np.sqrt(np.einsum("ij,jk,ik->i", model, covariance, model)) / sigma
         # wires have two sides: a seed of k of them has 2^k combinations to try
-        wires = sum(planes[i].station.startswith("st") for i in seed)
+        wires = sum(planes[i].two_sided for i in seed)
         quality[seed] = float(np.sqrt(np.mean(worst**2))) * 2.0**wires
     ranked = sorted(quality, key=lambda s: quality[s])
 

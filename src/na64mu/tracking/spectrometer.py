@@ -17,7 +17,7 @@ import numpy as np
 from na64mu.common.arguments import number as one_number
 from na64mu.common.arguments import numbers, one_of
 from na64mu.detector import Detector, DetectorLike, load_detector
-from na64mu.detector.elements import BmsStation, Gem, Micromegas, Straw
+from na64mu.detector.readout import VIEWS, ReadoutPlane, readout_planes
 from na64mu.errors import DetectorError
 from na64mu.physics.constants import SPEED_OF_LIGHT
 from na64mu.physics.scattering import highland_angle
@@ -32,8 +32,6 @@ C_FIELD = SPEED_OF_LIGHT
 #: Mean energy loss of a 160 GeV/c muon per radiation length [GeV]: air, 2.4 MeV cm2/g (Groom, Mokhov, Striganov, At. Data
 #: Nucl. Data Tables 78 (2001) 183, ionisation) times 36.6 g/cm2. Inferred for the planes, whose materials are of light elements too.
 LOSS_PER_X0 = 0.088
-
-Tracker = BmsStation | Micromegas | Gem | Straw
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,10 @@ class Plane:
         Mean energy loss in the material of the plane [GeV].
     half : float
         Half of its width along the coordinate it measures [mm].
+    layers : int
+        Layers of its view in its module.
+    two_sided : bool
+        Whether a hit may be on either side of what was read: a wire makes two.
     """
 
     station: str
@@ -75,6 +77,13 @@ class Plane:
     offset: float = 0.0
     energy_loss: float = 0.0
     half: float = 100.0
+    layers: int = 1
+    two_sided: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the plane: mm5_x, bms3_y, st4_y1."""
+        return f"{self.station}_{VIEWS[self.view]}{self.layer if self.layers > 1 else ''}"
 
     @property
     def direction(self) -> tuple[float, float]:
@@ -271,30 +280,22 @@ def _bend_view(detector: Detector, number: int) -> int:
     return views.pop()
 
 
-def _plane(station: str, view: int, z: float, thickness: float, layer: int, half: float, module: Tracker) -> Plane:
-    c, s = math.cos(module.rotation), math.sin(module.rotation)
-    along = (c, s) if view == 0 else (-s, c)
-    offset = along[0] * module.centre[0] + along[1] * module.centre[1] - module.centre[view] if module.rotation else 0.0
-    reach = abs(module.centre[view]) + half
-    return Plane(station, view, z, module.sigma, thickness, layer, reach, module.rotation, offset, LOSS_PER_X0 * thickness, half)
-
-
-def _planes(detector: Detector, number: int) -> list[Plane]:
-    planes = []
-    if number == 1:
-        planes += [_plane(f"bms{b.station}", 1, b.z, b.x_over_x0, 0, b.half[1], b) for b in detector.bms]
-    strips = [(f"mm{m.module}", m) for m in detector.micromegas] + [(f"gem{g.module}", g) for g in detector.gem]
-    for name, module in strips:
-        if module.spectrometer == number:
-            planes += [_plane(name, v, module.z, 0.5 * module.x_over_x0, 0, module.half[v], module) for v in (0, 1)]
-    for s in detector.straws:
-        if s.spectrometer == number:
-            planes += [
-                _plane(f"st{s.module}", v, s.layer_z(v, layer), 0.25 * s.x_over_x0, layer, 0.5 * s.wires[v] * s.pitch, s)
-                for v in (0, 1)
-                for layer in (0, 1)
-            ]
-    return sorted(planes, key=lambda p: (p.z, p.view))
+def _plane(p: ReadoutPlane) -> Plane:
+    return Plane(
+        p.station,
+        p.view,
+        p.z,
+        p.sigma,
+        p.x_over_x0,
+        p.layer,
+        reach=abs(p.centre[p.view]) + p.half,
+        rotation=p.rotation,
+        offset=p.offset,
+        energy_loss=LOSS_PER_X0 * p.x_over_x0,
+        half=p.half,
+        layers=p.layers,
+        two_sided=p.two_sided,
+    )
 
 
 def spectrometer(detector: DetectorLike, number: int) -> Spectrometer:
@@ -324,7 +325,7 @@ def spectrometer(detector: DetectorLike, number: int) -> Spectrometer:
 
 @lru_cache(maxsize=8)
 def _compiled(detector: Detector, number: int) -> Spectrometer:
-    planes = _planes(detector, number)
+    planes = sorted((_plane(p) for p in readout_planes(detector) if p.spectrometer == number), key=lambda p: (p.z, p.view))
     boxes = np.array([(*m.z_range, *m.signed_field) for m in detector.magnets_of(number)])
     bend_view = _bend_view(detector, number)
     air = max(0.0, planes[-1].z - max(planes[0].z, detector.medium.vacuum_until))
