@@ -42,6 +42,8 @@ ROWS: dict[str, tuple[Any, ...] | Callable[..., object]] = {
     "analysis.yields.target.produced_per_muon": (U, U, U),
     "events.findings.Finding": lambda f, **c: f(**c, code="code", branch="", message=""),
     "events.findings.Collector.add": (U, "code", "branch", "message"),
+    "analysis.future.project": (),
+    "events.fault_rules.FaultKind": lambda f, **c: f(**{"rule": "refuse", "code": "x", "what": "y", **c}),
     "events.writer.RawTreeWriter": ("nowhere.root",),
     "execution.skim.skim": (U, U),
     "paper.comparison.Compared": lambda f, **c: f(U, 1.0, 0.0, U, **c),

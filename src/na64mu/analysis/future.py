@@ -61,6 +61,7 @@ def project(
     -------
     Projection
     """
+    method = choice(method, Method, "method")
     table = efficiency if isinstance(efficiency, EfficiencyTable) else EfficiencyTable.read(efficiency)
     low, high = table.mass_range
     scanned = sorted(
@@ -72,5 +73,5 @@ def project(
         scenarios.append(Scenario("own", n_mot, factors, per_spill, window, f"given: background factors {factors}"))
     loss = PileUpLoss(0.0, 0.0, "set by each scenario")
     target = target_of(load_detector(detector))
-    yields = signal_yield(target, table, scanned, N_MOT, loss, method=choice(method, Method, "method"), progress=progress)
+    yields = signal_yield(target, table, scanned, N_MOT, loss, method=method, progress=progress)
     return projected(yields, scenarios)

@@ -15,7 +15,7 @@ from na64mu.execution.executors import EXECUTORS
 __all__ = ("command",)
 
 #: Options that say how a run is done.
-OF_RUN = ("workers", "scheduler", "chunksize", "memory", "maxchunks", "resume", "strict")
+OF_RUN = ("workers", "scheduler", "chunksize", "memory", "maxchunks", "resume", "strict", "tls_ca", "tls_cert", "tls_key")
 
 
 @click.command(name="run", short_help="The main job: raw trees in, cut-flow and (p_out, E_CAL) plane out.")

@@ -7,8 +7,10 @@ hits in this way is refused too. The same registry is the table in docs/referenc
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal, get_args
 
+from na64mu.common.arguments import one_of
 from na64mu.events.findings import Severity
 
 __all__ = ("ENERGIES", "KINDS", "LEAST_CHARGE", "MASKED_SHARE", "FaultKind", "Rule")
@@ -26,7 +28,8 @@ MASKED_SHARE = 0.1
 LEAST_CHARGE = -4096
 
 
-class FaultKind(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FaultKind:
     """One kind of fault.
 
     Attributes
@@ -45,6 +48,10 @@ class FaultKind(NamedTuple):
     code: str
     what: str
     severity: Severity = "error"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rule", one_of(self.rule, get_args(Rule), "rule"))
+        object.__setattr__(self, "severity", one_of(self.severity, get_args(Severity), "severity"))
 
 
 #: Name of a kind -> the kind.
