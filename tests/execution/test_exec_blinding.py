@@ -118,7 +118,7 @@ def test_checkpoint(fake: FakeReconstruction, tmp_path):
     kept = []
     for name in ("planted", "other"):
         run_search(path, progress=False, output=tmp_path / name)
-        content = json.loads((tmp_path / name / ".checkpoint" / "finished.json").read_text())
+        content = json.loads((tmp_path / name / ".checkpoint" / "finished.json").read_text().splitlines()[-1])
         del content["total"]["timing"]
         kept.append(json.dumps(content))
         hide(fake.table, EVENT)
