@@ -212,8 +212,8 @@ def aligned(f: Field) -> Any:
             msg = f"{seen} events"
             raise CalibrationError(msg)
 
-        patch.setattr("na64mu.alignment.result.align_detector", align)
-        patch.setattr("na64mu.alignment.straws.with_drift", lambda detector, times: detector)  # the file has no hits
+        patch.setattr("na64mu.execution.alignment.align_detector", align)
+        patch.setattr("na64mu.execution.alignment.with_drift", lambda detector, times: detector)  # the file has no hits
         return f.na64mu("align", f.path, "-o", "a.toml")
 
 
