@@ -17,7 +17,7 @@ from na64mu.analysis.yields.kinematics import boson_share
 from na64mu.detector import load_detector
 from na64mu.events.reader import read_batch, read_runs
 from na64mu.execution.configuration import load_calibrations
-from na64mu.physics.mediator import Mediator
+from na64mu.physics.bosons import Mediator
 from na64mu.reconstruction.summary import reconstruct
 from na64mu.selections.cuts import in_box
 from na64mu.selections.working_point import load_working_point

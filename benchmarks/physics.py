@@ -16,10 +16,10 @@ from rich.table import Table
 
 from na64mu.physics import tree_level, weizsaecker
 from na64mu.physics.annihilation import Model
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.constants import MUON_MASS
 from na64mu.physics.couplings import coupling_from_y, mixing
 from na64mu.physics.cross_section import Method, cross_section, dsigma_dx, x_nodes, x_range
-from na64mu.physics.mediator import Mediator
 from na64mu.physics.moment import LETTER, UPDATE_2025, coupling_of, moment
 from na64mu.physics.nucleus import FormFactor
 from na64mu.physics.production import tabulate

@@ -29,14 +29,13 @@ from na64mu.tracking import tracks
 #: Owner of a function, its name, the name of the stage, and how far it is indented.
 STAGES: tuple[tuple[Any, str, str, int], ...] = (
     (plan, "inspect_files", "inspection of the files", 0),
-    (run, "process_fileset", "chunks", 0),
+    (run, "process", "chunks", 0),
     (RawRunner, "__call__", "a chunk, with the garbage freed", 1),
     (RawRunner, "_read", "opening and reading", 2),
     (reader, "read_columns", "uproot", 3),
     (Checksums, "verify", "checksums", 3),
     (summary, "reconstruct", "reconstruction", 2),
-    (summary, "micromegas_clusters", "Micromegas clusters", 3),
-    (summary, "gem_clusters", "GEM clusters", 3),
+    (summary, "find_hits", "clusters, wires and slabs in time", 3),
     (summary, "spectrometer_hits", "hits of MS1 and MS2", 3),
     (tracks, "find_candidates", "candidates", 3),
     (tracks, "join", "joining of the views", 3),

@@ -6,14 +6,22 @@ import importlib.util
 import re
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]  # comes without types
 
 from na64mu.errors import Na64muError, SelectionError
+from na64mu.reconstruction.columns import DERIVED
+from na64mu.selections.histograms import CATEGORIES, HISTOGRAMS
+from na64mu.selections.regions import MASKS, REGIONS
+from na64mu.selections.registry import CUTS
+from na64mu.selections.working_point import SELECTIONS
 
-__all__ = ("load_user_file",)
+__all__ = ("as_in_a_new_process", "load_user_file")
 
 #: File -> its content when it was executed, and what it became.
 _EXECUTED: dict[Path, tuple[bytes, ModuleType]] = {}
@@ -71,3 +79,28 @@ def load_user_file(path: str | Path) -> ModuleType:
     cloudpickle.register_pickle_by_value(module)
     _EXECUTED[file] = (content, module)
     return module
+
+
+@contextmanager
+def as_in_a_new_process() -> Iterator[None]:
+    """Know nothing of a user's own within: no cut, variable, category, histogram, region or selection; afterwards all is as before."""
+    registries: tuple[dict[str, Any], ...] = (CUTS, DERIVED, CATEGORIES, HISTOGRAMS, MASKS, REGIONS, SELECTIONS)
+    before, executed = [dict(registry) for registry in registries], dict(_EXECUTED)
+    for registry in registries:
+        for name in [name for name, value in registry.items() if _is_own(value)]:
+            del registry[name]
+    _EXECUTED.clear()
+    try:
+        yield
+    finally:
+        _EXECUTED.clear()
+        _EXECUTED.update(executed)
+        for registry, content in zip(registries, before, strict=True):
+            registry.clear()
+            registry.update(content)
+
+
+def _is_own(value: Any) -> bool:
+    """Whether a registered value is not of the package: histograms, regions and selections are registered by users only."""
+    function = getattr(value, "function", None)
+    return function is None or not str(function.__module__).startswith("na64mu.")

@@ -8,16 +8,28 @@ from __future__ import annotations
 TYPE_CHECKING = False  # of `typing`, whose import would take as long as all the rest
 if TYPE_CHECKING:
     from na64mu.analysis.backgrounds import estimate_backgrounds as estimate_backgrounds
+    from na64mu.analysis.best_box import optimise as optimise
+    from na64mu.analysis.excess import interval_of as interval_of
+    from na64mu.analysis.excess import significance_of as significance_of
+    from na64mu.analysis.future import project as project
+    from na64mu.analysis.recasting import recast as recast
     from na64mu.analysis.search import limits_of as limits_of
+    from na64mu.analysis.yields.measured import efficiency_of as efficiency_of
     from na64mu.calibration.windows import load_calibration as load_calibration
     from na64mu.data import sample_files as sample_files
     from na64mu.detector import load_detector as load_detector
     from na64mu.events.reader import read_runs as read_runs
     from na64mu.execution import run_search as run_search
+    from na64mu.execution.alignment import align as align
+    from na64mu.execution.calibration import calibrate as calibrate
+    from na64mu.execution.efficiency import efficiency as efficiency
     from na64mu.execution.freezing import freeze as freeze
     from na64mu.execution.opening import open_box as open_box
     from na64mu.execution.options import RunOptions as RunOptions
+    from na64mu.execution.reconstruct import reconstruct_files as reconstruct_files
     from na64mu.execution.run import run as run
+    from na64mu.execution.runner_result import result_of_runner as result_of_runner
+    from na64mu.execution.skim import skim as skim
     from na64mu.execution.unblinding import unblind as unblind
     from na64mu.inputs.visible import open_events as open_events
     from na64mu.inputs.visible import reconstruct as reconstruct
@@ -26,7 +38,10 @@ if TYPE_CHECKING:
     from na64mu.reconstruction.event_summary import EventSummary as EventSummary
     from na64mu.reconstruction.variables import register_variable as register_variable
     from na64mu.reconstruction.variables import variable as variable
+    from na64mu.report.display import display as display
     from na64mu.report.display import display_event as display_event
+    from na64mu.report.html import register_section as register_section
+    from na64mu.results.folder import read_folder as read_folder
     from na64mu.results.processor import ProcessorResult as ProcessorResult
     from na64mu.results.run import RunResult as RunResult
     from na64mu.selections import Box as Box
@@ -45,6 +60,7 @@ if TYPE_CHECKING:
     from na64mu.selections import register_region as register_region
     from na64mu.selections import register_selection as register_selection
     from na64mu.simulation.produce import produce as produce
+    from na64mu.simulation.produce import simulate as simulate
 
 __version__ = "0.2.0"
 
@@ -58,6 +74,7 @@ GROUPS = {
         "reconstruct": "na64mu.inputs.visible",
         "spectrometer_tracks": "na64mu.inputs.visible",
         "display_event": "na64mu.report.display",
+        "display": "na64mu.report.display",
     },
     "describe": {
         "load_detector": "na64mu.detector",
@@ -84,21 +101,36 @@ GROUPS = {
         "variable": "na64mu.reconstruction.variables",
     },
     "make and change files": {
+        "simulate": "na64mu.simulation.produce",
         "produce": "na64mu.simulation.produce",
+        "skim": "na64mu.execution.skim",
+        "reconstruct_files": "na64mu.execution.reconstruct",
+        "calibrate": "na64mu.execution.calibration",
+        "align": "na64mu.execution.alignment",
     },
     "run": {
         "RunOptions": "na64mu.execution.options",
-        "freeze": "na64mu.execution.freezing",
-        "open_box": "na64mu.execution.opening",
         "run": "na64mu.execution.run",
         "run_search": "na64mu.execution",
-        "unblind": "na64mu.execution.unblinding",
         "RunResult": "na64mu.results.run",
         "ProcessorResult": "na64mu.results.processor",
+        "result_of_runner": "na64mu.execution.runner_result",
+        "read_folder": "na64mu.results.folder",
+        "freeze": "na64mu.execution.freezing",
+        "open_box": "na64mu.execution.opening",
+        "unblind": "na64mu.execution.unblinding",
     },
     "conclude": {
+        "efficiency": "na64mu.execution.efficiency",
+        "efficiency_of": "na64mu.analysis.yields.measured",
         "estimate_backgrounds": "na64mu.analysis.backgrounds",
+        "interval_of": "na64mu.analysis.excess",
         "limits_of": "na64mu.analysis.search",
+        "optimise": "na64mu.analysis.best_box",
+        "project": "na64mu.analysis.future",
+        "recast": "na64mu.analysis.recasting",
+        "register_section": "na64mu.report.html",
+        "significance_of": "na64mu.analysis.excess",
     },
 }
 

@@ -103,7 +103,7 @@ def test_several_detectors_are_refused(folder: Path, tmp_path: Path, monkeypatch
         found = inspect(*args, **kwargs)  # type: ignore[arg-type]
         return fileset.Fileset(found.files, found.detectors | {other.tag: other}, found.losses)
 
-    monkeypatch.setattr(fileset, "inspect_files", mixed)
+    monkeypatch.setattr("na64mu.execution.alignment.inspect_files", mixed)
     done = run(*FILES, "-o", str(folder / "x.toml"))
     assert done.exit_code == 1
     assert "the files are of several detectors (na64mu-2022, g4raw-indep-1): align one at a time" in done.stderr

@@ -7,7 +7,7 @@ import pytest
 
 from na64mu.analysis.yields.kinematics import KinematicMap, KinematicSample, boson_share, build_map
 from na64mu.errors import InputError
-from na64mu.physics.mediator import Mediator
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.production import sample_kinematics, tabulate
 
 

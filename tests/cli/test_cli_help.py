@@ -97,6 +97,8 @@ def test_an_example_with_a_wrong_option_would_be_seen(tmp_path, monkeypatch):
     [
         (["run", "a.root", "--executor", "futurs"], "'futurs' is not one of 'iterative', 'futures', 'dask'. Did you mean 'futures'?"),
         (["simulate", "-n", "3", "-o", "x.root", "--engine", "GENT4"], "Did you mean 'geant4'?"),
+        (["simulate", "-n", "3", "-o", "x.root", "--process", "zprim"], "Did you mean 'zprime'?"),
+        (["limits", "--published", "--model", "scaler"], "Did you mean 'scalar'?"),
         (["run", "a.root", "--selektion", "x"], "Did you mean '--selection'?"),
         (["completion", "bsh"], "Did you mean 'bash'?"),
     ],
@@ -119,7 +121,6 @@ def test_a_word_like_no_other_has_no_suggestion():
     ("arguments", "near"),
     [
         (["detector", "na64mu-2021"], "na64mu-2022"),
-        (["simulate", "-n", "3", "--process", "zprim", "-o", "x.root"], "zprime"),
         (["simulate", "-n", "3", "--detector", "g4raw-indep", "-o", "x.root"], "g4raw-indep-1"),
     ],
 )

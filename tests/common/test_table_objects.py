@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -287,3 +288,18 @@ def test_sample_files_are_found_by_name():
     assert everything == sorted(everything)
     assert {path.suffix for path in everything} == {".root"}
     assert [path.name for path in na64mu.sample_files("physics_*")] == ["physics_1.root", "physics_2.root"]
+
+
+def test_every_name_is_in_one_group_and_has_a_type():
+    names = [name for group in na64mu.GROUPS.values() for name in group]
+    assert len(names) == len(set(names))
+    tree = ast.parse(Path(na64mu.__file__).read_text(encoding="utf-8"))
+    imported = {
+        alias.asname: node.module
+        for branch in tree.body
+        if isinstance(branch, ast.If)
+        for node in branch.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert imported == {name: module for group in na64mu.GROUPS.values() for name, module in group.items()}

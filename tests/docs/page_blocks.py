@@ -24,14 +24,11 @@ import click
 from click.testing import CliRunner
 
 from na64mu.cli import main
-from na64mu.selections.cuts import CUTS
+from na64mu.selections.user import as_in_a_new_process
 
 __all__ = ("NOT_RUN", "Block", "blocks_of", "commands_of", "parse", "run_block", "why_not_run")
 
 BLOCK = re.compile(r"^(?P<indent>[ ]*)```(?P<kind>[a-z]+)\n(?P<text>.*?)^(?P=indent)```[ ]*$", re.MULTILINE | re.DOTALL)
-
-#: The cuts of the package, as every new process has them.
-SHIPPED_CUTS = dict(CUTS)
 
 #: Beginning of a command -> why it is not run.
 NOT_RUN = {
@@ -112,13 +109,8 @@ def run_block(block: Block, namespace: dict[str, Any]) -> int:
         return 1
     if block.kind != "sh":
         return 0
-    own = dict(CUTS)  # a command is a process of its own: what the python of the page has registered is not in it
-    CUTS.clear()
-    CUTS.update(SHIPPED_CUTS)
-    try:
+    with as_in_a_new_process():  # a command is one: what the python of the page has registered is not in it
         return sum(_run(command) for command in commands_of(block.text))
-    finally:
-        CUTS.update(own)
 
 
 def _run(command: str) -> bool:

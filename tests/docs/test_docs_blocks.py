@@ -10,7 +10,8 @@ import click
 import pytest
 from page_blocks import NOT_RUN, NOT_RUN_WITH, Block, blocks_of, commands_of, parse, run_block, why_not_run
 
-from na64mu.selections.cuts import CUTS
+from na64mu.report.html import SECTIONS
+from na64mu.selections.user import as_in_a_new_process
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(
@@ -38,11 +39,11 @@ def is_run(page: str, block: Block) -> bool:
 
 @pytest.fixture
 def cuts_as_before() -> Iterator[None]:
-    """A cut that a page registers is forgotten behind it."""
-    before = dict(CUTS)
-    yield
-    CUTS.clear()
-    CUTS.update(before)
+    """What a page registers is forgotten behind it."""
+    sections = list(SECTIONS)
+    with as_in_a_new_process():
+        yield
+    SECTIONS[:] = sections
 
 
 @pytest.mark.parametrize("page", PAGES)

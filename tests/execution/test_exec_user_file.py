@@ -8,21 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from coffea.processor import FuturesExecutor, IterativeExecutor, Runner
-from search_examples import FakeReconstruction, hide, plant, write_file
+from search_examples import DETECTOR, FakeReconstruction, hide, plant, write_file
 
 import na64mu
 from na64mu.errors import ColumnError, SelectionError, WorkerError
 from na64mu.events.schema import RawTreeSchema
 from na64mu.execution.reconstruct import reconstruct_files
 from na64mu.processors import SearchProcessor
-from na64mu.reconstruction.columns import DERIVED, stored_columns
+from na64mu.reconstruction.columns import stored_columns
+from na64mu.results.clock import Clock
 from na64mu.results.run import RunResult
-from na64mu.selections import CUTS
-from na64mu.selections.histograms import CATEGORIES, HISTOGRAMS
-from na64mu.selections.regions import MASKS, REGIONS
-from na64mu.selections.working_point import SELECTIONS
+from na64mu.selections.blinding import BlindingPolicy
+from na64mu.selections.histograms import HISTOGRAMS
+from na64mu.selections.regions import REGIONS
+from na64mu.selections.user import as_in_a_new_process
 
-REGISTRIES = (CUTS, DERIVED, CATEGORIES, HISTOGRAMS, MASKS, REGIONS, SELECTIONS)
 ANALYSIS = """
 import numpy as np
 import na64mu
@@ -64,11 +64,9 @@ na64mu.register_selection(na64mu.load_working_point("prl2024").changed(
 
 @pytest.fixture(autouse=True)
 def _leaves_nothing():
-    before, modules = [dict(registry) for registry in REGISTRIES], set(sys.modules)
-    yield
-    for registry, content in zip(REGISTRIES, before, strict=True):
-        registry.clear()
-        registry.update(content)
+    modules = set(sys.modules)
+    with as_in_a_new_process():
+        yield
     for name in set(sys.modules) - modules:
         if name.startswith("na64mu_user_") or name == "beside":
             del sys.modules[name]
@@ -123,9 +121,8 @@ def test_one_file_brings_everything_to_every_executor(sample, mine, tmp_path):
     same(alone, several)
     assert several.provenance.configuration_hash == alone.provenance.configuration_hash
     alone.write(tmp_path / "out")
-    for registry in REGISTRIES:
-        registry.clear()
-    again = RunResult.read(tmp_path / "out")  # a report needs no code of the user's
+    with as_in_a_new_process():
+        again = RunResult.read(tmp_path / "out")  # a report needs no code of the user's
     same(alone, again)
     assert again.working_point.hash == alone.working_point.hash
 
@@ -166,14 +163,21 @@ def test_nothing_of_the_box_is_in_them(fake: FakeReconstruction, mine, tmp_path)
         assert after.histogram(name) == before.histogram(name)
 
 
-def test_an_opened_box_leaves_the_regions_as_they_were(fake: FakeReconstruction, tmp_path):
+def test_an_opened_box_leaves_the_regions_as_they_were(fake: FakeReconstruction):
     na64mu.register_region("everywhere", source="inferred: an example", ranges={"p_out": (0.0, 250.0)})
     plant(fake.table, 123)
-    path = write_file(tmp_path / "f.root", 400)
-    blind = na64mu.run_search(path, progress=False)
-    opened = na64mu.run_search(path, progress=False, unblind=blind.provenance.configuration_hash)
-    assert opened.regions["f"]["box"].n > 0
-    assert opened.regions["f"]["everywhere"] == blind.regions["f"]["everywhere"]
+    chosen, where = na64mu.load_working_point("prl2024"), {"dataset": "f", "filename": "f.root", "detector": DETECTOR, "entrystart": 0}
+    given = {DETECTOR: na64mu.load_detector(DETECTOR)}, {DETECTOR: na64mu.load_calibration(DETECTOR).windows}, chosen
+    blind, opened = (
+        SearchProcessor(*given, policy=BlindingPolicy.of(chosen, opened=opened)).analyse(dict(fake.table), where, Clock())["datasets"]["f"][
+            "regions"
+        ]
+        for opened in (False, True)
+    )
+    assert "box" not in blind
+    assert opened["box"].n > 0
+    assert opened["everywhere"] == blind["everywhere"]
+    assert blind["everywhere"].n > 0
 
 
 def test_a_file_in_toml_adds_drops_and_reorders(mine, tmp_path):

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from na64mu.physics import cross_section as module
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.cross_section import Method, cross_section, dsigma_dx, x_nodes, x_range
-from na64mu.physics.mediator import Mediator
 from na64mu.physics.nucleus import FormFactor
 
 LEAD = (82.0, 207.2)

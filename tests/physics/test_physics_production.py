@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.cross_section import Method, cross_section
-from na64mu.physics.mediator import Mediator
 from na64mu.physics.production import sample_kinematics, tabulate
 from na64mu.physics.weizsaecker import dsigma_dx_dcos_muon
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.cross_section import Method, x_nodes, x_range
-from na64mu.physics.mediator import Mediator
 from na64mu.physics.nucleus import FormFactor
 from na64mu.physics.tree_level import dsigma_dx_dcos_mediator, dsigma_dx_dcos_muon
 

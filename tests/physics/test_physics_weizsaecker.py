@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from na64mu.physics.mediator import Mediator
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.nucleus import FormFactor, flux
 from na64mu.physics.tree_level import dsigma_dx_dcos_muon as tree_muon
 from na64mu.physics.weizsaecker import dsigma_dx_dcos_mediator, dsigma_dx_dcos_muon, dsigma_dx_improved

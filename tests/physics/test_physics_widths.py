@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.constants import MUON_MASS, TAU_MASS
-from na64mu.physics.mediator import Mediator
 from na64mu.physics.widths import (
     DarkMatter,
     dark_width,

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -93,6 +94,11 @@ class BosonLimits:
             for (quantity, method), values in tables.items():
                 row |= {f"{quantity}_{method}_{column}": float(v) for column, v in zip(COLUMNS, values[i], strict=True)}
             yield row
+
+    def to_dict(self) -> dict[str, Any]:
+        """Boson, source and rows as plain values; null for what is blinded."""
+        rows = [{k: v if math.isfinite(v) else None for k, v in row.items()} for row in self.rows()]
+        return {"model": self.boson.name, "coupling": self.boson.symbol, "source": self.limits.counting.source, "limits": rows}
 
     def write(self, folder: Path) -> Path:
         """Write limits_<boson>.csv to a folder that exists."""

@@ -15,7 +15,17 @@ OUTPUTS = ("output", "map_file", "millepede")
 
 #: What verbs write into their output folder, where a user might keep a file of that name as an input.
 WRITTEN = {
-    "run": ("cutflow.json", "histograms.json", "summary.json", "report.html", "plane.png"),
+    "run": (
+        "cutflow.json",
+        "histograms.json",
+        "summary.json",
+        "report.html",
+        "plane.png",
+        "value.json",
+        "result.json",
+        "histograms.root",
+        "arrays.npz",
+    ),
     "unblind": ("cutflow.json", "histograms.json", "summary.json", "report.html", "plane.png", "events_in_box.csv", "unblinding.jsonl"),
     "recast": ("recast.csv", "recast.json"),
     "limits": ("limits.csv", "yields.csv", "systematics.csv", "background_only.json", "patchset.json"),

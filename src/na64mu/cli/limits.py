@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from na64mu.cli.hints import Known
+from na64mu.cli.limits_options import OF_A_COUNT, OF_A_LIMIT, limits_options, usage
 from na64mu.cli.say import note, table_console
-from na64mu.physics.bosons import RENAMED
 
 if TYPE_CHECKING:
     from na64mu.analysis.limits import SearchLimits
@@ -22,141 +20,19 @@ __all__ = ("command",)
 #: Prints a result: as JSON, or as tables.
 Show = Callable[[bool], None]
 
-#: Options that say something about an output folder.
-OF_A_FOLDER = ("n_mot", "physics", "calibration", "region_d", "hadrons")
-ONLY_FOLDER = "--n-mot, --physics, --calibration, --region-d and --hadrons belong to an output folder, not to --published"
-
-
-def _checked_range(context: click.Context, _parameter: click.Parameter, value: tuple[float, float] | None) -> tuple[float, float] | None:
-    if value is not None and not 0 < value[0] < value[1]:
-        msg = f"--range {value[0]:g} {value[1]:g}: the lowest mass must be above zero and below the highest"
-        raise click.UsageError(msg, context)
-    return value
-
 
 @click.command("limits", short_help="Limits on g and y of an output folder, or of the Letter's numbers.")
-@click.argument("folder", metavar="[OUT]", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default="limits", show_default=True, help="Folder to write."
-)
-@click.option("--published", is_flag=True, help="Exposure, Table I, empty box and pile-up loss of the Letter instead of OUT.")
-@click.option("--efficiency", "table", default="na64mu-2022", show_default=True, metavar="NAME|FILE", help="Table of `na64mu efficiency`.")
-@click.option(
-    "--model",
-    type=Known("na64mu.physics.bosons:BOSONS", RENAMED),
-    default="zprime",
-    show_default=True,
-    help="Boson; all but the Z' are taken to decay invisibly.",
-)
-@click.option(
-    "--map",
-    "kinematic_map",
-    default="na64mu-2022-kinematic",
-    show_default=True,
-    metavar="NAME|FILE",
-    help="Efficiency in (x, psi'), for other spins.",
-)
-@click.option(
-    "--alpha-d",
-    type=click.FloatRange(min=0, min_open=True),
-    default=0.1,
-    show_default=True,
-    help="Dark coupling alpha_D of a dark photon, for its y.",
-)
-@click.option(
-    "--pile-up-loss",
-    type=click.FloatRange(0, 1, max_open=True),
-    help="Part of the signal lost to pile-up; by default measured in the simulation.",
-)
-@click.option(
-    "--masses",
-    type=click.IntRange(min=2),
-    default=40,
-    show_default=True,
-    help="Masses of the scan, even in ln m, besides those of the tables.",
-)
-@click.option(
-    "--range", "mass_range", type=(float, float), callback=_checked_range, help="Lowest and highest mass [GeV]; by default 1 MeV to 5 GeV."
-)
-@click.option(
-    "--cross-section",
-    "method",
-    type=Known("na64mu.physics.cross_section:Method"),
-    default="tree",
-    show_default=True,
-    help="Method for the production cross-section.",
-)
-@click.option(
-    "--form-factor",
-    type=Known("na64mu.physics.nucleus:FormFactor"),
-    default="elastic",
-    show_default=True,
-    help="Responses of the nucleus.",
-)
-@click.option(
-    "--g-ref",
-    type=click.FloatRange(min=0, min_open=True),
-    default=1e-4,
-    show_default=True,
-    help="Coupling of the signal in the likelihood.",
-)
-@click.option(
-    "--g-chi", type=click.FloatRange(min=0, min_open=True), default=0.05, show_default=True, help="Coupling to dark matter, for y."
-)
-@click.option("--ratio", type=click.FloatRange(min=2, min_open=True), default=3.0, show_default=True, help="m_Z' / m_chi, for y.")
-@click.option(
-    "--backgrounds",
-    type=Known("na64mu.analysis.search:BACKGROUNDS"),
-    default="own",
-    show_default=True,
-    help="Estimated from OUT, or Table I scaled to its exposure.",
-)
-@click.option(
-    "--physics", metavar="DATASET", multiple=True, help="Dataset of physics triggers in OUT, may be given several times; by default all."
-)
-@click.option("--calibration", metavar="DATASET", help="Dataset of calibration triggers in OUT: the shape of the momentum tail.")
-@click.option(
-    "--region-d",
-    metavar="DATASET",
-    help="Dataset in OUT whose region D is extrapolated, such as muon-nuclear simulation; by default that of --physics.",
-)
-@click.option("--hadrons", metavar="DATASET", help="Dataset of simulated beam hadrons in OUT, for the decays in flight.")
-@click.option("--n-mot", type=click.FloatRange(min=0, min_open=True), help="Project to so many muons on target: expected limits only.")
-@click.option(
-    "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.90, show_default=True, help="Confidence level."
-)
-@click.option("--detector", default="na64mu-2022", show_default=True, help="Tag or TOML file of the set-up: layers of the target.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of bootstrap and toys of the backgrounds.")
-@click.option(
-    "--inspire", type=click.IntRange(1_000_000, 9_999_999), help="INSPIRE number of the publication, for the patch set; 9999999 without it."
-)
-@click.option("--targets/--no-targets", default=True, show_default=True, help="Solve the Boltzmann equation for the relic targets of y.")
-@click.option("--figures/--no-figures", default=True, show_default=True, help="Draw the figures (PNG and PDF).")
-@click.option(
-    "--hs3",
-    "hs3_mass",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="GEV",
-    help="Also write the likelihood of the scanned mass nearest to this one as HS3.",
-)
-@click.option("--hepdata", is_flag=True, help="Also write the HEPData submission (needs hepdata_lib) to OUTPUT/hepdata.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of tables.")
+@limits_options
 def command(folder: Path | None, output: Path, published: bool, as_json: bool, **options: Any) -> None:
     """Compute upper limits on g_Z' against m_Z', and on y against m_chi, by two methods: asymptotic (as in the Letter) and exact.
 
     With --model the same for a scalar, pseudoscalar, axial vector, or a dark photon (epsilon = g / e): limits_MODEL.csv and a figure.
 
     OUT is an output folder of `na64mu run`. With --published the Letter's exposure and backgrounds replace it: what is then compared is signal yield and
-    statistics. Writes limits.csv, yields.csv, systematics.csv, the pyhf likelihood (background_only.json, patchset.json), and figures.
+    statistics. Writes limits.csv, yields.csv, systematics.csv, the reach of a discovery (reach.csv), g-2 and other limits (plane.csv, bounds.csv), the pyhf likelihood (background_only.json,
+    patchset.json), and figures; of open counts also p-value, significance, best fit and intervals (excess.json, excess.csv).
     """
-    boson = options["model"]
-    for is_wrong, msg in (
-        ((folder is None) != published, "give either an output folder of `na64mu run` or --published"),
-        (published and any(options[name] for name in OF_A_FOLDER), ONLY_FOLDER),
-        (options["hepdata"] and boson != "zprime", "--hepdata is for the Z': the submission holds its figures and tables"),
-    ):
-        if is_wrong:
-            raise click.UsageError(msg)
+    usage(folder, published, options)
     if options["hepdata"]:
         from na64mu.analysis.hepdata import hepdata_library
 
@@ -164,8 +40,8 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
     from na64mu.results.output_folder import output_folder
 
     limits, targets = _computed(folder, options)
-    with output_folder(output, "limits" if boson == "zprime" else f"limits {boson}") as place:
-        files, show = _zprime(limits, targets, place, options) if boson == "zprime" else _boson(limits, place, options)
+    with output_folder(output, "limits" if options["boson"] == "zprime" else f"limits {options['boson']}") as place:
+        files, show = (_zprime if options["boson"] == "zprime" else _boson)(limits, targets, place, options)
     show(as_json)
     note(f"wrote {output}/: {', '.join(path.name for path in files)}")
 
@@ -177,50 +53,50 @@ def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimit
     from na64mu.execution.progress import stage
     from na64mu.results.run import RunResult
 
-    of_folder = (*OF_A_FOLDER, "backgrounds", "seed")
-    counting = "letter" if folder is None else counting_from(RunResult.read(folder), **{name: options[name] for name in of_folder})
-    same = ("pile_up_loss", "masses", "mass_range", "kinematic_map", "detector", "method", "form_factor", "g_ref", "level")
+    counting = "letter" if folder is None else counting_from(RunResult.read(folder), **{name: options[name] for name in OF_A_COUNT})
     with stage("cross-sections", unit="points") as shown:
-        limits = limits_of(
-            counting,
-            efficiency=options["table"],
-            boson=options["model"],
-            dark=DarkSector(options["g_chi"], options["ratio"]),
-            progress=shown.advance,
-            **{name: options[name] for name in same},
-        )
+        dark = DarkSector(options["g_chi"], options["ratio"])
+        limits = limits_of(counting, dark=dark, progress=shown.advance, **{name: options[name] for name in OF_A_LIMIT})
         shown.say("relic targets")
-        wanted = options["model"] == "zprime" and options["targets"]
+        wanted = options["boson"] == "zprime" and options["targets"]
         return limits, targets_of(limits, progress=shown.advance) if wanted else ()
 
 
 def _zprime(limits: SearchLimits, targets: Any, output: Path, options: dict[str, Any]) -> tuple[list[Path], Show]:
     """Files that were written, and what prints the result."""
+    from na64mu.analysis.excess import search_excess
+    from na64mu.analysis.excess_files import excess_dict, write_excess, write_reach
     from na64mu.analysis.limits_files import limits_dict
+    from na64mu.analysis.plane_files import write_plane
     from na64mu.analysis.publication import write_limits
 
     files = write_limits(limits, output, inspire=options["inspire"], hs3_mass=options["hs3_mass"], hepdata=options["hepdata"])
+    found = None if limits.is_blinded else search_excess(limits)
+    files += [write_reach(limits, output), *write_plane(limits, output), *([] if found is None else write_excess(found, output))]
     if options["figures"]:
         from na64mu.report.limits import write_limit_figures
 
         files += write_limit_figures(limits, targets, output)
 
     def show(as_json: bool) -> None:
+        from na64mu.report.excess_tables import render_excess
         from na64mu.report.limit_tables import render_limits
 
         if as_json:
-            click.echo(json.dumps(limits_dict(limits), indent=1))
-        else:
-            render_limits(limits, table_console())
+            click.echo(json.dumps(limits_dict(limits) | {"excess": None if found is None else excess_dict(found)}, indent=1))
+            return
+        render_limits(limits, table_console())
+        if found is not None:
+            render_excess(found, table_console())
 
     return files, show
 
 
-def _boson(limits: SearchLimits, output: Path, options: dict[str, Any]) -> tuple[list[Path], Show]:
+def _boson(limits: SearchLimits, _targets: Any, output: Path, options: dict[str, Any]) -> tuple[list[Path], Show]:
     from na64mu.analysis.limits_models import BosonLimits
     from na64mu.physics.bosons import BOSONS
 
-    result = BosonLimits(BOSONS[options["model"]], limits, options["alpha_d"], options["ratio"])
+    result = BosonLimits(BOSONS[options["boson"]], limits, options["alpha_d"], options["ratio"])
     files = [result.write(output)]
     if options["figures"]:
         from na64mu.report.boson_limits import write_boson_figure
@@ -231,9 +107,7 @@ def _boson(limits: SearchLimits, output: Path, options: dict[str, Any]) -> tuple
         from na64mu.report.boson_tables import render_boson_limits
 
         if as_json:
-            rows = [{k: v if math.isfinite(v) else None for k, v in row.items()} for row in result.rows()]
-            head = {"model": result.boson.name, "coupling": result.boson.symbol, "source": limits.counting.source}
-            click.echo(json.dumps(head | {"limits": rows}, indent=1))
+            click.echo(json.dumps(result.to_dict(), indent=1))
         else:
             render_boson_limits(result, table_console())
 

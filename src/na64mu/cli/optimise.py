@@ -48,36 +48,23 @@ def command(
     OUT is an output folder of `na64mu run` over data (or simulated beam) and simulated signal. The blinded box is never looked at: backgrounds are extrapolated from outside
     of it. Prints the best box for each signal, writes boxes.csv, boxes.json and boxes.png.
     """
-    import numpy as np
-
-    from na64mu.analysis.backgrounds.boxes import box_backgrounds
-    from na64mu.analysis.optimisation import E_CUTS, P_CUTS, mip_energies, scan_boxes
-    from na64mu.errors import BackgroundError
+    from na64mu.analysis.best_box import optimise
     from na64mu.execution.progress import stage
     from na64mu.report.box_tables import render_boxes
     from na64mu.results.output_folder import output_folder
-    from na64mu.results.run import RunResult
 
-    result = RunResult.read(folder)
     with stage("scan of the signal box"):
-        backgrounds = box_backgrounds(
-            result,
-            np.array(P_CUTS),
-            np.array(E_CUTS),
+        scan = optimise(
+            folder,
             seed=seed,
+            signals=signals,
             physics=physics,
             calibration=calibration,
             region_d=region_d,
             hadrons=hadrons,
             n_mot=n_mot,
+            level=level,
         )
-        if backgrounds.is_flat:
-            msg = (
-                f"no box is better than another: background (I) has {backgrounds.sources['momentum']}. "
-                "Run over more muons, and name the dataset of calibration triggers with --calibration"
-            )
-            raise BackgroundError(msg)
-        scan = scan_boxes(result, backgrounds, signals=signals or None, mip=mip_energies(result, calibration), n_mot=n_mot, level=level)
     with output_folder(output, "optimise") as place:
         files = scan.write(place)
         if figure:

@@ -69,32 +69,25 @@ def command(
 
     Backgrounds are those of Table I per muon, times the factor of each improvement. Writes projection.csv, projection.json and projection.png.
     """
-    import numpy as np
-
-    from na64mu.analysis.limits_files import TABLE_MASSES
-    from na64mu.analysis.projection import SCENARIOS, Scenario, project
-    from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, signal_yield, target_of
-    from na64mu.detector import load_detector
+    from na64mu.analysis.future import project
     from na64mu.execution.progress import stage
-    from na64mu.physics.cross_section import Method
     from na64mu.report.projection import render_projection, write_projection_figure
     from na64mu.results.output_folder import output_folder
-    from na64mu.statistics.letter import N_MOT
 
-    efficiencies = EfficiencyTable.read(table)
-    low, high = efficiencies.mass_range
-    marked = [m for m in TABLE_MASSES if low <= m <= high]
-    masses = sorted({low, high, *(float(f"{m:.6g}") for m in np.geomspace(low, high, n_masses)[1:-1]), *marked})
-    scenarios = list(SCENARIOS)
-    if n_mot is not None:
-        factors = {"momentum": momentum, "decays": decays, "hadrons": leakage}
-        scenarios.append(Scenario("own", n_mot, factors, per_spill, window, f"given: background factors {factors}"))
-    loss = PileUpLoss(0.0, 0.0, "set by each scenario")
-    with stage("cross-sections", len(masses), "points") as shown:
-        yields = signal_yield(
-            target_of(load_detector(tag)), efficiencies, masses, N_MOT, loss, method=Method(method), progress=shown.advance
+    with stage("cross-sections", unit="points") as shown:
+        projection = project(
+            n_mot,
+            momentum=momentum,
+            decays=decays,
+            leakage=leakage,
+            per_spill=per_spill,
+            window=window,
+            efficiency=table,
+            masses=n_masses,
+            method=method,
+            detector=tag,
+            progress=shown.advance,
         )
-        projection = project(yields, scenarios)
     with output_folder(output, "project") as place:
         files = projection.write(place)
         if figure:

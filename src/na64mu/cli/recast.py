@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 
 import click
@@ -11,8 +10,6 @@ import click
 from na64mu.cli.say import note, table_console
 
 __all__ = ("command",)
-
-logger = logging.getLogger(__name__)
 
 
 @click.command("recast", short_help="Limits on your own model, from its events or yields.")
@@ -64,31 +61,19 @@ def command(
 
     x is the energy fraction of what is not seen, psi the angle of the recoil muon to the incoming one. Writes recast.csv and recast.json.
     """  # noqa: D301  # click wants the character \\b before lines that it must not wrap
-    from na64mu.analysis.counting import counting_of, letter_counting
-    from na64mu.analysis.recast import UNCOVERED, read_user_table, recast
-    from na64mu.analysis.search import letter_loss
-    from na64mu.analysis.yields import EfficiencyTable, KinematicMap, PileUpLoss
+    from na64mu.analysis.recasting import recast
     from na64mu.report.boson_tables import render_recast
-    from na64mu.results.run import RunResult
 
-    user = read_user_table(table)
-    counting = letter_counting() if folder is None else counting_of(RunResult.read(folder), None)
-    loss = letter_loss() if pile_up_loss is None else PileUpLoss(pile_up_loss, 0.0, "given by --pile-up-loss")
     result = recast(
-        user,
-        counting,
-        loss,
+        table,
+        "letter" if folder is None else folder,
         reference=reference,
         power=power,
-        kinematic_map=KinematicMap.read(kinematic_map) if user.has_events else None,
-        efficiencies=EfficiencyTable.read(efficiency),
+        kinematic_map=kinematic_map,
+        efficiency=efficiency,
+        pile_up_loss=pile_up_loss,
         level=level,
     )
-    if result.uncovered.max() > UNCOVERED:
-        logger.warning(
-            "up to %.1f %% of the events lie where the map of efficiencies has no simulated muons: they count as not selected, so the limit is weaker than it could be",
-            100 * result.uncovered.max(),
-        )
     files = result.write(output)
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=1))

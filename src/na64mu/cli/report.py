@@ -10,22 +10,30 @@ from na64mu.cli.say import note, table_console
 
 __all__ = ("command",)
 
+#: Files that are made again.
+MADE = ("plane.png", "report.html")
+
 
 @click.command(name="report", short_help="Make plane and HTML report of an output folder again.")
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 @click.option("--tables", is_flag=True, help="Print the tables too.")
-def command(folder: Path, tables: bool) -> None:
-    """Make plane.png and report.html of FOLDER again, an output folder of `na64mu run`."""
-    from na64mu.report import render_terminal, write_figures, write_html
+@click.option("--user", multiple=True, metavar="FILE", help="Python file of your own that adds sections to the report.")
+def command(folder: Path, tables: bool, user: tuple[str, ...]) -> None:
+    """Make plane.png and report.html of FOLDER again, an output folder of `na64mu run`, with or without --processor."""
+    from na64mu.report import render_terminal, write_reports
+    from na64mu.results.folder import read_folder
     from na64mu.results.output_folder import finish, output_folder, placed
-    from na64mu.results.run import DRAWN, RunResult
+    from na64mu.results.run import DRAWN
+    from na64mu.selections.user import load_user_file
 
+    for file in user:
+        load_user_file(file)
     if folder.is_dir():
         finish(folder)
-    result = RunResult.read(folder)
+    result = read_folder(folder)
     if tables:
         render_terminal(result, table_console())
     with output_folder(folder, "report", replaces=DRAWN) as place:
-        files = [*write_figures(result, place), write_html(result, place)]
+        files = write_reports(result, place)
     for path in placed(files, folder):
         note(f"wrote {path}")

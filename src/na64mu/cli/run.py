@@ -14,12 +14,21 @@ from na64mu.execution.executors import EXECUTORS
 
 __all__ = ("command",)
 
+#: Options that say how a run is done.
+OF_RUN = ("workers", "scheduler", "chunksize", "memory", "maxchunks", "resume", "strict")
+
 
 @click.command(name="run", short_help="The main job: raw trees in, cut-flow and (p_out, E_CAL) plane out.")
 @click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path())
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default="out", show_default=True, help="Output folder.")
 @click.option("--selection", default="prl2024", show_default=True, metavar="NAME|FILE", help="Working point.")
-@click.option("--user", multiple=True, metavar="FILE", help="Python file that registers cuts of your own; it is executed once.")
+@click.option(
+    "--user",
+    multiple=True,
+    metavar="FILE",
+    help="Python file of your own: cuts, variables, histograms, regions, processors; it is executed once.",
+)
+@click.option("--processor", metavar="NAME|FILE.py:NAME", help="Processor of your own that is run in place of the search.")
 @click.option("--detector", metavar="TAG|FILE", help="Detector description that replaces the tags in the files.")
 @click.option("--calibration", multiple=True, metavar="FILE", help="Calibration file of your own; one for each detector.")
 @click.option("--accept-calibration", is_flag=True, help="Take a calibration that was made for another description all the same.")
@@ -49,13 +58,16 @@ def command(files: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **
     FILES are raw trees, or event summaries of `na64mu reconstruct`. Finished chunks are kept in the output folder until the result is
     written: after a crash the same command with --resume continues from them.
 
-    Writes cutflow.json, histograms.json, summary.json, plane.png and report.html. The exit code is 3 if some input could not be
+    Writes cutflow.json, histograms.json, summary.json, plane.png and report.html; with --processor what it returned, as value.json, histograms.json and .root,
+    arrays.npz and tables, with exposure, losses and provenance in result.json, and report.html. The exit code is 3 if some input could not be
     read: every loss is listed, and lowers the muons on target.
     """
-    from na64mu.execution.run import forget_checkpoint, run_search
-    from na64mu.report import render_terminal, write_figures, write_html
+    from na64mu.execution.options import RunOptions
+    from na64mu.execution.run import forget_checkpoint, run
+    from na64mu.report import render_terminal, write_reports
+    from na64mu.results.folder import files_of
     from na64mu.results.output_folder import output_folder
-    from na64mu.results.run import DRAWN, FILES
+    from na64mu.results.run import DRAWN
 
     if options["scheduler"] is not None and options["executor"] in ("iterative", "futures"):
         msg = "--scheduler needs --executor dask"
@@ -64,15 +76,15 @@ def command(files: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **
         msg = "--tls-ca, --tls-cert and --tls-key need --scheduler: a local cluster makes its own key"
         raise click.UsageError(msg)
     options["calibration"] = options["calibration"] or None
+    of_run = {name: options.pop(name) for name in OF_RUN}
     with output_folder(output, "run", replaces=DRAWN) as place:
-        result = run_search(files, progress=not quiet, output=output, **options)
+        result = run(files, **options, options=RunOptions(progress=not quiet, output=output, **of_run))
         result.write(place)
-        write_figures(result, place)
-        write_html(result, place)
+        write_reports(result, place)
     forget_checkpoint(output)
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=1))
     elif not quiet:
         render_terminal(result, table_console(120))
-        note(f"wrote {output}/: {', '.join(name for name in (*FILES, *DRAWN) if (output / name).is_file())}")
+        note(f"wrote {output}/: {', '.join(files_of(result, output))}")
     sys.exit(result.exit_code)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from na64mu import __version__
-from na64mu.calibration.windows import CALIBRATION_COLUMNS, Calibration, CalibrationInput, calibrate
+from na64mu.calibration.windows import CALIBRATION_COLUMNS, Calibration, CalibrationInput
+from na64mu.calibration.windows import calibrate as windows_from
 from na64mu.common.arguments import file_names, whole
 from na64mu.detector import DetectorLike
 from na64mu.errors import CalibrationError, InputError
@@ -22,7 +23,7 @@ from na64mu.selections.working_point import WorkingPoint, load_working_point
 if TYPE_CHECKING:
     from na64mu.events.layout import Layout
 
-__all__ = ("calibrate_files",)
+__all__ = ("calibrate", "calibrate_files")
 
 
 def calibrate_files(
@@ -82,7 +83,7 @@ def calibrate_files(
     columns = (*CALIBRATION_COLUMNS, *working_point.mip.quantities, *working_point.mip.upper_bounds)
     policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors)
     summary = collect(fileset, losses, columns, policy, chunksize=chunksize)
-    peaks, n_muons = calibrate(summary, description, working_point)
+    peaks, n_muons = windows_from(summary, description, working_point)
     inputs = tuple(CalibrationInput(path=Path(f.path).name, uuid=f.uuid, entries=f.entries) for f in fileset.files)
     calibration = Calibration(
         format_version=1,
@@ -99,3 +100,7 @@ def calibrate_files(
         inputs=inputs,
     )
     return calibration, losses
+
+
+#: The call under the name of the verb.
+calibrate = calibrate_files

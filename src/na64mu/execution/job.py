@@ -18,14 +18,11 @@ from na64mu.execution.options import RunOptions
 from na64mu.inputs.chunk import key_of_chunk
 from na64mu.inputs.chunk_errors import worker_errors
 from na64mu.inputs.entry_ranges import Ranges, reconciled
-from na64mu.inputs.raw_chunks import RawRunner, raw_chunks
-from na64mu.inputs.raw_fileset import Fileset
-from na64mu.inputs.refused import fault_losses, must_add_up, unit_losses
-from na64mu.inputs.summary_chunks import SummaryRunner, chunks_of
-from na64mu.inputs.summary_fileset import SummaryFileset
+from na64mu.inputs.refused import must_add_up
+from na64mu.inputs.source import Source
 from na64mu.results.losses import Loss
 
-__all__ = ("Job", "process_fileset", "process_summaries")
+__all__ = ("Job", "process")
 
 
 @dataclass(frozen=True)
@@ -59,19 +56,17 @@ class Job:
 Outcome = tuple[dict[str, Any], dict[tuple[str, str], tuple[Ranges, Ranges]], list[Loss]]
 
 
-def process_fileset(fileset: Fileset, processor: Any, job: Job, *, layout: Any = None) -> Outcome:
-    """Run a processor over raw trees and find out what was not read.
+def process(source: Source, processor: Any, job: Job) -> Outcome:
+    """Run a processor over the events of a source and find out what was not read.
 
     Parameters
     ----------
-    fileset : Fileset
-        Files to process, from `inspect_files`.
+    source : Source
+        Files to process.
     processor : Any
-        See `RawRunner`; raises InputError for input that cannot be read.
+        What `Source.read` gives the events to; raises InputError for input that cannot be read.
     job : Job
         Options of the processing.
-    layout : Layout, optional
-        Branch layout of foreign trees.
 
     Returns
     -------
@@ -80,52 +75,19 @@ def process_fileset(fileset: Fileset, processor: Any, job: Job, *, layout: Any =
     ranges : dict of (str, str) to (ranges, ranges)
         (dataset, path) -> entry ranges read and not read.
     losses : list of Loss
-        Chunks that could not be read, and what `maxchunks` left out.
+        Chunks that could not be read, what `maxchunks` left out, and what is wrong with the events.
     """
-    options, align = job.options, job.options.align_clusters
-    if align is None:
-        align = options.chunksize >= max((f.largest_cluster for f in fileset.files), default=0)
-    plain = frozenset(f.path for f in fileset.files if f.layout is None)
-    runner = RawRunner(processor, layout, options.memory_limit, plain, str(Path.cwd()), fileset.bounds, fileset.excluded)
+    options = job.options
+    runner = source.read(processor, options.memory_limit)
     with job.open() as chosen, quiet_coffea(show_progress=False):
         must_arrive(processor, chosen)
-        chunks = raw_chunks(fileset, options.chunksize, options.maxchunks, align=align)
-        if not in_this_process(job.executor) and options.scheduler is None and len(chunks) > 1:
+        chunks = source.chunks(options.chunksize, options.maxchunks, options.align_clusters)
+        if source.is_raw and not in_this_process(job.executor) and options.scheduler is None and len(chunks) > 1:
             _warm_kernels(runner, chunks)
         out, gone = _run(chosen, chunks, runner, job)
-    whole = {(f.dataset, f.path): ((0, f.entries),) for f in fileset.files}
-    ranges, lost = reconciled(whole, chunks, out, gone)
-    must_add_up(fileset.files, out, ranges, fileset.excluded)
-    lost = [*lost, *fault_losses(out.get("faults", {})), *unit_losses(out.get("muons", {}), fileset.detectors)]
-    return out, ranges, lost if align else [*lost, *_unverified(fileset, options.chunksize)]
-
-
-def _unverified(fileset: Fileset, chunksize: int) -> list[Loss]:
-    """A note for every file whose checksums are of larger parts than the chunks."""
-    return [
-        Loss(
-            f.dataset,
-            f.path,
-            "note",
-            f"{f.path}: its checksums were not compared, they are of up to {f.largest_cluster} events and the chunks are smaller: "
-            f"take --chunksize {f.largest_cluster} or more, or run `na64mu check` before",
-        )
-        for f in fileset.files
-        if f.has_checksums and f.largest_cluster > chunksize
-    ]
-
-
-def process_summaries(fileset: SummaryFileset, processor: Any, job: Job, *, columns: tuple[str, ...]) -> Outcome:
-    """Run a processor over event summaries, of which `columns` are read; else as `process_fileset`."""
-    chunks = chunks_of(fileset, columns, job.options.chunksize, job.options.maxchunks)
-    runner = SummaryRunner(processor, job.options.memory_limit, str(Path.cwd()))
-    with job.open() as chosen, quiet_coffea(show_progress=False):
-        must_arrive(processor, chosen)
-        out, gone = _run(chosen, chunks, runner, job)
-    whole = {(f.dataset, f.path): f.rows for f in fileset.files}
-    ranges, lost = reconciled(whole, chunks, out, gone)
-    must_add_up(fileset.files, out, ranges, fileset.excluded)
-    return out, ranges, lost
+    ranges, lost = reconciled(source.rows, chunks, out, gone)
+    must_add_up(source.files, out, ranges, source.excluded)
+    return out, ranges, [*lost, *source.losses_of(out, options.chunksize, options.align_clusters)]
 
 
 def _run(executor: Any, chunks: list[Any], runner: Callable[[Any], dict[str, Any]], job: Job) -> tuple[dict[str, Any], list[Any]]:
@@ -147,7 +109,7 @@ def _chunks_of(answer: Any, executor: Any) -> Mapping[Any, Any]:
     return dict(answer[0].get("chunks", {}))
 
 
-def _warm_kernels(runner: RawRunner, chunks: list[Any]) -> None:
+def _warm_kernels(runner: Callable[[Any], Any], chunks: list[Any]) -> None:
     """Process one event here, so that compiled kernels are in the cache before workers ask for them all at once."""
     first = next((c for c in chunks if len(c) > 0), None)
     if first is not None:

@@ -13,20 +13,17 @@ from na64mu.execution.batches import added
 from na64mu.execution.freezing import code_hash
 from na64mu.execution.job import Job
 from na64mu.execution.plan import Plan
-from na64mu.inputs.bookkeeping import bookkeeping_losses, books_of
 from na64mu.inputs.entry_ranges import Ranges
-from na64mu.inputs.raw_fileset import Fileset
-from na64mu.inputs.summary_fileset import SummaryFileset
 from na64mu.processors.base import takes_events
 from na64mu.results.box_events import box_events
-from na64mu.results.exposure import Exposure, reconcile, reconcile_summaries
+from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss
 from na64mu.results.processor import ProcessorResult
 from na64mu.results.provenance import InputFile, Provenance, repository_state
 from na64mu.results.run import RunResult, Timing
 from na64mu.results.weighted_histogram import rounded
 
-__all__ = ("Ran", "exposure_of", "result_of_own", "result_of_search")
+__all__ = ("Ran", "result_of_own", "result_of_search")
 
 
 @dataclass(frozen=True)
@@ -58,35 +55,6 @@ class Ran:
     job: Job
     layout: str
     started: datetime
-
-
-def exposure_of(
-    fileset: Fileset | SummaryFileset,
-    events: Mapping[tuple[str, str, int, int], int],
-    unread: Mapping[tuple[str, str], Ranges],
-    refused: Mapping[tuple[str, str, int, int], int] | None = None,
-) -> tuple[Exposure, list[Loss]]:
-    """Muons on target of what was read, and what is wrong with the bookkeeping of the files.
-
-    Parameters
-    ----------
-    fileset : Fileset or SummaryFileset
-    events : mapping of (dataset, file, run, config) to int
-        Events processed.
-    unread : mapping of (dataset, file) to ranges
-        Entries that were not processed.
-    refused : mapping of (dataset, file, run, config) to int, optional
-        Events that were taken out because of a fault.
-
-    Returns
-    -------
-    exposure : Exposure
-    losses : list of Loss
-    """
-    if isinstance(fileset, SummaryFileset):
-        return reconcile_summaries(fileset.books(events, unread)), []
-    books = books_of(fileset, events, unread, refused)
-    return reconcile(books), bookkeeping_losses(books)
 
 
 def result_of_search(plan: Plan, ran: Ran, clock: float) -> RunResult:

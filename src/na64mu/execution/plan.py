@@ -19,9 +19,11 @@ from na64mu.execution.configuration import Configuration, load_calibrations
 from na64mu.execution.executors import in_this_process
 from na64mu.execution.opening import Opening, checked_opening
 from na64mu.inputs.raw_fileset import Fileset, inspect_files
+from na64mu.inputs.source import Source, source_of
 from na64mu.inputs.summary_chunks import needed_columns
 from na64mu.inputs.summary_fileset import SummaryFileset, are_summaries, inspect_summaries
 from na64mu.processors.base import checked, columns_of, name_of, takes_events, variables_of
+from na64mu.processors.named import processor_named
 from na64mu.results.losses import Loss
 from na64mu.results.provenance import file_hash, package_versions, source_hash
 from na64mu.selections.blinding import FLOOR, BlindingPolicy, Floor
@@ -77,6 +79,11 @@ class Plan:
         friends = {f.path: f.friends for f in self.fileset.files}
         return dict.fromkeys((*friends, *itertools.chain.from_iterable(friends.values())))
 
+    @cached_property
+    def source(self) -> Source:
+        """Where the events come from."""
+        return source_of(self.fileset, layout=self.configuration.layout, columns=self.columns)
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that are read of event summaries."""
@@ -124,7 +131,7 @@ class Plan:
 
         point, fileset = self.configuration.working_point, self.fileset
         made: Any
-        excluded = fileset.excluded if isinstance(fileset, SummaryFileset) else {}  # of raw trees the reader leaves them out
+        excluded = self.source.left_to_the_processor
         if self.own is not None:
             made = OwnProcessor(self.own, fileset.detectors, self.policy, excluded, variables_of(self.own))
         else:
@@ -172,8 +179,11 @@ def plan_of(
     from na64mu.events.layout import load_layout
 
     files, unblind = file_names(files, "files", may_be_none=True), checked_opening(unblind)
-    for own in file_names(user, "user", may_be_none=True):
+    own_files = file_names(user, "user", may_be_none=True)
+    for own in own_files:
         load_user_file(own)
+    if isinstance(processor, str):
+        processor = processor_named(processor, own_files)
     if processor is not None:
         checked(processor)
         if unblind is not None:

@@ -18,14 +18,13 @@ from na64mu.detector import DetectorLike
 from na64mu.errors import ArgumentError, FolderInUseError
 from na64mu.execution.checkpoint import Checkpoint
 from na64mu.execution.executors import checked_executor
-from na64mu.execution.job import Job, process_fileset, process_summaries
+from na64mu.execution.job import Job, process
 from na64mu.execution.opening import Opening
 from na64mu.execution.options import RunOptions
-from na64mu.execution.outcome import Ran, exposure_of, result_of_own, result_of_search
+from na64mu.execution.outcome import Ran, result_of_own, result_of_search
 from na64mu.execution.plan import Plan, plan_of, stop_if_needed
 from na64mu.inputs.memory import chunksize_within
 from na64mu.inputs.refused import row_losses
-from na64mu.inputs.summary_fileset import SummaryFileset
 from na64mu.results.processor import ProcessorResult
 from na64mu.results.run import RunResult
 from na64mu.selections.working_point import WorkingPoint
@@ -65,7 +64,7 @@ def run(
 @overload
 def run(
     files: Files,
-    processor: Processor | ProcessorABC | Callable[[EventSummary], Any],
+    processor: Processor | ProcessorABC | Callable[[EventSummary], Any] | str,
     *,
     selection: str | Path | WorkingPoint = ...,
     executor: Any = ...,
@@ -98,8 +97,8 @@ def run(
     ----------
     files : str, Path or iterable of them
         Paths, globs, folders, addresses, or a fileset JSON: raw trees, or event summaries of `na64mu reconstruct`.
-    processor : callable, Processor or coffea ProcessorABC, optional
-        The search by default. An instance of coffea's `ProcessorABC` is given raw events (NanoEvents of the schema of the raw tree), an object
+    processor : callable, Processor, coffea ProcessorABC or str, optional
+        The search by default. Text is the name of one in the `user` files, or "FILE.py:NAME". An instance of coffea's `ProcessorABC` is given raw events (NanoEvents of the schema of the raw tree), an object
         with `process(summary, chunk)` or a function of the summary is given event summaries; see na64mu.processors.base. What it returns for
         each chunk is added up, in the order of the chunks. It must not keep anything from one chunk to the next: chunks run in
         different processes, and the first event may be given to it once more, to compile the kernels.
@@ -170,23 +169,20 @@ def run(
             ran = _ran(plan, Job(executor, options, plan.identity()), origin, started)
         for loss in ran.losses:
             log.log(logging.WARNING if loss.is_damage else logging.INFO, "%s", loss.reason)
-        make = result_of_search if processor is None else result_of_own
+        make = result_of_search if plan.own is None else result_of_own
         return make(plan, ran, clock)
 
 
 def _ran(plan: Plan, job: Job, layout: str, started: datetime) -> Ran:
     """Process the files of a plan."""
-    sent, fileset, stamps = plan.processor(job.executor), plan.fileset, plan.stamps
-    if isinstance(fileset, SummaryFileset):
-        out, ranges, chunk_losses = process_summaries(fileset, sent, job, columns=plan.columns)
-    else:
-        out, ranges, chunk_losses = process_fileset(fileset, sent, job, layout=plan.configuration.layout)
+    sent, source, stamps = plan.processor(job.executor), plan.source, plan.stamps
+    out, ranges, chunk_losses = process(source, sent, job)
     plan.must_be_unchanged(stamps)
     unread = {key: not_read for key, (_, not_read) in ranges.items()}
-    exposure, book_losses = exposure_of(fileset, out.get("events", {}), unread, out.get("refused"))
+    exposure, book_losses = source.books(out.get("events", {}), unread, out.get("refused"))
     book_losses += row_losses(out.get("sums", {}), exposure)
-    losses = (*fileset.losses, *chunk_losses, *book_losses, *plan.configuration.notes())
-    found = {name: out["datasets"][name] for name in fileset.datasets if name in out.get("datasets", {})}
+    losses = (*source.losses, *chunk_losses, *book_losses, *plan.configuration.notes())
+    found = {name: out["datasets"][name] for name in source.datasets if name in out.get("datasets", {})}
     refused = bool(out.get("refused")) and not any(out.get("events", {}).values())
     stop_if_needed(losses, strict=job.options.strict, nothing_left=not found or refused)
     return Ran(found, ranges, exposure, losses, out["timing"], job, layout, started)

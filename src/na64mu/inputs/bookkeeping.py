@@ -16,7 +16,7 @@ from na64mu.inputs.raw_fileset import Fileset
 from na64mu.results.exposure import FileBook, bookkeeping_problems, rows_once
 from na64mu.results.losses import Loss
 
-__all__ = ("bookkeeping_losses", "books_of")
+__all__ = ("bookkeeping_losses", "books_of", "counts_of")
 
 
 def books_of(
@@ -53,7 +53,7 @@ def books_of(
     for file in fileset.files:
         ranges = unread[file.dataset, file.path]
         doubled = fileset.excluded.get(file.path, Excluded())
-        counts, out = _counts_of(file, ranges, doubled), faulty[file.dataset, file.path]
+        counts, out = counts_of(file, ranges, doubled), faulty[file.dataset, file.path]
         if counts is not None:
             counts += out
         rows, problem = _rows_of(file, read[file.dataset, file.path], counts)
@@ -95,8 +95,8 @@ def _rows_of(file: SourceFile, read: Mapping[tuple[int, int], int], unread: Mapp
     )
 
 
-def _counts_of(file: SourceFile, ranges: Ranges, doubled: Excluded) -> Counter[tuple[int, int]] | None:
-    """Events per (run, config) of entries that were not processed; None if even these two columns cannot be read."""
+def counts_of(file: SourceFile, ranges: Ranges, doubled: Excluded) -> Counter[tuple[int, int]] | None:
+    """Events per (run, config) of some entries of a file; None if even these two columns cannot be read."""
     total: Counter[tuple[int, int]] = Counter()
     try:
         for start, stop in ranges:

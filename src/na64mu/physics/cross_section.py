@@ -14,8 +14,8 @@ import numpy as np
 from na64mu.common.arguments import choice, number, numbers
 from na64mu.errors import ArgumentError
 from na64mu.physics import tree_level, weizsaecker
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.constants import MUON_MASS
-from na64mu.physics.mediator import Mediator
 from na64mu.physics.nucleus import FormFactor, check_nucleus
 from na64mu.typing import FloatArray
 

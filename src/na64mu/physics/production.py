@@ -14,9 +14,9 @@ import numpy as np
 from na64mu.common.arguments import choice, number, whole
 from na64mu.errors import ArgumentError
 from na64mu.physics import tree_level, weizsaecker
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.constants import MUON_MASS, PB_PER_GEV2
 from na64mu.physics.cross_section import Method, x_nodes, x_range
-from na64mu.physics.mediator import Mediator
 from na64mu.physics.nucleus import FormFactor, check_nucleus
 from na64mu.typing import FloatArray, IntArray
 

@@ -18,8 +18,9 @@ import numpy as np
 
 from na64mu.common.arguments import choice, number, numbers
 from na64mu.compiled.kernel import general_kernel
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.constants import ALPHA, MUON_MASS, PB_PER_GEV2
-from na64mu.physics.mediator import Mediator, exact
+from na64mu.physics.mediator import exact
 from na64mu.physics.nucleus import FormFactor, check_nucleus, form_factor_at, mass_of, momentum_scales
 from na64mu.physics.transfer import N_PANELS, NODES, WEIGHTS, longest_transfer, node, panel, t_range
 from na64mu.typing import FloatArray

@@ -17,8 +17,9 @@ import numpy as np
 
 from na64mu.common.arguments import choice, number, numbers
 from na64mu.compiled.kernel import general_kernel
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.constants import ALPHA, MUON_MASS, PB_PER_GEV2
-from na64mu.physics.mediator import Mediator, reduced
+from na64mu.physics.mediator import reduced
 from na64mu.physics.nucleus import FormFactor, check_nucleus, flux_at
 from na64mu.typing import FloatArray
 

@@ -13,8 +13,8 @@ from enum import StrEnum
 import numpy as np
 
 from na64mu.common.arguments import choice, number, numbers, whole
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.constants import MUON_MASS, TAU_MASS
-from na64mu.physics.mediator import Mediator
 from na64mu.typing import FloatArray
 
 __all__ = ("DarkMatter", "dark_width", "invisible_fraction", "lepton_width", "neutrino_width", "total_width", "visible_width")

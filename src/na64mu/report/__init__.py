@@ -11,26 +11,31 @@ from na64mu.results.output_folder import output_folder, placed
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from na64mu.results.processor import ProcessorResult
     from na64mu.results.run import RunResult
 
-__all__ = ("render_terminal", "write_figures", "write_html")
+__all__ = ("render_terminal", "write_figures", "write_html", "write_reports")
 
 
 WIDTH_OF_A_FILE = 130
 
 
-def render_terminal(result: RunResult, console: Console) -> None:
+def render_terminal(result: RunResult | ProcessorResult, console: Console) -> None:
     """Print cut-flows, regions, exposure, losses and time of a run; into a file or pipe at least 130 columns wide.
 
     Parameters
     ----------
-    result : RunResult
-        Result of `na64mu run`.
+    result : RunResult or ProcessorResult
+        Result of `na64mu run`; of a processor of the user's own its table is printed.
     console : rich.console.Console
         Console to print on.
     """
     from na64mu.report.terminal import tables
+    from na64mu.results.processor import ProcessorResult
 
+    if isinstance(result, ProcessorResult):
+        console.print(repr(result), markup=False, highlight=False, soft_wrap=True)
+        return
     if not console.is_terminal:
         console.width = max(console.width, WIDTH_OF_A_FILE)
     for table in tables(result, console.width):
@@ -83,3 +88,28 @@ def write_html(result: RunResult, folder: str | Path) -> Path:
     with output_folder(folder, "report") as path:
         write_whole(path / "report.html", page(result))
     return Path(folder, "report.html")
+
+
+def write_reports(result: RunResult | ProcessorResult, folder: str | Path) -> list[Path]:
+    """Write the report of an output folder, with the plane where it is that of the search.
+
+    Parameters
+    ----------
+    result : RunResult or ProcessorResult
+        What was written to the folder.
+    folder : str or Path
+        Output folder.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    from na64mu.report.processor_page import processor_page
+    from na64mu.results.processor import ProcessorResult
+
+    if not isinstance(result, ProcessorResult):
+        return [*write_figures(result, folder), write_html(result, folder)]
+    with output_folder(folder, "report") as path:
+        write_whole(path / "report.html", processor_page(result))
+    return [Path(folder, "report.html")]

@@ -1,17 +1,28 @@
-"""The result of a run with a processor of the user's own: what it returned, added up, with the bookkeeping of the run."""
+"""The result of a run with a processor of the user's own: what it returned, added up, with the bookkeeping of the run; and its output folder."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
+from na64mu.common.arguments import file_name
 from na64mu.common.table import Shown, Table
+from na64mu.common.whole_file import write_whole
+from na64mu.errors import InputError
 from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss
+from na64mu.results.output_folder import must_be_finished, output_folder
 from na64mu.results.provenance import Provenance
-from na64mu.results.run import Timing
+from na64mu.results.run import DRAWN, Timing
+from na64mu.results.value_files import read_value, write_value
 
-__all__ = ("ProcessorResult",)
+__all__ = ("RESULT", "ProcessorResult")
+
+#: The file of an output folder that is written last: bookkeeping, and the names of the others.
+RESULT = "result.json"
+FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,6 +43,8 @@ class ProcessorResult(Shown):
     provenance : Provenance
     timing : Timing
         The time in the processor is `fill`.
+    not_written : dict of str to str
+        Place -> why that part of the value is in no file; only a result that was read from a folder has them.
     """
 
     value: Any
@@ -41,6 +54,7 @@ class ProcessorResult(Shown):
     losses: tuple[Loss, ...]
     provenance: Provenance
     timing: Timing = field(default_factory=Timing)
+    not_written: dict[str, str] = field(default_factory=dict)
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -51,6 +65,70 @@ class ProcessorResult(Shown):
     def exit_code(self) -> int:
         """0 if everything was read, 3 if input was lost."""
         return 3 if any(loss.is_damage for loss in self.losses) else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The bookkeeping as plain values."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "exposure": self.exposure.to_dict(),
+            "losses": [loss.to_dict() for loss in self.losses],
+            "blinded": self.blinded,
+            "provenance": self.provenance.to_dict(),
+            "timing": asdict(self.timing),
+        }
+
+    def write(self, folder: str | Path) -> Path:
+        """Write the value in open forms, and beside it exposure, losses and provenance.
+
+        Numbers, text and the structure are in value.json; histograms in histograms.json (UHI) and histograms.root; arrays in arrays.npz, and
+        dictionaries of arrays of one length in tables/ as CSV and Parquet; the bookkeeping in result.json, which is written last and names
+        what could not be written.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if it does not exist.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        with output_folder(folder, "run", replaces=DRAWN) as path:
+            files, not_written = write_value({"value": self.value, "values": self.values}, path)
+            named = {name.removeprefix("value."): why for name, why in not_written.items()}
+            write_whole(path / RESULT, json.dumps(self.to_dict() | {"files": files, "not_written": named}, indent=1) + "\n")
+        return Path(folder)
+
+    @classmethod
+    def read(cls, folder: Any) -> ProcessorResult:
+        """Read an output folder (str or Path) back; a result is returned unchanged.
+
+        Raises
+        ------
+        InputError
+            If a file is missing or is not what `write` wrote.
+        """
+        if isinstance(folder, ProcessorResult):
+            return folder
+        path = Path(file_name(folder, "result", InputError, "a ProcessorResult, or its output folder, is wanted"))
+        must_be_finished(path)
+        try:
+            content = _of_this_version(json.loads((path / RESULT).read_text(encoding="utf-8")))
+            found = read_value(path)
+            return cls(
+                value=found["value"],
+                values=found["values"],
+                blinded=content["blinded"],
+                exposure=Exposure.from_dict(content["exposure"]),
+                losses=tuple(Loss(**loss) for loss in content["losses"]),
+                provenance=Provenance.from_dict(content["provenance"]),
+                timing=Timing(**content["timing"]),
+                not_written=content["not_written"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            msg = f"{path}: not an output folder of `na64mu run --processor` ({error}): make it again"
+            raise InputError(msg) from error
 
     def _table(self) -> Table:
         rows = tuple(
@@ -64,9 +142,17 @@ class ProcessorResult(Shown):
         )
         lost = sum(loss.is_damage for loss in self.losses)
         notes = [f"{lost} losses of input, see .losses"] if lost else []
+        notes += list(self.exposure.warnings)
         notes.append("look on: .value, .values[dataset], .exposure, .losses, .provenance")
-        (name,) = self.provenance.processor
+        name = next(iter(self.provenance.processor), "")
         return Table(f"run of the processor {name}", ("dataset", "signal box", "muons on target", "value"), rows, tuple(notes))
+
+
+def _of_this_version(content: Any) -> Any:
+    if content["format_version"] != FORMAT_VERSION:
+        msg = f"format_version {FORMAT_VERSION} expected"
+        raise ValueError(msg)
+    return content
 
 
 def _short(value: Any) -> str:

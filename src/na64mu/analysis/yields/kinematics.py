@@ -19,8 +19,8 @@ import numpy as np
 from na64mu.common.arguments import choice, one_of
 from na64mu.common.whole_file import write_whole
 from na64mu.errors import InputError, writing
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.cross_section import Method
-from na64mu.physics.mediator import Mediator
 from na64mu.physics.production import sample_kinematics, tabulate
 from na64mu.typing import FloatArray
 

@@ -12,8 +12,8 @@ from na64mu.analysis.yields.efficiency import CONFIGS
 from na64mu.analysis.yields.target import Target, produced_per_muon
 from na64mu.common.arguments import choice
 from na64mu.errors import InputError
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.cross_section import Method
-from na64mu.physics.mediator import Mediator
 from na64mu.physics.nucleus import FormFactor
 from na64mu.physics.widths import invisible_fraction
 from na64mu.statistics.letter import SYSTEMATICS

@@ -15,9 +15,9 @@ import numpy as np
 
 from na64mu.common.arguments import choice
 from na64mu.detector import DetectorLike, load_detector
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.cross_section import Method, cross_section
 from na64mu.physics.materials import LEAD, SCINTILLATOR, Substance
-from na64mu.physics.mediator import Mediator
 from na64mu.physics.nucleus import FormFactor
 from na64mu.physics.stopping_power import stopping_power
 from na64mu.typing import FloatArray
