@@ -111,7 +111,7 @@ class Cut(_Model):
     @classmethod
     def _thresholds_of_its_function(cls, content: Any, handler: Any, info: ValidationInfo) -> Self:
         if isinstance(content, dict) and isinstance(content.get("thresholds", {}), dict):
-            definition = CUTS.get(content.get("name", ""))
+            definition = CUTS.get(str(content.get("name", "")))
             if definition is None and not is_recorded(info):
                 msg = f"no cut {content.get('name')!r}: known are {sorted(CUTS)}; name the file that registers one of your own with --user"
                 raise ValueError(msg)

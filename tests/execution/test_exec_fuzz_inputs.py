@@ -50,6 +50,7 @@ def test_the_kinds_are_those_of_the_benchmark(fuzz):
     assert set(fuzz.KINDS) == set(KINDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_hostile_input_gives_the_same_or_is_named(fuzz, good, tmp_path, kind):
     logging.disable(logging.CRITICAL)

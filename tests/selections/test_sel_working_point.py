@@ -191,3 +191,12 @@ def test_a_working_point_cannot_be_its_own_base(tmp_path):
     path.write_text('base = "loop"\n', encoding="utf-8")
     with pytest.raises(SelectionError, match="the name of another working point is wanted"):
         load_working_point(path)
+
+
+@pytest.mark.parametrize("name", ["[]", "{}", "1.5"])
+def test_a_name_of_a_cut_that_is_no_text_is_one_sentence(tmp_path, name):
+    content = (FOLDER / "prl2024.toml").read_text(encoding="utf-8")
+    file = tmp_path / "own.toml"
+    file.write_text(content.replace('name = "trigger"', f"name = {name}", 1), encoding="utf-8")
+    with pytest.raises(SelectionError, match="no cut"):
+        load_working_point(file)
