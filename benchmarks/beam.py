@@ -68,7 +68,7 @@ def optics(detector: Detector, n: int, rng: np.random.Generator) -> list[Row]:
 def reconstructed(detector: Detector, n: int, rng: np.random.Generator) -> list[Row]:
     setup, readout = build_setup(detector, 1), build_readout(detector)
     on_target, truth = simulate_events(setup, detector, n, BEAM, np.zeros((n, 4)), 1, rng)
-    t = reconstruct(RawBatch(scalars(len(truth.facts)), digitise(truth, setup.surfaces, readout, rng)), detector)
+    t = reconstruct(RawBatch(scalars(len(truth.facts)), digitise(truth, readout, rng)), detector)
     p_in, p_out, x_s4 = (truth.facts[:, FACTS.index(name)] for name in ("p_in", "p_out", "x_s4"))
     clean = (p_in - p_out < 5.0) & (p_out > 0.0) & (t["n_tracks_ms1"] == 1) & (t["n_tracks_ms2"] == 1)
     widths = [np.std(t[name][clean & (np.abs(t[name] - 160.0) < 25.0)]) / 1.6 for name in ("p_in", "p_out")]

@@ -34,8 +34,7 @@ from rich.table import Table
 from na64mu.detector import Detector, load_detector
 from na64mu.events.batch import RawBatch, concatenate
 from na64mu.events.reader import read_batch, read_runs
-from na64mu.reconstruction.hits import spectrometer_hits
-from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
+from na64mu.reconstruction.hits import find_hits, spectrometer_hits
 from na64mu.reconstruction.summary import find_tracks, middle_of_ecal
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.spectrometer import Spectrometer, spectrometer
@@ -125,11 +124,11 @@ def score(s: Spectrometer, hits: Hits, tracks: Tracks, truth: FloatArray, p: Flo
 
 def reconstructed(batch: RawBatch, detector: Detector) -> list[tuple[Spectrometer, Hits, Tracks]]:
     """Hits and tracks of both spectrometers."""
-    mm, gem = micromegas_clusters(batch.collections["mm"], detector), gem_clusters(batch.collections["gem"], detector)
-    ms1 = find_tracks(batch, mm, gem, detector, 1)
-    ms2 = find_tracks(batch, mm, gem, detector, 2, middle_of_ecal(ms1, detector))
+    found = find_hits(batch, detector)
+    ms1 = find_tracks(found, 1)
+    ms2 = find_tracks(found, 2, middle_of_ecal(ms1, detector))
     both = [spectrometer(detector, number) for number in (1, 2)]
-    return [(s, spectrometer_hits(batch, mm, gem, detector, s), t) for s, t in zip(both, (ms1, ms2), strict=True)]
+    return [(s, spectrometer_hits(found, s), t) for s, t in zip(both, (ms1, ms2), strict=True)]
 
 
 def scan(detector: Detector, n: int, rng: np.random.Generator) -> Table:
@@ -185,11 +184,10 @@ def rates(batch: RawBatch, detector: Detector, title: str) -> Table:
         table.add_row(name, f"{1e6 * seconds / n:.2f}")
         return result
 
-    mm = step("Micromegas clusters", lambda: micromegas_clusters(batch.collections["mm"], detector))
-    gem = step("GEM clusters", lambda: gem_clusters(batch.collections["gem"], detector))
-    ms1 = step("MS1: hits, candidates, fit", lambda: find_tracks(batch, mm, gem, detector, 1))
+    found = step("clusters, wires and slabs in time", lambda: find_hits(batch, detector))
+    ms1 = step("MS1: hits, candidates, fit", lambda: find_tracks(found, 1))
     entry = step("MS1 tracks at the ECAL", lambda: middle_of_ecal(ms1, detector))
-    step("MS2: hits, candidates, fit", lambda: find_tracks(batch, mm, gem, detector, 2, entry))
+    step("MS2: hits, candidates, fit", lambda: find_tracks(found, 2, entry))
     table.add_row("digits to fitted tracks", f"{1e6 * total / n:.2f}")
     table.add_row("events per second", f"{n / total:.0f}")
     return table

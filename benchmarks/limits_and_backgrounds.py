@@ -16,6 +16,7 @@ from scipy.stats import norm, poisson
 
 from na64mu.analysis.backgrounds.abcd import coverage
 from na64mu.analysis.backgrounds.sample import TailSample
+from na64mu.analysis.backgrounds.table import background_table
 from na64mu.analysis.backgrounds.tail import estimate_tail
 from na64mu.statistics import CountingModel, Systematic, letter_model, limit_scan, upper_limits
 from na64mu.statistics.asymptotic import asymptotic_limits
@@ -195,7 +196,7 @@ def tail_coverage(n_toys: int = 60) -> None:
         f"\n5. Momentum tail, threshold 125 GeV/c, truth 0.05 events, {n_toys} toys: how often the truth lies in the interval or below the limit"
     )
     print(
-        f"{'truth':<24} {'fitted':>6} {'n tail':>7} {'nominal':>9} {'statistical':>11} {'envelope 68':>11} {'upper 95':>9} {'median upper':>12} {'GPD k upper':>11}"
+        f"{'truth':<24} {'fitted':>6} {'n tail':>7} {'nominal':>9} {'statistical':>11} {'envelope 68':>11} {'upper 95':>9} {'median upper':>12} {'GPD k upper':>11} {'Table I':>8} {'a bound':>8}"
     )
     edges = np.linspace(0.0, 250.0, 501)
     for name, draw in tails().items():
@@ -206,12 +207,14 @@ def tail_coverage(n_toys: int = 60) -> None:
             e = estimate_tail(TailSample(edges, counts, n_mot=1e6), seed=seed, threshold=125.0, n_bootstrap=200, n_toys=100)
             gpd = e.cross_checks[2].upper if e.cross_checks else e.upper
             inside = [low <= 0.05 <= high for low, high in (e.statistical, e.envelope)]
-            rows.append([e.nominal is not None, e.n_tail, e.value, *inside, e.upper >= 0.05, e.upper, gpd >= 0.05])
+            entry = background_table(e, None, None, n_mot=1e6).rows[0].ours  # what the likelihood gets
+            covers = entry.value >= 0.05 if entry.is_upper else abs(entry.value - 0.05) <= entry.error
+            rows.append([e.nominal is not None, e.n_tail, e.value, *inside, e.upper >= 0.05, e.upper, gpd >= 0.05, covers, entry.is_upper])
         table = np.array(rows, dtype=np.float64)
         values, fitted = np.nanmedian(table[:, 2]), table[:, 0].mean()
         print(
             f"{name:<24} {fitted:6.2f} {table[:, 1].mean():7.1f} {values:9.2g} {table[:, 3].mean():11.2f} {table[:, 4].mean():11.2f} "
-            f"{table[:, 5].mean():9.2f} {np.median(table[:, 6]):12.2g} {table[:, 7].mean():11.2f}"
+            f"{table[:, 5].mean():9.2f} {np.median(table[:, 6]):12.2g} {table[:, 7].mean():11.2f} {table[:, 8].mean():8.2f} {table[:, 9].mean():8.2f}"
         )
 
 

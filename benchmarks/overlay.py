@@ -9,10 +9,10 @@ import numpy as np
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.schema_v1 import COLLECTIONS, SCALARS
+from na64mu.simulation.digitisers.strips import SAMPLE_RATIOS
 from na64mu.simulation.digits import digitise
 from na64mu.simulation.geometry import build_surfaces
 from na64mu.simulation.readout import build_readout
-from na64mu.simulation.strips import SAMPLE_RATIOS
 from na64mu.simulation.truth import FACTS, Truth
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.tracking.transport import crossed
@@ -82,7 +82,7 @@ def events(muons: FloatArray, detector: Detector, rng: np.random.Generator) -> R
         np.zeros((n_events, 5)), np.zeros((n_events, detector.veto.panels)), ecal, vhcal, hcal,
     )  # fmt: skip
     quiet = detector.model_copy(update={"medium": detector.medium.model_copy(update={"noise_hits": 0.0})})
-    return RawBatch(scalars(n_events), digitise(truth, surfaces, build_readout(quiet), rng))
+    return RawBatch(scalars(n_events), digitise(truth, build_readout(quiet), rng))
 
 
 def scalars(n: int) -> dict[str, AnyArray]:

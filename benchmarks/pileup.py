@@ -9,6 +9,7 @@ The second table puts the same events through harder rules that an analysis may 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +21,7 @@ from rich.table import Table
 from na64mu.calibration.windows import load_calibration
 from na64mu.detector import Detector, load_detector
 from na64mu.events.batch import RawBatch
-from na64mu.reconstruction.stations import station_hits
-from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
+from na64mu.reconstruction.hits import find_hits, station_hits
 from na64mu.reconstruction.summary import reconstruct
 from na64mu.selections.cuts import within
 from na64mu.simulation.digits import digitise
@@ -29,7 +29,7 @@ from na64mu.simulation.events import simulate_events
 from na64mu.simulation.muon_in_calorimeter import BEAM
 from na64mu.simulation.pileup import WINDOW, lay_over
 from na64mu.simulation.readout import Readout, build_readout
-from na64mu.simulation.setup import Setup, build_setup
+from na64mu.simulation.setup import build_setup
 from na64mu.simulation.truth import PileUp, Truth, no_pile_up
 from na64mu.typing import BoolArray, FloatArray, Summary
 
@@ -47,12 +47,12 @@ class Sample(NamedTuple):
     times: FloatArray
 
 
-def _summary(setup: Setup, readout: Readout, detector: Detector, truth: Truth, pile: PileUp, rng: np.random.Generator) -> Summary:
+def _summary(readout: Readout, detector: Detector, truth: Truth, pile: PileUp, rng: np.random.Generator) -> Summary:
     """The summary, with the hits of cut (iii) whatever their APV samples say: `all_...`."""
-    batch = RawBatch(scalars(len(truth.facts)), digitise(truth, setup.surfaces, readout, rng, pile))
-    mm = micromegas_clusters(batch.collections["mm"], detector)
-    gem = gem_clusters(batch.collections["gem"], detector)
-    always = station_hits(batch, mm._replace(in_time=np.ones(len(mm.in_time), dtype=np.bool_)), gem, detector)
+    batch = RawBatch(scalars(len(truth.facts)), digitise(truth, readout, rng, pile))
+    found = find_hits(batch, detector)
+    mm = found.found["mm"]
+    always = station_hits(replace(found, found=found.found | {"mm": mm._replace(in_time=np.ones(len(mm.in_time), dtype=np.bool_))}))
     return reconstruct(batch, detector) | {f"all_{s}": always[s] for s in STATIONS}
 
 
@@ -64,9 +64,9 @@ def sample(detector: Detector, n: int, seed: int) -> Sample:
     while sum(map(len, times)) < n:
         _, truth = simulate_events(setup, detector, BATCH, BEAM, np.zeros((BATCH, 4)), 1, rng)
         times.append(WINDOW * (2.0 * rng.random(len(truth.facts)) - 1.0))
-        alone.append(_summary(setup, readout, detector, truth, no_pile_up(truth), rng))
+        alone.append(_summary(readout, detector, truth, no_pile_up(truth), rng))
         pile = lay_over(setup, detector, truth, np.ones(len(times[-1]), dtype=np.int64), times[-1], rng)
-        crowd.append(_summary(setup, readout, detector, truth, pile, rng))
+        crowd.append(_summary(readout, detector, truth, pile, rng))
     joined = [{name: np.concatenate([part[name] for part in parts]) for name in parts[0]} for parts in (alone, crowd)]
     return Sample(joined[0], joined[1], np.concatenate(times))
 

@@ -22,11 +22,11 @@ from scipy.stats import chi2
 from telescope import Sample, layout, make, real
 from telescope import _trace as trace
 
-from na64mu.tracking.code_generation import LANES
 from na64mu.tracking.compiled_fit import Kernel, kernel
 from na64mu.tracking.fit import fit_measurements, read_tracks
 from na64mu.tracking.navigation import route
 from na64mu.tracking.outliers import MIN_FREEDOM, Removal, remove_outliers
+from na64mu.tracking.rows import LANES
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import BoolArray, FloatArray, IntArray
 

@@ -19,8 +19,8 @@ from rich.table import Table
 
 from na64mu.calibration.windows import load_calibration
 from na64mu.detector import Detector, load_detector
-from na64mu.detector.planes import plane_sizes
 from na64mu.detector.pulse import PulseShape, pulse_shape
+from na64mu.detector.readout import plane_sizes
 from na64mu.events.batch import RawBatch
 from na64mu.reconstruction.pulses.digits import digitizer, with_digits
 from na64mu.reconstruction.pulses.finding import find_pulses, half_height_time
@@ -170,7 +170,7 @@ def both_tiers(detector: Detector, n: int, seed: int) -> None:
         _, truth = simulate_events(setup, detector, n, BEAM, np.zeros((n, 4)), 1, rng)
         pile = pile_up(setup, detector, truth, rng, merge)
         start = time.perf_counter()
-        batch = RawBatch(scalars(len(truth.facts)), digitise(truth, setup.surfaces, readout, np.random.default_rng(seed), pile, adc))
+        batch = RawBatch(scalars(len(truth.facts)), digitise(truth, readout, np.random.default_rng(seed), pile, adc))
         made = time.perf_counter() - start
         start = time.perf_counter()
         digits = with_digits(batch, detector)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from na64mu.errors import ProcessorError
 from na64mu.events.schema_v1 import TRUTH
-from na64mu.reconstruction.columns import COLUMNS, Derived, known_columns, stored_columns
+from na64mu.reconstruction.columns import Derived, is_column, stored_columns, summary_columns
 from na64mu.reconstruction.event_summary import EventSummary
 from na64mu.reconstruction.variables import user_variables
 
@@ -89,7 +89,7 @@ def checked(processor: Any) -> Any:
             f"found {type(processor).__name__}"
         )
         raise ProcessorError(msg)
-    unknown = [name for name in _named(processor) or () if name not in (*known_columns(), *TRUTH)]
+    unknown = [name for name in _named(processor) or () if name not in TRUTH and not is_column(name)]
     if unknown:
         msg = f"the processor {name_of(processor)} asks for the column {unknown[0]!r}, which the event summary does not have: see na64mu.reconstruction.columns"
         raise ProcessorError(msg)
@@ -99,7 +99,7 @@ def checked(processor: Any) -> Any:
 def columns_of(processor: Any) -> tuple[str, ...]:
     """Columns that a processor of event summaries is given, and the truth where there is any; all if it names none."""
     named = _named(processor)
-    chosen = tuple(COLUMNS) if named is None else stored_columns((*NEEDED, *named))
+    chosen = tuple(summary_columns()) if named is None else stored_columns((*NEEDED, *named))
     return tuple(dict.fromkeys((*chosen, *TRUTH)))
 
 

@@ -10,11 +10,11 @@ import math
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from na64mu.detector.elements import Source
+from na64mu.detector.elements import Source, is_station
 from na64mu.events.schema_v1 import TRIGGER_BITS
-from na64mu.reconstruction.columns import TRACKER_STATIONS, known_columns
+from na64mu.reconstruction.columns import hits_column, is_column, known_columns
 from na64mu.selections.registry import CUTS, CutDefinition, Range, Thresholds, is_recorded, register_cut, source_digest, user_cuts
 from na64mu.typing import AnyArray, BoolArray, Summary
 
@@ -42,7 +42,15 @@ __all__ = (
     "within",
 )
 
-Station = Literal[TRACKER_STATIONS]  # type: ignore[valid-type]  # a Literal of the names in a tuple
+
+def _station(name: str) -> str:
+    if not is_station(name):
+        msg = f"no tracker station {name!r}: a station is named by its kind and its number, such as mm5 or st1"
+        raise ValueError(msg)
+    return name
+
+
+Station = Annotated[str, AfterValidator(_station)]
 Ranges = dict[str, tuple[float | None, float | None]]
 Energy = Literal["e_ecal", "e_preshower", "e_veto", "e_vhcal", "e_hcal1", "e_hcal2", "e_hcal_cell", "e_cal"]
 
@@ -112,7 +120,7 @@ class HitsAndCell(MipWindows):
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the summary that the cut uses."""
-        return (*(f"n_hits_{station}" for station in self.stations), *self.mip)
+        return (*(hits_column(station) for station in self.stations), *self.mip)
 
 
 class Box(BaseModel):
@@ -148,7 +156,7 @@ class Region(BaseModel):
     @field_validator("ranges")
     @classmethod
     def _finite_limits_of_columns(cls, ranges: Ranges, info: ValidationInfo) -> Ranges:
-        unknown = [] if is_recorded(info) else [name for name in ranges if name not in known_columns()]
+        unknown = [] if is_recorded(info) else [name for name in ranges if not is_column(name)]
         if unknown:
             msg = f"no column {unknown[0]!r}: the summary has {', '.join(known_columns())}"
             raise ValueError(msg)
@@ -204,7 +212,7 @@ def single_hits_and_mip_cell(summary: Summary, thresholds: HitsAndCell) -> BoolA
     """Cut (iii): at most one hit in each of MM5, MM6, MM7 and ST1, and a MIP in the HCAL cell that the MS2 track points to."""
     mask = mip_everywhere(summary, thresholds)
     for station in thresholds.stations:
-        mask &= summary[f"n_hits_{station}"] <= thresholds.max_hits
+        mask &= summary[hits_column(station)] <= thresholds.max_hits
     return mask
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationInfo, model_validator
 
 from na64mu.errors import SelectionError
-from na64mu.reconstruction.columns import COLUMNS, DERIVED, known_columns, with_derived
+from na64mu.reconstruction.columns import COLUMNS, DERIVED, is_column, known_columns, with_derived
 from na64mu.selections.registry import is_recorded, named_columns
 from na64mu.typing import AnyArray, IntArray, Summary
 
@@ -45,7 +45,7 @@ class HistogramAxis(Axis):
 
     @model_validator(mode="after")
     def _is_a_column(self, info: ValidationInfo) -> Self:
-        if self.column not in known_columns() and not is_recorded(info):
+        if not is_column(self.column) and not is_recorded(info):
             msg = f"no column {self.column!r}: the summary has {', '.join(known_columns())}"
             raise ValueError(msg)
         return self

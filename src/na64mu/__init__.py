@@ -9,6 +9,8 @@ TYPE_CHECKING = False  # of `typing`, whose import would take as long as all the
 if TYPE_CHECKING:
     from na64mu.analysis.backgrounds import estimate_backgrounds as estimate_backgrounds
     from na64mu.analysis.best_box import optimise as optimise
+    from na64mu.analysis.excess import interval_of as interval_of
+    from na64mu.analysis.excess import significance_of as significance_of
     from na64mu.analysis.future import project as project
     from na64mu.analysis.recasting import recast as recast
     from na64mu.analysis.search import limits_of as limits_of
@@ -122,11 +124,13 @@ GROUPS = {
         "efficiency": "na64mu.execution.efficiency",
         "efficiency_of": "na64mu.analysis.yields.measured",
         "estimate_backgrounds": "na64mu.analysis.backgrounds",
+        "interval_of": "na64mu.analysis.excess",
         "limits_of": "na64mu.analysis.search",
         "optimise": "na64mu.analysis.best_box",
         "project": "na64mu.analysis.future",
         "recast": "na64mu.analysis.recasting",
         "register_section": "na64mu.report.html",
+        "significance_of": "na64mu.analysis.excess",
     },
 }
 

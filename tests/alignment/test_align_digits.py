@@ -8,10 +8,9 @@ from alignment_examples import true_detector
 
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged
-from na64mu.reconstruction.hits import drift_time
+from na64mu.reconstruction.hit_makers.wires import drift_time
+from na64mu.simulation.digitisers.digitiser import to_module, turns
 from na64mu.simulation.geometry import build_surfaces
-from na64mu.simulation.readout import build_readout
-from na64mu.simulation.trackers import _to_module
 
 
 def turned(angle: float) -> Detector:
@@ -22,11 +21,11 @@ def turned(angle: float) -> Detector:
 @pytest.mark.parametrize("name", ["bms1", "mm5", "gem2", "st1"])
 def test_a_turned_module_measures_along_its_own_axes(name: str) -> None:
     detector = turned(0.02)
-    module, surfaces, readout = detector.trackers[name], build_surfaces(detector), build_readout(detector)
+    module, surfaces = detector.trackers[name], build_surfaces(detector)
     surface = int(np.flatnonzero(np.isclose(surfaces.z, getattr(module, "view_z", (module.z,))[0]))[0])
     crossing = np.array([surface, 12.0, -7.0, 1e-3, -2e-3])
     local = np.empty(5)
-    _to_module(readout, surface, crossing, local)
+    to_module(turns(detector), crossing, local)
     centre, c, s = np.array(module.centre), np.cos(0.02), np.sin(0.02)
     back = centre + np.array([[c, -s], [s, c]]) @ (local[1:3] - centre)
     assert np.allclose(back, crossing[1:3])
@@ -36,7 +35,7 @@ def test_a_turned_module_measures_along_its_own_axes(name: str) -> None:
 
 def test_without_rotation_nothing_changes() -> None:
     crossing, local = np.array([3.0, 0.1234567, -7.7654321, 1e-3, -2e-3]), np.empty(5)
-    _to_module(build_readout(true_detector()), 3, crossing, local)
+    to_module(turns(true_detector()), crossing, local)
     assert np.array_equal(local, crossing)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import hist
 import numpy as np
@@ -166,13 +167,37 @@ def test_table_one_shows_both_and_feeds_the_model():
     assert "0.05 +- 0.03" in lines[1]
     assert "< 0.01" in lines[3]
     assert "0.07 +- 0.03" in lines[4]
-    assert table.expected()["momentum"] == pytest.approx(10 * estimate.value)
-    assert table.bounds() == {"hadrons": pytest.approx(10 * abcd.upper_90)}
-    assert set(table.errors()) == set(table.expected()) == {"momentum", "decays"}
-    assert table.rows[3].ours.value == pytest.approx(sum(table.expected().values()) + table.bounds()["hadrons"])
+    low, high = estimate.envelope
+    assert 0.5 * (high - low) > estimate.value  # the forms differ by more than the value: no log-normal error, but an upper limit
+    assert table.bounds() == {"momentum": pytest.approx(10 * estimate.upper), "hadrons": pytest.approx(10 * abcd.upper_90)}
+    assert set(table.errors()) == set(table.expected()) == {"decays"}
+    total = table.rows[3].ours
+    assert total.is_upper
+    assert total.value == pytest.approx(table.expected()["decays"] + 1.645 * decays.error + sum(table.bounds().values()))
     model = letter_model((5.9, 4.1), table.expected(), table.errors())
-    assert model.total_background == pytest.approx(table.rows[3].ours.value - table.bounds()["hadrons"])
+    assert model.total_background == pytest.approx(decays.value)
     assert upper_limits(model, (0, 0)).exact.observed > 0.23
+
+
+def test_the_envelope_of_the_forms_is_the_error_where_it_is_narrow_enough():
+    estimate = tail()
+    value = estimate.value
+    near = replace(estimate, envelope=(0.6 * value, 1.8 * value))
+    entry = background_table(near, None, None, n_mot=1.98e9).rows[0].ours
+    assert (entry.value, entry.error, entry.is_upper) == (pytest.approx(value), pytest.approx(0.6 * value), False)
+    assert "with the other forms" in entry.note
+    total = background_table(near, None, None, n_mot=1.98e9).rows[3].ours
+    assert (total.value, total.error, total.is_upper) == (entry.value, entry.error, False)
+
+
+def test_a_count_of_simulated_events_has_its_exact_interval():
+    """Garwood: 4 events lie in 1.37 to 9.15 (95 % at each end)."""
+    four = decay_estimate(plain(4), 1e6, n_mot=1e6, contamination=1.0)
+    assert four.upper == pytest.approx(9.154, abs=0.01)
+    entry = background_table(None, four, None, n_mot=1e6).rows[1].ours
+    assert entry.per_event == pytest.approx(1.0)
+    none = background_table(None, decay_estimate(Counts(), 1e6, n_mot=1e6, contamination=1.0), None, n_mot=1e6).rows[1].ours
+    assert (none.value, none.is_upper) == (pytest.approx(2.996, abs=0.01), True)
 
 
 def test_table_one_as_csv_and_latex():

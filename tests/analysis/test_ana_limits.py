@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from dataclasses import replace
@@ -12,9 +13,10 @@ import pytest
 
 from na64mu.analysis.backgrounds.table import Entry
 from na64mu.analysis.counting import Counting, counting_of, letter_counting
-from na64mu.analysis.curves import crossing, g_minus_2_line, letter_numbers, other_limits, relic_targets
+from na64mu.analysis.curves import crossing, g_minus_2_line, letter_numbers, other_bounds, other_limits, relic_targets
 from na64mu.analysis.limits import DarkSector, search_limits
 from na64mu.analysis.limits_files import at_mass, compared, limits_dict, write_tables
+from na64mu.analysis.plane_files import write_plane
 from na64mu.analysis.yields import PileUpLoss, SignalYield
 from na64mu.errors import InputError
 from na64mu.physics.couplings import coupling_from_y
@@ -134,6 +136,19 @@ def test_quantities_between_and_outside_the_masses(limits):
     assert math.isnan(at_mass(limits, line, 2.0))
 
 
+def test_crossing_does_not_depend_on_the_grid():
+    """Two nearly parallel curves, as limit and edge of the band are."""
+
+    def limit(m):
+        return 4e-4 * (m / 0.02) ** (0.3 + 0.05 * np.log(m / 0.02))
+
+    def line(m):
+        return 4.2e-4 * (m / 0.02) ** 0.5
+
+    found = [crossing(m, limit(m), line(m))[0] for m in (np.geomspace(0.001, 0.1, n) for n in (17, 20, 40, 401))]
+    assert np.ptp(found) < 0.01 * found[-1]
+
+
 def test_crossing_of_power_laws():
     m = np.geomspace(0.001, 1.0, 31)
     flat = np.full(31, 5e-4)
@@ -153,8 +168,35 @@ def test_g_minus_2_band_against_the_reference():
 
 def test_curves_of_others_are_lines():
     curves = {c.name: c for c in other_limits()}
-    assert set(curves) == {"BaBar", "Belle II 2019", "Borexino", "CCFR"}
+    assert set(curves) == {"BaBar", "Belle II 2019", "Borexino", "CCFR", "CCFR, other calculation"}
     assert all(np.all(np.diff(c.x) > 0) and c.x[0] > 0 for c in curves.values())
+
+
+def test_every_bound_has_source_and_level_and_a_curve_or_what_is_printed():
+    bounds = other_bounds()
+    assert {b.name for b in bounds if b.is_new} == {"CCFR, other calculation", "Belle II 178 / fb", "BESIII", "NA64e"}
+    assert all(b.source and "CL" in b.level and (b.file or b.masses or b.note) for b in bounds)
+
+
+def test_the_plane_as_files_says_what_is_new(limits, tmp_path):
+    plane, bounds = write_plane(limits, tmp_path)
+    first, *_ = csv.DictReader(line for line in plane.read_text().splitlines() if not line.startswith("#"))
+    assert float(first["g_minus_2_2025_26_+2_sigma"]) == pytest.approx(4.09e-4, rel=0.01)
+    assert float(first["g_minus_2_Letter_-2_sigma"]) == pytest.approx(3.92e-4, rel=0.01)
+    assert "g_minus_2_2025_26_-2_sigma" not in first
+    assert float(first["g_CCFR_other_calculation"]) == pytest.approx(8.24e-4, rel=0.01)
+    rows = {row["name"]: row for row in csv.DictReader(line for line in bounds.read_text().splitlines() if not line.startswith("#"))}
+    assert (rows["BESIII"]["newer_than_the_letter"], rows["BESIII"]["g_high"]) == ("yes", "0.01")
+    assert rows["BaBar"]["column_of_plane_csv"] == "g_BaBar"
+
+
+def test_our_tridents_are_15_per_cent_weaker_than_the_other_calculation():
+    curves = {c.name: c for c in other_limits()}
+    ours, other = curves["CCFR"], curves["CCFR, other calculation"]
+    ratio = np.exp(np.interp(np.log(other.x), np.log(ours.x), np.log(ours.y))) / other.y
+    np.testing.assert_allclose(ratio[1:4], 1.15, atol=0.03)  # 10 to 100 MeV
+    assert np.all(ratio > 1.0)
+    assert ratio[-1] < ratio[1]  # they meet where the boson is heavy
 
 
 def test_relic_targets_against_the_reference():

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from na64mu.cli import VerbContext, VerbGroup, main
-from na64mu.cli.ending import goes_on
+from na64mu.cli.ending import TERMINATED, TerminatedError, goes_on
 
 
 def test_how_each_verb_goes_on(tmp_path):
@@ -118,3 +118,16 @@ def test_a_script_without_a_guard_runs_once(tmp_path):
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("the script\n0 True\n", "")
+
+
+def test_a_request_to_end_after_the_verb_has_ended_is_no_error(monkeypatch):
+    def late():
+        def restored():
+            raise TerminatedError
+
+        return restored
+
+    monkeypatch.setattr("na64mu.cli.listen", late)
+    done = CliRunner().invoke(main, ["glossary", "MIP"])
+    assert done.exit_code == TERMINATED
+    assert isinstance(done.exception, SystemExit)

@@ -8,8 +8,8 @@ import pytest
 
 from na64mu.detector import load_detector, read_detector
 from na64mu.detector.conditions import default_conditions, load_conditions
-from na64mu.detector.planes import plane_sizes
 from na64mu.detector.pulse import amplitude, edge, pulse_shape
+from na64mu.detector.readout import plane_sizes
 from na64mu.errors import DetectorError
 
 HEAD = 'format_version = 1\nkind = "conditions"\ntitle = "a test"\nsource = "inferred: a test"\n'

@@ -343,8 +343,8 @@ def test_muons_on_target_against_the_events(tmp_path, columns, prescale, n_mot, 
         assert report.findings == ()
     else:
         expected = f"run 7 config 1 has n_mot {n_mot}, its events stand for at least {n_mot + 1} muons"
-        assert str(only(report)) == f"warning: exposure: runs.n_mot: {expected}"
-        assert report.ok
+        assert str(only(report)) == f"error: exposure: runs.n_mot: {expected}"
+        assert not report.ok
 
 
 def test_random_triggers_are_not_muons(tmp_path, columns):

@@ -11,7 +11,7 @@ import numpy as np
 from na64mu.events.batch import Jagged, RawBatch, as_batch
 from na64mu.events.schema_v1 import COLLECTIONS, SCALARS, TRUTH
 from na64mu.events.writer import RawTreeWriter
-from na64mu.reconstruction.columns import COLUMNS, TRACKER_STATIONS
+from na64mu.reconstruction.columns import HITS, summary_columns
 from na64mu.reconstruction.event_summary import EventSummary
 
 DETECTOR = "g4raw-indep-1"
@@ -22,7 +22,7 @@ SIGNAL = {"p_out": 40.0, "e_ecal": 0.6, "e_veto": 10.0, "e_vhcal": 0.0, "e_hcal1
 def summary_table(n: int, seed: int = 1) -> dict[str, np.ndarray]:
     """Reconstructed columns of n events that populate the plane outside the box, without a decoy; about half pass all cuts before (iv)."""
     rng = np.random.default_rng(seed)
-    table = {name: np.zeros(n, kind) for name, (kind, _, _) in COLUMNS.items()}
+    table = {name: np.zeros(n, kind) for name, (kind, _, _) in summary_columns(DETECTOR).items()}
     table["trigger"][:] = np.where(rng.random(n) < 0.8, 3, 1)
     table["p_in"][:] = rng.normal(160.0, 8.0, n)
     table["p_out"][:] = rng.uniform(85.0, 200.0, n)
@@ -30,8 +30,8 @@ def summary_table(n: int, seed: int = 1) -> dict[str, np.ndarray]:
         table[f"n_tracks_{ms}"][:] = rng.choice([0, 1, 1, 1, 1, 1, 2], n)
         table[f"chi2_{ms}"][:] = rng.chisquare(10, n)
         table[f"ndf_{ms}"][:] = 10
-    for station in TRACKER_STATIONS:
-        table[f"n_hits_{station}"][:] = rng.choice([0, 1, 1, 1, 1, 1, 1, 3], n)
+    for name in (name for name in table if name.startswith(HITS)):
+        table[name][:] = rng.choice([0, 1, 1, 1, 1, 1, 1, 3], n)
     for name, peak in SIGNAL.items():
         if name.startswith("e_"):
             table[name][:] = peak + rng.exponential(1.0, n) * peak * 0.7
@@ -47,8 +47,8 @@ def plant(table: dict[str, np.ndarray], event: int, **values: float) -> None:
     table["trigger"][event], table["p_in"][event] = 2, 160.0
     for ms in ("ms1", "ms2"):
         table[f"n_tracks_{ms}"][event] = 1
-    for station in TRACKER_STATIONS:
-        table[f"n_hits_{station}"][event] = 1
+    for name in (name for name in table if name.startswith(HITS)):
+        table[name][event] = 1
     for name, value in (SIGNAL | values).items():
         table[name][event] = value
 

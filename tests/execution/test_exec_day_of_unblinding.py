@@ -63,6 +63,12 @@ def test_limits_pass_before_and_after(planted, fake: FakeReconstruction, table, 
             elif "_observed" in name:
                 assert value is None
                 assert opened[name] > 0
+    assert before["excess"] is None
+    assert not [path.name for path in (tmp_path / "limits_blind").iterdir() if "excess" in path.name]
+    assert after["excess"]["observed"] == after["observed"]
+    assert (after["excess"]["p_value"] == 1.0) == (not planted)
+    assert json.loads((tmp_path / "limits_open" / "excess.json").read_text()) == after["excess"]
+    assert (tmp_path / "limits_blind" / "reach.csv").read_text() == (tmp_path / "limits_open" / "reach.csv").read_text()
     few = after["limits"][0]["n_exact_observed"]
     assert few == pytest.approx(2.31, abs=0.02) if not planted else 2.31 < few < 7.0
 

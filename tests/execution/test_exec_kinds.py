@@ -34,7 +34,7 @@ def both(tmp_path: Path) -> tuple[Path, Path]:
     """A data file and one of simulation, of the same name."""
     for name in ("data", "mc"):
         (tmp_path / name).mkdir()
-    simulation = [runs_row(2, n_generated=1000, n_mot=500)]
+    simulation = [runs_row(2, n_generated=1000, n_mot=500, sum_weights=1000.0)]
     return write_file(tmp_path / "data" / "run.root", 100), write_file(tmp_path / "mc" / "run.root", 50, truth=True, run=2, rows=simulation)
 
 

@@ -41,6 +41,48 @@ def test_verdicts(ours, wanted):
     assert verdict(ours) is wanted
 
 
+@pytest.mark.parametrize(
+    ("n", "wanted"),
+    [(4, Verdict.DIFFERS), (1, Verdict.UNDECIDED), (2, Verdict.DIFFERS)],
+)
+def test_a_few_counted_events_are_judged_by_poisson(n, wanted):
+    """(II): 0.02 events are allowed and one simulated event makes 0.6 of them, so 0.033 are expected: 1 in 3 % of the cases, 2 in 0.05 %, 4 never."""
+    ours = Value(0.6 * n, 0.3 * math.sqrt(n), per_event=0.6)
+    letter = {"a": {"value": 0.01, "error": 0.001}}
+    rows = [row(tolerance=Tolerance(factor=2.0))]
+    assert compare({"k": ours}, rows, letter)[0].verdict is wanted
+
+
+def test_too_few_counted_events_differ_too():
+    assert verdict(Value(1.0, 1.0, per_event=1.0)) is Verdict.DIFFERS  # 8 at the least are wanted: 1 or none in 0.3 % of the cases
+    assert verdict(Value(5.0, 2.2, per_event=1.0)) is Verdict.UNDECIDED
+
+
+def test_only_independent_checks_count():
+    checked, follows = compare(
+        {"k": Value(10.0), "f": Value(10.0)}, [row(), row(key="f", kind="consequence", follows="its own number")], LETTER
+    )
+    assert checked.is_counted
+    assert not follows.is_counted
+    assert follows.verdict is Verdict.AGREES
+    with pytest.raises(ValueError, match="says in follows what it follows from"):
+        row(kind="consequence")
+
+
+def test_the_shipped_rows_mark_what_they_are_worth():
+    by_key = {r.key: r for r in published_rows()}
+    kinds = {key: r.kind for key, r in by_key.items() if r.letter}
+    for key in ("g_minus_2", "systematics", "p_in_width", "ww_10", "ww_100", "crossing_exact", "g_40"):
+        assert kinds[key] == "consequence", key
+    assert kinds["exposure_1"] == "input"
+    independent = sorted(key for key, kind in kinds.items() if kind == "independent")
+    assert {"trigger_rate_1", "peak_efficiency", "crossing", "y_40", "ww_1000", "background_decays", "hcal_depth", "psi_best"} <= set(
+        independent
+    )
+    assert by_key["y_40"].tolerance == by_key["y_40_exact"].tolerance == Tolerance(factor=1.35)
+    assert not any("counter positions" in r.cause or "positions of S4" in r.cause for r in by_key.values())  # refuted for low masses
+
+
 def test_verdicts_of_factors_and_upper_limits():
     factor = {"tolerance": Tolerance(factor=2.0)}
     assert verdict(Value(19.9), **factor) is Verdict.AGREES

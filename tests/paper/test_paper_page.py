@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -112,11 +114,51 @@ def test_verdicts_are_written_with_their_reasons(folder):
     assert "not computed" in next(line for line in re.findall(r"<tr>.*?</tr>", text) if "best E_CAL cut" in line)
 
 
-def test_the_low_mass_efficiency_is_spoken_of(folder, limits):
+def test_the_limit_at_low_mass_is_spoken_of(folder, limits):
     text = text_of(folder)
-    implied = _signal_values(limits, 0.1)["implied_efficiency_40"].value
-    assert f"asks for {implied:.2g} % by its own method" in text
-    assert "The positions were not moved to close the gap." in text
+    values = _signal_values(limits, 0.1)
+    assert f"asks for {values['implied_efficiency_40'].value:.2g} % at 40 MeV" in text
+    assert "Nothing was moved to close the gap." in text
+    events = [values[f"implied_events_{mass}"].value for mass in (40, 120)]
+    assert f"give {events[0]:.2g} and {events[1]:.2g} signal events" in text
+    assert "likely reason" not in text  # the one that was named is refuted
+
+
+def test_implied_events_are_the_yield_with_the_printed_peak_efficiency(limits):
+    values = _signal_values(limits, 0.1)
+    scale = 0.12 / limits.yields.mean_efficiency[2:].max()
+    made = 7.7e-11 * (0.1 / 0.04) ** 1.5 * 1.98e10 * (5.11e-4 / 1e-4) ** 2
+    assert values["implied_events_40"].value == pytest.approx(scale * limits.yields.mean_efficiency[1] * made, rel=0.01)
+    exact = limits.events("exact")[1, 0]
+    assert values["g_over_letter_40"].value == pytest.approx(math.sqrt(exact / values["implied_events_40"].value))
+
+
+def test_independent_checks_alone_are_counted(folder):
+    text = text_of(folder)
+    with (folder / "comparison.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    agreeing = [r["quantity"] for r in rows if r["kind"] == "independent" and r["verdict"] == "agrees"]
+    assert f"<b>{len(agreeing)}</b><span>independent checks agree</span>" in text
+    assert 0 < len(agreeing) < sum(r["verdict"] == "agrees" for r in rows) + 1
+    row = next(line for line in re.findall(r"<tr>.*?</tr>", text) if "width of p_in" in line)
+    assert "consequence of the momentum spread of the beam" in row
+    assert "independent check" in next(
+        line for line in re.findall(r"<tr>.*?</tr>", text) if "calibration triggers, configuration 1" in line
+    )
+
+
+def test_the_crossing_has_an_error_and_what_is_left_is_said(limits):
+    values = _limit_values(limits)
+    assert values["crossing"].is_upper  # this signal is strong at low masses: below the line from the first mass on
+    assert values["crossing"].note == "below the line from the lowest mass of the scan on"
+    assert values["left_coupling"].note.startswith("nothing of the band is left between 6.")
+    weak = replace(limits.yields, per_muon=limits.yields.per_muon * np.array([0.05, 0.3, 1.0, 1.0, 1.0, 1.0]))
+    values = _limit_values(search_limits(limits.counting, weak))
+    crossing, left = values["crossing"], values["left_coupling"]
+    assert 10 < crossing.value < 100
+    assert 0 < crossing.error < 0.3 * crossing.value
+    assert 3.9 < left.value < 8
+    assert "below our limit and the +2 sigma edge" in left.note
 
 
 def test_implied_efficiency_gives_the_limit_back(limits):

@@ -10,7 +10,7 @@ from scipy.integrate import quad
 
 from na64mu.physics.bosons import Mediator
 from na64mu.physics.constants import MUON_MASS
-from na64mu.physics.moment import LETTER, UPDATE_2025, coupling_of, moment
+from na64mu.physics.moment import LETTER, PRESETS, UPDATE_2025, UPDATE_2026, coupling_of, moment
 
 
 def test_band_of_the_letter() -> None:
@@ -93,3 +93,13 @@ def test_wrong_sign_and_wrong_mass_are_refused() -> None:
         coupling_of(LETTER.value, 0.1, Mediator.PSEUDOSCALAR)
     with pytest.raises(ValueError, match=r"mass of the boson in the loop \[GeV\] must be a number above 0; found -1"):
         moment(np.array([0.1, -1.0]), 1.0)
+
+
+def test_the_state_of_2025_26_is_no_deviation():
+    """Upper edge of two standard deviations: the couplings of a reference table, 1 MeV to 1 GeV."""
+    assert PRESETS == {"Letter": LETTER, "2025/26": UPDATE_2026}
+    assert (1e11 * UPDATE_2026.value, 1e11 * UPDATE_2026.error) == pytest.approx((38.5, 63.7), abs=0.05)
+    assert UPDATE_2026.at(-2.0) < 0
+    masses = np.array([0.001, 0.01, 0.02, 0.04, 0.1, 0.2, 0.5, 1.0])
+    couplings = 1e4 * coupling_of(UPDATE_2026.at(2.0), masses)
+    np.testing.assert_allclose(couplings, [3.67, 4.09, 4.52, 5.33, 7.69, 11.6, 23.5, 43.9], rtol=3e-3)

@@ -17,7 +17,7 @@ from na64mu.events.schema_v1 import COLLECTIONS
 from na64mu.events.writer import RawTreeWriter
 from na64mu.processors import SearchProcessor
 from na64mu.processors.search import event_weights, run_counts
-from na64mu.reconstruction.columns import COLUMNS, column
+from na64mu.reconstruction.columns import column, summary_columns
 from na64mu.results.clock import Clock
 from na64mu.selections import load_working_point
 from na64mu.selections.blinding import BlindingPolicy
@@ -29,7 +29,7 @@ WINDOWS = dict.fromkeys(POINT.mip_quantities, (1.0, 3.0))
 
 def summary_of(n: int, *, truth: bool, **columns: Any) -> dict[str, np.ndarray]:
     """Events that pass every cut, unless a column says otherwise."""
-    summary = {name: np.ones(n, kind) for name, (kind, _, _) in COLUMNS.items()}
+    summary = {name: np.ones(n, kind) for name, (kind, _, _) in summary_columns().items()}
     good = {"p_in": 160.0, "p_out": 150.0, "trigger": 2, "e_cal": 6.0, **dict.fromkeys(POINT.mip_quantities, 2.0)}
     for name, values in (good | columns).items():
         summary[name] = np.broadcast_to(np.asarray(values), (n,)).astype(summary[name].dtype).copy()

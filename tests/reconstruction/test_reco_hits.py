@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from na64mu.detector import Detector, load_detector
+from na64mu.detector.readout import readout_planes
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.schema_v1 import COLLECTIONS, SCALARS
-from na64mu.reconstruction.channels import channel_map
-from na64mu.reconstruction.hits import SHARED_ERROR, is_drift_time, spectrometer_hits
-from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
+from na64mu.reconstruction.hit_makers.strips import SHARED_ERROR
+from na64mu.reconstruction.hits import find_hits, spectrometer_hits, station_hits
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.spectrometer import spectrometer
 
@@ -33,9 +33,7 @@ def batch_of(rows: Rows, n_events: int = 1) -> RawBatch:
 
 
 def hits_of(rows: Rows, detector: Detector, number: int, n_events: int = 1) -> Hits:
-    batch = batch_of(rows, n_events)
-    mm, gem = micromegas_clusters(batch.collections["mm"], detector), gem_clusters(batch.collections["gem"], detector)
-    return spectrometer_hits(batch, mm, gem, detector, spectrometer(detector, number))
+    return spectrometer_hits(find_hits(batch_of(rows, n_events), detector), spectrometer(detector, number))
 
 
 def on_plane(hits: Hits, detector: Detector, number: int, name: tuple[str, int, int], event: int = 0) -> np.ndarray:
@@ -56,8 +54,21 @@ def test_a_wire_measures_on_both_sides(detector: Detector) -> None:
 @pytest.mark.parametrize(("time", "n"), [(-14.0, 2), (-15.0, 0), (0.0, 2), (57.0, 2), (59.0, 0), (200.0, 0)])
 def test_drift_times_outside_the_tube_are_dropped(detector: Detector, time: float, n: int) -> None:
     # 0.25 mm x 14.5 ns/mm x 4 = 14.5 ns before the wire and behind the wall at 3.01 mm (43.6 ns)
-    assert len(hits_of({"straw": [[(2, 0, 1, 5, time)]]}, detector, 2).u) == n
-    assert is_drift_time(time, 0.25, 3.01, 14.5) == (n > 0)
+    rows = {"straw": [[(2, 0, 1, 5, time)]]}
+    assert len(hits_of(rows, detector, 2).u) == n
+    assert station_hits(find_hits(batch_of(rows), detector))["st2"].tolist() == [int(n > 0)]
+
+
+@pytest.mark.parametrize("place", ["low", "high"])
+def test_a_time_at_the_edge_of_its_window_is_neither_a_hit_nor_counted(detector: Detector, place: str) -> None:
+    planes = {p.name: p.window for p in readout_planes(detector)}
+    for collection, row, station, number in (("straw", (2, 0, 1, 5), "st2", 2), ("bms", (3, 7), "bms3", 1)):
+        low, high = planes["st2_x1" if station == "st2" else "bms3_y"]
+        edge = np.float32(low if place == "low" else high)  # the window is compared in the type of the raw tree
+        for time, n in ((edge, 0), (np.nextafter(edge, np.float32(5.0)), 1)):
+            rows = {collection: [[(*row, time)]]}
+            assert (len(hits_of(rows, detector, number).u) > 0) == bool(n)
+            assert station_hits(find_hits(batch_of(rows), detector))[station].tolist() == [n]
 
 
 def test_slabs_of_one_row_are_one_hit(detector: Detector) -> None:
@@ -104,11 +115,11 @@ def test_late_clusters_are_no_hits(detector: Detector) -> None:
 
 
 def test_every_channel_belongs_to_one_spectrometer(detector: Detector) -> None:
-    maps = [channel_map(detector, spectrometer(detector, number)) for number in (1, 2)]
-    for name in ("mm_plane", "gem_plane"):
-        one, two = (getattr(m, name) for m in maps)
-        assert np.all((one >= 0) != (two >= 0))
-    assert np.all(maps[1].slab_plane == -1)
+    names = [[p.name for p in spectrometer(detector, number).planes] for number in (1, 2)]
+    everywhere = {p.name: p.spectrometer for p in readout_planes(detector)}
+    assert sorted(names[0] + names[1]) == sorted(name for name, number in everywhere.items() if number)
+    assert {everywhere[name] for name in names[0]} == {1}
+    assert {name for name, number in everywhere.items() if not number} == {"st11_x0", "st11_x1", "st11_y0", "st11_y1"}
 
 
 def test_no_rows_no_hits(detector: Detector) -> None:

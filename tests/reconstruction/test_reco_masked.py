@@ -11,10 +11,9 @@ from na64mu.detector import Detector, load_detector
 from na64mu.detector.conditions import default_conditions
 from na64mu.events.batch import Jagged
 from na64mu.events.schema_v1 import COLLECTIONS
-from na64mu.reconstruction.channels import channel_map
-from na64mu.reconstruction.stations import in_time_slabs, in_time_wires
+from na64mu.reconstruction.hit_makers.slabs import in_time_slabs, slab_map
+from na64mu.reconstruction.hit_makers.wires import in_time_wires, wire_map
 from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
-from na64mu.tracking.spectrometer import spectrometer
 
 DETECTOR = load_detector("na64mu-2022")
 
@@ -84,10 +83,10 @@ def test_noisy_wires_and_slabs_are_not_read():
     detector = operated("st4_x1", noisy=[7])
     straw = digits("straw", module=[4, 4, 4], view=[0, 0, 1], layer=[1, 0, 1], wire=[7, 7, 7], time=[5.0, 5.0, 5.0])
     assert in_time_wires(straw, detector).tolist() == [False, True, True]
-    u = channel_map(detector, spectrometer(detector, 1)).wire_u[4]
+    u = wire_map(detector).u[4]
     assert np.isnan(u[0, 1, 7])
     assert np.isfinite(u[0, 1, 6])
     bms = digits("bms", station=[3, 3, 2], channel=[4, 5, 4], time=[0.0, 0.0, 0.0])
     detector = operated("bms3", noisy=[4])
     assert in_time_slabs(bms, detector).tolist() == [False, True, True]
-    assert np.isnan(channel_map(detector, spectrometer(detector, 1)).slab_u[3, 4])
+    assert np.isnan(slab_map(detector).u[3, 4])

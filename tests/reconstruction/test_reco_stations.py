@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from na64mu.events.batch import Jagged
-from na64mu.reconstruction.stations import count_doublets
+from na64mu.reconstruction.hit_makers.wires import count_doublets
 
 
 def doublets(*wires: tuple[int, int, int], bad: int | None = None) -> int:

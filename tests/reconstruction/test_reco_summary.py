@@ -11,9 +11,11 @@ from na64mu.detector import load_detector
 from na64mu.events.batch import RawBatch
 from na64mu.events.nanoevents import open_events
 from na64mu.events.reader import read_batch
-from na64mu.reconstruction.columns import COLUMNS
+from na64mu.reconstruction.columns import summary_columns
 from na64mu.reconstruction.summary import reconstruct
 from na64mu.typing import Summary
+
+COLUMNS = summary_columns("g4raw-indep-1")
 
 
 def width(values: np.ndarray) -> tuple[float, float]:

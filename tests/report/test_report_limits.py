@@ -55,6 +55,10 @@ def test_limit_on_g_shows_both_methods_and_the_others(limits):
     for curve in other_limits():
         x, y = drawn[curve.name]
         np.testing.assert_allclose(np.interp(x, 1e3 * curve.x, curve.y), y)
+    x, y = drawn[r"$(g-2)_\mu$, $+2\sigma$ (2025/26: no deviation)"]
+    np.testing.assert_allclose(np.interp([10, 100, 1000], x, y), [4.09e-4, 7.69e-4, 43.9e-4], rtol=0.01)
+    frame = drawn["BESIII: limits lie in this frame"]
+    assert (frame[0].max(), frame[1].min(), frame[1].max()) == (1000.0, 1.1e-3, 1.0e-2)
     words = [t.get_text() for t in ax.get_legend().get_texts()]
     assert r"$(g-2)_\mu$, $\pm2\sigma$ (WP20)" in words
     assert r"expected (exact), $\pm2\sigma$" in words

@@ -66,14 +66,14 @@ def test_threshold_figure(sample):
 
 def test_yields_by_source_shows_values_and_limits(sample):
     tail = estimate_tail(sample, seed=1, n_bootstrap=50, n_toys=50)
-    table = background_table(tail, DecayEstimate(1.8, 1.2, 2.4, 9, 1.98e10), None)
+    table = background_table(tail, DecayEstimate(1.8, 1.2, 2.4, 9, 1.98e10, 3.1), None)
     _, ax = yields_by_source(table)
     ours = next(c for c in ax.containers if c.get_label() == "this analysis (simulation)")
     drawn = sorted(ours[0].get_xdata())
     assert 1.8 in drawn
     assert len(drawn) == 3  # (III) is not estimated
     assert [t.get_text() for t in ax.get_yticklabels()][-1].startswith("(I) momentum")
-    few = background_table(tail.at_most(sample, 1e6), DecayEstimate(0.0, 0.0, 0.3, 0, 1.98e10), None)
+    few = background_table(tail.at_most(sample, 1e6), DecayEstimate(0.0, 0.0, 0.3, 0, 1.98e10, 0.5), None)
     assert labels(yields_by_source(few)[1]).count("this analysis (simulation): upper limit") == 1
 
 

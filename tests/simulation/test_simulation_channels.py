@@ -11,13 +11,10 @@ from test_simulation_digits import DETECTOR, N, X, known_truth
 from na64mu.detector import Detector
 from na64mu.detector.conditions import default_conditions
 from na64mu.events.batch import Jagged
-from na64mu.simulation.channels import channel_state
+from na64mu.simulation.digitisers.common_stream import build_modules
+from na64mu.simulation.digitisers.wires import chord_efficiency
 from na64mu.simulation.digits import digitise
-from na64mu.simulation.geometry import build_surfaces
 from na64mu.simulation.readout import build_readout
-from na64mu.simulation.straw_digits import chord_efficiency
-
-SURFACES = build_surfaces(DETECTOR)
 
 
 def operated(*channels: dict[str, Any], **changes: Any) -> Detector:
@@ -26,7 +23,7 @@ def operated(*channels: dict[str, Any], **changes: Any) -> Detector:
 
 
 def digits_of(detector: Detector) -> dict[str, Jagged]:
-    return digitise(known_truth(), SURFACES, build_readout(detector), np.random.default_rng(1))
+    return digitise(known_truth(), build_readout(detector), np.random.default_rng(1))
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +36,11 @@ def occupancy(rows: Jagged, **address: int) -> float:
 
 
 def test_shipped_conditions_are_those_of_the_description():
-    state = channel_state(DETECTOR)
-    assert set(np.unique(state.strip_noise)) == {0.0, DETECTOR.micromegas_response.noise}  # 0 beyond the last channel
-    assert not state.cross_talk.any()
-    assert len(state.noisy_strips) == len(state.noisy_slabs) == len(state.noisy_wires) == 0
-    assert state.ecal.all()
+    modules = build_modules(DETECTOR)
+    assert set(np.unique(modules.strips.noise)) == {0.0, DETECTOR.micromegas_response.noise}  # 0 beyond the last channel
+    assert not modules.strips.table["cross_talk"].any()
+    assert len(modules.strips.noisy) == len(modules.slabs.noisy) == len(modules.wires.noisy) == 0
+    assert build_readout(DETECTOR).energies.ecal.all()
 
 
 def test_dead_channels_are_silent(plain):

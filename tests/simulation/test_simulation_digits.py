@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from na64mu.detector import load_detector
+from na64mu.detector.readout import modules_of, sheets
 from na64mu.events.batch import Jagged
 from na64mu.events.schema_v1 import COLLECTIONS
+from na64mu.simulation.digitisers.strips import SAMPLE_RATIOS, moyal
 from na64mu.simulation.digits import digitise
-from na64mu.simulation.geometry import build_surfaces
 from na64mu.simulation.readout import build_readout
-from na64mu.simulation.strips import SAMPLE_RATIOS, moyal
 from na64mu.simulation.truth import FACTS, Truth
 
 N = 2000
@@ -18,11 +18,8 @@ X, Y = 3.21, -4.56
 
 
 def surface_of(kind: str, module: int) -> int:
-    s = build_surfaces(DETECTOR)
-    first = {"bms": 0, "mm": s.first_mm, "gem": s.first_gem, "straw": s.first_straw}[kind]
-    elements = {"bms": DETECTOR.bms, "mm": DETECTOR.micromegas, "gem": DETECTOR.gem, "straw": DETECTOR.straws}[kind]
-    number = [getattr(e, "station", None) or e.module for e in elements].index(module)  # type: ignore[union-attr]
-    return first + (2 * number if kind == "straw" else number)
+    station = next(m.name for m in modules_of(DETECTOR, kind) if m.number == module)
+    return [sheet.station for sheet in sheets(DETECTOR)].index(station)
 
 
 def known_truth() -> Truth:
@@ -48,7 +45,7 @@ def known_truth() -> Truth:
 
 @pytest.fixture(scope="module")
 def digits() -> dict[str, Jagged]:
-    return digitise(known_truth(), build_surfaces(DETECTOR), build_readout(DETECTOR), np.random.default_rng(1))
+    return digitise(known_truth(), build_readout(DETECTOR), np.random.default_rng(1))
 
 
 def test_types(digits: dict[str, Jagged]) -> None:

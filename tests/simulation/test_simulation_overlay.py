@@ -10,12 +10,12 @@ from na64mu.cli.simulate import command
 from na64mu.detector import load_detector
 from na64mu.events.batch import RawBatch
 from na64mu.events.reader import read_batch, read_runs
+from na64mu.simulation.digitisers.strips import SAMPLE_RATIOS, sample_pulse
 from na64mu.simulation.events import simulate_events
 from na64mu.simulation.muon_in_calorimeter import BEAM, PILE_UP
 from na64mu.simulation.pileup import COINCIDENCE, MERGE, WINDOW, Fired, accidental_triggers, fired, lay_over, mean_pile_up
 from na64mu.simulation.produce import produce
 from na64mu.simulation.setup import build_setup
-from na64mu.simulation.strips import SAMPLE_RATIOS, sample_pulse
 
 DETECTOR = load_detector("na64mu-2022")
 CROWDED = DETECTOR.model_copy(update={"beam": DETECTOR.beam.model_copy(update={"muons_per_spill": 2.8e7})})

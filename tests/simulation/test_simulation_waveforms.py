@@ -11,18 +11,16 @@ from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.schema_v1 import SAMPLES, SCALARS, WAVEFORMS
 from na64mu.reconstruction.pulses.digits import with_digits
 from na64mu.simulation.digits import digitise
-from na64mu.simulation.geometry import build_surfaces
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.truth import PileUp
 from na64mu.simulation.waveforms import Electronics
 
 DETECTOR = load_detector("na64mu-2022")
-SURFACES = build_surfaces(DETECTOR)
 
 
 def collections(detector: Detector, *, waveforms: bool, more: PileUp | None = None, seed: int = 1) -> dict[str, Jagged]:
     electronics = Electronics.of(detector) if waveforms else None
-    return digitise(known_truth(), SURFACES, build_readout(detector), np.random.default_rng(seed), more, electronics)
+    return digitise(known_truth(), build_readout(detector), np.random.default_rng(seed), more, electronics)
 
 
 def fitted(found: dict[str, Jagged], detector: Detector = DETECTOR) -> dict[str, Jagged]:

@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ from na64mu.tracking.compiled_fit import kernel
 from na64mu.tracking.fit import fit_measurements
 from na64mu.tracking.fitted import FittedTracks, unpacked_covariance
 from na64mu.tracking.navigation import Cross, Drift, Lose, Measure, Scatter, Step, route
-from na64mu.tracking.spectrometer import Plane, Spectrometer
+from na64mu.tracking.rows import block_rows
+from na64mu.tracking.spectrometer import Plane, Spectrometer, spectrometer
+from na64mu.tracking.step_kinds import kinds_and_numbers
 from na64mu.tracking.transport import crossed
 from na64mu.typing import FloatArray
 
@@ -277,7 +280,67 @@ def in_other_process(cache: Path, code: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-SHOW = f"k = kernel({TINY}, 'smooth')\nprint(sum(k.compiled.fit_block.stats.cache_hits.values()))"
+def test_other_numbers_are_the_same_code(ms: Spectrometer) -> None:
+    """Another place, angle, field, thickness, loss, material and scattering: nothing is written and nothing compiled."""
+    planes = tuple(replace(p, z=1.01 * p.z, rotation=p.rotation + 0.01, x_over_x0=0.02, energy_loss=0.03) for i, p in enumerate(ms.planes))
+    boxes = np.array([[690.0, 1210.0, 0.0, 1.1], [1313.0, 1795.0, -0.9, 0.0]])
+    other = replace(ms, planes=planes, boxes=boxes, air_x0=2e4, total_x0=0.3)
+    forms, numbers = zip(
+        *(kinds_and_numbers(route(m, s)) for m, s in ((ms, "highland"), (other, "highland"), (other, "rossi"))), strict=True
+    )
+    assert forms[0] == forms[1] == forms[2]
+    assert not np.any(numbers[0] == numbers[1]), "every number differs"
+    assert not np.array_equal(numbers[1], numbers[2])
+    assert (
+        kernel(route(ms), "smooth").compiled is kernel(route(other), "smooth").compiled is kernel(route(other, "rossi"), "smooth").compiled
+    )
+    seed, u, weight = random_tracks(other, 12, 9)
+    tracks = fit_measurements(seed, u, weight, other, prior=PRIOR)
+    for t in range(len(seed)):
+        want = matrix_smoother(other, seed[t], u[t], weight[t])
+        assert in_sigma(tracks.downstream[t], want["downstream"], want["downstream_covariance"]) < 1e-6
+        assert in_sigma(tracks.upstream[t], want["states"][0], want["covariances"][0]) < 1e-5
+
+
+def test_a_spectrometer_of_the_description_that_is_aligned_is_the_same_code() -> None:
+    """The first plane that is turned makes another form; how far the planes are turned and moved makes none."""
+    ms2 = spectrometer("na64mu-2022", 2)
+    moved_along = replace(ms2, planes=tuple(replace(p, z=1.1 * p.z) for p in ms2.planes), boxes=1.1 * ms2.boxes)
+    turned = [
+        replace(ms2, planes=tuple(replace(p, rotation=a * (i in some)) for i, p in enumerate(ms2.planes)))
+        for a, some in ((1e-3, {3}), (2e-3, range(22)))
+    ]
+    forms = [kinds_and_numbers(route(m))[0] for m in (ms2, moved_along, *turned)]
+    assert forms[0] == forms[1] != forms[2] == forms[3]
+    assert {s.name for s in forms[0].steps} == {"measure_x", "measure_y", "scatter_thin", "scatter", "lose", "drift", "cross_x"}
+    assert {s.name for s in forms[3].steps} == {"measure_along", "scatter_thin", "scatter", "lose", "drift", "cross_x"}
+
+
+@pytest.mark.parametrize("kind", ["filter", "smooth", "states"])
+def test_the_rows_of_a_block_are_one_behind_the_other(kind: str) -> None:
+    rows = block_rows(7, kind)
+    present = {k: v for k, v in rows._asdict().items() if k not in {"n_planes", "total"} and v >= 0}
+    sizes = {
+        "seed": 5,
+        "sigma": 5,
+        "u": 7,
+        "weight": 7,
+        "downstream": 20,
+        "upstream": 20,
+        "chi2": 1,
+        "score": 7,
+        "information": 7,
+        "states": 140,
+    }
+    assert list(present) == [
+        k for k in sizes if not (kind == "filter" and k in {"score", "information"}) and not (kind != "states" and k == "states")
+    ]
+    ends = np.cumsum([sizes[k] for k in present])
+    assert list(present.values()) == [0, *ends[:-1]]
+    assert rows.total == ends[-1]
+
+
+SHOW = f"k = kernel({TINY}, 'smooth')\nprint(sum(k.compiled.fit_blocks.stats.cache_hits.values()))"
 
 
 def test_two_processes_may_compile_at_once_and_others_load_what_they_wrote(cache: Path) -> None:
@@ -294,10 +357,10 @@ def test_two_processes_may_compile_at_once_and_others_load_what_they_wrote(cache
 @pytest.fixture(scope="module")
 def repaired(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str, str]:
     """A compiled fit, a copy that was cut when a process met it, the process's instructions and errors."""
-    (file,) = cache.glob("*fit_block-*.kernel")
+    (file,) = cache.glob("*fit_blocks-*.kernel")
     damaged = tmp_path_factory.mktemp("damaged") / file.name
     damaged.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    code = f"print('\\n'.join(kernel({TINY}, 'smooth').compiled.fit_block.inspect_asm().values()))"
+    code = f"print('\\n'.join(kernel({TINY}, 'smooth').compiled.fit_blocks.inspect_asm().values()))"
     out, errors = in_other_process(damaged.parent, code).communicate(timeout=300)
     return file, damaged, out, errors
 

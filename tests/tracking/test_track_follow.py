@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from na64mu.detector import load_detector
-from na64mu.tracking.code_generation import Kind
 from na64mu.tracking.fit import first_look, fit_kernel, fit_measurements
 from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.navigation import Follow, route
 from na64mu.tracking.nystrom import crossed_map
+from na64mu.tracking.rows import Kind
 from na64mu.tracking.spectrometer import Spectrometer, spectrometer
 from na64mu.typing import FloatArray
 

@@ -7,7 +7,7 @@ import pytest
 
 from na64mu.detector import load_detector
 from na64mu.events.reader import read_batch
-from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
+from na64mu.reconstruction.hits import find_hits
 from na64mu.reconstruction.summary import find_tracks, middle_of_ecal
 from na64mu.tracking.spectrometer import highland_angle
 from na64mu.tracking.vertex import Junction, TrackEnd, ecal_radiation_lengths, join, join_fits, scatterers
@@ -132,9 +132,9 @@ def test_missing_tracks_are_nan_and_leave_the_others_alone() -> None:
 def test_beam_muons_of_the_independent_simulation(shared_samples: Path) -> None:
     detector = load_detector("g4raw-indep-1")
     batch = read_batch(shared_samples / "calib_mu160.root", 0, 2500)
-    mm, gem = micromegas_clusters(batch.collections["mm"], detector), gem_clusters(batch.collections["gem"], detector)
-    ms1 = find_tracks(batch, mm, gem, detector, 1)
-    ms2 = find_tracks(batch, mm, gem, detector, 2, middle_of_ecal(ms1, detector))
+    found = find_hits(batch, detector)
+    ms1 = find_tracks(found, 1)
+    ms2 = find_tracks(found, 2, middle_of_ecal(ms1, detector))
     j = join_fits(ms1.best, ms2.best, detector)
     single = (ms1.n == 1) & (ms2.n == 1) & np.isfinite(j.chi2)
     assert single.sum() > 2000

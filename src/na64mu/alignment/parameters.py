@@ -1,7 +1,7 @@
 """The parameters of an alignment: shift and rotation of every module of a spectrometer, and their common modes.
 
 A module is rigid: all its planes move with its centre (dx, dy) [mm] and turn about it (drotation [rad], from x to y).
-A slab station measures y only, so it has no dx.
+A module that measures y only, such as a station of slabs, has no dx.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from na64mu.detector import Detector, DetectorLike, load_detector
-from na64mu.detector.elements import BmsStation, Tracker
+from na64mu.detector.elements import Tracker
 from na64mu.errors import CalibrationError
 from na64mu.tracking.spectrometer import Spectrometer, bending_integral
 from na64mu.typing import FloatArray, IntArray
@@ -102,8 +102,8 @@ class FreeParameters:
         free = []
         for i, name in enumerate(modules):
             if name not in fixed:
-                slabs = isinstance(detector.trackers[name], BmsStation)
-                free += [(i, c) for c in COMPONENTS if not (slabs and c == "dx")]
+                views = detector.trackers[name].views  # a module that does not measure a coordinate cannot be moved along it
+                free += [(i, c) for c in COMPONENTS if not (c == "dx" and 0 not in views) and not (c == "dy" and 1 not in views)]
         survey = np.array([survey_rotation if c == "drotation" else survey_shift for _, c in free])
         return cls(modules, tuple(free), survey)
 

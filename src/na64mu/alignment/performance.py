@@ -11,27 +11,19 @@ import numpy as np
 
 from na64mu.alignment.align import AlignedSpectrometer, chunks
 from na64mu.alignment.residuals import TrackHits
-from na64mu.alignment.sample import Sample, nearest_wire, rounded
+from na64mu.alignment.sample import Sample, rounded
 from na64mu.detector import Detector
 from na64mu.detector.alignment import PlanePerformance
-from na64mu.detector.elements import BmsStation, Straw
 from na64mu.statistics.binomial import clopper_pearson
-from na64mu.tracking.spectrometer import Plane
-from na64mu.typing import BoolArray, FloatArray, IntArray
+from na64mu.typing import FloatArray, IntArray
 
-__all__ = ("measure_planes", "plane_name", "resolutions")
+__all__ = ("measure_planes", "resolutions")
 
 WINDOW = 5.0  # a hit belongs to a track within this many standard deviations
 EDGE = 3.0  # a track counts for a plane if it passes it this many of its standard deviations inside the edge
 ROUNDS = 4  # of the resolutions: each changes the weights of the others
 MIN_OTHERS = 0.55  # fraction of the planes of a view that must have hits besides the one that is probed
 NO_HIT = 20.0  # standard deviation of a measurement that has no weight beside a hit [mm]
-
-
-def plane_name(plane: Plane) -> str:
-    """Name of a plane: mm5_x, st4_y0."""
-    layer = str(plane.layer) if plane.station.startswith("st") else ""
-    return f"{plane.station}_{'xy'[plane.view]}{layer}"
 
 
 def resolutions(aligned: AlignedSpectrometer, samples: list[Sample], n_tracks: int = 10_000) -> tuple[FloatArray, FloatArray]:
@@ -90,21 +82,6 @@ class _Counts:
     events: int = 0
 
 
-def _inside(plane: Plane, crossing: FloatArray, across: FloatArray, margin: FloatArray, detector: Detector) -> BoolArray:
-    """Whether tracks pass the live area of a plane; crossing and across in the frame of the module, from its centre."""
-    module = detector.trackers[plane.station]
-    if isinstance(module, BmsStation):
-        rows = module.row_y - module.centre[1]
-        half = 0.5 * module.row_pitch
-        inside = (crossing > rows[0] - half + margin) & (crossing < rows[-1] + half - margin)
-        return inside & (np.abs(across) < module.half[0] - margin)
-    if isinstance(module, Straw):
-        wire, distance = nearest_wire(crossing, plane, module)
-        inside = (wire >= 0) & (wire < module.wires[plane.view]) & (np.abs(across) < 0.5 * module.wires[1 - plane.view] * module.pitch)
-        return inside & (distance < module.inner_radius - margin)
-    return (np.abs(crossing) < module.half[plane.view] - margin) & (np.abs(across) < module.half[1 - plane.view] - margin)
-
-
 def _nearest(sample: Sample, events: IntArray, plane: int, crossing: FloatArray) -> FloatArray:
     """Distance of the nearest hit of a plane to every track [mm], infinite without hits."""
     n_planes = len(sample.planes(sample.detector).planes)
@@ -137,10 +114,11 @@ def _count(tracks: TrackHits, sample: Sample, detector: Detector, counts: _Count
         for p, plane in enumerate(spectrometer.planes):
             others = in_view[rows, plane.view] - tracks.used[rows, p]
             margin = EDGE * np.sqrt(variance[:, p])
-            inside = _inside(plane, crossing[:, p], fitted.across[:, p], margin, detector)
+            module = detector.trackers[plane.station]
+            inside = module.inside(plane.view, plane.layer, crossing[:, p], fitted.across[:, p], margin)
             probe = inside & (others >= MIN_OTHERS * np.count_nonzero(views == plane.view))
             near = _nearest(sample, tracks.event[rows], p, crossing[:, p]) < WINDOW * np.sqrt(variance[:, p] + plane.sigma**2)
-            sides = 2 if plane.station.startswith("st") else 1  # a wire makes two hits
+            sides = 2 if plane.two_sided else 1  # a wire makes two hits
             counts.probes[p] += np.count_nonzero(probe)
             counts.found[p] += np.count_nonzero(probe & near)
             counts.away[p] += np.sum(per_event[tracks.event[rows], p] // sides - near)
@@ -178,7 +156,7 @@ def measure_planes(aligned: AlignedSpectrometer, samples: list[Sample], n_tracks
         _, low, high = clopper_pearson(found, n)
         measured.append(
             PlanePerformance(
-                name=plane_name(plane),
+                name=plane.name,
                 resolution=rounded(sigma[p]),
                 resolution_error=rounded(error[p]),
                 efficiency=rounded(found / n),

@@ -9,15 +9,14 @@ import numpy as np
 
 from na64mu.alignment.trajectory import without_field
 from na64mu.detector import Detector, DetectorLike, load_detector
-from na64mu.detector.elements import Straw
 from na64mu.events.batch import RawBatch
-from na64mu.reconstruction.hits import drift_time, spectrometer_hits
-from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
+from na64mu.reconstruction.hit_makers.wires import drift_time
+from na64mu.reconstruction.hits import find_hits, spectrometer_hits
 from na64mu.tracking.hits import Hits
-from na64mu.tracking.spectrometer import Plane, Spectrometer, spectrometer
+from na64mu.tracking.spectrometer import Spectrometer, spectrometer
 from na64mu.typing import FloatArray, IntArray
 
-__all__ = ("Sample", "concatenated", "hit_planes", "nearest_wire", "read_samples", "rounded")
+__all__ = ("Sample", "concatenated", "hit_planes", "read_samples", "rounded")
 
 
 @dataclass(frozen=True)
@@ -98,30 +97,6 @@ def _origins(detector: Detector, number: int) -> FloatArray:
     return np.array([np.dot(p.direction, detector.trackers[p.station].centre) for p in spectrometer(detector, number).planes])
 
 
-def nearest_wire(u: FloatArray, plane: Plane, straw: Straw) -> tuple[IntArray, FloatArray]:
-    """Number of the nearest wire of a layer, and its distance [mm].
-
-    A tube is narrower than the pitch, so the nearest wire of a hit is its own.
-
-    Parameters
-    ----------
-    u : FloatArray
-        Coordinates in the frame of the module, from its centre [mm], shape (n,).
-    plane : Plane
-        The layer.
-    straw : Straw
-        Straw chamber of the hits.
-
-    Returns
-    -------
-    tuple of IntArray and FloatArray
-        Shape (n,); numbers beyond the ends of the layer are not cut off.
-    """
-    first = straw.wire_position(plane.view, plane.layer)[0] - straw.centre[plane.view]
-    wire = np.rint((u - first) / straw.pitch)
-    return wire.astype(np.int64), np.abs(u - first - wire * straw.pitch)
-
-
 def rounded(value: float) -> float:
     """Seven significant digits: more than any error, and files stay readable and alike on all machines."""
     return float(f"{value:.7g}")
@@ -151,13 +126,13 @@ def read_samples(batch: RawBatch, detector: DetectorLike, *, field: bool) -> tup
         MS1 and MS2.
     """
     detector = load_detector(detector)
-    mm, gem = micromegas_clusters(batch.collections["mm"], detector), gem_clusters(batch.collections["gem"], detector)
+    found = find_hits(batch, detector)
     times = drift_time(batch.collections["straw"], detector).astype(np.float64)
     samples = []
     for number in (1, 2):
         ms = spectrometer(detector, number)
-        hits = spectrometer_hits(batch, mm, gem, detector, ms)
-        wires = np.array([p.station.startswith("st") for p in ms.planes])[hit_planes(hits, len(ms.planes))]
+        hits = spectrometer_hits(found, ms)
+        wires = np.array([p.two_sided for p in ms.planes])[hit_planes(hits, len(ms.planes))]
         time = np.full(len(hits.u), np.nan)
         time[wires] = times[hits.source[wires]]
         samples.append(Sample(detector, number, field, hits, time))

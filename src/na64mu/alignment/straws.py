@@ -13,7 +13,7 @@ from scipy.optimize import least_squares
 from scipy.special import erf
 
 from na64mu.alignment.align import AlignedSpectrometer, chunks
-from na64mu.alignment.sample import Sample, nearest_wire, rounded
+from na64mu.alignment.sample import Sample, rounded
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.alignment import DriftRelation
 from na64mu.detector.elements import Straw
@@ -124,7 +124,7 @@ def _distances(aligned: AlignedSpectrometer, samples: list[Sample]) -> dict[str,
                     continue
                 with_hit = part.used[:, p]
                 hit = tracks.u[rows][with_hit, p]
-                wire, _ = nearest_wire(hit, plane, straw)
+                wire, _ = straw.nearest_wire(hit, plane.view, plane.layer)
                 first = straw.wire_position(plane.view, plane.layer)[0] - straw.centre[plane.view]
                 crossing = hit - part.unbiased[with_hit, p]  # the track in the frame of the module
                 distance = np.abs(crossing - first - wire * straw.pitch)

@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from na64mu.compiled.kernel import general_kernel
-from na64mu.tracking.spectrometer import Spectrometer, highland_angle
+from na64mu.physics.scattering import highland_angle
+from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.tracking.transport import cross_box
 from na64mu.typing import FloatArray, IntArray
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from na64mu.analysis.backgrounds.estimate import Backgrounds
 from na64mu.analysis.yields.origin import Origin
@@ -15,7 +15,7 @@ from na64mu.analysis.yields.signal import SignalYield
 from na64mu.errors import InputError
 from na64mu.results.run import RunResult
 from na64mu.statistics.letter import BACKGROUND_ERRORS, BACKGROUNDS, N_MOT, background_systematics, share_by_exposure
-from na64mu.statistics.model import CountingModel
+from na64mu.statistics.model import CountingModel, Systematic
 
 __all__ = ("Counting", "counting_of", "letter_counting", "own_counting", "unweighted")
 
@@ -73,8 +73,19 @@ class Counting:
 
     def model(self, signal: Sequence[float], index: int, yields: SignalYield) -> CountingModel:
         """Counting model of one mass: the configurations with exposure, backgrounds shared out by muons on target."""
+        return self._model(signal, yields.systematics(index))
+
+    def without_yields(self) -> CountingModel:
+        """Counting model of the background: its signal is one event, shared by muons on target and without systematics."""
+        return self._model(share_by_exposure(1.0, self.exposures), ())
+
+    def at_the_bounds(self) -> Counting:
+        """Return the same with every bounded background at its upper limit, known without error."""
+        return replace(self, backgrounds={**self.backgrounds, **self.bounds}, bounds={})
+
+    def _model(self, signal: Sequence[float], of_signal: Sequence[Systematic]) -> CountingModel:
         shared = {name: share_by_exposure(events, self.exposures) for name, events in self.backgrounds.items()}
-        systematics = (*yields.systematics(index), *background_systematics(self.backgrounds, self.errors))
+        systematics = (*of_signal, *background_systematics(self.backgrounds, self.errors))
         if len(self.used) < len(self.exposures):  # one channel: every systematic of its own size
             systematics = tuple(
                 type(s)(
@@ -92,6 +103,11 @@ class Counting:
             systematics=systematics,
             channels=tuple(f"config_{i + 1}" for i in self.used),
         )
+
+    @property
+    def counts(self) -> list[float] | None:
+        """Events in the box of the configurations with exposure; None while it is blinded."""
+        return None if self.observed is None else [self.observed[i] for i in self.used]
 
 
 def letter_counting(exposures: tuple[float, ...] = N_MOT) -> Counting:

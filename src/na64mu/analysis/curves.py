@@ -7,9 +7,12 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
+from scipy.interpolate import PchipInterpolator
 
 from na64mu.errors import InputError
 from na64mu.physics.moment import LETTER, Deviation, coupling_of
@@ -17,15 +20,10 @@ from na64mu.physics.relic import target_y
 from na64mu.physics.widths import DarkMatter
 from na64mu.typing import FloatArray
 
-__all__ = ("EXPERIMENTS", "Curve", "crossing", "g_minus_2_line", "letter_numbers", "other_limits", "relic_targets")
+__all__ = ("Bound", "Curve", "crossing", "g_minus_2_line", "letter_numbers", "other_bounds", "other_limits", "relic_targets")
 
-#: Limits that ship with the package: file, name, citation.
-EXPERIMENTS = (
-    ("babar_4mu", "BaBar", "arXiv:1606.03501"),
-    ("belle2_2019_invisible", "Belle II 2019", "arXiv:1912.11276"),
-    ("borexino", "Borexino", "arXiv:1803.05466"),
-    ("ccfr", "CCFR", "recast, data/published/README.md"),
-)
+#: Points of a crossing's search between two masses.
+FINE = 33
 #: Kinds of dark matter in the right panel of Fig. 4 of the Letter.
 TARGETS = (DarkMatter.PSEUDO_DIRAC, DarkMatter.MAJORANA, DarkMatter.SCALAR)
 
@@ -47,11 +45,54 @@ class Curve:
     y: FloatArray
 
 
+class Bound(BaseModel):
+    """A limit of another experiment, as bounds.toml describes it.
+
+    Attributes
+    ----------
+    name, source, level : str
+        Experiment, reference, and confidence level.
+    decay : str
+        What was searched for.
+    is_new : bool
+        Whether it is newer than the Letter.
+    file : str
+        Curve that ships with the package; empty where there is none.
+    masses, couplings : tuple of float
+        Printed ends of its range [GeV], where there is no curve; empty where they are not printed.
+    note : str
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    source: str
+    level: str
+    decay: str
+    is_new: bool
+    file: str = ""
+    masses: tuple[float, ...] = ()
+    couplings: tuple[float, ...] = ()
+    note: str = ""
+
+
+class _Bounds(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bound: tuple[Bound, ...]
+
+
+def other_bounds() -> tuple[Bound, ...]:
+    """Every limit of another experiment that the package knows of, with source and confidence level, old ones and those newer than the Letter."""
+    text = files("na64mu.data").joinpath("published", "bounds.toml").read_text(encoding="utf-8")
+    return _Bounds.model_validate(tomllib.loads(text)).bound
+
+
 def other_limits() -> tuple[Curve, ...]:
-    """Limits of other experiments on g against the mass of a Z' of L_mu - L_tau, as `data/published` holds them."""
+    """Limits of other experiments on g against the mass of a Z' of L_mu - L_tau, of which `data/published` holds a curve."""
     folder = files("na64mu.data").joinpath("published")
     curves = []
-    for file, name, source in EXPERIMENTS:
+    for file, name, source in ((b.file, b.name, f"{b.source}, {b.level}") for b in other_bounds() if b.file):
         lines = folder.joinpath(f"limit_{file}.csv").read_text(encoding="utf-8").splitlines()
         rows = np.array([[float(v) for v in row] for row in list(csv.reader(line for line in lines if not line.startswith("#")))[1:]])
         rows = rows[rows[:, 0] > 0]
@@ -85,7 +126,7 @@ def g_minus_2_line(masses: FloatArray, sigmas: float, deviation: Deviation = LET
 
 
 def crossing(masses: FloatArray, limits: FloatArray, line: FloatArray) -> tuple[float, float]:
-    """Masses between which a limit lies below a line, interpolated in logarithms.
+    """Masses between which a limit lies below a line, interpolated in logarithms, smoothly: the answer moves little with the grid of masses.
 
     Parameters
     ----------
@@ -97,7 +138,11 @@ def crossing(masses: FloatArray, limits: FloatArray, line: FloatArray) -> tuple[
     first, last : float
         Ends of the first such range [GeV]; NaN for an end that lies outside the masses, both if there is no such range.
     """
-    above = np.log(limits / line)
+    finite = np.isfinite(limits) & np.isfinite(line)
+    masses, above = masses[finite], np.log(limits[finite] / line[finite])
+    if len(masses) > 3:
+        fine = np.unique(np.concatenate([np.linspace(a, b, FINE) for a, b in pairwise(np.log(masses))]))
+        masses, above = np.exp(fine), PchipInterpolator(np.log(masses), above)(fine)
     below = np.flatnonzero(above < 0)
     if below.size == 0:
         return float("nan"), float("nan")

@@ -7,7 +7,7 @@ decays to neutrinos or chi. Masses GeV; rates are events of the whole exposure.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -106,11 +106,9 @@ class SearchLimits(Shown):
         if not self.counting.bounds:
             return None
         nearest = min(self.models, key=lambda m: abs(math.log(m / mass)))
-        whole = replace(self.counting, backgrounds={**self.counting.backgrounds, **self.counting.bounds})
         index = list(self.models).index(nearest)
-        model = whole.model(self.yields.events()[index], index, self.yields)
-        counts = None if self.counting.observed is None else [self.counting.observed[i] for i in self.counting.used]
-        return both_limits(model, counts, self.scan.limits[0].level)
+        model = self.counting.at_the_bounds().model(self.yields.events()[index], index, self.yields)
+        return both_limits(model, self.counting.counts, self.scan.limits[0].level)
 
     def bound_notes(self) -> list[str]:
         """Notes on the backgrounds of which only an upper limit is known, and on their possible effect; empty if there are none."""
@@ -214,6 +212,5 @@ def search_limits(counting: Counting, yields: SignalYield, *, dark: DarkSector |
         msg = f"no signal is expected at {empty[0]:g} GeV (efficiency 0 in the simulated sample): leave this mass out, or simulate more events with `na64mu efficiency -n`"
         raise InputError(msg)
     models = {float(m): counting.model(events[i], i, yields) for i, m in enumerate(yields.masses)}
-    counts = None if counting.observed is None else [counting.observed[i] for i in counting.used]
-    scan = limit_scan(list(models), models.values(), counts, g_ref=yields.g_ref, level=level)
+    scan = limit_scan(list(models), models.values(), counting.counts, g_ref=yields.g_ref, level=level)
     return SearchLimits(counting, yields, models, scan, dark or DarkSector())

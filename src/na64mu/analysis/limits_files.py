@@ -17,7 +17,18 @@ from na64mu.physics.couplings import coupling_from_y, y_parameter
 from na64mu.statistics.model import SIGNAL
 from na64mu.typing import FloatArray
 
-__all__ = ("TABLE_MASSES", "Comparison", "at_mass", "caution_of", "compared", "limits_dict", "published_point", "write_tables")
+__all__ = (
+    "TABLE_MASSES",
+    "Comparison",
+    "at_mass",
+    "caution_of",
+    "compared",
+    "limits_dict",
+    "plain",
+    "published_point",
+    "write_table",
+    "write_tables",
+)
 
 #: Masses of the table on the terminal [GeV].
 TABLE_MASSES = (0.010, 0.040, 0.100, 0.500, 1.0)
@@ -214,9 +225,9 @@ def write_tables(limits: SearchLimits, folder: Path) -> list[Path]:
         f"signal at g = {limits.yields.g_ref:g}; efficiencies with a loss to pile-up of {limits.yields.pile_up_loss.value:.4f} ({limits.yields.pile_up_loss.source})"
     ]
     return [
-        _write(folder / "limits.csv", head, list(_rows(limits))),
-        _write(folder / "yields.csv", yields, list(_yield_rows(limits))),
-        _write(
+        write_table(folder / "limits.csv", head, list(_rows(limits))),
+        write_table(folder / "yields.csv", yields, list(_yield_rows(limits))),
+        write_table(
             folder / "systematics.csv",
             ["relative sizes; not correlated: one nuisance parameter per configuration"],
             list(_systematics_rows(limits)),
@@ -224,7 +235,8 @@ def write_tables(limits: SearchLimits, folder: Path) -> list[Path]:
     ]
 
 
-def _write(path: Path, head: Sequence[str], rows: Sequence[dict[str, Any]]) -> Path:
+def write_table(path: Path, head: Sequence[str], rows: Sequence[dict[str, Any]]) -> Path:
+    """Write rows as CSV, behind a head of lines that begin with #; returns the path."""
     with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
         stream.writelines(f"# {line}\n" for line in head)
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
@@ -261,12 +273,13 @@ def limits_dict(limits: SearchLimits) -> dict[str, Any]:
         "comparison": [c._asdict() | {"ratio": c.ratio} for c in compared(limits)],
         "caution": caution_of(limits),
     }
-    return _plain(content)
+    return plain(content)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Numbers that do not exist become null, at any depth."""
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -31,7 +31,17 @@ from na64mu.physics.cross_section import Method
 from na64mu.physics.nucleus import FormFactor
 from na64mu.results.run import RunResult
 
-__all__ = ("BACKGROUNDS", "MARKED", "counting_from", "letter_loss", "limits_of", "pile_up_loss_of", "scan_masses", "targets_of")
+__all__ = (
+    "BACKGROUNDS",
+    "MARKED",
+    "counting_from",
+    "counting_given",
+    "letter_loss",
+    "limits_of",
+    "pile_up_loss_of",
+    "scan_masses",
+    "targets_of",
+)
 
 logger = logging.getLogger(__name__)
 
@@ -219,7 +229,7 @@ def limits_of(
         If the numbers do not fit together, or a name is unknown.
     """
     method, form_factor = choice(method, Method, "method"), choice(form_factor, FormFactor, "form_factor")
-    counting, table = _counting(source, counts, backgrounds, mot), _efficiency(efficiency)
+    counting, table = counting_given(source, counts, backgrounds, mot), _efficiency(efficiency)
     if boson not in BOSONS:
         msg = f"no boson {boson!r}: known are {', '.join(BOSONS)}"
         raise InputError(msg)
@@ -261,8 +271,8 @@ def targets_of(limits: SearchLimits, n: int = 25, *, progress: Callable[[], obje
     return relic_targets(list(chi), limits.dark.dark_coupling, limits.dark.ratio, progress=progress)
 
 
-def _counting(source: Any, counts: Any, backgrounds: Any, mot: Any) -> Counting:
-    """Return the counting, from an output folder, the Letter's numbers or the user's own."""
+def counting_given(source: Any, counts: Any, backgrounds: Any, mot: Any) -> Counting:
+    """Return the counting, from an output folder, the Letter's numbers or the user's own, as `limits_of` takes them."""
     if (source is None) == (mot is None) or (source is not None and (counts is not None or backgrounds is not None)):
         msg = 'give either a result, its output folder, counts of `counting_from`, or "letter"; or your own mot=, backgrounds= and counts='
         raise InputError(msg)

@@ -106,6 +106,13 @@ class VerbGroup(click.Group):
             _unknown_verb(ctx, args[0])
         return super().resolve_command(ctx, args)
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; a request to end that comes when the verb has just ended is no error either."""
+        try:
+            return super().main(*args, **kwargs)
+        except TerminatedError:
+            raise SystemExit(TERMINATED) from None
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb; an error with a known cause becomes one sentence on stderr and its exit code."""
         try:

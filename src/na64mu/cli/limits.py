@@ -29,7 +29,8 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
     With --model the same for a scalar, pseudoscalar, axial vector, or a dark photon (epsilon = g / e): limits_MODEL.csv and a figure.
 
     OUT is an output folder of `na64mu run`. With --published the Letter's exposure and backgrounds replace it: what is then compared is signal yield and
-    statistics. Writes limits.csv, yields.csv, systematics.csv, the pyhf likelihood (background_only.json, patchset.json), and figures.
+    statistics. Writes limits.csv, yields.csv, systematics.csv, the reach of a discovery (reach.csv), g-2 and other limits (plane.csv, bounds.csv), the pyhf likelihood (background_only.json,
+    patchset.json), and figures; of open counts also p-value, significance, best fit and intervals (excess.json, excess.csv).
     """
     usage(folder, published, options)
     if options["hepdata"]:
@@ -63,22 +64,30 @@ def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimit
 
 def _zprime(limits: SearchLimits, targets: Any, output: Path, options: dict[str, Any]) -> tuple[list[Path], Show]:
     """Files that were written, and what prints the result."""
+    from na64mu.analysis.excess import search_excess
+    from na64mu.analysis.excess_files import excess_dict, write_excess, write_reach
     from na64mu.analysis.limits_files import limits_dict
+    from na64mu.analysis.plane_files import write_plane
     from na64mu.analysis.publication import write_limits
 
     files = write_limits(limits, output, inspire=options["inspire"], hs3_mass=options["hs3_mass"], hepdata=options["hepdata"])
+    found = None if limits.is_blinded else search_excess(limits)
+    files += [write_reach(limits, output), *write_plane(limits, output), *([] if found is None else write_excess(found, output))]
     if options["figures"]:
         from na64mu.report.limits import write_limit_figures
 
         files += write_limit_figures(limits, targets, output)
 
     def show(as_json: bool) -> None:
+        from na64mu.report.excess_tables import render_excess
         from na64mu.report.limit_tables import render_limits
 
         if as_json:
-            click.echo(json.dumps(limits_dict(limits), indent=1))
-        else:
-            render_limits(limits, table_console())
+            click.echo(json.dumps(limits_dict(limits) | {"excess": None if found is None else excess_dict(found)}, indent=1))
+            return
+        render_limits(limits, table_console())
+        if found is not None:
+            render_excess(found, table_console())
 
     return files, show
 

@@ -16,6 +16,7 @@ from na64mu.common.toml_model import content_hash, read_toml, validate
 from na64mu.detector.alignment import Alignment, ModuleCorrection, is_alignment
 from na64mu.detector.conditions import Conditions, default_conditions, is_conditions, load_conditions, read_conditions
 from na64mu.detector.elements import (
+    TRACKERS,
     Beam,
     BmsStation,
     Counter,
@@ -25,6 +26,7 @@ from na64mu.detector.elements import (
     Magnet,
     Medium,
     Micromegas,
+    Module,
     Source,
     Straw,
     StripResponse,
@@ -33,12 +35,15 @@ from na64mu.detector.elements import (
     Vhcal,
 )
 from na64mu.detector.overview import UNITS, overview
-from na64mu.detector.planes import plane_sizes
+from na64mu.detector.readout import banks, plane_sizes
 from na64mu.errors import DetectorError
 
 __all__ = ("Detector", "DetectorLike", "detector_path", "known_detectors", "load_detector", "read_detector")
 
 DETECTOR_FOLDER = Path(__file__).parent.parent / "data" / "detector"
+
+#: Fields of a description that have tracker modules.
+TRACKER_FIELDS = ("bms", "micromegas", "gem", "straws", "modules")
 
 
 class Detector(Shown, BaseModel):
@@ -59,6 +64,7 @@ class Detector(Shown, BaseModel):
     gem: tuple[Gem, ...]
     gem_response: StripResponse
     straws: tuple[Straw, ...]
+    modules: tuple[Module, ...] = ()  # trackers of further kinds
     counters: tuple[Counter, ...]
     veto: Veto
     ecal: Ecal
@@ -76,6 +82,7 @@ class Detector(Shown, BaseModel):
             "micromegas": [e.module for e in self.micromegas],
             "gem": [e.module for e in self.gem],
             "straws": [e.module for e in self.straws],
+            "modules": [e.name for e in self.modules],
             "counters": [e.id for e in self.counters],
             "magnets": [e.name for e in self.magnets],
         }
@@ -97,7 +104,8 @@ class Detector(Shown, BaseModel):
     def digest(self) -> str:
         """SHA-256 of the whole description: two detectors are the same if and only if their digests are."""
         # of a field map the content counts (map_hash), not where its file lies
-        left_out: dict[str, Any] = {"magnets": {"__all__": {"map"}}} | ({} if self.conditions else {"conditions": True})
+        left_out: dict[str, Any] = {"magnets": {"__all__": {"map"}}}
+        left_out |= {name: True for name in ("conditions", "modules") if not getattr(self, name)}
         return hashlib.sha256(self.model_dump_json(exclude=left_out).encode()).hexdigest()
 
     @cached_property
@@ -109,7 +117,8 @@ class Detector(Shown, BaseModel):
         """
         elements = ("ecal", "vhcal", "hcal", "veto", "counters")
         content = self.model_dump(mode="json", include={*elements})
-        channels = [c for c in self.operation.channels if c.plane.startswith(("ecal", "vhcal", "hcal", "veto", "counter"))]
+        energies = [name for name, bank in banks(self).items() if bank.kind not in TRACKERS]
+        channels = [c for c in self.operation.channels if c.plane in energies]
         operation = self.operation.model_dump(mode="json", include={"msadc", "counter", "veto", "ecal", "vhcal", "hcal"})
         operation["channels"] = [c.model_dump(mode="json") for c in channels]
         return content_hash(_without_sources([self.tag, content, operation]))
@@ -126,16 +135,14 @@ class Detector(Shown, BaseModel):
     @property
     def trackers(self) -> dict[str, Tracker]:
         """Every tracker module by name: bms1, mm5, gem2, st4 ..."""
-        named: dict[str, Tracker] = {f"bms{b.station}": b for b in self.bms}
-        named |= {f"mm{m.module}": m for m in self.micromegas} | {f"gem{g.module}": g for g in self.gem}
-        return named | {f"st{s.module}": s for s in self.straws}
+        return {module.name: module for field in TRACKER_FIELDS for module in getattr(self, field)}
 
     def replaced(self, modules: Mapping[str, Tracker]) -> Self:
         """Return the set-up with some tracker modules replaced.
 
         Parameters
         ----------
-        modules : mapping of str to BmsStation, Micromegas, Gem or Straw
+        modules : mapping of str to Tracker
             Name as in `trackers` -> the new module.
 
         Returns
@@ -144,11 +151,8 @@ class Detector(Shown, BaseModel):
             A new description, with its own digest.
         """
         named = self.trackers | dict(modules)
-        kinds = {"bms": self.bms, "micromegas": self.micromegas, "gem": self.gem, "straws": self.straws}
-        names, ends, fields = list(self.trackers), 0, {name: getattr(self, name) for name in type(self).model_fields}
-        for kind, elements in kinds.items():
-            fields[kind] = tuple(named[name] for name in names[ends : ends + len(elements)])
-            ends += len(elements)
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        fields |= {field: tuple(named[module.name] for module in getattr(self, field)) for field in TRACKER_FIELDS}
         return type(self)(**fields)
 
     def operated(self, conditions: Conditions | str | Path) -> Self:
@@ -244,7 +248,7 @@ def _corrected(name: str, module: Tracker, alignment: Alignment) -> Tracker:
         "rotation": module.rotation + move.drotation,
     }
     resolutions = [p.resolution for p in alignment.planes if p.name.partition("_")[0] == name]
-    if resolutions and not isinstance(module, BmsStation):  # a slab measures with its width
+    if resolutions and "sigma" in type(module).model_fields:  # a slab measures with its width
         update["sigma"] = sum(resolutions) / len(resolutions)
     drift = next((s for s in alignment.straws if s.name == name), None)
     if drift is not None:

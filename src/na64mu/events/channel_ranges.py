@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from na64mu.detector import Detector, DetectorLike, load_detector
+from na64mu.detector.readout import banks
 from na64mu.events.address_kernels import all_exist
-from na64mu.events.schema_v1 import waveform_of
+from na64mu.events.schema_v1 import COLLECTIONS, mandatory_fields, waveform_of
 from na64mu.typing import AnyArray, IntArray
 
 __all__ = ("ChannelLimits", "Outside", "channel_limits")
@@ -143,22 +144,11 @@ def channel_limits(detector: DetectorLike) -> dict[str, ChannelLimits]:
 
 
 def _digit_limits(detector: Detector) -> dict[str, ChannelLimits]:
-    hcal_modules = range(1, len(detector.hcal.front) + 1)
-    return {
-        "counter": ChannelLimits(("id",), {(): 1 + max(c.id for c in detector.counters)}),
-        "veto": ChannelLimits(("id",), {(): 2 * detector.veto.panels}),
-        "bms": ChannelLimits(("station", "channel"), {(s.station,): sum(s.row_slabs) for s in detector.bms}),
-        "mm": ChannelLimits(("module", "view", "channel"), {(m.module, v): m.channels[v] for m in detector.micromegas for v in (0, 1)}),
-        "gem": ChannelLimits(("module", "view", "strip"), {(g.module, v): g.strips for g in detector.gem for v in (0, 1)}),
-        "straw": ChannelLimits(
-            ("module", "view", "layer", "wire"),
-            {(s.module, v, layer): s.wires[v] for s in detector.straws for v in (0, 1) for layer in (0, 1)},
-        ),
-        "ecal": _cells("section", (0, 1), detector.ecal.cells),
-        "vhcal": ChannelLimits(("ix", "iy"), {(ix,): detector.vhcal.cells[1] for ix in range(detector.vhcal.cells[0])}),
-        "hcal": _cells("module", tuple(hcal_modules), detector.hcal.cells),
-    }
-
-
-def _cells(field: str, numbers: tuple[int, ...], cells: tuple[int, int]) -> ChannelLimits:
-    return ChannelLimits((field, "ix", "iy"), {(n, ix): cells[1] for n in numbers for ix in range(cells[0])})
+    """For every kind of readout its banks: the first fields of the collection are the address, the last of them counts."""
+    limits: dict[str, ChannelLimits] = {}
+    there = dict.fromkeys(bank.kind for bank in banks(detector).values())
+    for kind in dict.fromkeys([*(name for name in COLLECTIONS if name in there), *there]):
+        own = [bank for bank in banks(detector).values() if bank.kind == kind]
+        sizes = {(*bank.address, *index): bank.shape[-1] for bank in own for index in np.ndindex(bank.shape[:-1])}
+        limits[kind] = ChannelLimits(tuple(mandatory_fields(kind))[: len(own[0].address) + len(own[0].shape)], sizes)
+    return limits

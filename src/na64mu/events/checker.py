@@ -29,6 +29,7 @@ from na64mu.events.layout import Layout, load_layout
 from na64mu.events.origin import file_is_data
 from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.root_io import find_tree, open_file, read_columns, sentence_for
+from na64mu.events.run_rows import RunSums, contradictions, sums_of
 from na64mu.events.schema_v1 import (
     OPTIONAL_TRUTH,
     RUNS,
@@ -128,6 +129,7 @@ class _Scan:
     optional: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     key_chunks: list[AnyArray] = field(default_factory=list)
+    sums: dict[tuple[int, int], RunSums] = field(default_factory=dict)  # (run, config) -> of its events
     pairs: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)  # (run, config) -> (first entry, events)
     muons: Counter[tuple[int, int]] = field(default_factory=Counter)  # (run, config) -> muons that its events represent
     keys: AnyArray = field(default_factory=lambda: np.empty(0, KEY))
@@ -334,6 +336,8 @@ def _detectors(scan: _Scan, batch: RawBatch, start: int) -> Iterator[tuple[str, 
         if "trigger" in batch.scalars:
             scan.muons[pair] += _muons(batch.scalars["trigger"][mine], scan.prescale_of.get(pair, 1))
         tags.append(scan.detector_of.get(pair, ""))
+    for pair, sums in sums_of(batch.scalars).items() if "trigger" in batch.scalars else ():
+        scan.sums[pair] = scan.sums[pair] + sums if pair in scan.sums else sums
     for tag in dict.fromkeys(tags):
         yield tag, np.array([t == tag for t in tags])[index]
 
@@ -391,8 +395,6 @@ def _check_bookkeeping(scan: _Scan) -> None:
         if pair not in rows:
             message = f"run {pair[0]} config {pair[1]} has {n} events, but no row in 'runs'"
             scan.found.add("runs-missing", f"runs ({pair[0]}, {pair[1]})", message, np.array([entry]))
-        elif rows[pair]["n_mot"] < scan.muons[pair]:
-            message = (
-                f"run {pair[0]} config {pair[1]} has n_mot {rows[pair]['n_mot']}, its events stand for at least {scan.muons[pair]} muons"
-            )
-            scan.found.add("exposure", "runs.n_mot", message, severity="warning")
+            continue
+        for name, sentence in contradictions(rows[pair], scan.sums.get(pair, RunSums(0, 0.0, 0)), scan.muons[pair]):
+            scan.found.add("exposure", f"runs.{name}", f"run {pair[0]} config {pair[1]} {sentence}")

@@ -18,6 +18,7 @@ from na64mu.events.foreign import event_branches, foreign_batch, need_branches, 
 from na64mu.events.friends import event_trees, read_event_columns
 from na64mu.events.layout import Column, Layout, load_layout
 from na64mu.events.root_io import find_tree, open_file, read_columns
+from na64mu.events.run_rows import impossible
 from na64mu.events.schema_v1 import (
     OPTIONAL_RUN_FIELDS,
     RUNS,
@@ -205,7 +206,7 @@ def read_runs(path: str | Path | Iterable[str | Path], *, layout: Layout | str |
     """
     layout = _layout(layout)
     if layout is not None and layout.trees.runs is None:
-        return [_run_row(row, layout.origin) for row in layout.runs]
+        return [_run_row(row, layout.origin, i) for i, row in enumerate(layout.runs)]
     rows = []
     for each in file_names(path, "path"):
         with open_file(each) as file:
@@ -220,7 +221,7 @@ def _layout(layout: Layout | str | Path | None) -> Layout | None:
 def runs_of(file: Any, path: str | Path, *, layout: Layout | None = None) -> list[dict[str, Any]]:
     """The run bookkeeping of an open file; see `read_runs`."""
     if layout is not None and layout.trees.runs is None:
-        return [_run_row(row, layout.origin) for row in layout.runs]
+        return [_run_row(row, layout.origin, i) for i, row in enumerate(layout.runs)]
     name = "runs" if layout is None else str(layout.trees.runs)
     tree = find_tree(file, path, name)
     present = list(tree.keys())
@@ -239,7 +240,7 @@ def runs_of(file: Any, path: str | Path, *, layout: Layout | None = None) -> lis
     values = {branch: column.to_list() for branch, column in read_columns(tree, wanted, path).items()}
     n = tree.num_entries
     checksums = read_checksums(file, path) if layout is None else None
-    rows = [_run_row({field: _source_value(source, values, i) for field, source in sources.items()}, str(path)) for i in range(n)]
+    rows = [_run_row({field: _source_value(source, values, i) for field, source in sources.items()}, str(path), i) for i in range(n)]
     if checksums is not None and n == checksums.n_runs and runs_checksum(rows) != checksums.runs:
         msg = f"{path}: tree 'runs' has other numbers than were written, the file is damaged; copy or make it again"
         raise InputError(msg)
@@ -253,11 +254,16 @@ def _source_value(source: Column, values: dict[str, list[Any]], row: int) -> Any
     return value if source.scale is None else value * source.scale
 
 
-def _run_row(row: dict[str, Any], path: str) -> dict[str, Any]:
-    return {name: _run_value(name, row.get(name, OPTIONAL_RUN_FIELDS.get(name)), path) for name in RUNS}
+def _run_row(row: dict[str, Any], path: str, number: int = 0) -> dict[str, Any]:
+    known = {name: _run_value(name, row.get(name, OPTIONAL_RUN_FIELDS.get(name)), path, number) for name in RUNS}
+    problem = impossible(known)
+    if problem:
+        msg = f"{path}: row {number} of tree 'runs', run {known['run']}, config {known['config']}, {problem}"
+        raise InputError(msg)
+    return known
 
 
-def _run_value(name: str, value: Any, path: str | Path) -> int | float | str:
+def _run_value(name: str, value: Any, path: str | Path, number: int) -> int | float | str:
     kind = RUNS[name]
     if kind is str and isinstance(value, str | bytes):
         return value.decode(errors="replace") if isinstance(value, bytes) else value
@@ -266,5 +272,6 @@ def _run_value(name: str, value: Any, path: str | Path) -> int | float | str:
             return float(value)
         if kind.kind != "f" and math.isfinite(value) and value == int(value) and 0 <= value <= np.iinfo(kind).max:
             return int(value)
-    msg = f"{path}: field {name!r} of tree 'runs' is {value!r}, {'a string' if kind is str else kind} is needed"
+    where = f"field {name!r} of tree 'runs'" + (f", row {number}," if number else "")
+    msg = f"{path}: {where} is {value!r}, {'a string' if kind is str else kind} is needed"
     raise InputError(msg)

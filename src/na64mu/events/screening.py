@@ -20,7 +20,7 @@ EXAMPLES = 3
 
 #: Rule -> what is said of it.
 DONE = {
-    "refuse": "refused, which lowers the exposure by their share of the run",
+    "refuse": "refused, which lowers the exposure of the run in proportion",
     "mask": "dropped, as rows of a dead channel are",
     "note": "read as it is",
 }

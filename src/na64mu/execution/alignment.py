@@ -143,9 +143,7 @@ def _samples(filesets: list[tuple[Fileset, bool]], description: Detector, chunks
                         continue
                     if started is None:
                         straw = batch.collections["straw"]
-                        times = {
-                            f"st{s.module}": np.asarray(straw["time"][straw["module"] == s.module], np.float64) for s in description.straws
-                        }
+                        times = {s.name: np.asarray(straw["time"][straw["module"] == s.module], np.float64) for s in description.straws}
                         started = with_drift(description, times)
                     for part, sample in zip(parts, read_samples(batch, started, field=field), strict=True):
                         part.append(sample)

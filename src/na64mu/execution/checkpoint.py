@@ -18,6 +18,7 @@ from typing import Any
 
 from na64mu.common.whole_file import write_whole
 from na64mu.errors import CheckpointError, OutputError, writing
+from na64mu.events.run_rows import RunSums
 from na64mu.events.screening import FaultCount
 from na64mu.execution.kept_values import decoded_value, encoded_value
 from na64mu.results.cutflow import CutFlow
@@ -177,6 +178,7 @@ def encoded(total: Mapping[str, Any]) -> dict[str, Any]:
         }
         content["events"] = [[*key, n] for key, n in total["events"].items()]
         content["refused"] = [[*key, n] for key, n in total.get("refused", {}).items()]
+        content["sums"] = [[*key, *asdict(sums).values()] for key, sums in total.get("sums", {}).items()]
         content["muons"] = [[*key, sorted(energies.items())] for key, energies in total.get("muons", {}).items()]
         content["faults"] = [[*key, count.to_dict()] for key, count in total.get("faults", {}).items()]
         content["timing"] = asdict(total["timing"])
@@ -204,6 +206,7 @@ def decoded(content: Mapping[str, Any]) -> dict[str, Any]:
         }
         for name in ("events", "refused"):
             total[name] = {(str(d), str(f), int(run), int(config)): int(n) for d, f, run, config, n in content[name]}
+        total["sums"] = {(str(d), str(f), int(run), int(config)): RunSums(*own) for d, f, run, config, *own in content["sums"]}
         total["muons"] = {(str(d), str(t), str(name)): Counter({int(b): int(n) for b, n in own}) for d, t, name, own in content["muons"]}
         total["faults"] = {(str(d), str(f), str(kind), str(col)): FaultCount.from_dict(n) for d, f, kind, col, n in content["faults"]}
         total["timing"] = Timing(**content["timing"])

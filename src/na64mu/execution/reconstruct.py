@@ -22,7 +22,7 @@ from na64mu.inputs.bookkeeping import bookkeeping_losses, books_of
 from na64mu.inputs.duplicates import origins_of
 from na64mu.inputs.raw_file import SourceFile
 from na64mu.inputs.raw_fileset import Fileset, inspect_files
-from na64mu.inputs.refused import Tally
+from na64mu.inputs.refused import Tally, row_losses
 from na64mu.inputs.summary_file import FORMAT_VERSION, TREE, column_checksums, sealed
 from na64mu.results.exposure import reconcile
 from na64mu.results.losses import Loss
@@ -204,12 +204,13 @@ def _bookkeeping(
     keys = [(f.dataset, f.path) for f in fileset.files]
     lost = {k: merged_ranges((x.entry_start, x.entry_stop) for x in losses if x.kind == "chunk" and (x.dataset, x.file) == k) for k in keys}
     books = books_of(fileset, read, lost, tally.refused)
-    losses += bookkeeping_losses(books)
+    exposure = reconcile(books)
+    losses += [*bookkeeping_losses(books), *row_losses(tally.sums, exposure)]
     box = policy.box
     return {
         "format_version": FORMAT_VERSION,
         "version": __version__,
-        "exposure": reconcile(books).to_dict(),
+        "exposure": exposure.to_dict(),
         "losses": [loss.to_dict() for loss in losses],
         "inputs": [{"path": f.path, "uuid": f.uuid, "entries": f.entries, "detector": f.detector} for f in fileset.files],
         "segments": [_segment(f, *rows[f.dataset, f.path]) for f in fileset.files if (f.dataset, f.path) in rows],

@@ -24,6 +24,7 @@ from na64mu.execution.options import RunOptions
 from na64mu.execution.outcome import Ran, result_of_own, result_of_search
 from na64mu.execution.plan import Plan, plan_of, stop_if_needed
 from na64mu.inputs.memory import chunksize_within
+from na64mu.inputs.refused import row_losses
 from na64mu.results.processor import ProcessorResult
 from na64mu.results.run import RunResult
 from na64mu.selections.working_point import WorkingPoint
@@ -179,6 +180,7 @@ def _ran(plan: Plan, job: Job, layout: str, started: datetime) -> Ran:
     plan.must_be_unchanged(stamps)
     unread = {key: not_read for key, (_, not_read) in ranges.items()}
     exposure, book_losses = source.books(out.get("events", {}), unread, out.get("refused"))
+    book_losses += row_losses(out.get("sums", {}), exposure)
     losses = (*source.losses, *chunk_losses, *book_losses, *plan.configuration.notes())
     found = {name: out["datasets"][name] for name in source.datasets if name in out.get("datasets", {})}
     refused = bool(out.get("refused")) and not any(out.get("events", {}).values())

@@ -112,7 +112,7 @@ class RawRunner:
                 batch = tally.screen(batch, self.bounds[tag], given, int(chunk.entrystart), excluded, tag=tag)
         where = {name: getattr(chunk, name) for name in ("dataset", "filename", "treename", "entrystart", "entrystop")}
         result: dict[str, Any] = self.processor.process_batch(batch, {**where, **(chunk.usermeta or {})}, clock)
-        return {**result, "faults": tally.faults, "refused": dict(tally.refused), "muons": tally.muons}
+        return {**result, "faults": tally.faults, "refused": dict(tally.refused), "muons": tally.muons, "sums": tally.sums}
 
     def _read(self, chunk: Any) -> Any:
         from na64mu.events.reader import batch_of

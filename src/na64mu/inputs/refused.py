@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,21 @@ from na64mu.errors import InputError
 from na64mu.events.batch import RawBatch
 from na64mu.events.fault_rules import KINDS
 from na64mu.events.faults import Bounds
+from na64mu.events.run_rows import RunSums, contradictions, sums_of
 from na64mu.events.screening import FaultCount, screened, sentence_of
 from na64mu.events.units import mip_counts, unit_sentences
 from na64mu.inputs.duplicates import Excluded
 from na64mu.inputs.entry_ranges import Ranges
+from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss, LossKind
 
-__all__ = ("FaultKeys", "Tally", "fault_losses", "must_add_up", "unit_losses")
+__all__ = ("FaultKeys", "Tally", "fault_losses", "must_add_up", "row_losses", "unit_losses")
 
 #: (Dataset, file, kind, column) -> how often.
 FaultKeys = dict[tuple[str, str, str, str], FaultCount]
+
+#: (Dataset, file, run, configuration) -> sums of its events.
+RunSumsOf = dict[tuple[str, str, int, int], RunSums]
 
 #: Rule -> kind of loss.
 LOSSES: dict[str, LossKind] = {"refuse": "refused", "mask": "masked", "note": "note"}
@@ -39,12 +45,15 @@ class Tally:
         (dataset, file, run, config) -> events.
     muons : dict
         (dataset, detector tag, quantity) -> energies of its muons, see na64mu.events.units.
+    sums : dict
+        (dataset, file, run, config) -> what the events say about the bookkeeping.
     """
 
     def __init__(self) -> None:
         self.faults: FaultKeys = {}
         self.refused: Counter[tuple[str, str, int, int]] = Counter()
         self.muons: dict[tuple[str, str, str], Counter[int]] = {}
+        self.sums: RunSumsOf = {}
 
     def screen(
         self, batch: RawBatch, bounds: Bounds, where: tuple[str, str], start: int, excluded: Excluded | None = None, *, tag: str = ""
@@ -80,6 +89,9 @@ class Tally:
             key = (*where, kind, column)
             self.faults[key] = self.faults[key] + count if key in self.faults else count
         self.refused.update({(*where, *pair): n for pair, n in found.refused.items()})
+        for pair, sums in sums_of(batch.scalars).items():
+            of_run = (*where, *pair)
+            self.sums[of_run] = self.sums[of_run] + sums if of_run in self.sums else sums
         for name, energies in mip_counts(found.batch, bounds.modules).items() if tag else ():
             self.muons.setdefault((where[0], tag, name), Counter()).update(energies)
         return found.batch
@@ -126,6 +138,32 @@ def unit_losses(muons: Mapping[tuple[str, str, str], Mapping[int, int]], detecto
     for dataset, tag in sorted({key[:2] for key in muons}):
         own = {name: counts for (d, t, name), counts in muons.items() if (d, t) == (dataset, tag)}
         losses += [Loss(dataset, "", "units", f"dataset {dataset!r}: {text}") for _, text in unit_sentences(own, detectors[tag])]
+    return losses
+
+
+def row_losses(sums: Mapping[tuple[str, str, int, int], RunSums], exposure: Exposure) -> list[Loss]:
+    """One sentence for each row of the bookkeeping that its events contradict.
+
+    Parameters
+    ----------
+    sums : mapping
+        (dataset, file, run, config) -> what the events say.
+    exposure : Exposure
+        Exposure of the same events.
+
+    Returns
+    -------
+    list of Loss
+        In the order of the exposure.
+    """
+    losses = []
+    for run in exposure.runs:
+        own = {path: s for (dataset, path, *pair), s in sums.items() if (dataset, *pair) == (run.dataset, run.run, run.config)}
+        if own:
+            total = sum(own.values(), RunSums(0, 0.0, 0))
+            for _, sentence in contradictions(asdict(run), total):
+                reason = f"{next(iter(own))}: in 'runs', run {run.run}, config {run.config} {sentence}: its muons on target are not right"
+                losses.append(Loss(run.dataset, next(iter(own)), "bookkeeping", reason))
     return losses
 
 

@@ -1,7 +1,9 @@
 """Published numbers beside ours: the rows of data/published/comparison.toml, and the verdict on each.
 
-A number agrees if it lies within the tolerance, which is given in the file with its reason; it is never tuned to do so. Where our
-statistical error does not decide, the verdict says that instead.
+A number agrees if it lies within the tolerance, which is given in the file with its reason; it is never tuned to do so. It differs if a true value
+within the tolerance would give ours, or one farther away, with a probability below 2.3 %: of a normal distribution, or of Poisson where ours is a count
+of simulated events. Where neither holds the verdict says that the statistics do not decide. Every row is marked as an input, a consequence of
+inputs (or the same statement again), or an independent check; only the last are counted.
 """
 
 from __future__ import annotations
@@ -26,8 +28,10 @@ from na64mu.paper.values import Value
 
 __all__ = ("Compared", "Published", "Verdict", "compare", "published_rows", "write_csv")
 
-#: Standard deviations of our statistical error that must lie between a number and the tolerance before it is called different.
-SURE = 2.0
+#: Probability of ours, or of a number farther away, below which it is called different: that of two standard deviations.
+SURE = 0.02275
+
+Kind = Literal["independent", "consequence", "input"]
 
 
 class Verdict(StrEnum):
@@ -85,8 +89,10 @@ class Published(_Model):
         Unit of the table over that of the file.
     is_upper : bool
         Whether the published number is an upper limit.
-    kind : "test" or "input"
-        An input of the simulation tests nothing.
+    kind : "independent", "consequence" or "input"
+        An input of the simulation tests nothing; a consequence follows from inputs, or is a statement that another row counts already.
+    follows : str
+        What a consequence follows from.
     tolerance : Tolerance or None
     reason : str
         Why this tolerance.
@@ -101,15 +107,19 @@ class Published(_Model):
     letter: str = ""
     scale: float = 1.0
     is_upper: bool = False
-    kind: Literal["test", "input"] = "test"
+    kind: Kind = "independent"
+    follows: str = ""
     tolerance: Tolerance | None = None
     reason: str = ""
     cause: str = ""
 
     @model_validator(mode="after")
     def _decidable(self) -> Published:
-        if self.kind == "test" and self.letter and (self.tolerance is None or not self.reason):
+        if self.kind != "input" and self.letter and (self.tolerance is None or not self.reason):
             msg = "a published number that ours is tested against needs a tolerance and its reason"
+            raise ValueError(msg)
+        if (self.kind == "consequence") != bool(self.follows):
+            msg = "a consequence, and no other row, says in follows what it follows from"
             raise ValueError(msg)
         return self
 
@@ -146,6 +156,11 @@ class Compared:
     def ratio(self) -> float:
         """Ours over the Letter's; NaN where it means nothing."""
         return self.ours.value / self.letter if self.letter else math.nan
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it is an independent check of a printed number, which alone is counted as an agreement or a difference."""
+        return self.published.kind == "independent" and bool(self.published.letter)
 
     @property
     def words(self) -> str:
@@ -233,8 +248,20 @@ def _verdict(row: Published, printed: float, ours: Value) -> Verdict:
         return Verdict.AGREES if row.is_upper and ours.value <= high else Verdict.DIFFERS if ours.value < low else Verdict.UNDECIDED
     if low <= ours.value <= high:
         return Verdict.AGREES if ours.error <= 0.5 * (high - low) else Verdict.UNDECIDED
+    return Verdict.DIFFERS if _chance(ours, low, high) < SURE else Verdict.UNDECIDED
+
+
+def _chance(ours: Value, low: float, high: float) -> float:
+    """Probability of our number, or of one farther away, for the nearest true value within the tolerance."""
+    from scipy.stats import norm, poisson
+
+    if ours.per_event > 0:
+        n = round(ours.value / ours.per_event)
+        if ours.value > high:
+            return float(poisson.sf(n - 1, max(high, 0.0) / ours.per_event))
+        return float(poisson.cdf(n, max(low, 0.0) / ours.per_event))
     beyond = max(low - ours.value, ours.value - high)
-    return Verdict.DIFFERS if beyond > SURE * ours.error else Verdict.UNDECIDED
+    return float(norm.sf(beyond / ours.error)) if ours.error > 0 else 0.0
 
 
 def write_csv(path: Path, compared: Sequence[Compared]) -> Path:
@@ -242,11 +269,13 @@ def write_csv(path: Path, compared: Sequence[Compared]) -> Path:
     with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         head = ("group", "quantity", "unit", "letter", "letter_error", "letter_is_upper", "ours", "ours_error", "ours_is_upper")
-        writer.writerow([*head, "ratio", "tolerance", "verdict", "why_this_tolerance", "known_cause", "how_ours_was_found"])
+        writer.writerow(
+            [*head, "ratio", "tolerance", "verdict", "why_this_tolerance", "known_cause", "how_ours_was_found", "kind", "follows_from"]
+        )
         for c in compared:
             p, o = c.published, c.ours
             numbers = [f"{v:.6g}" if math.isfinite(v) else "" for v in (c.letter, c.letter_error, o.value, o.error, c.ratio)]
             row = [p.group, p.what, p.unit, *numbers[:2], int(p.is_upper), *numbers[2:4], int(o.is_upper), numbers[4]]
             cause = p.cause if c.verdict is Verdict.DIFFERS else ""
-            writer.writerow([*row, "" if p.tolerance is None else str(p.tolerance), c.words, p.reason, cause, o.note])
+            writer.writerow([*row, "" if p.tolerance is None else str(p.tolerance), c.words, p.reason, cause, o.note, p.kind, p.follows])
     return path

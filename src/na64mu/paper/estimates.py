@@ -104,4 +104,4 @@ def _hadrons(result: RunResult, found: Backgrounds, n_mot: float) -> dict[str, A
 
 
 def _value(entry: Entry) -> Value:
-    return Value(entry.value, entry.error, entry.is_upper, entry.note)
+    return Value(entry.value, entry.error, entry.is_upper, entry.note, entry.per_event)

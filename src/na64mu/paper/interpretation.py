@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ("derive", "masses_of", "set_limits")
 
+#: Masses that are always scanned [GeV]: here limit and edge of the g-2 band run nearly parallel, and a coarse scan moved their crossing by 5 %.
+AROUND_THE_CROSSING = tuple(float(f"{m:.4g}") for m in np.geomspace(0.008, 0.06, 14))
+
 #: Masses of the rows of the comparison [MeV].
 SHOWN = (10, 40, 100, 500, 1000)
 
@@ -86,16 +89,14 @@ def masses_of(table: EfficiencyTable, n: int) -> list[float]:
     if len(seen) < 2:
         msg = "fewer than two masses have selected signal events in both configurations: simulate more with `na64mu paper --events`"
         raise InputError(msg)
-    return scan_masses(n, seen[0], seen[-1])
+    return sorted({*scan_masses(n, seen[0], seen[-1]), *(m for m in AROUND_THE_CROSSING if seen[0] < m < seen[-1])})
 
 
 def _limit_values(limits: SearchLimits) -> dict[str, Value]:
-    from na64mu.analysis.curves import crossing, g_minus_2_line
     from na64mu.analysis.limits_files import at_mass
     from na64mu.physics.couplings import y_parameter
 
     values: dict[str, Value] = {}
-    edge, spread = g_minus_2_line(limits.masses, -2.0), _relative_statistics(limits)
     for method, suffix in (("asymptotic", ""), ("exact", "_exact")):
         g = limits.couplings(method)[:, 0]
         for mass in SHOWN:
@@ -104,21 +105,46 @@ def _limit_values(limits: SearchLimits) -> dict[str, Value]:
         y = float(y_parameter(with_chi, 0.05, 0.040, 0.120))
         scaled = _with_statistics(limits, y, 0.120, 1e12)
         values[f"y_40{suffix}"] = Value(scaled.value, 2 * scaled.error, note="m_Z' = 120 MeV, g_chi = 0.05")  # y goes with g^2
-        first, last = crossing(limits.masses, g, edge)
-        starts_below = bool(math.isnan(first) and g[0] < edge[0])
-        found = float(limits.masses[0]) if starts_below else first
-        note = (
-            "below the line from the lowest mass of the scan on"
-            if starts_below
-            else "never below the line"
-            if math.isnan(first)
-            else "crossing"
-        )
-        note += f"; up to {1000 * last:.3g} MeV" if not math.isnan(last) else ""
-        moved = [1000 * crossing(limits.masses, g * factor, edge)[0] for factor in (1.0 - spread, 1.0 + spread)]
-        error = 0.0 if starts_below or not np.isfinite(moved).all() else 0.5 * abs(moved[1] - moved[0])
-        values[f"crossing{suffix}"] = Value(1000 * found, error, is_upper=starts_below, note=note)
+        values[f"crossing{suffix}"] = _crossing(limits, method)
+    values["left_coupling"] = _left_coupling(limits)
     return values
+
+
+def _crossing(limits: SearchLimits, method: str) -> Value:
+    """Mass [MeV] from which on the limit lies below the edge of the g-2 band, with the error that the simulated samples leave.
+
+    Limit and edge are nearly parallel: the curves are interpolated smoothly, and the error is the range of masses at which they cross when the limit is moved
+    by its statistical error, or that to the end of the scan where they then cross no more.
+    """
+    from na64mu.analysis.curves import crossing, g_minus_2_line
+
+    g, edge, spread = limits.couplings(method)[:, 0], g_minus_2_line(limits.masses, -2.0), _relative_statistics(limits)
+    first, last = crossing(limits.masses, g, edge)
+    if math.isnan(first) and not g[0] < edge[0]:
+        return Value(math.nan, note="never below the line")
+    lowest, until = float(limits.masses[0]), "" if math.isnan(last) else f"; up to {1000 * last:.3g} MeV"
+    if math.isnan(first):
+        return Value(1000 * lowest, is_upper=True, note=f"below the line from the lowest mass of the scan on{until}")
+    early, late = (crossing(limits.masses, g * factor, edge)[0] for factor in (1.0 - spread, 1.0 + spread))
+    early = lowest if math.isnan(early) else early
+    text = f"crossing{until}" + ("; never below the line with a limit one standard deviation higher" if math.isnan(late) else "")
+    error = first - early if math.isnan(late) else 0.5 * (late - early)
+    return Value(1000 * first, 1000 * error, note=text)
+
+
+def _left_coupling(limits: SearchLimits) -> Value:
+    """Largest coupling of the g-2 band [1e-4] between the bound of Borexino and the crossing that our limit leaves."""
+    from na64mu.analysis.curves import crossing, g_minus_2_line, other_limits
+
+    borexino = next(curve for curve in other_limits() if curve.name == "Borexino")
+    start = crossing(borexino.x, borexino.y, g_minus_2_line(borexino.x, -2.0))[1]
+    g, (low, high) = limits.couplings("exact")[:, 0], (g_minus_2_line(limits.masses, n) for n in (-2.0, 2.0))
+    left = (limits.masses >= start) & (limits.masses < crossing(limits.masses, g, low)[0]) & (g > low)
+    if not left.any():
+        return Value(math.nan, note=f"nothing of the band is left between {1000 * start:.3g} MeV, where Borexino ends, and our limit")
+    masses = 1000 * limits.masses[left]
+    text = f"{masses[0]:.3g} to {masses[-1]:.3g} MeV, below our limit and the +2 sigma edge"
+    return Value(1e4 * float(np.minimum(g, high)[left].max()), note=text)
 
 
 def _relative_statistics(limits: SearchLimits) -> FloatArray:
@@ -153,27 +179,21 @@ def _archive(place: Path, limits: SearchLimits) -> Path:
 
 
 def _with_own_backgrounds(place: Path, yields: SignalYield) -> tuple[dict[str, Value], list[Path]]:
-    """The limits again with our backgrounds instead of Table I; not made where these are known as upper limits only."""
+    """The limits again with our backgrounds instead of Table I; those known as upper limits alone enter with none, the side on which the limit is the weaker one."""
     from na64mu.analysis.counting import Counting
     from na64mu.analysis.limits import search_limits
     from na64mu.analysis.limits_files import at_mass, write_tables
 
     content = json.loads((place.parent / "backgrounds" / "backgrounds.json").read_text(encoding="utf-8"))
-    limits = sum(content["bounds"].values())
-    total = sum(content["expected"].values()) + limits
+    limits, expected = sum(content["bounds"].values()), sum(content["expected"].values())
     keys = {method: f"g_100_{method}_own_backgrounds" for method in ("asymptotic", "exact")}
-    if limits > 0.5 * total:
-        why = f"{limits:.3g} of our {total:.3g} background events are upper limits for want of simulated events"
-        return {key: Value(math.nan, note=why) for key in keys.values()}, []
     source = "exposure and empty box of the Letter, our backgrounds"
     counting = Counting(yields.exposures, content["expected"], content["errors"], (0.0, 0.0), source, bounds=content["bounds"])
     own = search_limits(counting, yields)
     folder = place / "own_backgrounds"
     with writing(folder):
         folder.mkdir(exist_ok=True)
-    note = f"{total - limits:.3g} background events" + (
-        f", and less than {limits:.3g} that are known as upper limits alone" if limits else ""
-    )
+    note = f"{expected:.3g} background events" + (f", and less than {limits:.3g} that are known as upper limits alone" if limits else "")
     values = {key: Value(1e4 * at_mass(own, own.couplings(method)[:, 0], 0.100), note=note) for method, key in keys.items()}
     return values, write_tables(own, folder)
 
@@ -211,9 +231,33 @@ def _signal_values(limits: SearchLimits, shown: float) -> dict[str, Value]:
         "efficiency_40": Value(at_mass(limits, efficiency, 0.040), at_mass(limits, error, 0.040), note="mean by muons on target"),
         "efficiency_120": Value(at_mass(limits, efficiency, 0.120), at_mass(limits, error, 0.120), note="mean by muons on target"),
         **_implied_efficiencies(limits),
+        **_implied_events(limits),
         "systematics": Value(100 * letter, note="seven sources as published"),
         "systematics_own": Value(100 * own, note="larger of the two configurations, errors of efficiency and pile-up loss included"),
     }
+
+
+def _implied_events(limits: SearchLimits) -> dict[str, Value]:
+    """Signal events that the Letter's couplings correspond to, with our yields normalised to its peak efficiency, and our g over its with 2.31 events."""
+    from na64mu.analysis.curves import g_minus_2_line, letter_numbers
+    from na64mu.analysis.limits_files import at_mass, published_point
+
+    letter = letter_numbers()["signal_efficiency"]
+    efficiency = limits.yields.mean_efficiency
+    inside = (limits.masses >= letter["masses"][0]) & (limits.masses <= letter["masses"][1])
+    scale = letter["peak"] / float(efficiency[inside].max())
+    found = {}
+    for mass, g in ((0.040, float(g_minus_2_line(np.array([0.040]), -2.0)[0])), published_point()):
+        made = sum(limits.counting.exposures) * at_mass(limits, limits.yields.per_muon * limits.yields.invisible, mass)
+        events = scale * at_mass(limits, efficiency, mass) * made * (g / limits.yields.g_ref) ** 2
+        note = f"at g = {g:.3g}, our yields with the peak efficiency of the Letter ({100 * letter['peak']:g} %)"
+        found[f"implied_events_{1000 * mass:.0f}"] = Value(events, note=note)
+    exact = at_mass(limits, limits.events("exact")[:, 0], 0.040)
+    for mass in (40, 120):
+        found[f"g_over_letter_{mass}"] = Value(
+            math.sqrt(exact / found[f"implied_events_{mass}"].value), note=f"with {exact:.3g} events, the same normalisation"
+        )
+    return found
 
 
 def _implied_efficiencies(limits: SearchLimits) -> dict[str, Value]:
@@ -232,14 +276,30 @@ def _implied_efficiencies(limits: SearchLimits) -> dict[str, Value]:
     return found
 
 
+def _best_angle() -> Value:
+    """Angle of the recoiling muon at the vertex with the largest efficiency [mrad], from the map that ships with the package."""
+    from na64mu.analysis.yields.kinematics import KinematicMap
+
+    table = KinematicMap.read("na64mu-2022-kinematic")
+    hard = table.x_edges[:-1] >= 0.5 - 1e-9  # the muon keeps less than half of its energy, as in the signal box
+    made, kept = (counts.sum(axis=0)[hard].sum(axis=0) for counts in (table.generated, table.selected))
+    i = int(np.argmax(kept / np.maximum(made, 1e-300)))
+    low, high = 1000 * table.psi_edges[i : i + 2]
+    return Value(
+        0.5 * (low + high), 0.5 * (high - low), note="at the vertex; both configurations, x above 0.5; error: half of the bin of the map"
+    )
+
+
 def derive(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     """Numbers that need no events: production, widths of bands, target, and the published numbers that the simulation takes as input."""
+    from na64mu.analysis.backgrounds.decays import PION, muon_energy_range
     from na64mu.analysis.curves import crossing, g_minus_2_line, other_limits
     from na64mu.detector import load_detector
     from na64mu.physics.cross_section import Method, cross_section
     from na64mu.physics.effective_neutrinos import lightest_mass
     from na64mu.physics.moment import LETTER
     from na64mu.physics.nucleus import FormFactor
+    from na64mu.simulation.calorimeters import INTERACTION_LENGTH
     from na64mu.statistics.letter import N_MOT
     from na64mu.tracking.vertex import ecal_radiation_lengths
 
@@ -257,11 +317,22 @@ def derive(place: Path, parameters: Mapping[str, Any]) -> Sequence[Path]:
     )
     borexino = next(curve for curve in other_limits() if curve.name == "Borexino")
     _, last = crossing(borexino.x, borexino.y, g_minus_2_line(borexino.x, -2.0))
+    hcal, vhcal = detector.hcal, detector.vhcal
+    modules_deep = len(set(hcal.front))
+    depths = {
+        "hcal_depth": Value(
+            modules_deep * hcal.layers * hcal.absorber / INTERACTION_LENGTH["iron"], note=f"{modules_deep} modules behind each other"
+        ),
+        "vhcal_depth": Value(vhcal.layers * vhcal.absorber / INTERACTION_LENGTH["copper"], note="its copper alone"),
+        "psi_best": _best_angle(),
+        "pion_muon_min": Value(muon_energy_range(PION, 140.0)[0], note="exact kinematics of the decay in flight"),
+    }
     description = f"detector description {detector.tag}"
     return [
         write_values(
             place,
             values
+            | depths
             | {
                 "g_minus_2": Value(1e11 * LETTER.value, note=f"error {1e11 * LETTER.error:.1f}; {LETTER.source}"),
                 "n_eff_mass": Value(1000 * lightest_mass(0.5), note="entropy of the Z' given to nu_mu and nu_tau that decouple at 1.5 MeV"),

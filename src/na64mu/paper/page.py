@@ -29,6 +29,7 @@ __all__ = ("write_report",)
 OWN_STYLE = """
 td small { display: block; color: #555; font-size: .8rem; max-width: 34rem; white-space: normal; }
 td.verdict { white-space: normal; min-width: 7rem; text-align: left; font-weight: 600; }
+td.verdict small { font-weight: 400; }
 .agrees { color: #00694e; } .differs { color: #b04a00; } .open { color: #5f5f5f; font-weight: 400; }
 .agrees::before { content: "\\2713\\00a0"; } .differs::before { content: "\\2260\\00a0"; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(26rem, 1fr)); gap: 1.5rem; } .figures figure.whole { grid-column: 1 / -1; }
@@ -89,15 +90,15 @@ def write_report(folder: Path, workflow: Workflow, scale: Scale, *, command: str
 
 
 def _head(scale: Scale, compared: Sequence[Compared], workflow: Workflow, now: str) -> str:
-    of = {verdict: sum(c.verdict is verdict for c in compared) for verdict in Verdict}
+    of = {verdict: sum(c.verdict is verdict and c.is_counted for c in compared) for verdict in Verdict}
     seconds, cpu = (sum(getattr(r, name) for r in workflow.records.values()) for name in ("seconds", "cpu_seconds"))
     muons = sum(s.n_events for s in scale.samples())
     facts = {
-        "agree": str(of[Verdict.AGREES]),
-        "differ": str(of[Verdict.DIFFERS]),
+        "independent checks agree": str(of[Verdict.AGREES]),
+        "independent checks differ": str(of[Verdict.DIFFERS]),
         "not decided at this statistics": str(of[Verdict.UNDECIDED]),
         "not computed": str(of[Verdict.MISSING]),
-        "inputs, or not published": str(of[Verdict.INPUT] + of[Verdict.UNPUBLISHED]),
+        "inputs, consequences, not published": str(sum(not c.is_counted for c in compared)),
         "beam muons simulated": count(muons),
         "steps, wall time summed": f"{seconds:.0f} s",
         "of it processor, without workers": f"{cpu:.0f} s",
@@ -126,8 +127,9 @@ def _comparison(compared: Sequence[Compared]) -> str:
     for group, rows in groupby(compared, key=lambda c: c.published.group):
         body.append(f"<h3>{in_html(group)}</h3>" + _comparison_table(list(rows)))
     text = (
-        "Tolerances and their reasons are in data/published/comparison.toml and were not made to fit. 'Input': the simulation takes the published number. "
-        f"A number that differs does so by more than the tolerance and {2} of our statistical errors."
+        "Tolerances and their reasons are in data/published/comparison.toml and were not made to fit. Input: the simulation takes the published number. Consequence: ours follows from inputs, "
+        "or the row says again what another one says; it is not counted. All others are independent checks. A number differs where a true value within the tolerance would give ours, or one farther "
+        "away, with a probability below 2.3 %: by Poisson for a count of simulated events, otherwise by a normal distribution of our statistical error."
     )
     return f"<h2>Published numbers beside ours</h2><p class='note'>{in_html(text)}</p>" + "".join(body)
 
@@ -152,7 +154,7 @@ def _comparison_table(rows: Iterable[Compared]) -> str:
             f"<td>{in_html(_number(o.value, o.error, o.is_upper))}</td>",
             f"<td class='more'>{in_html(ratio)}</td>",
             f"<td class='more'>{in_html(tolerance)}</td>",
-            f"<td class='verdict {CLASSES.get(c.verdict, 'open')}'>{in_html(c.words)}</td>",
+            f"<td class='verdict {CLASSES.get(c.verdict, 'open') if c.is_counted else 'open'}'>{in_html(c.words)}{_kind(c)}</td>",
         ]
         lines.append(f"<tr>{''.join(cells)}</tr>")
     head = "".join(
@@ -160,6 +162,14 @@ def _comparison_table(rows: Iterable[Compared]) -> str:
         for i, text in enumerate(("quantity", "unit", "Letter", "ours", "ratio", "tolerance", "verdict"))
     )
     return f"<div class='wide'><table class='compare'><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+
+
+def _kind(c: Compared) -> str:
+    """What a row is worth, in small letters."""
+    if not c.published.letter or c.published.kind == "input":
+        return ""
+    text = "independent check" if c.is_counted else f"consequence of {c.published.follows}; not counted"
+    return f"<small>{in_html(text)}</small>"
 
 
 def _figures(folder: Path) -> str:
@@ -211,8 +221,8 @@ def _backgrounds(folder: Path) -> str:
         content["closure_test"],
         *(f"{name} not estimated: {why}" for name, why in content["missing"].items()),
     ]
-    text = "\n".join(lines)
-    return f"<h2>Backgrounds in detail</h2><div class='wide'><pre>{in_html(text)}</pre></div><p class='note'>LaTeX and CSV: backgrounds/table_1.tex, table_1.csv. (III) is the E_CAL spectrum of region D, extrapolated where it has enough events; D X / Y is its cross-check, or an upper limit where it has not. The closure test predicts a part of region D from its neighbours: a small p-value says that p_out and E_CAL are not independent there, and with it that D X / Y is no more than indicative.</p>"
+    text = "\n".join(in_html(line) for part in lines for line in part.splitlines())
+    return f"<h2>Backgrounds in detail</h2><div class='wide'><pre>{text}</pre></div><p class='note'>LaTeX and CSV: backgrounds/table_1.tex, table_1.csv. (III) is the E_CAL spectrum of region D, extrapolated where it has enough events; D X / Y is its cross-check, or an upper limit where it has not. The closure test predicts a part of region D from its neighbours: a small p-value says that p_out and E_CAL are not independent there, and with it that D X / Y is no more than indicative.</p>"
 
 
 def _steps(workflow: Workflow, scale: Scale) -> str:

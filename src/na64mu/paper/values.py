@@ -30,12 +30,15 @@ class Value:
         Whether it is an upper limit.
     note : str
         Method by which it was found.
+    per_event : float
+        Part of the value that one counted event makes; 0 where it is no count. Its probabilities are then those of Poisson.
     """
 
     value: float
     error: float = 0.0
     is_upper: bool = False
     note: str = ""
+    per_event: float = 0.0
 
     @property
     def exists(self) -> bool:

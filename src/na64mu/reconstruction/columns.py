@@ -7,31 +7,35 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from na64mu.detector import DetectorLike, load_detector
+from na64mu.detector.elements import is_station
+from na64mu.detector.readout import stations
 from na64mu.errors import ColumnError
 from na64mu.typing import AnyArray, FloatArray, Summary
 
 __all__ = (
     "COLUMNS",
     "DERIVED",
-    "TRACKER_STATIONS",
+    "HITS",
+    "STANDARD",
     "Derived",
     "column",
     "derived_columns",
+    "hits_column",
+    "is_column",
     "known_columns",
     "stored_columns",
+    "summary_columns",
     "with_derived",
 )
 
-#: Tracker stations in the order of the beam; every one has a column n_hits_<station>.
-TRACKER_STATIONS = (
-    "bms1", "bms5", "bms2", "bms3", "bms6", "bms4", "mm1", "mm2", "st5", "mm3", "st4", "mm4",
-    "gem1", "gem2", "st2", "gem3", "gem4", "mm5", "st1", "mm6", "mm7", "st11",
-)  # fmt: skip
-
 _F, _I = np.dtype(np.float64), np.dtype(np.int32)
 
-#: Columns in the order they are written: name -> (type, unit, meaning). Numbers that do not exist are NaN.
-COLUMNS: dict[str, tuple[np.dtype, str, str]] = {
+#: Type, unit and meaning of a column.
+Column = tuple[np.dtype, str, str]
+
+#: Columns that every set-up has, in the order they are written. Numbers that do not exist are NaN. Those of the stations come before HITS_BEFORE.
+COLUMNS: dict[str, Column] = {
     "run": (np.dtype(np.uint32), "", "run number"),
     "spill": (np.dtype(np.uint32), "", "spill of the run"),
     "event": (np.dtype(np.uint64), "", "event of the run"),
@@ -63,7 +67,6 @@ COLUMNS: dict[str, tuple[np.dtype, str, str]] = {
     "y_hcal_error": (_F, "mm", "standard deviation of y_hcal"),
     "x_smu": (_F, "mm", "MS2 track at S_mu, straight through the HCAL"),
     "y_smu": (_F, "mm", "MS2 track at S_mu, straight through the HCAL"),
-    **{f"n_hits_{s}": (_I, "", f"in-time hits in {s.upper()}: the larger of its views") for s in TRACKER_STATIONS},
     "e_ecal": (_F, "GeV", "in-time energy in the ECAL, preshower and main"),
     "e_preshower": (_F, "GeV", "in-time energy in the ECAL preshower"),
     "e_veto": (_F, "MeV", "in-time energy in the VETO, sum of the panels"),
@@ -79,6 +82,37 @@ COLUMNS: dict[str, tuple[np.dtype, str, str]] = {
     "e_s4": (_F, "MeV", "in-time energy in S4"),
     "e_smu": (_F, "MeV", "in-time energy in S_mu"),
 }
+
+HITS, HITS_BEFORE = "n_hits_", "e_ecal"
+
+#: The set-up whose columns are named where no description is given.
+STANDARD = "na64mu-2022"
+
+
+def hits_column(station: str) -> str:
+    """Column with the hits of a tracker station, such as mm5."""
+    return f"{HITS}{station}"
+
+
+def summary_columns(detector: DetectorLike = STANDARD) -> dict[str, Column]:
+    """Columns of the event summary of a set-up, in the order they are written.
+
+    Parameters
+    ----------
+    detector : Detector, str or Path
+        The description.
+
+    Returns
+    -------
+    dict of str to tuple
+        COLUMNS, with one column for each tracker station in the order of the beam: name -> (type, unit, meaning).
+    """
+    hits: dict[str, Column] = {
+        hits_column(s): (_I, "", f"in-time hits in {s.upper()}: the larger of its views") for s in stations(load_detector(detector))
+    }
+    names = list(COLUMNS)
+    behind = names.index(HITS_BEFORE)
+    return {n: COLUMNS[n] for n in names[:behind]} | hits | {n: COLUMNS[n] for n in names[behind:]}
 
 
 @dataclass(frozen=True)
@@ -136,8 +170,13 @@ DERIVED: dict[str, Derived] = {f"chi2_ndf_{ms}": _reduced_chi2(ms) for ms in ("m
 
 
 def known_columns() -> tuple[str, ...]:
-    """Names that a cut or a spectrum can use."""
-    return (*COLUMNS, *DERIVED)
+    """Names that a cut or a spectrum can use: those of the standard set-up, and derived ones; `is_column` knows other stations too."""
+    return (*summary_columns(), *DERIVED)
+
+
+def is_column(name: str) -> bool:
+    """Whether a set-up can have a column of this name, stored or derived: the hits of any station of a known kind are among them."""
+    return name in COLUMNS or name in DERIVED or (name.startswith(HITS) and is_station(name.removeprefix(HITS)))
 
 
 def derived_columns(names: Iterable[str]) -> dict[str, Derived]:

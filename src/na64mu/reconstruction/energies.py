@@ -9,13 +9,13 @@ import numpy as np
 
 from na64mu.compiled.kernel import kernel
 from na64mu.detector import DetectorLike, load_detector
+from na64mu.detector.readout import time_window
 from na64mu.events.batch import Jagged
 from na64mu.reconstruction.strips import raw_columns
 from na64mu.typing import AnyArray, BoolArray, FloatArray
 
 __all__ = ("InOut", "calorimeter_energy", "counter_energy", "in_window", "pointed_cell_energy", "veto_energy")
 
-TIME_WINDOW = 4.0  # standard deviations around the trigger time (NA64 analysis drivers cut at 4)
 BORDER = 3.0  # a neighbour cell counts too if the track passes its border within so many standard deviations
 
 
@@ -41,7 +41,7 @@ def in_window(digits: Jagged, sigma_t: float) -> BoolArray:
     BoolArray
         Shape (n_rows,).
     """
-    return np.abs(digits["time"]) < TIME_WINDOW * sigma_t
+    return np.abs(digits["time"]) < time_window(sigma_t)[1]
 
 
 class _Rows(NamedTuple):
@@ -55,7 +55,7 @@ class _Rows(NamedTuple):
     @classmethod
     def of(cls, digits: Jagged, sigma_t: float) -> Self:
         energy, time = raw_columns(digits, "energy", "time")
-        return cls(digits.offsets, energy, time, np.array([TIME_WINDOW * sigma_t], dtype=time.dtype))
+        return cls(digits.offsets, energy, time, np.array([time_window(sigma_t)[1]], dtype=time.dtype))
 
 
 @kernel

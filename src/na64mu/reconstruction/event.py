@@ -13,8 +13,7 @@ from na64mu.common.table import Shown, Table
 from na64mu.detector import DetectorLike, load_detector
 from na64mu.errors import ArgumentError
 from na64mu.events.batch import RawBatch
-from na64mu.reconstruction.hits import spectrometer_hits
-from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
+from na64mu.reconstruction.hits import find_hits, spectrometer_hits
 from na64mu.reconstruction.summary import middle_of_ecal
 from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.hits import Hits
@@ -150,9 +149,9 @@ def event_tracks(batch: RawBatch, detector: DetectorLike) -> tuple[EventTracks, 
     if len(batch) != 1:
         msg = f"event_tracks takes a batch of one event, found {len(batch)}"
         raise ArgumentError(msg)
-    mm, gem = micromegas_clusters(batch.collections["mm"], detector), gem_clusters(batch.collections["gem"], detector)
+    found = find_hits(batch, detector)
     ms1, ms2 = spectrometer(detector, 1), spectrometer(detector, 2)
-    hits1, hits2 = (spectrometer_hits(batch, mm, gem, detector, ms) for ms in (ms1, ms2))
+    hits1, hits2 = (spectrometer_hits(found, ms) for ms in (ms1, ms2))
     tracks1 = reconstruct_tracks(hits1, ms1)
     tracks2 = reconstruct_tracks(hits2, ms2, middle_of_ecal(tracks1, detector))
     return _of_event(ms1, hits1, tracks1), _of_event(ms2, hits2, tracks2)

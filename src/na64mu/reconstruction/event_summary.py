@@ -9,7 +9,7 @@ import numpy as np
 
 from na64mu.common.table import Shown, Table
 from na64mu.errors import ColumnError
-from na64mu.reconstruction.columns import COLUMNS, DERIVED, stored_columns
+from na64mu.reconstruction.columns import COLUMNS, DERIVED, HITS, stored_columns
 from na64mu.tracking.momentum import momentum_vector
 from na64mu.typing import AnyArray
 
@@ -120,7 +120,7 @@ class EventSummary(dict[str, AnyArray], Shown):
 
     def _table(self) -> Table:
         n = min(self.n_events, 3) if "mc_weight" in self else 0  # of data no row is shown: it could lie in the blinded signal box
-        hits = [name for name in self if name.startswith("n_hits_")]
+        hits = [name for name in self if name.startswith(HITS)]
         rows = [
             (name, *(f"{value:.5g}" for value in column[:n].tolist()), *COLUMNS.get(name, ("", "", "truth of the simulation"))[1:])
             for name, column in self.items()

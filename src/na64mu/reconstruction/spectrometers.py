@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from na64mu.detector import DetectorLike, load_detector
 from na64mu.events.batch import as_batch
-from na64mu.reconstruction.strips import gem_clusters, micromegas_clusters
+from na64mu.reconstruction.hits import find_hits
 from na64mu.reconstruction.summary import find_tracks, middle_of_ecal
 from na64mu.tracking.tracks import Tracks
 
@@ -42,8 +42,6 @@ def spectrometer_tracks(events: Any, detector: DetectorLike) -> SpectrometerTrac
         The tracks of MS1 and MS2 as the event summary holds them.
     """
     detector = load_detector(detector)
-    batch = as_batch(events)
-    mm = micromegas_clusters(batch.collections["mm"], detector)
-    gem = gem_clusters(batch.collections["gem"], detector)
-    ms1 = find_tracks(batch, mm, gem, detector, 1)
-    return SpectrometerTracks(ms1, find_tracks(batch, mm, gem, detector, 2, middle_of_ecal(ms1, detector)))
+    found = find_hits(as_batch(events), detector)
+    ms1 = find_tracks(found, 1)
+    return SpectrometerTracks(ms1, find_tracks(found, 2, middle_of_ecal(ms1, detector)))

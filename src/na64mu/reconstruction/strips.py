@@ -19,10 +19,11 @@ import numpy as np
 from na64mu.compiled.intrinsics import trailing_zeros
 from na64mu.compiled.kernel import inlined_kernel, kernel
 from na64mu.detector import Detector, DetectorLike, load_detector
+from na64mu.detector.readout import readout_planes
 from na64mu.events.batch import Jagged
 from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray, WordArray
 
-__all__ = ("Clusters", "StripMap", "find_clusters", "gem_clusters", "gem_map", "micromegas_clusters", "micromegas_map", "raw_columns")
+__all__ = ("Clusters", "StripMap", "find_clusters", "gem_clusters", "micromegas_clusters", "raw_columns", "strip_map")
 
 MASKED = -2  # is the row of a channel that is not read
 MIN_STRIPS = 2  # smallest cluster (NA64 Micromegas clustering; E. Depero, thesis, chapter 2)
@@ -100,46 +101,42 @@ class Clusters(NamedTuple):
     in_time: BoolArray
 
 
-def _strip_map(planes: list[tuple[int, IntArray, float, float]], masks: list[tuple[int, ...]]) -> StripMap:
-    n_planes = max(p[0] for p in planes) + 1
-    n_strips = max(len(p[1]) for p in planes)
-    n_channels = 1 + max(int(p[1].max()) for p in planes)
-    multiplexing = max(int(np.bincount(p[1]).max()) for p in planes)
+@lru_cache(maxsize=16)
+def strip_map(detector: Detector, kind: str) -> StripMap:
+    """Strips of all planes of a kind ("mm", "gem"), from the channel that the description gives each of them.
+
+    Parameters
+    ----------
+    detector : Detector
+        The description.
+    kind : str
+        Collection of the raw tree.
+
+    Returns
+    -------
+    StripMap
+        Under the conditions of the description: dead and noisy channels are masked.
+    """
+    planes = [p for p in readout_planes(detector) if p.kind == kind]
+    n_planes = 2 * max((p.number for p in planes), default=0)
+    n_strips = max((len(p.channel) for p in planes), default=0)
+    n_channels = 1 + max((int(p.channel.max()) for p in planes), default=-1)
+    multiplexing = max((int(np.bincount(p.channel).max()) for p in planes), default=1)
     channel = np.full((n_planes, n_strips + 2), n_channels, dtype=np.int16)
     strips = np.full((n_planes, n_channels, multiplexing), -1, dtype=np.int16)
     origin, pitch = np.zeros(n_planes), np.ones(n_planes)
     masked, masked_strips = np.zeros((n_planes, n_channels + 1), dtype=np.bool_), np.zeros((n_planes, -(-n_strips // 64)), dtype=np.uint64)
-    for (index, strip_channel, centre, strip_pitch), channels in zip(planes, masks, strict=True):
-        channel[index, 1 : len(strip_channel) + 1] = strip_channel
-        for c in np.unique(strip_channel):
-            mine = np.flatnonzero(strip_channel == c)
+    for p in planes:
+        index, off = 2 * (p.number - 1) + p.view, (*p.bank.dead, *p.bank.noisy)
+        channel[index, 1 : len(p.channel) + 1] = p.channel
+        for c in np.unique(p.channel):
+            mine = np.flatnonzero(p.channel == c)
             strips[index, c, : len(mine)] = mine
-        origin[index] = centre - 0.5 * (len(strip_channel) - 1) * strip_pitch
-        pitch[index] = strip_pitch
-        masked[index, list(channels)] = True
-        for strip in np.flatnonzero(np.isin(strip_channel, channels)):
+        origin[index], pitch[index] = p.coordinate[0], p.pitch
+        masked[index, list(off)] = True
+        for strip in np.flatnonzero(np.isin(p.channel, off)):
             masked_strips[index, strip // 64] |= np.uint64(1) << np.uint64(strip % 64)
-    return StripMap(channel, strips, origin, pitch, masked, masked_strips, np.array([own.any() for own in masked]))
-
-
-def _masks(detector: Detector, kind: str, modules: list[int]) -> list[tuple[int, ...]]:
-    """Dead and noisy channels of both views of modules."""
-    specials = [detector.operation.of(f"{kind}{module}_{view}") for module in modules for view in ("x", "y")]
-    return [(*own.dead, *own.noisy) for own in specials]
-
-
-@lru_cache(maxsize=8)
-def micromegas_map(detector: Detector) -> StripMap:
-    """Strips of all Micromegas planes, from the multiplexing multipliers of the description."""
-    planes = [(2 * (m.module - 1) + v, m.strip_channel(v), m.centre[v], m.pitch) for m in detector.micromegas for v in (0, 1)]
-    return _strip_map(planes, _masks(detector, "mm", [m.module for m in detector.micromegas]))
-
-
-@lru_cache(maxsize=8)
-def gem_map(detector: Detector) -> StripMap:
-    """Strips of all GEM planes: every strip is its own channel."""
-    planes = [(2 * (m.module - 1) + v, np.arange(m.strips), m.centre[v], m.pitch) for m in detector.gem for v in (0, 1)]
-    return _strip_map(planes, _masks(detector, "gem", [m.module for m in detector.gem]))
+    return StripMap(channel, strips, origin, pitch, masked, masked_strips, np.array([own.any() for own in masked], dtype=np.bool_))
 
 
 def raw_columns(digits: Jagged, *fields: str) -> list[AnyArray]:
@@ -384,10 +381,10 @@ def find_clusters(digits: Jagged, strips: StripMap, noise: float, channel_field:
 def micromegas_clusters(digits: Jagged, detector: DetectorLike) -> Clusters:
     """Clusters of the `mm` collection; see find_clusters."""
     detector = load_detector(detector)
-    return find_clusters(digits, micromegas_map(detector), detector.micromegas_response.noise, "channel")
+    return find_clusters(digits, strip_map(detector, "mm"), detector.micromegas_response.noise, "channel")
 
 
 def gem_clusters(digits: Jagged, detector: DetectorLike) -> Clusters:
     """Clusters of the `gem` collection; see find_clusters."""
     detector = load_detector(detector)
-    return find_clusters(digits, gem_map(detector), detector.gem_response.noise, "strip")
+    return find_clusters(digits, strip_map(detector, "gem"), detector.gem_response.noise, "strip")

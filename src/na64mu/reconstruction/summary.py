@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from na64mu.common.arguments import one_of
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.events.batch import RawBatch, as_batch
 from na64mu.events.fault_rules import KINDS
@@ -14,15 +15,14 @@ from na64mu.events.faults import Bounds
 from na64mu.events.schema_v1 import TRUTH
 from na64mu.events.screening import screened, sentence_of
 from na64mu.physics.materials import IRON, LEAD
-from na64mu.reconstruction.columns import COLUMNS
+from na64mu.physics.scattering import MODELS, Scattering, highland_angle
+from na64mu.reconstruction.columns import hits_column, summary_columns
 from na64mu.reconstruction.energies import calorimeter_energy, counter_energy, pointed_cell_energy, veto_energy
 from na64mu.reconstruction.event_summary import EventSummary
-from na64mu.reconstruction.hits import spectrometer_hits
+from na64mu.reconstruction.hits import FoundHits, find_hits, spectrometer_hits, station_hits
 from na64mu.reconstruction.pulses.digits import with_digits
-from na64mu.reconstruction.stations import station_hits
-from na64mu.reconstruction.strips import Clusters, gem_clusters, micromegas_clusters
 from na64mu.tracking.extrapolation import Crossing, cross_plane
-from na64mu.tracking.spectrometer import highland_angle, spectrometer
+from na64mu.tracking.spectrometer import spectrometer
 from na64mu.tracking.tracks import EntryPoint, Tracks, reconstruct_tracks
 from na64mu.typing import AnyArray
 
@@ -108,32 +108,28 @@ def _energy_columns(batch: RawBatch, detector: Detector, pointed: Crossing) -> d
     }
 
 
-def find_tracks(
-    batch: RawBatch, mm: Clusters, gem: Clusters, detector: DetectorLike, number: int, entry: EntryPoint | None = None
-) -> Tracks:
+def find_tracks(found: FoundHits, number: int, entry: EntryPoint | None = None, scattering: Scattering | str = "highland") -> Tracks:
     """Tracks of MS1 or MS2 of every event.
 
     Parameters
     ----------
-    batch : RawBatch
-        Raw events.
-    mm, gem : Clusters
-        Clusters of the same batch.
-    detector : Detector, str or Path
-        The description.
+    found : FoundHits
+        What was hit in time in the trackers.
     number : int
         1 or 2.
     entry : EntryPoint, optional
         Point that the tracks come from; see reconstruct_tracks.
+    scattering : Scattering or str
+        Model of multiple scattering, a name of physics.scattering.MODELS.
 
     Returns
     -------
     Tracks
         Counts and fits.
     """
-    detector = load_detector(detector)
-    ms = spectrometer(detector, number)
-    return reconstruct_tracks(spectrometer_hits(batch, mm, gem, detector, ms), ms, entry)
+    scattering = one_of(scattering, MODELS, "scattering")
+    ms = spectrometer(found.detector, number)
+    return reconstruct_tracks(spectrometer_hits(found, ms), ms, entry, scattering)
 
 
 def middle_of_ecal(ms1: Tracks, detector: DetectorLike) -> EntryPoint:
@@ -161,7 +157,7 @@ def middle_of_ecal(ms1: Tracks, detector: DetectorLike) -> EntryPoint:
     return EntryPoint(z, crossing.x, crossing.y, tx, ty, half, walk)
 
 
-def reconstruct(events: Any, detector: DetectorLike) -> EventSummary:
+def reconstruct(events: Any, detector: DetectorLike, scattering: Scattering | str = "highland") -> EventSummary:
     """Reconstruct raw events.
 
     Parameters
@@ -172,46 +168,49 @@ def reconstruct(events: Any, detector: DetectorLike) -> EventSummary:
         an event that is refused are NaN, so that it passes no cut. A batch comes from a reader that has looked already.
     detector : Detector, str or Path
         The description of the set-up they were taken with.
+    scattering : Scattering or str
+        Model of multiple scattering in the finder and the fit of tracks, a name of physics.scattering.MODELS.
 
     Returns
     -------
     EventSummary
         Column -> array of shape (n_events,): the columns of columns.py, then the truth (mc_*) that is present.
     """
+    scattering = one_of(scattering, MODELS, "scattering")
     detector = load_detector(detector)
     batch = as_batch(events)
     if not isinstance(events, RawBatch):
-        return _sound(batch, detector)
-    pieces = [_columns(batch.piece(start, min(start + PIECE, len(batch))), detector) for start in range(0, len(batch), PIECE)]
-    columns = {name: np.concatenate([piece[name] for piece in pieces or [_columns(batch, detector)]]) for name in COLUMNS}
+        return _sound(batch, detector, scattering)
+    pieces = [_columns(batch.piece(start, min(start + PIECE, len(batch))), detector, scattering) for start in range(0, len(batch), PIECE)]
+    names = summary_columns(detector)
+    columns = {name: np.concatenate([piece[name] for piece in pieces or [_columns(batch, detector, scattering)]]) for name in names}
     return EventSummary(columns | {name: batch.scalars[name] for name in TRUTH if name in batch.scalars})
 
 
-def _sound(batch: RawBatch, detector: Detector) -> EventSummary:
+def _sound(batch: RawBatch, detector: Detector, scattering: str) -> EventSummary:
     """Reconstruct events that nobody has looked at; what is wrong with them is logged."""
     found = screened(batch, Bounds.of(detector), np.arange(len(batch)))
     for (kind, column), count in found.faults.items():
         done = "their numbers are NaN, so that they pass no cut" if KINDS[kind].rule == "refuse" else ""
         log.warning("%s", sentence_of(kind, column, count, done))
-    summary = reconstruct(found.whole, detector)
+    summary = reconstruct(found.whole, detector, scattering)
     if not found.kept.all():
-        for name, (dtype, _, _) in COLUMNS.items():
+        for name, (dtype, _, _) in summary_columns(detector).items():
             if np.dtype(dtype).kind == "f":
                 summary[name][~found.kept] = np.nan
     return summary
 
 
-def _columns(events: RawBatch, detector: Detector) -> dict[str, AnyArray]:
+def _columns(events: RawBatch, detector: Detector, scattering: str) -> dict[str, AnyArray]:
     """Columns of columns.py for some events; all intermediate arrays fit into the cache of a core."""
     batch = with_digits(events, detector)
-    mm = micromegas_clusters(batch.collections["mm"], detector)
-    gem = gem_clusters(batch.collections["gem"], detector)
-    ms1 = find_tracks(batch, mm, gem, detector, 1)
-    ms2 = find_tracks(batch, mm, gem, detector, 2, middle_of_ecal(ms1, detector))
+    found = find_hits(batch, detector)
+    ms1 = find_tracks(found, 1, scattering=scattering)
+    ms2 = find_tracks(found, 2, middle_of_ecal(ms1, detector), scattering)
     downstream, pointed = _downstream_columns(ms2, spectrometer(detector, 2).z[-1], detector)
     columns: dict[str, AnyArray] = {name: batch.scalars[name] for name in ("run", "spill", "event", "config", "trigger")}
     columns |= _track_columns(1, ms1) | _track_columns(2, ms2)
     columns |= _upstream_columns(ms1, spectrometer(detector, 1).z[-1]) | downstream
-    columns |= {f"n_hits_{station}": n for station, n in station_hits(batch, mm, gem, detector).items()}
+    columns |= {hits_column(station): n for station, n in station_hits(found).items()}
     columns |= _energy_columns(batch, detector, pointed)
-    return {name: np.asarray(columns[name]).astype(kind, copy=False) for name, (kind, _, _) in COLUMNS.items()}
+    return {name: np.asarray(columns[name]).astype(kind, copy=False) for name, (kind, _, _) in summary_columns(detector).items()}

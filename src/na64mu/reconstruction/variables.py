@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from na64mu.errors import ColumnError
-from na64mu.reconstruction.columns import COLUMNS, DERIVED, Derived, derived_columns, known_columns
+from na64mu.reconstruction.columns import DERIVED, Derived, derived_columns, is_column, summary_columns
 from na64mu.typing import AnyArray
 
 __all__ = ("register_variable", "user_variables", "variable")
@@ -53,11 +53,11 @@ def register_variable(
 
     def register(function: Computing) -> Computing:
         own = name or function.__name__
-        if own in COLUMNS or own in SHIPPED or not own.isidentifier():
+        if own in summary_columns() or own in SHIPPED or not own.isidentifier():
             why = "is a column of the package" if own.isidentifier() else "is no name of a column"
             msg = f"register_variable: {own!r} {why}; choose another name"
             raise ColumnError(msg)
-        unknown = [needed for needed in columns if needed not in known_columns()]
+        unknown = [needed for needed in columns if not is_column(needed)]
         if unknown or not columns:
             what = f"there is no column {unknown[0]!r}" if unknown else "it needs no column"
             msg = f"register_variable: {own!r}: {what}: name those that it is made of, see na64mu.reconstruction.columns"

@@ -13,7 +13,6 @@ from matplotlib.colors import LogNorm
 from matplotlib.patches import Rectangle
 
 from na64mu.detector import DetectorLike, load_detector
-from na64mu.detector.elements import BmsStation, Straw
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.reconstruction.energies import in_window
 from na64mu.report.style import GREY, ORANGE
@@ -146,8 +145,8 @@ def draw_line(ax: Axes, detector: DetectorLike, view: int, config: int, cells: l
         low, high = (magnet.aperture_centre[view] + s * magnet.half_aperture[view] for s in (-1, 1))
         _box(ax, magnet.z_range, (low, high), facecolor=ORANGE, alpha=0.22, lw=0.0, zorder=0.3)
     for module in detector.trackers.values():
-        if view == 1 or not isinstance(module, BmsStation):
-            half = 0.5 * module.wires[view] * module.pitch if isinstance(module, Straw) else module.half[view]
+        if view in module.views:
+            half = module.half[view]
             ax.plot(
                 [1e-3 * module.z] * 2, [module.centre[view] - half, module.centre[view] + half], color=GREY, lw=0.8, alpha=0.7, zorder=0.8
             )

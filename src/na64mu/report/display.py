@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib import patheffects
 
 from na64mu.detector import Detector, DetectorLike, load_detector
+from na64mu.detector.readout import VIEWS
 from na64mu.errors import BlindedError, InputError
 from na64mu.events.batch import RawBatch, as_batch
 from na64mu.inputs.visible import file_of, visible_rows
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ("EventDisplay", "display", "display_event", "draw_event")
 
-VIEWS = ("x", "y")
 #: Colours and dashes of the tracks of a spectrometer, best first; colour and line style both distinguish them.
 LINES = {1: BLUE, 2: VERMILLION}
 OTHERS = (PURPLE, "#00755a", ORANGE)
@@ -134,7 +134,7 @@ def _draw_residuals(ax: Axes, event: EventTracks, number: int, view: int) -> Non
     names = []
     for p in planes:
         plane = event.spectrometer.planes[p]
-        layer = "ab"[plane.layer] if plane.station.startswith("st") else ""
+        layer = "ab"[plane.layer] if plane.layers == 2 else ""
         width = f"{1e3 * plane.sigma:.0f} µm" if plane.sigma < 1.0 else f"{plane.sigma:.1f} mm"
         names.append(f"{plane.station.upper()}{layer}  {width}")
     ax.axhspan(-1.0, 1.0, color=GREY, alpha=0.15, lw=0.0)

@@ -11,6 +11,7 @@ from na64mu.common.text import in_html
 from na64mu.errors import ArgumentError
 from na64mu.report.datasets import counting_datasets, data_and_simulation
 from na64mu.report.elements import cards, contents, document, heading, image, notices, table
+from na64mu.report.excess_tables import excess_cells, is_opened
 from na64mu.report.numbers import count, muons
 from na64mu.report.tables import cutflow_cells, exposure_cells, input_cells, parameter_cells, region_cells, window_cells
 from na64mu.report.terminal import timing_line
@@ -121,6 +122,11 @@ def _exposure(result: RunResult) -> str:
     return table(exposure_cells(result), titled=False)
 
 
+def _excess(result: RunResult) -> str:
+    """What the opened box says; nothing for blinded data, and nothing for simulation."""
+    return table(excess_cells(result), titled=False) if is_opened(result) else ""
+
+
 def _spectra(result: RunResult) -> str:
 
     def draw(column: str) -> Figure:
@@ -210,6 +216,7 @@ SECTIONS: list[Section] = [
     Section(PLANE, _plane),
     Section("Cut-flow", _cutflows),
     Section("Exposure", _exposure),
+    Section("Excess over the background", _excess),
     Section("Spectra", _spectra),
     Section("Histograms", _histograms),
     Section("Data and simulation", _comparison),

@@ -13,9 +13,10 @@ import mplhep
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from na64mu.analysis.curves import g_minus_2_line, letter_numbers, other_limits
+from na64mu.analysis.curves import g_minus_2_line, letter_numbers, other_bounds, other_limits
 from na64mu.analysis.limits_files import published_point
 from na64mu.physics.effective_neutrinos import lightest_mass
+from na64mu.physics.moment import UPDATE_2026
 from na64mu.report.canvas import axes_of, own_style, subplots
 from na64mu.report.drawn import attempt_with_numbers
 from na64mu.report.style import BLACK, BLUE, GREY, ORANGE, PURPLE, UNOFFICIAL, VERMILLION
@@ -112,8 +113,11 @@ def limit_g(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]
             zorder=1,
             label=r"$(g-2)_\mu$, $\pm2\sigma$ (WP20)",
         )
+        today = r"$(g-2)_\mu$, $+2\sigma$ (2025/26: no deviation)"
+        ax.plot(1e3 * fine, g_minus_2_line(fine, 2.0, UPDATE_2026), color=GREEN, linewidth=1.4, linestyle="--", zorder=1.5, label=today)
         _draw_limit(limits, 1e3 * limits.masses, {m: limits.couplings(m) for m in ("exact", "asymptotic")}, ax)
         _draw_neutrinos(ax, low)
+        _draw_ranges(ax, low, high)
         point = letter_numbers()["limit"]["g_minus_2_crossing"]
         edge = float(g_minus_2_line(np.array([point["mass"]]), -2.0)[0])
         ax.plot(1e3 * point["mass"], edge, **LETTER_POINT, label=r"Letter: crosses $-2\sigma$ at about 40 MeV")
@@ -121,7 +125,13 @@ def limit_g(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]
         ax.plot(
             1e3 * mass, coupling, **{**LETTER_POINT, "marker": "P", "markersize": 10}, label=r"Letter: from its $y$ at $m_\chi$ = 40 MeV"
         )
-        styles = {"BaBar": (VERMILLION, "-"), "Belle II 2019": (PURPLE, "-"), "Borexino": (ORANGE, "-"), "CCFR": (GREY, "-")}
+        styles = {
+            "BaBar": (VERMILLION, "-"),
+            "Belle II 2019": (PURPLE, "-"),
+            "Borexino": (ORANGE, "-"),
+            "CCFR": (GREY, "-"),
+            "CCFR, other calculation": (GREY, "--"),
+        }
         for curve in other_limits():
             inside = (curve.x >= 0.5 * low) & (curve.x <= 2.0 * high)
             if inside.sum() > 1:
@@ -146,6 +156,16 @@ def limit_g(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure, Axes]
         ax.legend(fontsize=11, loc="upper center", bbox_to_anchor=(0.47, -0.11), ncols=2)  # below: the limit may lie anywhere
         _name(limits, ax)
     return figure, ax
+
+
+def _draw_ranges(ax: Axes, low: float, high: float) -> None:
+    """Frame mass and coupling ranges of newer limits, of which no digitised curve is at hand."""
+    frames = zip(((VERMILLION, ":"), (PURPLE, ":"), (ORANGE, ":")), (b for b in other_bounds() if b.couplings), strict=False)
+    for (colour, line), bound in frames:
+        first, last = max(bound.masses[0], low), min(bound.masses[1], high)
+        if first < last:
+            x, y = 1e3 * np.array([first, last, last, first, first]), np.array(bound.couplings)[[0, 0, 1, 1, 0]]
+            ax.plot(x, y, color=colour, linestyle=line, linewidth=1.2, zorder=2.3, label=f"{bound.name}: limits lie in this frame")
 
 
 def _draw_neutrinos(ax: Axes, lowest: float) -> None:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from na64mu.reconstruction.columns import HITS
 from na64mu.selections.cuts import HitsAndCell, MipWindows, MomentumWindow, TrackNumbers
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _of_cut(cut: Cut, column: str, windows: dict[str, dict[str, tuple[float | No
     if isinstance(limits, TrackNumbers):
         wanted = limits.ms1 if column == "n_tracks_ms1" else limits.ms2
         return [Threshold(wanted - 0.5, wanted + 0.5, f"cut {number}")]
-    if isinstance(limits, HitsAndCell) and column.startswith("n_hits_"):
+    if isinstance(limits, HitsAndCell) and column.startswith(HITS):
         return [Threshold(-math.inf, limits.max_hits + 0.5, f"cut {number}")]
     if isinstance(limits, MipWindows):
         several = len({of_tag.get(column) for of_tag in windows.values()}) > 1

@@ -261,7 +261,7 @@ class RunResult(Shown):
                 timing=Timing(**summary["timing"]),
                 in_box={name: box_events(rows) for name, rows in summary.get("in_box", {}).items()},
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             msg = f"{path}: not an output folder of this version of na64mu ({error!r}): make it again with `na64mu run`"
             raise InputError(msg) from error
 
@@ -301,7 +301,7 @@ def _stamps(path: Path) -> list[tuple[int, int] | None]:
 def _read_json(path: Path, object_hook: Any) -> Mapping[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"), object_hook=object_hook)
-    except (OSError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
         msg = f"{path}: cannot be read ({error}): an output folder of `na64mu run` holds {', '.join(FILES)}"
         raise InputError(msg) from error
     if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:

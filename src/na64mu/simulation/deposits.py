@@ -6,12 +6,14 @@ drawn all the same: what follows does not depend on thresholds and time resoluti
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from na64mu.compiled.kernel import general_kernel, kernel
 from na64mu.compiled.reference import by_reference
 from na64mu.simulation.parameter_rows import room
-from na64mu.simulation.readout import Readout
+from na64mu.simulation.readout import EnergyReadout
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.truth import PileUp
 from na64mu.typing import FloatArray, IntArray
@@ -20,42 +22,40 @@ __all__ = ("energy_rows", "read_cells", "read_counters", "read_veto")
 
 
 @kernel
-def read_counters(r: Readout, deposits: FloatArray, time: float, rows: FloatArray, n: int, rng: Stream) -> int:
+def read_counters(r: EnergyReadout, deposits: FloatArray, time: float, rows: FloatArray, n: int, rng: Stream) -> int:
     """Rows (id, energy, time) of the trigger counters; their resolution is in the deposits. Returns the number of rows."""
     for c in range(len(deposits)):
         if deposits[c] > 0.0:
-            at = time + r.counter[c, 1] * rng.standard_normal()
-            if r.channels.counter[c] > 0.0:
+            at = time + r.counter_sigma_t[c] * rng.standard_normal()
+            if r.counter[c] > 0.0:
                 rows[n, 0], rows[n, 1], rows[n, 2] = c, deposits[c], at
                 n += 1
     return n
 
 
 @kernel
-def read_veto(r: Readout, panels: FloatArray, time: float, rows: FloatArray, n: int, rng: Stream) -> int:
+def read_veto(r: EnergyReadout, panels: FloatArray, time: float, rows: FloatArray, n: int, rng: Stream) -> int:
     """Rows (end, energy, time) of the VETO; returns the number of rows."""
-    threshold, resolution, sigma_t = r.veto
+    own = r.response[0]
     for end in range(2 * len(panels)):
         if panels[end // 2] <= 0.0:
             continue
-        energy = panels[end // 2] * (1.0 + resolution * rng.standard_normal())
-        at = time + sigma_t * rng.standard_normal()
-        if energy > threshold and r.channels.veto[end] > 0.0:
+        energy = panels[end // 2] * (1.0 + own.resolution * rng.standard_normal())
+        at = time + own.sigma_t * rng.standard_normal()
+        if energy > own.threshold and r.veto[end] > 0.0:
             rows[n, 0], rows[n, 1], rows[n, 2] = end, energy, at
             n += 1
     return n
 
 
 @kernel
-def read_cells(
-    response: FloatArray, alive: FloatArray, cells: FloatArray, first: int, time: float, rows: FloatArray, n: int, rng: Stream
-) -> int:
+def read_cells(response: Any, alive: FloatArray, cells: FloatArray, first: int, time: float, rows: FloatArray, n: int, rng: Stream) -> int:
     """Rows (section or module, ix, iy, energy, time) of one calorimeter.
 
     Parameters
     ----------
-    response : FloatArray
-        Resolution of a cell, threshold [GeV], time resolution [ns], shape (3,).
+    response : record
+        Resolution of a cell, threshold [GeV] and time resolution [ns], see readout.RESPONSE.
     alive : FloatArray
         1 for a cell that lives, shape (n_sections, n_x, n_y).
     cells : FloatArray
@@ -81,9 +81,9 @@ def read_cells(
             for iy in range(cells.shape[2]):
                 if cells[section, ix, iy] <= 0.0:
                     continue
-                energy = cells[section, ix, iy] * (1.0 + response[0] * rng.standard_normal())
-                at = time + response[2] * rng.standard_normal()
-                if energy > response[1] and alive[section, ix, iy] > 0.0:
+                energy = cells[section, ix, iy] * (1.0 + response.resolution * rng.standard_normal())
+                at = time + response.sigma_t * rng.standard_normal()
+                if energy > response.threshold and alive[section, ix, iy] > 0.0:
                     rows[n, 0], rows[n, 1], rows[n, 2] = section + first, ix, iy
                     rows[n, 3], rows[n, 4] = energy, at
                     n += 1
@@ -92,7 +92,7 @@ def read_cells(
 
 @general_kernel
 def energy_rows(
-    readout: Readout,
+    readout: EnergyReadout,
     counters: FloatArray,
     veto: FloatArray,
     ecal: FloatArray,
@@ -106,7 +106,7 @@ def energy_rows(
 
     Parameters
     ----------
-    readout : Readout
+    readout : EnergyReadout
         The read-out.
     counters, veto, ecal, vhcal, hcal : FloatArray
         Deposits of the particles of the triggers, see Truth.
@@ -129,21 +129,21 @@ def energy_rows(
     offsets, n = np.zeros((5, n_events + 1), dtype=np.int64), np.zeros(5, dtype=np.int64)
     ends, ids = np.empty((0, 3)), np.empty((0, 3))
     em, ring, had = np.empty((0, 5)), np.empty((0, 5)), np.empty((0, 5))
-    o, at_ecal, at_vhcal, at_hcal = more.truth, r.calorimeter[0], r.calorimeter[1], r.calorimeter[2]
+    o, at_ecal, at_vhcal, at_hcal = more.truth, r.response[1], r.response[2], r.response[3]
     for e in range(n_events):
         rng.restart(key, np.uint64(e))
         ids, ends, em, ring, had = room(ids, n[0]), room(ends, n[1]), room(em, n[2]), room(ring, n[3]), room(had, n[4])
         n[0] = read_counters(r, counters[e], 0.0, ids, n[0], rng)
         n[1] = read_veto(r, veto[e], 0.0, ends, n[1], rng)
-        n[2] = read_cells(at_ecal, r.channels.ecal, ecal[e], 0, 0.0, em, n[2], rng)
-        n[3] = read_cells(at_vhcal, r.channels.vhcal, vhcal[e], 0, 0.0, ring, n[3], rng)
-        n[4] = read_cells(at_hcal, r.channels.hcal, hcal[e], 1, 0.0, had, n[4], rng)
+        n[2] = read_cells(at_ecal, r.ecal, ecal[e], 0, 0.0, em, n[2], rng)
+        n[3] = read_cells(at_vhcal, r.vhcal, vhcal[e], 0, 0.0, ring, n[3], rng)
+        n[4] = read_cells(at_hcal, r.hcal, hcal[e], 1, 0.0, had, n[4], rng)
         for k in range(more.offsets[e], more.offsets[e + 1]):
             time = more.times[k]
             n[0] = read_counters(r, o.counters[k], time, ids, n[0], rng)
             n[1] = read_veto(r, o.veto[k], time, ends, n[1], rng)
-            n[2] = read_cells(at_ecal, r.channels.ecal, o.ecal[k], 0, time, em, n[2], rng)
-            n[3] = read_cells(at_vhcal, r.channels.vhcal, o.vhcal[k], 0, time, ring, n[3], rng)
-            n[4] = read_cells(at_hcal, r.channels.hcal, o.hcal[k], 1, time, had, n[4], rng)
+            n[2] = read_cells(at_ecal, r.ecal, o.ecal[k], 0, time, em, n[2], rng)
+            n[3] = read_cells(at_vhcal, r.vhcal, o.vhcal[k], 0, time, ring, n[3], rng)
+            n[4] = read_cells(at_hcal, r.hcal, o.hcal[k], 1, time, had, n[4], rng)
         offsets[:, e + 1] = n
     return offsets, ids[: n[0]], ends[: n[1]], em[: n[2]], ring[: n[3]], had[: n[4]]

@@ -12,25 +12,24 @@ from __future__ import annotations
 import numpy as np
 
 from na64mu.events.batch import Jagged
-from na64mu.events.schema_v1 import COLLECTIONS
+from na64mu.events.schema_v1 import COLLECTIONS, mandatory_fields
 from na64mu.simulation.deposits import energy_rows
-from na64mu.simulation.geometry import Surfaces
+from na64mu.simulation.digitisers import Crossings
 from na64mu.simulation.readout import Readout
 from na64mu.simulation.stream import Stream
-from na64mu.simulation.trackers import tracker_rows
 from na64mu.simulation.truth import PileUp, Truth, no_pile_up
 from na64mu.simulation.waveforms import Electronics, sampled_collections
 from na64mu.typing import AnyArray, IntArray
 
 __all__ = ("digitise",)
 
-TRACKERS = ("bms", "mm", "gem", "straw")
 ENERGIES = ("counter", "veto", "ecal", "vhcal", "hcal")
 
 
 def _jagged(name: str, offsets: IntArray, rows: AnyArray) -> Jagged:
-    skip = 1 if name == "vhcal" else 0  # its rows have a section in front, the collection has none
-    return Jagged(offsets.copy(), {field: rows[:, skip + j].astype(kind) for j, (field, kind) in enumerate(COLLECTIONS[name].items())})
+    fields = mandatory_fields(name)
+    skip = rows.shape[1] - len(fields)  # rows of cells have a section in front, the VHCAL has none
+    return Jagged(offsets.copy(), {field: rows[:, skip + j].astype(kind) for j, (field, kind) in enumerate(fields.items())})
 
 
 def _key(rng: np.random.Generator) -> np.uint64:
@@ -39,7 +38,6 @@ def _key(rng: np.random.Generator) -> np.uint64:
 
 def digitise(
     truth: Truth,
-    surfaces: Surfaces,
     readout: Readout,
     rng: np.random.Generator,
     more: PileUp | None = None,
@@ -51,8 +49,6 @@ def digitise(
     ----------
     truth : Truth
         Crossings and deposits.
-    surfaces : Surfaces
-        Recording surfaces.
     readout : Readout
         The read-out.
     rng : Generator
@@ -70,13 +66,15 @@ def digitise(
     more = no_pile_up(truth) if more is None else more
     for_trackers, for_energies, for_samples = rng.spawn(3)
     stream = Stream(0)
-    offsets, *rows = tracker_rows(readout, surfaces, truth.hits, truth.hit_offsets, more, _key(for_trackers), stream)
-    collections = {name: _jagged(name, offsets[i], rows[i]) for i, name in enumerate(TRACKERS)}
+    crossings = Crossings(truth.hits, truth.hit_offsets, more)
+    collections: dict[str, Jagged] = {}
+    for digitiser, prepared in readout.trackers:
+        found = digitiser.rows(prepared, crossings, _key(for_trackers), stream)
+        collections |= {name: _jagged(name, offsets, rows) for name, (offsets, rows) in found.items()}
     deposits = truth.counters, truth.veto, truth.ecal, truth.vhcal, truth.hcal
-    if electronics is not None:
-        readout = electronics.unsampled(readout)
-    offsets, *rows = energy_rows(readout, *deposits, more, _key(for_energies), stream)
+    energies = readout.energies if electronics is None else electronics.unsampled(readout.energies)
+    offsets, *rows = energy_rows(energies, *deposits, more, _key(for_energies), stream)
     if electronics is None:
         collections |= {name: _jagged(name, offsets[i], rows[i]) for i, name in enumerate(ENERGIES)}
-        return {name: collections[name] for name in COLLECTIONS}
+        return {name: collections[name] for name in (*COLLECTIONS, *(name for name in collections if name not in COLLECTIONS))}
     return collections | sampled_collections(electronics, dict(zip(ENERGIES, zip(offsets, rows, strict=True), strict=True)), for_samples)

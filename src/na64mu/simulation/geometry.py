@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.detector import Detector
+from na64mu.detector.readout import sheets
 from na64mu.physics.materials import SCINTILLATOR
 from na64mu.simulation.transport import scattering
 from na64mu.typing import FloatArray, IntArray
@@ -64,7 +65,7 @@ class Line(NamedTuple):
 
 
 class Surfaces(NamedTuple):
-    """Surfaces where crossings are recorded: BMS, Micromegas, GEM, straw views, counters by id, VETO, in this order.
+    """Surfaces where crossings are recorded: the sheets of the trackers (detector.readout.sheets), counters by id, VETO, in this order.
 
     Attributes
     ----------
@@ -72,15 +73,12 @@ class Surfaces(NamedTuple):
         Position of every surface [mm], shape (n_surfaces,).
     x_over_x0 : FloatArray
         Thickness of the surface in radiation lengths.
-    first_mm, first_gem, first_straw, first_counter, veto : int
-        Index of the first surface of each kind.
+    first_counter, veto : int
+        Index of the first counter, and of the VETO.
     """
 
     z: FloatArray
     x_over_x0: FloatArray
-    first_mm: int
-    first_gem: int
-    first_straw: int
     first_counter: int
     veto: int
 
@@ -101,18 +99,8 @@ def build_surfaces(detector: Detector) -> Surfaces:
     Surfaces
         Positions and thicknesses.
     """
-    z: list[float] = [b.z for b in detector.bms]
-    thickness = [b.x_over_x0 for b in detector.bms]
-    first_mm = len(z)
-    z += [m.z for m in detector.micromegas]
-    thickness += [m.x_over_x0 for m in detector.micromegas]
-    first_gem = len(z)
-    z += [g.z for g in detector.gem]
-    thickness += [g.x_over_x0 for g in detector.gem]
-    first_straw = len(z)
-    for straw in detector.straws:
-        z += list(straw.view_z)
-        thickness += [0.5 * straw.x_over_x0] * 2
+    trackers = sheets(detector)
+    z, thickness = [sheet.z for sheet in trackers], [sheet.x_over_x0 for sheet in trackers]
     first_counter = len(z)
     for counter in sorted(detector.counters, key=lambda c: c.id):
         z.append(counter.z)
@@ -120,7 +108,7 @@ def build_surfaces(detector: Detector) -> Surfaces:
     veto = len(z)
     z.append(detector.veto.z)
     thickness.append(detector.veto.thickness / SCINTILLATOR.x0)
-    return Surfaces(np.array(z), np.array(thickness), first_mm, first_gem, first_straw, first_counter, veto)
+    return Surfaces(np.array(z), np.array(thickness), first_counter, veto)
 
 
 class _Step(NamedTuple):

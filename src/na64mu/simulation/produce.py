@@ -153,7 +153,7 @@ def _make(order: _Order, batch: int, number: int) -> _Made:
     merge = MERGE if electronics is None else 0.0
     pile = pile_up(setup, detector, truth, rng, merge) if order.with_pile_up else no_pile_up(truth)
     scalars = _scalars(truth, pile, number * batch, order.run, order.config, detector.beam.muons_per_spill)
-    digits = digitise(truth, setup.surfaces, build_readout(detector), rng, pile, electronics)
+    digits = digitise(truth, build_readout(detector), rng, pile, electronics)
     n_physics = int(np.count_nonzero(_column(truth, "trigger") > CALIBRATION))
     return _Made(n_mot, weight * n_mot, RawBatch(scalars, digits), n_physics, made_with)
 

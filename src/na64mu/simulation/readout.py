@@ -1,145 +1,111 @@
-"""The read-out of a set-up as arrays for the kernels that make digits: channels, pitches, resolutions, thresholds.
+"""The read-out of a set-up for the kernels that make digits: trackers by kind, and what measures energies.
 
-Lengths mm, times ns, charges ADC counts, energies as in the raw tree.
+Lengths mm, times ns, energies as in the raw tree.
 """
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from na64mu.detector import Detector
-from na64mu.detector.elements import BmsStation, Gem, Micromegas, Straw
-from na64mu.simulation.channels import ChannelState, channel_state
-from na64mu.typing import FloatArray, IntArray
+from na64mu.detector.readout import banks, readout_planes
+from na64mu.errors import DetectorError
+from na64mu.events.schema_v1 import COLLECTIONS
+from na64mu.simulation.digitisers import DIGITISERS, Digitiser
+from na64mu.typing import AnyArray, FloatArray
 
-__all__ = ("Readout", "build_readout")
+__all__ = ("EnergyReadout", "Readout", "build_readout")
+
+#: How a cell is read out: relative resolution, threshold, and resolution in time.
+RESPONSE = np.dtype([("resolution", "f8"), ("threshold", "f8"), ("sigma_t", "f8")])
 
 
-class Readout(NamedTuple):
-    """The read-out of a set-up as arrays for the kernel.
+class EnergyReadout(NamedTuple):
+    """Counters, VETO and calorimeters.
 
     Attributes
     ----------
-    bms : FloatArray
-        Per station (station, y of the first row, row pitch, x centre, x half, sigma_t, efficiency).
-    bms_slabs, bms_first : IntArray
-        Slabs of every row and its first channel, shape (n_stations, most rows); -1 slabs beyond the last row.
-    strips : FloatArray
-        Per strip view (module, view, first strip edge, pitch, n_strips, n_channels, half length along the strips,
-        centre along the strips, sigma, efficiency, gem?), Micromegas x and y first, GEM x and y after them.
-    channel : IntArray
-        Channel of every strip, shape (n_views, most strips).
-    response : FloatArray
-        (charge mode, charge width, cluster sigma, its spread) of Micromegas and GEM, shape (2, 4).
-    straw : FloatArray
-        Per straw view (module, view, first wire of layer 0, pitch, layer shift, layer spacing, n_wires, inner radius,
-        drift ns per mm, sigma, efficiency, half length of the wire, its centre, t0).
-    turn : FloatArray
-        Per tracker surface (see line.Surfaces) centre x, y [mm], cosine and sine of the rotation of the module.
-    counter : FloatArray
-        Per counter (energy resolution, sigma_t).
-    veto : FloatArray
-        (threshold, end resolution, sigma_t).
-    calorimeter : FloatArray
-        (cell resolution, threshold, sigma_t) of ECAL, VHCAL and HCAL, shape (3, 3).
-    noise_hits : float
-        Mean number of noise hits per view.
-    channels : ChannelState
-        Channels that are dead or noisy, noise and thresholds: the conditions of the run.
+    counter_sigma_t : FloatArray
+        Resolution in time of every counter, shape (n_counters,).
+    response : AnyArray
+        Records of the kind RESPONSE of VETO ends, ECAL, VHCAL and HCAL, shape (4,).
+    counter, veto : FloatArray
+        1 for a channel that lives.
+    ecal, vhcal, hcal : FloatArray
+        1 for a cell that lives, shape (n_sections, n_x, n_y).
     """
 
-    bms: FloatArray
-    bms_slabs: IntArray
-    bms_first: IntArray
-    strips: FloatArray
-    channel: IntArray
-    response: FloatArray
-    straw: FloatArray
-    turn: FloatArray
+    counter_sigma_t: FloatArray
+    response: AnyArray
     counter: FloatArray
     veto: FloatArray
-    calorimeter: FloatArray
-    noise_hits: float
-    channels: ChannelState
+    ecal: FloatArray
+    vhcal: FloatArray
+    hcal: FloatArray
 
 
-def _strip_views(detector: Detector) -> tuple[FloatArray, list[IntArray]]:
-    rows, channels = [], []
-    for m in detector.micromegas:
-        for view in (0, 1):
-            first = m.centre[view] - 0.5 * m.strips[view] * m.pitch
-            across = m.half[1 - view], m.centre[1 - view]
-            rows.append([m.module, view, first, m.pitch, m.strips[view], m.channels[view], *across, m.sigma, m.efficiency, 0])
-            channels.append(m.strip_channel(view))
-    for g in detector.gem:
-        for view in (0, 1):
-            first = g.centre[view] - 0.5 * g.strips * g.pitch
-            across = g.half[1 - view], g.centre[1 - view]
-            rows.append([g.module, view, first, g.pitch, g.strips, g.strips, *across, g.sigma, g.efficiency, 1])
-            channels.append(np.arange(g.strips))
-    return np.array(rows, dtype=np.float64), channels
+class Readout(NamedTuple):
+    """The read-out of a set-up under its conditions.
+
+    Attributes
+    ----------
+    trackers : tuple of (Digitiser, Any)
+        Every digitiser that the set-up needs, and what it has prepared.
+    energies : EnergyReadout
+        What measures energies.
+    """
+
+    trackers: tuple[tuple[Digitiser, Any], ...]
+    energies: EnergyReadout
 
 
-def _padded(lists: list[IntArray]) -> IntArray:
-    table = np.full((len(lists), max(len(row) for row in lists)), -1, dtype=np.int64)
-    for i, row in enumerate(lists):
-        table[i, : len(row)] = row
-    return table
+def _alive(detector: Detector, kind: str) -> FloatArray:
+    """1 for every channel of a kind that lives, bank by bank."""
+    own = [bank for bank in banks(detector).values() if bank.kind == kind]
+    return np.stack([bank.alive.astype(np.float64).reshape(bank.shape) for bank in own])
 
 
-def _turns(detector: Detector) -> FloatArray:
-    """One row per surface: a straw chamber has two, one for each view."""
-    modules: list[BmsStation | Micromegas | Gem | Straw] = [
-        *detector.bms,
-        *detector.micromegas,
-        *detector.gem,
-        *(s for s in detector.straws for _ in (0, 1)),
-    ]
-    return np.array([[*m.centre, math.cos(m.rotation), math.sin(m.rotation)] for m in modules])
+def _energies(detector: Detector) -> EnergyReadout:
+    veto, cells = detector.veto, (detector.ecal, detector.vhcal, detector.hcal)
+    response = [(veto.end_resolution, veto.threshold, veto.sigma_t), *((c.cell_resolution, c.threshold, c.sigma_t) for c in cells)]
+    return EnergyReadout(
+        counter_sigma_t=np.array([c.sigma_t for c in sorted(detector.counters, key=lambda c: c.id)]),
+        response=np.array(response, dtype=RESPONSE).view(np.recarray),
+        counter=_alive(detector, "counter")[0],
+        veto=_alive(detector, "veto")[0],
+        ecal=_alive(detector, "ecal"),
+        vhcal=_alive(detector, "vhcal"),
+        hcal=_alive(detector, "hcal"),
+    )
 
 
 def build_readout(detector: Detector) -> Readout:
-    """The read-out of a set-up for the digitisation kernel.
+    """The read-out of a set-up for the digitisation kernels.
 
     Parameters
     ----------
     detector : Detector
-        The description.
+        The description; its `operation` are the conditions.
 
     Returns
     -------
     Readout
         Plain arrays.
+
+    Raises
+    ------
+    DetectorError
+        If the set-up has a kind of tracker without a digitiser.
     """
-    strips, channels = _strip_views(detector)
-    bms = [[b.station, b.row_y[0], b.row_pitch, b.centre[0], b.half[0], b.sigma_t, b.efficiency] for b in detector.bms]
-    slabs = [np.array(b.row_slabs, dtype=np.int64) for b in detector.bms]
-    straw = []
-    for s in detector.straws:
-        for view in (0, 1):
-            wire0 = float(s.wire_position(view, 0)[0])
-            tube = [s.inner_radius, s.drift_ns_per_mm, s.sigma, s.efficiency, 0.5 * s.wires[1 - view] * s.pitch, s.centre[1 - view], s.t0]
-            straw.append([s.module, view, wire0, s.pitch, s.layer_shift, s.layer_spacing, s.wires[view], *tube])
-    responses = [
-        [r.charge_mode, r.charge_width, r.cluster_sigma, r.cluster_sigma_spread]
-        for r in (detector.micromegas_response, detector.gem_response)
-    ]
-    calorimeters = (detector.ecal, detector.vhcal, detector.hcal)
-    return Readout(
-        bms=np.array(bms, dtype=np.float64),
-        bms_slabs=_padded(slabs),
-        bms_first=_padded([np.cumsum(s) - s for s in slabs]),
-        strips=strips,
-        channel=_padded(channels),
-        response=np.array(responses, dtype=np.float64),
-        straw=np.array(straw, dtype=np.float64),
-        turn=_turns(detector),
-        counter=np.array([[c.energy_resolution, c.sigma_t] for c in sorted(detector.counters, key=lambda c: c.id)]),
-        veto=np.array([detector.veto.threshold, detector.veto.end_resolution, detector.veto.sigma_t]),
-        calorimeter=np.array([[c.cell_resolution, c.threshold, c.sigma_t] for c in calorimeters]),
-        noise_hits=detector.medium.noise_hits,
-        channels=channel_state(detector),
-    )
+    kinds = dict.fromkeys(p.kind for p in readout_planes(detector))
+    unknown = [kind for kind in kinds if kind not in DIGITISERS]
+    if unknown:
+        msg = (
+            f"detector {detector.tag!r} has trackers of the kind {unknown[0]!r}, which has no digitiser: known are {', '.join(DIGITISERS)}"
+        )
+        raise DetectorError(msg)
+    # the collections that every raw tree has are there without modules too
+    needed = dict.fromkeys(digitiser for kind, digitiser in DIGITISERS.items() if kind in kinds or kind in COLLECTIONS)
+    return Readout(tuple((digitiser, digitiser.prepare(detector)) for digitiser in needed), _energies(detector))

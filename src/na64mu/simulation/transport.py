@@ -9,6 +9,7 @@ import math
 
 from na64mu.compiled.kernel import kernel, small_kernel
 from na64mu.physics.constants import CURVATURE, MUON_MASS
+from na64mu.physics.scattering import highland
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
 
@@ -89,11 +90,6 @@ def circle(state: FloatArray, length: float, field_x: float, field_y: float, cha
 
 
 @kernel
-def _highland_core(x_over_x0: float) -> float:
-    return 0.0136 * math.sqrt(x_over_x0) * max(0.1, 1.0 + 0.038 * math.log(x_over_x0))
-
-
-@kernel
 def highland_sigma(x_over_x0: float, total: float, p: float) -> float:
     """Projected rms angle of multiple scattering [rad].
 
@@ -117,7 +113,7 @@ def highland_sigma(x_over_x0: float, total: float, p: float) -> float:
     if x_over_x0 <= 0.0:
         return 0.0
     beta = p / math.sqrt(p * p + MUON_MASS * MUON_MASS)
-    return _highland_core(total) / (beta * p) * math.sqrt(x_over_x0 / total)
+    return highland(total, total) / (beta * p) * math.sqrt(x_over_x0 / total)
 
 
 #: The single-scattering tail starts at this many widths of the Gaussian core.
@@ -144,7 +140,7 @@ def scattering(x_over_x0: float, z_nucleus: float) -> tuple[float, float]:
     """
     if x_over_x0 <= 0.0:
         return 0.0, 0.0
-    core = _highland_core(x_over_x0)
+    core = highland(x_over_x0, x_over_x0)
     chi_c2 = SINGLE / math.log(183.0 * z_nucleus ** (-1.0 / 3.0)) * x_over_x0
     return core, chi_c2 / (TAIL_FROM * core) ** 2
 

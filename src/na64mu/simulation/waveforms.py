@@ -17,9 +17,10 @@ from na64mu.compiled.kernel import general_kernel
 from na64mu.detector import Detector
 from na64mu.detector.conditions import SAMPLES, Msadc
 from na64mu.detector.pulse import PulseShape, amplitude
+from na64mu.detector.readout import banks
 from na64mu.events.batch import Jagged
 from na64mu.events.schema_v1 import WAVEFORMS, waveform_of
-from na64mu.simulation.readout import Readout
+from na64mu.simulation.readout import EnergyReadout
 from na64mu.typing import AnyArray, FloatArray, IntArray
 
 __all__ = ("Bank", "Electronics", "Sampler", "sample_events", "sampled_collections")
@@ -76,37 +77,23 @@ class Electronics:
     def of(cls, detector: Detector) -> Self:
         """The sampling ADCs of a set-up; its `operation` are the conditions."""
         operation = detector.operation
-        hcal = list(range(1, len(detector.hcal.front) + 1))
-        address = {
-            "counter": np.arange(1 + max(c.id for c in detector.counters))[:, None],
-            "veto": np.arange(2 * detector.veto.panels)[:, None],
-            "ecal": _cells([0, 1], detector.ecal.cells),
-            "vhcal": _cells([0], detector.vhcal.cells),
-            "hcal": _cells(hcal, detector.hcal.cells),
-        }
-        planes = {"counter": ["counter"], "veto": ["veto"], "ecal": ["ecal0", "ecal1"], "vhcal": ["vhcal"]}
-        planes["hcal"] = [f"hcal{m}" for m in hcal]
-        banks = {}
-        for name, channels in address.items():
+        channels: dict[str, Bank] = {}
+        for name in dict.fromkeys(own.kind for own in banks(detector).values() if waveform_of(own.kind)):
             sampling = getattr(operation, name)
-            per_plane = len(channels) // len(planes[name])
-            counts = np.repeat(np.resize(sampling.counts, len(planes[name])), per_plane)
-            for i, plane in enumerate(planes[name]):
-                counts[[i * per_plane + c for c in operation.of(plane).dead]] = 0.0
+            own = [bank for bank in banks(detector).values() if bank.kind == name]
+            address = [(*bank.address, *index) for bank in own for index in np.ndindex(bank.shape)]
+            counts = np.resize(sampling.counts, len(own))
+            alive = np.concatenate([np.where(bank.alive, c, 0.0) for bank, c in zip(own, counts, strict=True)])
             sampler = _sampler(operation.msadc, sampling.noise, sampling.threshold)
-            banks[name] = Bank(channels, counts, sampling.shape, sampler, sampling.jitter)
-        return cls(banks, operation.msadc.phase * operation.msadc.period)
+            channels[name] = Bank(np.array(address, dtype=np.int64), alive, sampling.shape, sampler, sampling.jitter)
+        return cls(channels, operation.msadc.phase * operation.msadc.period)
 
-    def unsampled(self, readout: Readout) -> Readout:
+    def unsampled(self, readout: EnergyReadout) -> EnergyReadout:
         """The read-out before the ADC: no thresholds, and the spread of the pulses for the resolution in time."""
-        counter, veto, calorimeter = readout.counter.copy(), readout.veto.copy(), readout.calorimeter.copy()
-        counter[:, 1], veto[0], veto[2] = self.banks["counter"].jitter, 0.0, self.banks["veto"].jitter
-        calorimeter[:, 1], calorimeter[:, 2] = 0.0, [self.banks[name].jitter for name in ("ecal", "vhcal", "hcal")]
-        return readout._replace(counter=counter, veto=veto, calorimeter=calorimeter)
-
-
-def _cells(sections: list[int], cells: tuple[int, int]) -> IntArray:
-    return np.array([(s, ix, iy) for s in sections for ix in range(cells[0]) for iy in range(cells[1])], dtype=np.int64)
+        response = readout.response.copy()
+        response["threshold"] = 0.0
+        response["sigma_t"] = [self.banks[name].jitter for name in ("veto", "ecal", "vhcal", "hcal")]
+        return readout._replace(counter_sigma_t=np.full_like(readout.counter_sigma_t, self.banks["counter"].jitter), response=response)
 
 
 def _sampler(adc: Msadc, noise: float, threshold: float) -> Sampler:
@@ -199,13 +186,12 @@ def sample_events(
     return out_offsets, out_channel[:n], samples[:n]
 
 
-def _channel_numbers(bank: Bank, rows: FloatArray) -> IntArray:
-    """Number of the channel in its bank for rows that begin with its address."""
-    address = rows[:, : bank.address.shape[1]].astype(np.int64)
+def _channel_numbers(bank: Bank, address: FloatArray) -> IntArray:
+    """Number of the channels of some addresses, shape (n_rows, n_fields), in their bank."""
     sizes = bank.address.max(axis=0) + 1
     lookup = np.full(sizes, -1, dtype=np.int64)
     lookup[tuple(bank.address.T)] = np.arange(len(bank.address))
-    return lookup[tuple(address.T)]
+    return lookup[tuple(address.T.astype(np.int64))]
 
 
 def sampled_collections(
@@ -232,12 +218,12 @@ def sampled_collections(
     out = {}
     for name, (offsets, table) in rows.items():
         bank = electronics.banks[name]
+        address = table[:, table.shape[1] - 2 - bank.address.shape[1] : -2]
         energy, time = np.ascontiguousarray(table[:, -2]), table[:, -1] + np.repeat(phase, np.diff(offsets))
         own_offsets, channel, samples = sample_events(
-            np.ascontiguousarray(offsets), _channel_numbers(bank, table), energy, time, bank.counts, bank.shape, bank.sampler, rng
+            np.ascontiguousarray(offsets), _channel_numbers(bank, address), energy, time, bank.counts, bank.shape, bank.sampler, rng
         )
-        address = bank.address[channel][:, 1:] if name == "vhcal" else bank.address[channel]
-        columns = [*address.T, *samples.T]
+        columns = [*bank.address[channel].T, *samples.T]
         wave = waveform_of(name)
         out[wave] = Jagged(
             own_offsets, {f: np.ascontiguousarray(c, dtype=k) for (f, k), c in zip(WAVEFORMS[wave].items(), columns, strict=True)}

@@ -8,6 +8,7 @@ a rate is cut off at zero, for there the integrand has a kink that Gauss-Hermite
 
 from __future__ import annotations
 
+import logging
 import math
 from functools import lru_cache
 from typing import NamedTuple
@@ -20,7 +21,9 @@ from na64mu.statistics.asymptotic import BANDS
 from na64mu.statistics.model import CountingModel, Rates
 from na64mu.typing import FloatArray
 
-__all__ = ("SummedCount", "exact_limits", "summed_count")
+__all__ = ("SummedCount", "exact_limits", "part_of", "probability_at_most", "quadrature", "summed_count", "totals")
+
+logger = logging.getLogger(__name__)
 
 #: An array as bytes and shape: what a cache can take.
 Packed = tuple[bytes, tuple[int, ...]]
@@ -31,6 +34,8 @@ MAX_NODES = 50_000
 COUNT_RANGE = 6.0
 #: Points of the trapezoidal rule for each parameter, its range in standard deviations, and the fewest that it needs.
 KINK_POINTS, KINK_RANGE, FEWEST_KINK_POINTS = 401, 8.0, 12
+#: What is said where a cut-off Gaussian is averaged by Gauss-Hermite because the other rule would need too many nodes.
+MISSED_KINK = "%d independent nuisance parameters with a Gaussian systematic that is cut off at zero are too many for the fine quadrature: the exact limit may be off by up to 3 per cent; make the large ones log-normal, or combine some"
 #: Largest number of counts to follow, and of counts times nodes: seconds of work and 200 MB.
 MAX_COUNTS, MAX_TERMS = 20_000, 25_000_000
 #: Above this many signal events exp(-n) underflows: the sum begins at the first term that is not negligible.
@@ -100,7 +105,10 @@ def quadrature(rates: Rates) -> tuple[FloatArray, FloatArray]:
     n = rates.exponents.shape[1]
     points = min(KINK_POINTS, int(MAX_NODES ** (1.0 / n) + 1e-9)) if n else 0
     reach = np.sqrt(np.sum(rates.slopes**2, axis=1)).max(initial=0.0)  # the factor 1 + slopes @ theta is zero at 1 / reach at the nearest
-    if reach * KINK_RANGE < 1.0 or points < FEWEST_KINK_POINTS:
+    if reach * KINK_RANGE < 1.0:
+        return gauss_hermite(n)
+    if points < FEWEST_KINK_POINTS:
+        logger.warning("%s", MISSED_KINK % n)
         return gauss_hermite(n)
     x = np.linspace(-KINK_RANGE, KINK_RANGE, points)
     w = np.exp(-0.5 * x**2)
@@ -115,12 +123,13 @@ def poisson_terms(expected: FloatArray, n_counts: int) -> FloatArray:
     return np.asarray(poisson.pmf(np.arange(n_counts)[None, :], expected[:, None]), dtype=np.float64)
 
 
-def _part(rates: Rates, is_signal: bool) -> Rates:
+def part_of(rates: Rates, is_signal: bool) -> Rates:
+    """Signal or background alone, with the fewest parameters."""
     chosen = rates.is_signal == is_signal
     return Rates(*(values[chosen] for values in rates)).reduced()
 
 
-def _totals(rates: Rates, theta: FloatArray) -> FloatArray:
+def totals(rates: Rates, theta: FloatArray) -> FloatArray:
     """Expected events of all these rates together, shape (n_nodes,)."""
     return np.asarray(rates.factors(theta) @ rates.nominal, dtype=np.float64)
 
@@ -139,13 +148,13 @@ def summed_count(model: CountingModel, n_counts: int) -> SummedCount:
     SummedCount
     """
     rates = model.rates()
-    signal, background = _part(rates, True), _part(rates, False)
+    signal, background = part_of(rates, True), part_of(rates, False)
     moved = [np.any(r.exponents != 0, axis=0) | np.any(r.slopes != 0, axis=0) for r in (_raw(rates, True), _raw(rates, False))]
     if not np.any(moved[0] & moved[1]):
         theta_s, weights = quadrature(signal)
         average = _averaged_terms(*((a.tobytes(), a.shape) for a in background), n_counts)
         _check_size(len(weights), n_counts)
-        return SummedCount(_totals(signal, theta_s), weights, average[None, :].copy())
+        return SummedCount(totals(signal, theta_s), weights, average[None, :].copy())
     together = rates.reduced()
     theta, weights = quadrature(together)
     _check_size(len(weights), n_counts)
@@ -171,7 +180,7 @@ def _averaged_terms(nominal: Packed, is_signal: Packed, channel: Packed, exponen
     rates = Rates(*(np.frombuffer(content, kind).reshape(shape) for (content, shape), kind in packed))
     theta, weights = quadrature(rates)
     _check_size(len(weights), n_counts)
-    return np.asarray(weights @ poisson_terms(_totals(rates, theta), n_counts))
+    return np.asarray(weights @ poisson_terms(totals(rates, theta), n_counts))
 
 
 def _raw(rates: Rates, is_signal: bool) -> Rates:
@@ -180,7 +189,7 @@ def _raw(rates: Rates, is_signal: bool) -> Rates:
 
 
 @general_kernel
-def _probability(mu: float, n: int, signal: FloatArray, weights: FloatArray, background: FloatArray) -> float:
+def probability_at_most(mu: float, n: int, signal: FloatArray, weights: FloatArray, background: FloatArray) -> float:
     """P(n_signal + n_background <= n) at signal strength mu."""
     shared = background.shape[0] == 1
     total = 0.0
@@ -208,21 +217,21 @@ def _limit(n: int, alpha: float, signal: FloatArray, weights: FloatArray, backgr
     nominal = 0.0
     for q in range(len(signal)):
         nominal += weights[q] * signal[q]
-    target = alpha * _probability(0.0, n, signal, weights, background)
+    target = alpha * probability_at_most(0.0, n, signal, weights, background)
     low, high = 0.0, (2.3 + n) / nominal
     largest = 1e12 * high
-    f_high = _probability(high, n, signal, weights, background) - target
+    f_high = probability_at_most(high, n, signal, weights, background) - target
     while f_high > 0.0:
         low = high
         high *= 2.0
         if high > largest:
             return math.nan
-        f_high = _probability(high, n, signal, weights, background) - target
-    f_low = _probability(low, n, signal, weights, background) - target
+        f_high = probability_at_most(high, n, signal, weights, background) - target
+    f_low = probability_at_most(low, n, signal, weights, background) - target
     side = 0
     for _ in range(200):  # the probability falls with mu: regula falsi with the Illinois weights
         mu = (low * f_high - high * f_low) / (f_high - f_low)
-        f = _probability(mu, n, signal, weights, background) - target
+        f = probability_at_most(mu, n, signal, weights, background) - target
         if abs(f) < 1e-13 * target or high - low < 1e-14 * high:
             return mu
         if f > 0.0:

@@ -24,7 +24,7 @@ from na64mu.statistics.exact import exact_limits
 from na64mu.statistics.model import CountingModel
 from na64mu.typing import FloatArray
 
-__all__ = ("LimitScan", "Limits", "UpperLimits", "both_limits", "limit_scan", "upper_limits")
+__all__ = ("LimitScan", "Limits", "UpperLimits", "both_limits", "checked_counts", "checked_level", "limit_scan", "upper_limits")
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 TOLERANCE = 0.05
 #: Events, observed and expected, with which both methods agree within this tolerance where no systematic is large; below, these are too few.
 ENOUGH_EVENTS = 30.0
+
+#: Lowest and highest confidence level: below and above the test statistics are rounded away.
+LEVELS = (1e-3, 1.0 - 1e-9)
 
 
 @dataclass(frozen=True)
@@ -172,10 +175,8 @@ def upper_limits(
 def both_limits(model: CountingModel, observed: Sequence[float] | None, level: float, expected: Expected | str = "blind") -> Limits:
     """Compute `upper_limits` without a message in the log."""
     expected = one_of(expected, get_args(Expected), "expected", StatisticsError)
-    counts = None if observed is None else _checked_counts(model, observed)
-    if not 0.0 < level < 1.0:
-        msg = f"confidence level {level}: a number between 0 and 1 is wanted, such as 0.90"
-        raise StatisticsError(msg)
+    counts = None if observed is None else checked_counts(model, observed)
+    level = checked_level(level)
     if expected == "fitted" and counts is None:
         msg = "expected limits that are fitted to the counts need counts: give them, or take the blind ones"
         raise StatisticsError(msg)
@@ -197,7 +198,16 @@ def both_limits(model: CountingModel, observed: Sequence[float] | None, level: f
     return Limits(found["asymptotic"], found["exact"], level, shown, model.total_signal, model.total_background, absent)
 
 
-def _checked_counts(model: CountingModel, observed: Sequence[float]) -> FloatArray:
+def checked_level(level: float) -> float:
+    """A confidence level; refused if it is none, or so near 0 or 1 that rounding makes the limit."""
+    if not LEVELS[0] <= level <= LEVELS[1]:
+        msg = f"confidence level {level}: a number from {LEVELS[0]} to {LEVELS[1]:.9g} is wanted, such as 0.90"
+        raise StatisticsError(msg)
+    return float(level)
+
+
+def checked_counts(model: CountingModel, observed: Sequence[float]) -> FloatArray:
+    """Counts of every channel as an array; refused if they are not whole, negative or not finite."""
     counts = np.asarray(observed, dtype=np.float64)
     if counts.shape != (len(model.channels),):
         msg = f"{counts.size} observed counts for the {len(model.channels)} channels {', '.join(model.channels)}: give one for each"

@@ -162,9 +162,6 @@ class CountingModel:
 
     def _check(self, systematic: Systematic) -> None:
         known = [SIGNAL, *self.backgrounds]
-        if systematic.shape not in ("lognormal", "gaussian"):
-            msg = f"systematic {systematic.name}: shape {systematic.shape!r} is neither lognormal nor gaussian"
-            raise StatisticsError(msg)
         for sample, effect in systematic.effects.items():
             if sample not in known:
                 msg = f"systematic {systematic.name}: no sample {sample!r} in the model: there are {', '.join(known)}"

@@ -14,7 +14,7 @@ import numpy as np
 from na64mu.statistics.model import CountingModel
 from na64mu.typing import FloatArray
 
-__all__ = ("ToyCLs", "toy_cls")
+__all__ = ("ToyCLs", "ToyTail", "toy_cls", "toy_tail")
 
 
 class ToyCLs(NamedTuple):
@@ -67,3 +67,34 @@ def toy_cls(model: CountingModel, observed: FloatArray, mu: float, *, n_toys: in
     relative = sum((1.0 - f) / (n_toys * f) for f in fractions if f > 0.0)
     error = clsb / clb * math.sqrt(relative) if clsb > 0.0 else 1.0 / (n_toys * clb)
     return ToyCLs(clsb / clb, error, clsb, clb)
+
+
+class ToyTail(NamedTuple):
+    """Part of the toys of the background alone with at least the observed count, and its statistical standard deviation."""
+
+    value: float
+    error: float
+
+
+def toy_tail(model: CountingModel, n_observed: float, *, n_toys: int, seed: int) -> ToyTail:
+    """p-value of the background alone from toys.
+
+    Parameters
+    ----------
+    model : CountingModel
+    n_observed : float
+        Events of all channels.
+    n_toys : int
+    seed : int
+        Equal seeds give equal toys.
+
+    Returns
+    -------
+    ToyTail
+    """
+    generator = np.random.default_rng(seed)
+    rates = model.rates()
+    theta = generator.standard_normal((n_toys, rates.exponents.shape[1]))
+    expected = (rates.factors(theta) * rates.nominal)[:, ~rates.is_signal].sum(axis=1)
+    value = float(np.mean(generator.poisson(expected) >= n_observed))
+    return ToyTail(value, math.sqrt(max(value * (1.0 - value), 1.0 / n_toys) / n_toys))

@@ -7,16 +7,15 @@ temperature falls from hot (all hits alike) to one (the distances' own scale), a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 from scipy.stats import chi2 as chi2_distribution
 
 from na64mu.common.arguments import number, one_of, whole
+from na64mu.physics.scattering import MODELS, Scattering
 from na64mu.tracking.checks import checked_hit_of, checked_measurements
 from na64mu.tracking.fit import fit_measurements, loose_prior
 from na64mu.tracking.fitted import FittedTracks
-from na64mu.tracking.navigation import Scattering
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import FloatArray, IntArray
 
@@ -138,7 +137,7 @@ def fit_competing(
     R. Fruehwirth, A. Strandlie, Comput. Phys. Commun. 120 (1999) 197 (deterministic annealing filter); here the distance is
     that to the smoothed track without the plane itself, so that an outlier does not vouch for itself.
     """
-    scattering = one_of(scattering, get_args(Scattering), "scattering")
+    scattering = one_of(scattering, MODELS, "scattering")
     seed, prior, u, weight = checked_measurements(seed, u, weight, spectrometer, prior, competing=True)
     hit_of, n_steps = checked_hit_of(hit_of, u.shape[1]), whole(n_steps, "n_steps", least=2)
     cut_probability = number(cut_probability, "cut_probability", above=0.0, below=1.0)

@@ -1,254 +1,189 @@
-"""Source code of the fit of one spectrometer: its route unrolled to a straight sequence of formulas (kalman.py).
+"""Source code of the fit of a spectrometer: its route unrolled to a straight sequence of formulas (kalman.py).
 
 A loop over planes inside the loop over tracks would keep the compiler from vectorising over tracks; written out, the
-whole fit of eight tracks runs in vector registers. Tracks come in blocks of LANES: a block is a flat array of rows of
-LANES numbers (rows: see Rows), one lane a track, read and written in place.
+whole fit of eight tracks runs in vector registers. The source depends on the kinds of the steps only (step_kinds.py): lengths,
+angles, losses, fields and directions are an argument, and are loaded before the loop. Tracks come in blocks (rows.py), read and
+written in place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import NamedTuple, get_args
 
 from na64mu.common.arguments import one_of
 from na64mu.tracking import field_propagation, kalman  # noqa: F401  # what is written imports their formulas
-from na64mu.tracking.navigation import Cross, Drift, Follow, Lose, Measure, Route, Scatter, Step
+from na64mu.tracking.rows import LANES, TRACK, Kind, Rows, block_rows
+from na64mu.tracking.step_kinds import NUMBERS, Form
 
-__all__ = ("LANES", "Kind", "Rows", "kernel_source")
-
-LANES = 64  # tracks per block
-
-#: "filter": filters downstream and upstream; "smooth": filter downstream, smoother upstream with every hit's residual;
-#: "states": as "smooth", with the smoothed track at every plane.
-Kind = Literal["filter", "smooth", "states"]
+__all__ = ("kernel_source",)
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Rows of a block for a spectrometer of n planes.
+class _Step(NamedTuple):
+    """A step in the source: its kind, its plane or region, a number that names its variables, and the names of its numbers."""
 
-    Attributes
-    ----------
-    n_planes : int
-        Number of measuring planes n.
-    kind : Kind
-        Output of the kernel: filter, smoother or states.
-    """
+    kind: str
+    which: int
+    number: int
+    values: tuple[str, ...]
 
-    n_planes: int
-    kind: Kind
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "kind", one_of(self.kind, get_args(Kind), "kind"))
-
-    # 0 to 4 are the parameters to start from, at the first plane; 5 to 9 their standard deviations
-    @property
-    def u(self) -> int:
-        """First of n rows: measured coordinates [mm]."""
-        return 10
-
-    @property
-    def weight(self) -> int:
-        """First of n rows: 1 / sigma^2 [1/mm2], 0 for a missing hit."""
-        return self.u + self.n_planes
-
-    @property
-    def downstream(self) -> int:
-        """First of 20 rows: track at the last plane."""
-        return self.weight + self.n_planes
-
-    @property
-    def upstream(self) -> int:
-        """First of 20 rows: track at the first plane."""
-        return self.downstream + 20
-
-    @property
-    def chi2(self) -> int:
-        """Chi2 of the filter."""
-        return self.upstream + 20
-
-    @property
-    def score(self) -> int:
-        """First of n rows: residual of the track without the hit over its variance [1/mm]."""
-        return self.chi2 + 1
-
-    @property
-    def information(self) -> int:
-        """First of n rows: 1 / variance of the residual of the track without the hit [1/mm2]."""
-        return self.score + self.n_planes
-
-    @property
-    def states(self) -> int:
-        """First of 20 n rows: smoothed track at every plane."""
-        return self.information + self.n_planes
-
-    @property
-    def total(self) -> int:
-        """Number of rows."""
-        return {"filter": self.score, "smooth": self.states, "states": self.states + 20 * self.n_planes}[self.kind]
+def _steps(form: Form) -> list[_Step]:
+    return [_Step(name, which, i, tuple(f"{v}{i}" for v in NUMBERS[name])) for i, (name, which) in enumerate(form.steps)]
 
 
 def _at(row: int) -> str:
     return f"block[{row * LANES} + lane]"
 
 
-def _along(direction: tuple[float, float]) -> str:
-    return {(1.0, 0.0): "x", (0.0, 1.0): "y"}.get(direction, "along")
+def _given(step: _Step) -> str:
+    """Further arguments of a formula: the numbers of the step."""
+    return "".join(f", {v}" for v in step.values)
 
 
-def _given(plane: int, direction: tuple[float, float]) -> str:
-    """Arguments of a turned plane: its direction is no part of the source, so that an alignment needs no new compilation."""
-    return f", hx{plane}, hy{plane}" if _along(direction) == "along" else ""
-
-
-def _forward(step: Step, number: int, rows: Rows, keep: bool) -> Iterator[str]:
-    """Statements of one step downstream; `keep` stores what the smoother needs."""
-    match step:
-        case Measure(plane, direction):
-            if keep and rows.kind == "states":
-                yield f"p{number} = t"
-            values = f"t, {_at(rows.u + plane)}, {_at(rows.weight + plane)}"
-            yield f"t, c, g{number} = measure_{_along(direction)}({values}{_given(plane, direction)})"
-            yield "chi2 += c"
-        case Scatter(angle2, length):
-            yield f"t = scatter(t, {angle2!r} * k2, {length!r})"
-        case Lose(loss):
-            yield f"t = lose(t, {loss!r})"
-            if keep:
-                yield f"e{number} = t[4]"
-        case Drift(length):
-            yield f"t = drift(t, {length!r})"
-        case Cross(length, view, bend):
-            inner = f"cross({'swap(t)' if view == 1 else 't'}, {length!r}, {bend!r})"
-            yield f"t, j{number} = {inner}"
-            if view == 1:
-                yield "t = swap(t)"
-        case Follow(region, z, length):
-            yield f"t, j{number} = follow(t, state, jacobian, {z!r}, {length!r}, regions[{region}])"
-
-
-def _reverse(step: Step) -> Step:
+def _against(step: _Step) -> _Step:
     """The step as it is met by a filter that runs upstream."""
-    match step:
-        case Scatter(angle2, length):
-            return Scatter(angle2, -length)
-        case Lose(loss):
-            return Lose(-loss)
-        case Drift(length):
-            return Drift(-length)
-        case Cross(length, view, bend):
-            return Cross(-length, view, -bend)
-        case Follow(region, z, length):
-            return Follow(region, z + length, -length)
+    match step.kind, step.values:
+        case "follow", (z, length):
+            return step._replace(values=(f"{z} + {length}", f"-{length}"))
+        case "scatter", (angle2, length):
+            return step._replace(values=(angle2, f"-{length}"))
+        case (("lose" | "drift" | "cross_x" | "cross_y"), values):
+            return step._replace(values=tuple(f"-{v}" for v in values))
         case _:
             return step
 
 
-def _upstream(steps: Iterable[Step]) -> Iterator[tuple[int, Step]]:
-    """Steps as a filter that runs upstream meets them, with their numbers; scattering on the way is felt at the way's other end."""
-    felt: list[tuple[int, Step]] = []
-    for number, step in reversed(list(enumerate(steps))):
-        if isinstance(step, Scatter) and step.length != 0.0:
-            felt = [(number, _reverse(step))]
+def _upstream(steps: Iterable[_Step]) -> Iterator[_Step]:
+    """Steps as a filter that runs upstream meets them; scattering on the way is felt at the way's other end."""
+    felt: list[_Step] = []
+    for step in reversed(list(steps)):
+        if step.kind == "scatter":
+            felt = [_against(step)]
         else:
-            yield number, _reverse(step)
+            yield _against(step)
             yield from felt
             felt = []
 
 
-def _smooth(step: Step, number: int, rows: Rows) -> Iterator[str]:
+def _forward(step: _Step, rows: Rows, *, keep: bool) -> Iterator[str]:
+    """Statements of one step of a filter; `keep` stores what the smoother needs."""
+    number = step.number
+    match step.kind:
+        case "measure_x" | "measure_y" | "measure_along":
+            if keep and rows.states >= 0:
+                yield f"p{number} = t"
+            yield f"t, c, g{number} = {step.kind}(t, {_at(rows.u + step.which)}, {_at(rows.weight + step.which)}{_given(step)})"
+            yield "chi2 += c"
+        case "scatter_thin" | "scatter":
+            yield f"t = {step.kind}(t, {step.values[0]} * k2{''.join(f', {v}' for v in step.values[1:])})"
+        case "lose":
+            yield f"t = lose(t{_given(step)})"
+            if keep:
+                yield f"e{number} = t[4]"
+        case "drift":
+            yield f"t = drift(t{_given(step)})"
+        case "cross_x":
+            yield f"t, j{number} = cross(t{_given(step)})"
+        case "cross_y":
+            yield f"t, j{number} = cross(swap(t){_given(step)})"
+            yield "t = swap(t)"
+        case "follow":
+            yield f"t, j{number} = follow(t, state, jacobian{_given(step)}, regions[{step.which}])"
+
+
+def _smooth(step: _Step, rows: Rows) -> Iterator[str]:
     """Statements of one step of the smoother."""
-    match step:
-        case Measure(plane, direction):
-            values = f"a, g{number}{_given(plane, direction)}"
-            yield f"a, {_at(rows.score + plane)}, {_at(rows.information + plane)} = measure_{_along(direction)}_back({values})"
-            if rows.kind == "states":
+    number = step.number
+    match step.kind:
+        case "measure_x" | "measure_y" | "measure_along":
+            results = f"a, {_at(rows.score + step.which)}, {_at(rows.information + step.which)}"
+            yield f"{results} = {step.kind}_back(a, g{number}{_given(step)})"
+            if rows.states >= 0:
                 yield f"s = smoothed(p{number}, a)"
-                yield from _store("s", rows.states + 20 * plane)
-        case Lose(loss):
-            yield f"a = lose_back(a, e{number}, {loss!r})"
-        case Drift(length):
-            yield f"a = drift_back(a, {length!r})"
-        case Cross(_, view, _):
-            yield f"a = cross_back({'swap(a)' if view == 1 else 'a'}, j{number})"
-            if view == 1:
-                yield "a = swap(a)"
-        case Follow():
+                yield from _store("s", rows.states + TRACK * step.which)
+        case "lose":
+            yield f"a = lose_back(a, e{number}{_given(step)})"
+        case "drift":
+            yield f"a = drift_back(a{_given(step)})"
+        case "cross_x":
+            yield f"a = cross_back(a, j{number})"
+        case "cross_y":
+            yield f"a = swap(cross_back(swap(a), j{number}))"
+        case "follow":
             yield f"a = carry_back(a, j{number})"
         case _:
             yield from ()  # noise does not enter the adjoint
 
 
 def _store(name: str, row: int) -> Iterator[str]:
-    yield from (f"{_at(row + i)} = {name}[{i}]" for i in range(20))
+    yield from (f"{_at(row + i)} = {name}[{i}]" for i in range(TRACK))
 
 
-def _body(path: Route, rows: Rows) -> Iterator[str]:
-    prior = ", ".join(_at(5 + i) for i in range(5))
-    yield f"k2 = {_at(4)} * {_at(4)}"
-    yield f"t = start({', '.join(_at(i) for i in range(5))}, {prior})"
-    if rows.kind != "filter":
-        yield "first = t"
-    yield "chi2 = 0.0"
-    for number, step in enumerate(path.steps):
-        yield from _forward(step, number, rows, keep=rows.kind != "filter")
-    yield from _store("t", rows.downstream)
-    yield f"{_at(rows.chi2)} = chi2"
-    if rows.kind == "filter":
-        yield f"t = start(t[0], t[1], t[2], t[3], t[4], {prior})"
-        for number, step in _upstream(path.steps):
-            yield from _forward(step, number, rows, keep=False)
+def _numbers(first: int, n: int = 5) -> str:
+    return ", ".join(_at(first + i) for i in range(n))
+
+
+def _passes(form: Form, rows: Rows) -> Iterator[list[str]]:
+    """Statements of each loop over the tracks of a block."""
+    steps, is_filter = _steps(form), rows.score < 0
+    k2 = f"k2 = {_at(rows.seed + 4)} * {_at(rows.seed + 4)}"
+    down = [k2, f"t = start({_numbers(rows.seed)}, {_numbers(rows.sigma)})", "first = t", "chi2 = 0.0"]
+    for step in steps:
+        down += _forward(step, rows, keep=not is_filter)
+    down += [*_store("t", rows.downstream), f"{_at(rows.chi2)} = chi2"]
+    if is_filter:
+        yield down
+        # a loop of its own, which begins with what the first one stored: half as long, it compiles in less than half of the time
+        up = [k2, "chi2 = 0.0", f"t = start({_numbers(rows.downstream)}, {_numbers(rows.sigma)})"]
+        for step in _upstream(steps):
+            up += _forward(step, rows, keep=False)
+        yield [*up, *_store("t", rows.upstream)]
     else:
-        yield f"a = ({', '.join(['0.0'] * 20)})"
-        for number, step in reversed(list(enumerate(path.steps))):
-            yield from _smooth(step, number, rows)
-        yield "t = smoothed(first, a)"
-    yield from _store("t", rows.upstream)
+        down.append(f"a = ({', '.join(['0.0'] * TRACK)})")
+        for step in reversed(steps):
+            down += _smooth(step, rows)
+        yield [*down, "t = smoothed(first, a)", *_store("t", rows.upstream)]
 
 
-def kernel_source(path: Route, kind: Kind | str) -> str:
-    """Source of a module with the compiled function `fit_blocks(blocks, directions)`.
+def kernel_source(form: Form, kind: Kind | str) -> str:
+    """Source of a module with the compiled function `fit_blocks(blocks, numbers)`.
 
     Parameters
     ----------
-    path : Route
-        The spectrometer.
+    form : Form
+        Kinds of the steps of the spectrometer.
     kind : Kind or str
         "filter", "smooth" or "states".
 
     Returns
     -------
     str
-        Python source; `fit_blocks` takes an array of shape (n_blocks, Rows.total * LANES), which it fills in place, the
-        directions of the planes, shape (n_planes, 2), and with fringe fields or maps the tuple of their regions.
+        Python source; `fit_blocks` takes an array of shape (n_blocks, rows.total * LANES), which it fills in place, the
+        numbers of the steps, and with fringe fields or maps the tuple of their regions.
     """
-    form: Kind = one_of(kind, get_args(Kind), "kind")
-    rows = Rows(path.n_planes, form)
-    body = "\n".join(f"        {line}" for line in _body(path, rows))
-    turned = [s.plane for s in path.steps if isinstance(s, Measure) and _along(s.direction) == "along"]
-    before = "".join(f"    hx{p}, hy{p} = directions[{p}, 0], directions[{p}, 1]\n" for p in turned)
-    block, blocks, fields = '"void(float64[::1], float64[:, ::1])"', '"void(float64[:, ::1], float64[:, ::1])"', ", directions"
-    if any(isinstance(step, Follow) for step in path.steps):
+    kind = one_of(kind, get_args(Kind), "kind")
+    names = [v for step in _steps(form) for v in step.values]
+    before = "".join(f"    {name} = numbers[{i}]\n" for i, name in enumerate(names))
+    types, fields = '"void(float64[:, ::1], float64[::1])"', ""
+    if any(step.name == "follow" for step in form.steps):
         # a field map is looked up track by track: its fit is not vectorised, and its types are known at the first call only
-        block, blocks, fields = "None", "None", ", directions, regions"
+        types, fields = "None", ", regions"
         before += "    state, jacobian = np.empty(5), np.empty((5, 5))\n"
-    return f'''"""Written by na64mu.tracking.code_generation: a track fit of {path.n_planes} planes, kind {form!r}."""
+    loops = "".join(
+        f"        for lane in range({LANES}):\n" + "".join(f"            {line}\n" for line in body)
+        for body in _passes(form, block_rows(form.n_planes, kind))
+    )
+    return f'''"""Written by na64mu.tracking.code_generation: a track fit of {form.n_planes} planes, kind {kind!r}."""
 import numpy as np
 
-from na64mu.compiled.kernel import typed_kernel, vector_kernel
+from na64mu.compiled.kernel import vector_kernel
 from na64mu.tracking.field_propagation import follow
 from na64mu.tracking.kalman import *
 
 
-@vector_kernel({block})
-def fit_block(block{fields}):
-{before}    for lane in range({LANES}):
-{body}
-
-
-@typed_kernel({blocks})
-def fit_blocks(blocks{fields}):
-    for i in range(len(blocks)):
-        fit_block(blocks[i]{fields})
-'''
+@vector_kernel({types})
+def fit_blocks(blocks, numbers{fields}):
+{before}    for i in range(len(blocks)):
+        block = blocks[i]
+{loops}'''

@@ -1,4 +1,7 @@
-"""Compiled fits: the source of a spectrometer's fit is generated and imported; like any kernel it is compiled once and cached."""
+"""Compiled fits: the source of a fit is generated and imported; like any kernel it is compiled once and cached.
+
+Spectrometers whose steps are of the same kinds share it: another position, field or material compiles nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,17 @@ from typing import get_args
 import numpy as np
 
 from na64mu.common.arguments import one_of
-from na64mu.compiled.kernel import typed_kernel
+from na64mu.compiled.kernel import kernel as scalar_kernel
 from na64mu.compiled.written import import_source
 from na64mu.errors import ArgumentError
-from na64mu.tracking.code_generation import LANES, Kind, Rows, kernel_source
+from na64mu.tracking.code_generation import kernel_source
 from na64mu.tracking.field import FieldRegion
-from na64mu.tracking.navigation import Measure, Route
+from na64mu.tracking.navigation import Route
+from na64mu.tracking.rows import LANES, Kind, Rows, block_rows
+from na64mu.tracking.step_kinds import Form, kinds_and_numbers
 from na64mu.typing import FloatArray
 
-__all__ = ("Kernel", "kernel")
+__all__ = ("Kernel", "kernel", "pack_tracks")
 
 
 @dataclass(frozen=True)
@@ -30,16 +35,16 @@ class Kernel:
     rows : Rows
         Rows of its blocks.
     compiled : ModuleType
-        The written module: `fit_blocks`, and `fit_block`, whose instructions are vectorised.
-    directions : FloatArray
-        Measured direction of every plane, shape (n_planes, 2).
+        The written module with the function `fit_blocks`.
+    numbers : FloatArray
+        Lengths, angles, losses, fields and directions of all steps, see step_kinds.py.
     regions : tuple of FieldRegion
         Fringe fields and maps of the route.
     """
 
     rows: Rows
     compiled: ModuleType
-    directions: FloatArray
+    numbers: FloatArray
     regions: tuple[FieldRegion, ...] = ()
 
     def check(self, blocks: object) -> None:
@@ -53,7 +58,7 @@ class Kernel:
         """Fit the tracks of blocks of shape (n_blocks, rows.total * LANES), in place."""
         self.check(blocks)
         fields = (self.regions,) if self.regions else ()
-        self.compiled.fit_blocks(blocks, self.directions, *fields)
+        self.compiled.fit_blocks(blocks, self.numbers, *fields)
 
     def pack(self, seed: FloatArray, prior: FloatArray, u: FloatArray, weight: FloatArray) -> FloatArray:
         """Blocks for tracks.
@@ -79,7 +84,7 @@ class Kernel:
         n_blocks = -(-len(seed) // LANES)
         blocks = np.zeros((n_blocks, self.rows.total * LANES))
         wide = np.broadcast_to(prior, seed.shape)
-        _pack(*(np.require(column, np.float64, ["C", "W"]) for column in (seed, wide, u, weight)), blocks)
+        pack_tracks(*(np.require(column, np.float64, ["C", "W"]) for column in (seed, wide, u, weight)), self.rows, blocks)
         return blocks
 
     def unpack(self, blocks: FloatArray, row: int, n_rows: int, n: int) -> FloatArray:
@@ -93,25 +98,30 @@ class Kernel:
         return out
 
 
-@typed_kernel("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])")
-def _pack(seed: FloatArray, prior: FloatArray, u: FloatArray, weight: FloatArray, blocks: FloatArray) -> None:
-    n_planes = u.shape[1]
+@scalar_kernel
+def pack_tracks(seed, prior, u, weight, rows, blocks):  # type: ignore[no-untyped-def] # kernel
+    """Seeds, their standard deviations and measurements of tracks, all arrays of rows, to the blocks of a fit."""
     for t in range(len(seed)):
         block, lane = blocks[t // LANES], t % LANES
         for i in range(5):
-            block[i * LANES + lane] = seed[t, i]
-            block[(5 + i) * LANES + lane] = prior[t, i]
-        for p in range(n_planes):
-            block[(10 + p) * LANES + lane] = u[t, p]
-            block[(10 + n_planes + p) * LANES + lane] = weight[t, p]
+            block[(rows.seed + i) * LANES + lane] = seed[t, i]
+            block[(rows.sigma + i) * LANES + lane] = prior[t, i]
+        for p in range(rows.n_planes):
+            block[(rows.u + p) * LANES + lane] = u[t, p]
+            block[(rows.weight + p) * LANES + lane] = weight[t, p]
 
 
-@typed_kernel("void(float64[:, ::1], int64, float64[:, ::1])")
-def _unpack(blocks: FloatArray, row: int, out: FloatArray) -> None:
+@scalar_kernel
+def _unpack(blocks, row, out):  # type: ignore[no-untyped-def] # kernel
     for t in range(len(out)):
         block, lane = blocks[t // LANES], t % LANES
         for i in range(out.shape[1]):
             out[t, i] = block[(row + i) * LANES + lane]
+
+
+@lru_cache(maxsize=64)
+def _compiled(form: Form, kind: Kind) -> ModuleType:
+    return import_source("na64mu_fit", kernel_source(form, kind))
 
 
 @lru_cache(maxsize=64)
@@ -121,7 +131,7 @@ def kernel(path: Route, kind: Kind | str) -> Kernel:
     Parameters
     ----------
     path : Route
-        The spectrometer; see route.route.
+        The spectrometer; see navigation.route.
     kind : Kind or str
         "filter", "smooth" or "states".
 
@@ -130,9 +140,6 @@ def kernel(path: Route, kind: Kind | str) -> Kernel:
     Kernel
         The compiled fit.
     """
-    form: Kind = one_of(kind, get_args(Kind), "kind")
-    directions = np.zeros((path.n_planes, 2))
-    for step in path.steps:
-        if isinstance(step, Measure):
-            directions[step.plane] = step.direction
-    return Kernel(Rows(path.n_planes, form), import_source("na64mu_fit", kernel_source(path, form)), directions)
+    wanted: Kind = one_of(kind, get_args(Kind), "kind")
+    form, numbers = kinds_and_numbers(path)
+    return Kernel(block_rows(form.n_planes, wanted), _compiled(form, wanted), numbers)

@@ -16,12 +16,13 @@ from na64mu.common.arguments import one_of
 from na64mu.compiled.kernel import inner_kernel
 from na64mu.compiled.kernel import kernel as scalar_kernel
 from na64mu.errors import ArgumentError
+from na64mu.physics.scattering import MODELS, Scattering
 from na64mu.tracking.checks import checked_chosen, checked_hits, checked_measurements, real_array
-from na64mu.tracking.code_generation import LANES, Kind, Rows
-from na64mu.tracking.compiled_fit import Kernel, kernel
+from na64mu.tracking.compiled_fit import Kernel, kernel, pack_tracks
 from na64mu.tracking.fitted import FittedTracks
 from na64mu.tracking.hits import Hits
-from na64mu.tracking.navigation import Scattering, route
+from na64mu.tracking.navigation import route
+from na64mu.tracking.rows import LANES, Kind
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import FloatArray, IntArray
 
@@ -38,13 +39,10 @@ __all__ = (
 #: Standard deviations of a start without prior knowledge, wide compared with every measurement: mm, mm, rad, rad, c/GeV.
 WIDE = np.array([200.0, 200.0, 0.1, 0.1, 0.3])
 
-#: Indices of the five variances among the 20 numbers of a track.
-VARIANCES = [5, 7, 10, 14, 19]
-
 #: Prior uncertainty of the seed's q/p: its magnitude plus this margin [c/GeV].
 MARGIN = 0.01
 
-#: Blocks that fit_tracks processes from its first filter to the result at a time: they fit into the cache of a core.
+#: Blocks that are processed from the first filter to the result at a time: they fit into the cache of a core.
 BATCH = 8
 
 #: The smoother starts from the result of the filter with its errors this many times larger: its formula loses digits when the
@@ -62,7 +60,7 @@ def fit_kernel(spectrometer: Spectrometer, scattering: Scattering | str = "highl
     scattering : Scattering or str
         Model of multiple scattering.
     kind : Kind or str
-        "filter", "smooth" or "states"; see code_generation.py.
+        "filter", "smooth" or "states"; see rows.py.
 
     Returns
     -------
@@ -103,9 +101,14 @@ def read_tracks(fitted: Kernel, blocks: FloatArray, n: int, weight: FloatArray) 
         msg = f"{len(blocks)} blocks hold {len(blocks) * LANES} tracks; {n} are asked for"
         raise ArgumentError(msg)
     out = _empty(n, fitted.rows.n_planes)
-    _read(blocks, weight, _places(fitted.rows), out.good, out.chi2, out.ndf, out.upstream, out.downstream,
-          out.upstream_covariance, out.downstream_covariance, out.score, out.information)  # fmt: skip
+    _read_into(out, fitted, blocks, slice(0, n), weight)
     return replace(out, weight=weight)
+
+
+def _read_into(out: FittedTracks, fitted: Kernel, blocks: FloatArray, part: slice, weight: FloatArray) -> None:
+    """Fill some tracks of `out` from the blocks of a fit."""
+    _read(blocks, weight[part], fitted.rows, out.good[part], out.chi2[part], out.ndf[part], out.upstream[part], out.downstream[part],
+          out.upstream_covariance[part], out.downstream_covariance[part], out.score[part], out.information[part])  # fmt: skip
 
 
 def _empty(n: int, n_planes: int) -> FittedTracks:
@@ -117,12 +120,6 @@ def _empty(n: int, n_planes: int) -> FittedTracks:
         np.empty(n, dtype=np.bool_), np.empty(n), np.empty(n, dtype=np.int64), up, down, up_covariance, down_covariance,
         weight, score, information, np.zeros((n, n_planes), dtype=np.bool_),
     )  # fmt: skip
-
-
-def _places(rows: Rows) -> IntArray:
-    """Row numbers in a block for `_read`: downstream, upstream, chi2, score, information; -1 for those that a filter does not have."""
-    has_hits = rows.kind != "filter"
-    return np.array([rows.downstream, rows.upstream, rows.chi2, rows.score if has_hits else -1, rows.information if has_hits else -1])
 
 
 @inner_kernel
@@ -137,7 +134,7 @@ def _is_track(block: FloatArray, row: int, lane: int) -> bool:
 
 
 @scalar_kernel
-def _read(blocks, weight, places, good, chi2, ndf, up, down, up_covariance, down_covariance, score, information):  # type: ignore[no-untyped-def] # kernel
+def _read(blocks, weight, rows, good, chi2, ndf, up, down, up_covariance, down_covariance, score, information):  # type: ignore[no-untyped-def] # kernel
     """Unpack the tracks of the blocks one after the other; failed fits are filled with NaN."""
     n_planes = weight.shape[1]
     for t in range(len(good)):
@@ -145,17 +142,43 @@ def _read(blocks, weight, places, good, chi2, ndf, up, down, up_covariance, down
         n_hits = 0
         for p in range(n_planes):
             n_hits += weight[t, p] > 0.0
-            score[t, p] = block[(places[3] + p) * LANES + lane] if places[3] >= 0 else np.nan
-            information[t, p] = block[(places[4] + p) * LANES + lane] if places[4] >= 0 else np.nan
-        good[t] = n_hits > 5 and _is_track(block, places[0], lane) and _is_track(block, places[1], lane)
-        chi2[t] = block[places[2] * LANES + lane] if good[t] else np.nan
+            score[t, p] = block[(rows.score + p) * LANES + lane] if rows.score >= 0 else np.nan
+            information[t, p] = block[(rows.information + p) * LANES + lane] if rows.information >= 0 else np.nan
+        good[t] = n_hits > 5 and _is_track(block, rows.downstream, lane) and _is_track(block, rows.upstream, lane)
+        chi2[t] = block[rows.chi2 * LANES + lane] if good[t] else np.nan
         ndf[t] = n_hits - 5 if good[t] else 0
-        for row, parameters, covariance in ((places[0], down[t], down_covariance[t]), (places[1], up[t], up_covariance[t])):
+        for row, parameters, covariance in ((rows.downstream, down[t], down_covariance[t]), (rows.upstream, up[t], up_covariance[t])):
             for i in range(5):
                 parameters[i] = block[(row + i) * LANES + lane] if good[t] else np.nan
                 for j in range(i + 1):
                     c = block[(row + 5 + i * (i + 1) // 2 + j) * LANES + lane] if good[t] else np.nan
                     covariance[i, j] = covariance[j, i] = c
+
+
+@scalar_kernel
+def _look_again(first, n, look, second, rows):  # type: ignore[no-untyped-def] # kernel
+    """Blocks of another fit from those of the filter `look`: the same hits, a better seed, and loose errors of it."""
+    for t in range(n):
+        a, b, lane = first[t // LANES], second[t // LANES], t % LANES
+        n_hits = 0
+        for p in range(rows.n_planes):
+            weight = a[(look.weight + p) * LANES + lane]
+            b[(rows.u + p) * LANES + lane], b[(rows.weight + p) * LANES + lane] = a[(look.u + p) * LANES + lane], weight
+            n_hits += weight > 0.0
+        good = _is_track(a, look.upstream, lane)
+        widen = max(1.0, a[look.chi2 * LANES + lane] / max(n_hits - 5, 1))
+        for i in range(5):
+            b[(rows.seed + i) * LANES + lane] = a[((look.upstream if good else look.seed) + i) * LANES + lane]
+            sigma = LOOSE * math.sqrt(widen * a[(look.upstream + 5 + i * (i + 3) // 2) * LANES + lane]) if good else WIDE[i]
+            b[(rows.sigma + i) * LANES + lane] = min(sigma, WIDE[i])
+
+
+def _wide(seed: FloatArray) -> FloatArray:
+    """Standard deviations for the first filter.
+
+    Planes in a weak fringe field would draw a free q/p far off before the magnet fixes it, beyond what is linear.
+    """
+    return np.where(np.arange(5) == 4, np.minimum(np.abs(seed) + MARGIN, WIDE), WIDE)
 
 
 def first_look(
@@ -178,7 +201,7 @@ def first_look(
     ArgumentError, DetectorError
         See fit_measurements.
     """
-    scattering = one_of(scattering, get_args(Scattering), "scattering")
+    scattering = one_of(scattering, MODELS, "scattering")
     seed, _, u, weight = checked_measurements(seed, u, weight, spectrometer)
     return _first_look(seed, u, weight, spectrometer, scattering)
 
@@ -186,18 +209,12 @@ def first_look(
 def _first_look(
     seed: FloatArray, u: FloatArray, weight: FloatArray, spectrometer: Spectrometer, scattering: Scattering | str
 ) -> tuple[FloatArray, FloatArray]:
-    # planes in a weak fringe field would draw a free q/p far off before the magnet fixes it, beyond what is linear
-    wide = np.where(np.arange(5) == 4, np.minimum(np.abs(seed) + MARGIN, WIDE), WIDE)
-    fitted = fit_kernel(spectrometer, scattering, "filter")
-    blocks = fitted.pack(seed, wide, u, weight)
-    fitted.fit_blocks(blocks)
-    first = fitted.unpack(blocks, fitted.rows.upstream, 20, len(seed))
-    chi2 = fitted.unpack(blocks, fitted.rows.chi2, 1, len(seed))
-    variance = first[:, VARIANCES]
-    good = np.asarray(np.isfinite(first).all(axis=1) & (variance > 0.0).all(axis=1))
-    ndf = np.maximum((weight > 0.0).sum(axis=1) - 5, 1)[:, None]
-    sigma = LOOSE * np.sqrt(np.maximum(1.0, chi2 / ndf) * np.where(good[:, None], variance, 1.0))
-    return np.where(good[:, None], first[:, :5], seed), np.where(good[:, None], np.minimum(sigma, WIDE), WIDE)
+    look = fit_kernel(spectrometer, scattering, "filter")
+    blocks = look.pack(seed, _wide(seed), u, weight)
+    again = np.zeros_like(blocks)
+    look.fit_blocks(blocks)
+    _look_again(blocks, len(seed), look.rows, again, look.rows)
+    return look.unpack(again, look.rows.seed, 5, len(seed)), look.unpack(again, look.rows.sigma, 5, len(seed))
 
 
 def loose_prior(
@@ -220,25 +237,40 @@ def loose_prior(
     ArgumentError, DetectorError
         See fit_measurements.
     """
-    scattering = one_of(scattering, get_args(Scattering), "scattering")
+    scattering = one_of(scattering, MODELS, "scattering")
     seed, _, u, weight = checked_measurements(seed, u, weight, spectrometer)
     first, loose = _first_look(seed, u, weight, spectrometer, scattering)
     return np.minimum(loose + 10.0 * np.abs(first - seed), WIDE)
 
 
-def _run(
+def _fit(
     seed: FloatArray,
-    prior: FloatArray,
+    prior: FloatArray | None,
     u: FloatArray,
     weight: FloatArray,
     spectrometer: Spectrometer,
     scattering: Scattering | str,
-    kind: Kind,
 ) -> FittedTracks:
-    fitted = fit_kernel(spectrometer, scattering, kind)
-    blocks = fitted.pack(seed, prior, u, weight)
-    fitted.fit_blocks(blocks)
-    return read_tracks(fitted, blocks, len(seed), weight)
+    """Fit checked measurements, a few blocks at a time; without a prior after a first look."""
+    smooth, look = fit_kernel(spectrometer, scattering), fit_kernel(spectrometer, scattering, "filter") if prior is None else None
+    n, n_planes = u.shape
+    sigma = _wide(seed) if prior is None else np.broadcast_to(prior, seed.shape)
+    seed, sigma, u, weight = (np.require(column, np.float64, ["C", "W"]) for column in (seed, sigma, u, weight))
+    out = replace(_empty(n, n_planes), weight=weight)
+    blocks = np.zeros((BATCH, smooth.rows.total * LANES))
+    first = None if look is None else np.zeros((BATCH, look.rows.total * LANES))
+    for low in range(0, n, BATCH * LANES):
+        part = slice(low, min(low + BATCH * LANES, n))
+        n_blocks = -(-(part.stop - low) // LANES)
+        if look is None or first is None:
+            pack_tracks(seed[part], sigma[part], u[part], weight[part], smooth.rows, blocks)
+        else:
+            pack_tracks(seed[part], sigma[part], u[part], weight[part], look.rows, first)
+            look.fit_blocks(first[:n_blocks])
+            _look_again(first, part.stop - low, look.rows, blocks, smooth.rows)
+        smooth.fit_blocks(blocks[:n_blocks])
+        _read_into(out, smooth, blocks, part, weight)
+    return out
 
 
 def fit_measurements(
@@ -282,14 +314,14 @@ def fit_measurements(
     DetectorError
         If the spectrometer makes no sense: planes out of order, fields that overlap or have two components.
     """
-    scattering = one_of(scattering, get_args(Scattering), "scattering")
+    scattering = one_of(scattering, MODELS, "scattering")
     seed, prior, u, weight = checked_measurements(seed, u, weight, spectrometer, prior)
-    if prior is None:
-        seed, prior = _first_look(seed, u, weight, spectrometer, scattering)
-    return _run(seed, prior, u, weight, spectrometer, scattering, "smooth")
+    return _fit(seed, prior, u, weight, spectrometer, scattering)
 
 
-def fit_tracks(hits: Hits, chosen: IntArray, seed: FloatArray, spectrometer: Spectrometer) -> FittedTracks:
+def fit_tracks(
+    hits: Hits, chosen: IntArray, seed: FloatArray, spectrometer: Spectrometer, scattering: Scattering | str = "highland"
+) -> FittedTracks:
     """Fit tracks with the chosen hits.
 
     Parameters
@@ -302,6 +334,8 @@ def fit_tracks(hits: Hits, chosen: IntArray, seed: FloatArray, spectrometer: Spe
         Parameters at the first plane to start from, shape (n, 5).
     spectrometer : Spectrometer
         MS1 or MS2.
+    scattering : Scattering or str
+        Model of multiple scattering.
 
     Returns
     -------
@@ -311,62 +345,24 @@ def fit_tracks(hits: Hits, chosen: IntArray, seed: FloatArray, spectrometer: Spe
     Raises
     ------
     ArgumentError
-        If a shape is wrong, or a hit is named that there is not.
+        If a shape is wrong, a hit is named that there is not, or the model is unknown.
     DetectorError
         If the spectrometer makes no sense.
     """
+    scattering = one_of(scattering, MODELS, "scattering")
     checked_hits(hits, spectrometer)
     chosen = checked_chosen(chosen, len(hits.u), len(spectrometer.planes))
     seed = np.ascontiguousarray(real_array(seed, "seed", (len(chosen), 5), f"({len(chosen)}, 5): x, y, tx, ty, q/p of every row of chosen"))
-    smooth, look = fit_kernel(spectrometer), fit_kernel(spectrometer, kind="filter")
-    n, n_planes = chosen.shape
-    out, weights = _empty(n, n_planes), hits.sigma**-2.0
-    size = BATCH * LANES
-    first, second = (np.zeros((BATCH, f.rows.total * LANES)) for f in (look, smooth))
-    for low in range(0, n, size):
-        part = slice(low, min(low + size, n))
-        n_blocks = -(-(part.stop - low) // LANES)
-        _gather(chosen[part], hits.u, weights, seed[part], out.weight[part], first)
-        look.fit_blocks(first[:n_blocks])
-        _look_again(first, part.stop - low, n_planes, _places(look.rows), second)
-        smooth.fit_blocks(second[:n_blocks])
-        _read(second, out.weight[part], _places(smooth.rows), out.good[part], out.chi2[part], out.ndf[part], out.upstream[part],
-              out.downstream[part], out.upstream_covariance[part], out.downstream_covariance[part], out.score[part],
-              out.information[part])  # fmt: skip
-    return out
+    u, weight = (np.empty(chosen.shape) for _ in range(2))
+    _gather(chosen, hits.u, hits.sigma**-2.0, u, weight)
+    return _fit(seed, None, u, weight, spectrometer, scattering)
 
 
 @scalar_kernel
-def _gather(chosen, u, weights, seed, weight, blocks):  # type: ignore[no-untyped-def] # kernel
-    """Pack seeds, their prior uncertainties (first_look) and the selected hits for the first filter; weights are stored track by track."""
-    n_planes = chosen.shape[1]
-    for t in range(len(seed)):
-        block, lane = blocks[t // LANES], t % LANES
-        for i in range(5):
-            wide = abs(seed[t, 4]) + MARGIN
-            block[i * LANES + lane] = seed[t, i]
-            block[(5 + i) * LANES + lane] = wide if i == 4 and not wide > WIDE[4] else WIDE[i]
-        for p in range(n_planes):
+def _gather(chosen, hit_u, hit_weight, u, weight):  # type: ignore[no-untyped-def] # kernel
+    """Coordinates and weights of the chosen hits."""
+    for t in range(chosen.shape[0]):
+        for p in range(chosen.shape[1]):
             hit = chosen[t, p]
-            weight[t, p] = weights[hit] if hit >= 0 else 0.0
-            block[(10 + p) * LANES + lane] = u[hit] if hit >= 0 else 0.0
-            block[(10 + n_planes + p) * LANES + lane] = weight[t, p]
-
-
-@scalar_kernel
-def _look_again(first, n, n_planes, places, second):  # type: ignore[no-untyped-def] # kernel
-    """Blocks of the smoother from filtered ones: the same hits, and a better seed with loose errors; the formulas of first_look."""
-    for t in range(n):
-        a, b, lane = first[t // LANES], second[t // LANES], t % LANES
-        n_hits = 0
-        for p in range(10, 10 + n_planes):
-            weight = a[(n_planes + p) * LANES + lane]
-            b[p * LANES + lane], b[(n_planes + p) * LANES + lane] = a[p * LANES + lane], weight
-            n_hits += weight > 0.0
-        good = _is_track(a, places[1], lane)
-        ratio = a[places[2] * LANES + lane] / max(n_hits - 5, 1)
-        widen = max(1.0, ratio)
-        for i in range(5):
-            b[i * LANES + lane] = a[((places[1] if good else 0) + i) * LANES + lane]
-            sigma = LOOSE * math.sqrt(widen * a[(places[1] + 5 + i * (i + 3) // 2) * LANES + lane]) if good else WIDE[i]
-            b[(5 + i) * LANES + lane] = min(sigma, WIDE[i])
+            u[t, p] = hit_u[hit] if hit >= 0 else 0.0
+            weight[t, p] = hit_weight[hit] if hit >= 0 else 0.0

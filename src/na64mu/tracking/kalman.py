@@ -23,7 +23,7 @@ from na64mu.compiled.kernel import formula
 
 __all__ = (
     "carry", "carry_back", "cross", "cross_back", "drift", "drift_back", "lose", "lose_back", "measure_along", "measure_along_back",
-    "measure_x", "measure_x_back", "measure_y", "measure_y_back", "scatter", "smoothed", "start", "swap",
+    "measure_x", "measure_x_back", "measure_y", "measure_y_back", "scatter", "scatter_thin", "smoothed", "start", "swap",
 )
 
 Track = tuple[float, ...]  # 20 numbers
@@ -90,6 +90,18 @@ def scatter(t: Track, theta2: float, length: float) -> Track:
             c10, c11 + shift,
             c20 + both, c21, c22 + theta2,
             c30, c31 + both, c32, c33 + theta2,
+            c40, c41, c42, c43, c44)
+
+
+@formula
+def scatter_thin(t: Track, theta2: float) -> Track:
+    """Multiple scattering in a thin plane: `scatter` over no length."""
+    x, y, a, b, k, c00, c10, c11, c20, c21, c22, c30, c31, c32, c33, c40, c41, c42, c43, c44 = t
+    return (x, y, a, b, k,
+            c00,
+            c10, c11,
+            c20, c21, c22 + theta2,
+            c30, c31, c32, c33 + theta2,
             c40, c41, c42, c43, c44)
 
 

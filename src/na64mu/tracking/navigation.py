@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 
 from na64mu.common.arguments import one_of
 from na64mu.errors import DetectorError
-from na64mu.tracking.spectrometer import C_FIELD, LOSS_PER_X0, Spectrometer, check_spectrometer, highland_angle
+from na64mu.physics.scattering import MODELS, Scattering, scattering_angle
+from na64mu.tracking.spectrometer import C_FIELD, LOSS_PER_X0, Spectrometer, check_spectrometer
 
-__all__ = ("Cross", "Drift", "Follow", "Lose", "Measure", "Route", "Scatter", "Scattering", "route")
-
-#: How wide multiple scattering is: Highland's formula with the logarithm of the whole spectrometer ("highland", widths add in
-#: quadrature), with that of each scatterer alone ("highland-each", as GenFit), without logarithm ("rossi"), or not at all ("none").
-Scattering = Literal["highland", "highland-each", "rossi", "none"]
+__all__ = ("Cross", "Drift", "Follow", "Lose", "Measure", "Route", "Scatter", "route")
 
 
 class Measure(NamedTuple):
@@ -70,12 +67,8 @@ class Route(NamedTuple):
     steps: tuple[Step, ...]
 
 
-def _angle2(x_over_x0: float, total: float, model: Scattering) -> float:
-    if model == "none" or x_over_x0 <= 0.0:
-        return 0.0
-    if model == "rossi":
-        return float(13.6e-3**2 * x_over_x0)
-    return float(highland_angle(x_over_x0, total if model == "highland" else x_over_x0)) ** 2
+def _angle2(x_over_x0: float, total: float, model: str) -> float:
+    return float(scattering_angle(x_over_x0, total, model)) ** 2 if x_over_x0 > 0.0 else 0.0
 
 
 def _field_step(length: float, bx: float, by: float, where: str) -> Step:
@@ -97,7 +90,7 @@ def route(spectrometer: Spectrometer, scattering: Scattering | str = "highland")
     spectrometer : Spectrometer
         MS1, MS2 or any other.
     scattering : Scattering or str
-        Model of multiple scattering: "highland", "highland-each", "rossi" or "none".
+        Model of multiple scattering, a name of physics.scattering.MODELS.
 
     Returns
     -------
@@ -111,11 +104,11 @@ def route(spectrometer: Spectrometer, scattering: Scattering | str = "highland")
     DetectorError
         If the spectrometer makes no sense, see spectrometer.check_spectrometer, or a field has two components.
     """
-    return _route(spectrometer, one_of(scattering, get_args(Scattering), "scattering"))
+    return _route(spectrometer, one_of(scattering, MODELS, "scattering"))
 
 
 @lru_cache(maxsize=32)
-def _route(spectrometer: Spectrometer, scattering: Scattering) -> Route:
+def _route(spectrometer: Spectrometer, scattering: str) -> Route:
     check_spectrometer(spectrometer)
     total = spectrometer.total_x0
     steps: list[Step] = []

@@ -6,7 +6,6 @@ The distance is the leave-one-out chi2 of the smoother: a bad hit cannot hide by
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import get_args
 
 import numpy as np
 from scipy.stats import chi2 as chi2_distribution
@@ -14,12 +13,12 @@ from scipy.stats import chi2 as chi2_distribution
 from na64mu.common.arguments import number, one_of, whole
 from na64mu.compiled.kernel import typed_kernel
 from na64mu.errors import ArgumentError
+from na64mu.physics.scattering import MODELS, Scattering
 from na64mu.tracking.checks import checked_hit_of, checked_measurements
-from na64mu.tracking.code_generation import LANES
 from na64mu.tracking.compiled_fit import Kernel
 from na64mu.tracking.fit import fit_kernel, loose_prior, read_tracks
 from na64mu.tracking.fitted import FittedTracks
-from na64mu.tracking.navigation import Scattering
+from na64mu.tracking.rows import LANES
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.typing import FloatArray, IntArray
 
@@ -57,18 +56,18 @@ class Removal:
         return np.append(np.inf, chi2_distribution.isf(self.probability, np.arange(1, n_coordinates + 1)))
 
 
-@typed_kernel("void(float64[:, ::1], int64, int64, int64, int64[::1], float64[::1], int64, int64[::1])")
-def _worst(blocks, weight_row, score_row, n_planes, hit_of, cuts, min_ndf, worst):  # type: ignore[no-untyped-def] # kernel
+@typed_kernel(None)
+def _worst(blocks, rows, hit_of, cuts, min_ndf, worst):  # type: ignore[no-untyped-def] # kernel
     """Number of the hit most above its cut, -1 for none or where too few would be left, of every track."""
     n_hits = hit_of[-1] + 1
     chi2, count = np.empty((n_hits, LANES)), np.empty((n_hits, LANES))
     for b in range(len(blocks)):
         block = blocks[b]
         chi2[:], count[:] = 0.0, 0.0
-        for p in range(n_planes):
+        for p in range(rows.n_planes):
             for lane in range(LANES):
-                weight = block[(weight_row + p) * LANES + lane]
-                score, information = block[(score_row + p) * LANES + lane], block[(score_row + n_planes + p) * LANES + lane]
+                weight = block[(rows.weight + p) * LANES + lane]
+                score, information = block[(rows.score + p) * LANES + lane], block[(rows.information + p) * LANES + lane]
                 fair = information > MIN_FREEDOM * weight
                 chi2[hit_of[p], lane] += score * score / information if fair else 0.0
                 count[hit_of[p], lane] += 1.0 if weight > 0.0 else 0.0
@@ -112,7 +111,7 @@ def _remove(fitted: Kernel, blocks: FloatArray, n: int, hit_of: IntArray, cuts: 
     part, tracks = blocks, np.arange(n)
     for _ in range(removal.max_removed):
         worst = np.empty(len(tracks), dtype=np.int64)
-        _worst(part, rows.weight, rows.score, rows.n_planes, hit_of, cuts, removal.min_ndf, worst)
+        _worst(part, rows, hit_of, cuts, removal.min_ndf, worst)
         bad = np.flatnonzero(worst >= 0)
         if len(bad) == 0:
             break
@@ -147,8 +146,9 @@ def remove_outliers(fitted: Kernel, blocks: FloatArray, n: int, hit_of: IntArray
     """
     fitted.check(blocks)
     hit_of = checked_hit_of(hit_of, fitted.rows.n_planes)
-    if fitted.rows.kind == "filter" or not 0 <= n <= len(blocks) * LANES:
-        msg = f"outliers are taken out of a fit of kind 'smooth' with at most {len(blocks) * LANES} tracks; found {fitted.rows.kind!r} and {n}"
+    if fitted.rows.score < 0 or not 0 <= n <= len(blocks) * LANES:
+        kind = "filter" if fitted.rows.score < 0 else "smooth"
+        msg = f"outliers are taken out of a fit of kind 'smooth' with at most {len(blocks) * LANES} tracks; found {kind!r} and {n}"
         raise ArgumentError(msg)
     cuts = removal.cuts(int(np.bincount(hit_of).max()))
     for first in range(0, len(blocks), BATCH):
@@ -188,7 +188,7 @@ def fit_without_outliers(
     ArgumentError, DetectorError
         See fit.fit_measurements; also if `hit_of` has another length or gaps.
     """
-    scattering = one_of(scattering, get_args(Scattering), "scattering")
+    scattering = one_of(scattering, MODELS, "scattering")
     seed, prior, u, weight = checked_measurements(seed, u, weight, spectrometer, prior)
     hit_of = checked_hit_of(hit_of, u.shape[1])
     if prior is None:

@@ -15,7 +15,8 @@ import numpy as np
 
 from na64mu.common.arguments import numbers, one_of
 from na64mu.errors import DetectorError
-from na64mu.tracking.spectrometer import Plane, Spectrometer, bending_integral, check_spectrometer, highland_angle
+from na64mu.physics.scattering import MODELS, Scattering, scattering_angle
+from na64mu.tracking.spectrometer import Plane, Spectrometer, bending_integral, check_spectrometer
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("Projection", "projection", "track_model")
@@ -61,7 +62,7 @@ class Projection(NamedTuple):
     seed_scattering: FloatArray
 
 
-def _scatterers(spectrometer: Spectrometer, n_air: int = 40) -> tuple[FloatArray, FloatArray]:
+def _scatterers(spectrometer: Spectrometer, scattering: str, n_air: int = 40) -> tuple[FloatArray, FloatArray]:
     """Positions [mm] and squared angles at 1 GeV/c of all scatterers, the air cut into slices."""
     z = list(spectrometer.z)
     thickness = [p.x_over_x0 for p in spectrometer.planes]
@@ -69,7 +70,7 @@ def _scatterers(spectrometer: Spectrometer, n_air: int = 40) -> tuple[FloatArray
     slices = np.linspace(start, z[-1], n_air + 1)
     z += list(0.5 * (slices[1:] + slices[:-1]))
     thickness += [(slices[1] - slices[0]) / spectrometer.air_x0] * n_air
-    return np.array(z), highland_angle(np.array(thickness), spectrometer.total_x0) ** 2
+    return np.array(z), scattering_angle(np.array(thickness), spectrometer.total_x0, scattering) ** 2
 
 
 def _lost_pairs(planes: list[Plane]) -> list[set[int]]:
@@ -99,7 +100,7 @@ def _seed_planes(model: FloatArray, planes: list[Plane]) -> list[list[tuple[int,
             continue
         worst = np.sqrt(np.einsum("ij,jk,ik->i", model, covariance, model)) / sigma
         # wires have two sides: a seed of k of them has 2^k combinations to try
-        wires = sum(planes[i].station.startswith("st") for i in seed)
+        wires = sum(planes[i].two_sided for i in seed)
         quality[seed] = float(np.sqrt(np.mean(worst**2))) * 2.0**wires
     ranked = sorted(quality, key=lambda s: quality[s])
 
@@ -135,7 +136,7 @@ def track_model(z: FloatArray, spectrometer: Spectrometer, view: int) -> FloatAr
     return np.column_stack([np.ones_like(z), z * 1e-3, bending])
 
 
-def projection(spectrometer: Spectrometer, view: int) -> Projection:
+def projection(spectrometer: Spectrometer, view: int, scattering: Scattering | str = "highland") -> Projection:
     """Planes, seeds and windows of one view; made once per spectrometer.
 
     Parameters
@@ -144,6 +145,8 @@ def projection(spectrometer: Spectrometer, view: int) -> Projection:
         MS1 or MS2.
     view : int
         0 (x) or 1 (y).
+    scattering : Scattering or str
+        Model of multiple scattering, a name of physics.scattering.MODELS.
 
     Returns
     -------
@@ -153,16 +156,17 @@ def projection(spectrometer: Spectrometer, view: int) -> Projection:
     Raises
     ------
     ArgumentError
-        If there is no such view.
+        If there is no such view or model.
     DetectorError
         If the spectrometer makes no sense, or the planes of the view do not determine a track.
     """
+    scattering = one_of(scattering, MODELS, "scattering")
     check_spectrometer(spectrometer)
-    return _projection(spectrometer, one_of(view, (0, 1), "view"))
+    return _projection(spectrometer, one_of(view, (0, 1), "view"), scattering)
 
 
 @lru_cache(maxsize=32)
-def _projection(spectrometer: Spectrometer, view: int) -> Projection:
+def _projection(spectrometer: Spectrometer, view: int, model_name: str) -> Projection:
     planes = np.array(spectrometer.view(view), dtype=np.int64)
     z = spectrometer.z[planes]
     sigma, half = (np.array([getattr(spectrometer.planes[i], name) for i in planes]) for name in ("sigma", "half"))
@@ -173,7 +177,7 @@ def _projection(spectrometer: Spectrometer, view: int) -> Projection:
         msg = f"{spectrometer.name}: the {len(planes)} planes that measure {'xy'[view]} do not determine {'position, slope and curvature' if model.shape[1] == 3 else 'position and slope'} of a track: tracks cannot be found in this view, only fitted"
         raise DetectorError(msg)
 
-    scatterer_z, angle2 = _scatterers(spectrometer)
+    scatterer_z, angle2 = _scatterers(spectrometer, model_name)
     lever = np.clip(z[:, None] - scatterer_z[None, :], 0.0, None)  # deflection at a scatterer moves all planes behind it
     weight = model / sigma[:, None] ** 2
     fitted = model @ np.linalg.solve(model.T @ weight, weight.T)

@@ -17,9 +17,10 @@ import numpy as np
 from na64mu.common.arguments import number as one_number
 from na64mu.common.arguments import numbers, one_of
 from na64mu.detector import Detector, DetectorLike, load_detector
-from na64mu.detector.elements import BmsStation, Gem, Micromegas, Straw
+from na64mu.detector.readout import VIEWS, ReadoutPlane, readout_planes
 from na64mu.errors import DetectorError
 from na64mu.physics.constants import SPEED_OF_LIGHT
+from na64mu.physics.scattering import highland_angle
 from na64mu.tracking.field import FieldRegion, field_regions
 from na64mu.typing import FloatArray
 
@@ -31,8 +32,6 @@ C_FIELD = SPEED_OF_LIGHT
 #: Mean energy loss of a 160 GeV/c muon per radiation length [GeV]: air, 2.4 MeV cm2/g (Groom, Mokhov, Striganov, At. Data
 #: Nucl. Data Tables 78 (2001) 183, ionisation) times 36.6 g/cm2. Inferred for the planes, whose materials are of light elements too.
 LOSS_PER_X0 = 0.088
-
-Tracker = BmsStation | Micromegas | Gem | Straw
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,10 @@ class Plane:
         Mean energy loss in the material of the plane [GeV].
     half : float
         Half of its width along the coordinate it measures [mm].
+    layers : int
+        Layers of its view in its module.
+    two_sided : bool
+        Whether a hit may be on either side of what was read: a wire makes two.
     """
 
     station: str
@@ -74,6 +77,13 @@ class Plane:
     offset: float = 0.0
     energy_loss: float = 0.0
     half: float = 100.0
+    layers: int = 1
+    two_sided: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the plane: mm5_x, bms3_y, st4_y1."""
+        return f"{self.station}_{VIEWS[self.view]}{self.layer if self.layers > 1 else ''}"
 
     @property
     def direction(self) -> tuple[float, float]:
@@ -122,11 +132,6 @@ class Spectrometer:
     def z(self) -> FloatArray:
         """Positions of all planes [mm], shape (n_planes,)."""
         return np.array([p.z for p in self.planes])
-
-    @property
-    def highland_log(self) -> float:
-        """Logarithmic factor of Highland's formula for the total thickness."""
-        return 1.0 + 0.038 * float(np.log(self.total_x0))
 
     def steps(self) -> FloatArray:
         """Track from plane to plane as a list of straight steps and field boxes, in order of z.
@@ -234,34 +239,6 @@ def check_spectrometer(spectrometer: object) -> None:
     _check(spectrometer)
 
 
-def highland_angle(x_over_x0: FloatArray | float, total_x0: float) -> FloatArray:
-    """Width of the projected scattering angle of a muon of 1 GeV/c [rad]; it falls as 1 / p.
-
-    Parameters
-    ----------
-    x_over_x0 : FloatArray or float
-        Thickness of the scatterer in radiation lengths.
-    total_x0 : float
-        Thickness for the logarithm: that of the whole spectrometer, so that widths add in quadrature.
-
-    Returns
-    -------
-    FloatArray
-        13.6 MeV / p sqrt(x / X0) (1 + 0.038 ln(x / X0)), beta = 1.
-
-    Raises
-    ------
-    ArgumentError
-        If a thickness is negative, or the total one not positive.
-
-    References
-    ----------
-    Particle Data Group, "Passage of particles through matter", eq. (34.16).
-    """
-    thickness, total = numbers(x_over_x0, "x_over_x0", least=0.0), one_number(total_x0, "total_x0", above=0.0)
-    return 13.6e-3 * np.sqrt(thickness) * (1.0 + 0.038 * np.log(total))
-
-
 def bending_integral(z: FloatArray, spectrometer: Spectrometer) -> FloatArray:
     """Displacement in the bending view per q/p, in the limit of small angles.
 
@@ -303,30 +280,22 @@ def _bend_view(detector: Detector, number: int) -> int:
     return views.pop()
 
 
-def _plane(station: str, view: int, z: float, thickness: float, layer: int, half: float, module: Tracker) -> Plane:
-    c, s = math.cos(module.rotation), math.sin(module.rotation)
-    along = (c, s) if view == 0 else (-s, c)
-    offset = along[0] * module.centre[0] + along[1] * module.centre[1] - module.centre[view] if module.rotation else 0.0
-    reach = abs(module.centre[view]) + half
-    return Plane(station, view, z, module.sigma, thickness, layer, reach, module.rotation, offset, LOSS_PER_X0 * thickness, half)
-
-
-def _planes(detector: Detector, number: int) -> list[Plane]:
-    planes = []
-    if number == 1:
-        planes += [_plane(f"bms{b.station}", 1, b.z, b.x_over_x0, 0, b.half[1], b) for b in detector.bms]
-    strips = [(f"mm{m.module}", m) for m in detector.micromegas] + [(f"gem{g.module}", g) for g in detector.gem]
-    for name, module in strips:
-        if module.spectrometer == number:
-            planes += [_plane(name, v, module.z, 0.5 * module.x_over_x0, 0, module.half[v], module) for v in (0, 1)]
-    for s in detector.straws:
-        if s.spectrometer == number:
-            planes += [
-                _plane(f"st{s.module}", v, s.layer_z(v, layer), 0.25 * s.x_over_x0, layer, 0.5 * s.wires[v] * s.pitch, s)
-                for v in (0, 1)
-                for layer in (0, 1)
-            ]
-    return sorted(planes, key=lambda p: (p.z, p.view))
+def _plane(p: ReadoutPlane) -> Plane:
+    return Plane(
+        p.station,
+        p.view,
+        p.z,
+        p.sigma,
+        p.x_over_x0,
+        p.layer,
+        reach=abs(p.centre[p.view]) + p.half,
+        rotation=p.rotation,
+        offset=p.offset,
+        energy_loss=LOSS_PER_X0 * p.x_over_x0,
+        half=p.half,
+        layers=p.layers,
+        two_sided=p.two_sided,
+    )
 
 
 def spectrometer(detector: DetectorLike, number: int) -> Spectrometer:
@@ -356,7 +325,7 @@ def spectrometer(detector: DetectorLike, number: int) -> Spectrometer:
 
 @lru_cache(maxsize=8)
 def _compiled(detector: Detector, number: int) -> Spectrometer:
-    planes = _planes(detector, number)
+    planes = sorted((_plane(p) for p in readout_planes(detector) if p.spectrometer == number), key=lambda p: (p.z, p.view))
     boxes = np.array([(*m.z_range, *m.signed_field) for m in detector.magnets_of(number)])
     bend_view = _bend_view(detector, number)
     air = max(0.0, planes[-1].z - max(planes[0].z, detector.medium.vacuum_until))

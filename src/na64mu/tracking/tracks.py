@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from na64mu.common.arguments import one_of
 from na64mu.common.table import Shown, Table
 from na64mu.compiled.kernel import kernel
 from na64mu.errors import ArgumentError
+from na64mu.physics.scattering import MODELS, Scattering
 from na64mu.tracking.checks import checked_hits
 from na64mu.tracking.finding import Origin, find_candidates
 from na64mu.tracking.fit import fit_tracks
@@ -175,7 +177,9 @@ class EntryPoint:
     scattering: float = 0.0
 
 
-def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint | None = None) -> Tracks:
+def reconstruct_tracks(
+    hits: Hits, spectrometer: Spectrometer, entry: EntryPoint | None = None, scattering: Scattering | str = "highland"
+) -> Tracks:
     """Find and fit the tracks of every event.
 
     Parameters
@@ -186,6 +190,8 @@ def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint
         MS1 or MS2.
     entry : EntryPoint, optional
         Point that the tracks come from (for MS2 the MS1 track in the ECAL): ranks the candidates.
+    scattering : Scattering or str
+        Model of multiple scattering for the finder and the fit, a name of physics.scattering.MODELS.
 
     Returns
     -------
@@ -195,10 +201,11 @@ def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint
     Raises
     ------
     ArgumentError
-        If the hits belong to another number of planes, or the entry point to another number of events.
+        If the hits belong to another number of planes, or the entry point to another number of events, or the model is unknown.
     DetectorError
         If the spectrometer makes no sense, or its planes do not determine a track.
     """
+    scattering = one_of(scattering, MODELS, "scattering")
     n_events, n_planes = checked_hits(hits, spectrometer), len(spectrometer.planes)
     given = () if entry is None else tuple(v for v in (entry.x, entry.y, entry.tx, entry.ty) if v is not None)
     if any(np.shape(column) != (n_events,) for column in given):
@@ -214,7 +221,7 @@ def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint
         error = POINT_ERROR if known else ORIGIN_ERROR
         return Origin(model, (entry.x, entry.y)[view], np.ascontiguousarray(slopes), error, entry.lever, entry.scattering)
 
-    bend_view, straight_view = (projection(spectrometer, v) for v in (spectrometer.bend_view, 1 - spectrometer.bend_view))
+    bend_view, straight_view = (projection(spectrometer, v, scattering) for v in (spectrometer.bend_view, 1 - spectrometer.bend_view))
     seen = hits_in_views(hits, spectrometer)
     bend = find_candidates(seen, bend_view, n_planes, np.zeros(n_events), origin(spectrometer.bend_view))
     curvature = np.where(bend.n > 0, bend.parameters[:, 0, 2], STRAIGHT_GUESS)
@@ -226,4 +233,4 @@ def reconstruct_tracks(hits: Hits, spectrometer: Spectrometer, entry: EntryPoint
     chosen[-1] = -1  # the last row is no track: the best of events without one
     start = _Start(spectrometer.bend_view, float(spectrometer.planes[0].z), _first_integral(spectrometer))
     _write_down(pairs, bend, straight, bend_view.planes, straight_view.planes, start, chosen, seed)
-    return Tracks(n, fit_tracks(hits, chosen, seed, spectrometer), chosen, pairs.offsets)
+    return Tracks(n, fit_tracks(hits, chosen, seed, spectrometer, scattering), chosen, pairs.offsets)

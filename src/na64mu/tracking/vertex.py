@@ -15,9 +15,10 @@ from na64mu.detector import DetectorLike, load_detector
 from na64mu.detector.elements import Ecal
 from na64mu.errors import ArgumentError
 from na64mu.physics.materials import LEAD, SCINTILLATOR
+from na64mu.physics.scattering import highland_angle
 from na64mu.tracking.checks import real_array
 from na64mu.tracking.fitted import FittedTracks
-from na64mu.tracking.spectrometer import highland_angle, spectrometer
+from na64mu.tracking.spectrometer import spectrometer
 from na64mu.typing import AnyArray, FloatArray
 
 __all__ = ("Junction", "TrackEnd", "ecal_radiation_lengths", "join", "join_fits", "scatterers")

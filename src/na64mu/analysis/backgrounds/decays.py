@@ -173,6 +173,8 @@ class DecayEstimate:
         Simulated events in the signal box.
     n_mot : float
         Muons on target that they correspond to.
+    upper : float
+        Upper limit at 95 %.
     """
 
     value: float
@@ -180,6 +182,7 @@ class DecayEstimate:
     high: float
     n_selected: int
     n_mot: float
+    upper: float
 
     @property
     def error(self) -> float:
@@ -229,6 +232,7 @@ def decay_estimate(
         raise BackgroundError(msg)
     weight = selected.sumw2 / selected.sumw if selected.n else mean_weight
     tried = max(round(n_hadrons / weight), 1)
-    fraction = clopper_pearson(round(selected.sumw / weight), tried)
+    passed = round(selected.sumw / weight)
+    fraction, upper = clopper_pearson(passed, tried), clopper_pearson(passed, tried, 0.90).high  # central 90 %: 95 % below its upper end
     scale = n_mot * contamination
-    return DecayEstimate(scale * selected.sumw / n_hadrons, scale * fraction.low, scale * fraction.high, selected.n, n_mot)
+    return DecayEstimate(scale * selected.sumw / n_hadrons, scale * fraction.low, scale * fraction.high, selected.n, n_mot, scale * upper)

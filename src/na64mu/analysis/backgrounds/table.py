@@ -18,6 +18,8 @@ __all__ = ("PUBLISHED", "PUBLISHED_EXPOSURE", "BackgroundTable", "Entry", "Row",
 
 #: Muons on target of the Letter.
 PUBLISHED_EXPOSURE = 1.98e10
+#: Standard deviations of a one-sided 95 %.
+ONE_SIDED_95 = 1.645
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,15 @@ class Entry:
     is_upper : bool
     note : str
         Method by which it was found.
+    per_event : float
+        Part of the value that one simulated event makes; 0 where it is no count of events.
     """
 
     value: float
     error: float = 0.0
     is_upper: bool = False
     note: str = ""
+    per_event: float = 0.0
 
     def __str__(self) -> str:
         if math.isnan(self.value):
@@ -85,7 +90,7 @@ class BackgroundTable:
         return {row.name: row.ours.value for row in self._known() if not row.ours.is_upper}
 
     def errors(self) -> dict[str, float]:
-        """Background -> error of the estimate: of (I) the statistical part of one form, as in the Letter; the model error is in the note."""
+        """Background -> error of the estimate, with the differences between the forms of an extrapolation."""
         return {row.name: row.ours.error for row in self._known() if not row.ours.is_upper}
 
     def bounds(self) -> dict[str, float]:
@@ -131,11 +136,19 @@ def _tail_entry(tail: TailEstimate) -> Entry:
     if tail.nominal is None:
         return Entry(tail.upper, is_upper=True, note=f"{tail.n_tail:.0f} events in the tail, too few for a fit: 95 % upper limit")
     low, high = tail.statistical
-    model = (
-        f"{tail.nominal.name}; the error is the 68 % bootstrap interval of this form alone, as in the Letter; "
-        f"with the model error {tail.envelope[0]:.2g} to {tail.envelope[1]:.2g}, < {tail.upper:.2g} (95 %)"
+    text = (
+        f"{tail.nominal.name}: {tail.value:.2g}, this form alone {low:.2g} to {high:.2g} (68 % bootstrap, as in the Letter), "
+        f"with the other forms {tail.envelope[0]:.2g} to {tail.envelope[1]:.2g}, < {tail.upper:.2g} (95 %)"
     )
-    return Entry(tail.value, 0.5 * (high - low), note=model)
+    return _with_envelope(tail.value, tail.envelope, tail.upper, text)
+
+
+def _with_envelope(value: float, envelope: tuple[float, float], upper: float, text: str) -> Entry:
+    """An estimate with the interval of all forms; wider than its value (the forms differ) it is an upper limit: a log-normal error has no meaning then."""
+    error = 0.5 * (envelope[1] - envelope[0])
+    if error > value:
+        return Entry(upper, is_upper=True, note=f"{text}; error above the value: 95 % upper limit")
+    return Entry(value, error, note=text)
 
 
 def _abcd_entry(abcd: AbcdEstimate | None, why: str) -> Entry:
@@ -147,23 +160,39 @@ def _abcd_entry(abcd: AbcdEstimate | None, why: str) -> Entry:
 
 
 def _leakage_entry(leakage: LeakageEstimate, abcd: AbcdEstimate | None, why: str) -> Entry:
-    """(III) by the spectrum of region D; wider than its value (the forms differ) it is an upper limit, as in the Letter: a log-normal error has no meaning then."""
-    nominal, error = leakage.nominal, 0.5 * (leakage.high - leakage.low)
+    """(III) by the spectrum of region D."""
+    nominal = leakage.nominal
     fit = f"{nominal.name}" + ("" if nominal.p_value is None else f", p = {nominal.p_value:.2f}")
     text = f"{fit}: {leakage.value:.2g}, with the other forms {leakage.low:.2g} to {leakage.high:.2g}, < {leakage.upper:.2g} (95 %)"
     text += f", from {leakage.n_shape:.0f} events of region D before cut (iv)"
     text += f"; {why}" if abcd is None else f"; cross-check D X / Y: {abcd.value:.2g}, < {abcd.upper_90:.2g} (90 %)"
-    if error > leakage.value:
-        return Entry(leakage.upper, is_upper=True, note=f"{text}; error above the value: 95 % upper limit")
-    return Entry(leakage.value, error, note=text)
+    return _with_envelope(leakage.value, (leakage.low, leakage.high), leakage.upper, text)
 
 
 def _decay_entry(decays: DecayEstimate | None) -> Entry:
     if decays is None:
         return Entry(float("nan"), note="no simulated hadrons")
     if decays.n_selected == 0:
-        return Entry(decays.high, is_upper=True, note="no simulated event selected: upper end of the 68 % interval")
-    return Entry(decays.value, decays.error, note=f"{decays.n_selected} simulated events; error of the simulation's statistics alone")
+        return Entry(decays.upper, is_upper=True, note="no simulated event selected: 95 % upper limit (binomial)")
+    return Entry(
+        decays.value,
+        decays.error,
+        note=f"{decays.n_selected} simulated events: {decays.low:.2g} to {decays.high:.2g} (68 %, binomial), < {decays.upper:.2g} (95 %); statistics of the simulation alone",
+        per_event=decays.value / decays.n_selected,
+    )
+
+
+def _total(known: list[Entry], note: str) -> Entry:
+    """Sum with upper limits in full; an upper limit itself (95 %) where these are more than the error of the rest."""
+    if not known:
+        return Entry(math.nan, note=note)
+    estimated, bounds = (sum(e.value for e in known if e.is_upper is upper) for upper in (False, True))
+    error = math.sqrt(sum(e.error**2 for e in known))
+    if bounds > error:
+        return Entry(
+            estimated + ONE_SIDED_95 * error + bounds, is_upper=True, note=f"{note}, estimates with {ONE_SIDED_95} of their errors"
+        )
+    return Entry(estimated + bounds, error, note=note)
 
 
 def background_table(
@@ -213,11 +242,5 @@ def background_table(
     }
     known = [entry for entry in ours.values() if not math.isnan(entry.value)]
     missing = "" if len(known) == len(ours) else " of the estimated ones"
-    error = math.sqrt(sum(e.error**2 for e in known))
-    ours["total"] = Entry(
-        sum(e.value for e in known) if known else math.nan,
-        error,
-        all(e.is_upper for e in known),
-        f"sum{missing}; upper limits count in full",
-    )
+    ours["total"] = _total(known, f"sum{missing}; upper limits count in full")
     return BackgroundTable(tuple(Row(name, title, published, ours[name]) for name, (title, published) in PUBLISHED.items()), n_mot)

@@ -9,10 +9,15 @@ from __future__ import annotations
 from na64mu.detector.elements.beam_line import FRINGE_REACH, Beam, Magnet, Medium
 from na64mu.detector.elements.calorimeters import Counter, Ecal, Hcal, Veto, Vhcal
 from na64mu.detector.elements.element import Element, Source
-from na64mu.detector.elements.trackers import BmsStation, Gem, Micromegas, Straw, StripResponse, Tracker
+from na64mu.detector.elements.pixels import PixelPlane
+from na64mu.detector.elements.slabs import BmsStation
+from na64mu.detector.elements.straws import Straw
+from na64mu.detector.elements.strips import Gem, Micromegas, StripResponse
+from na64mu.detector.elements.tracker import TRACKERS, Module, Tracker, is_station, register_tracker
 
 __all__ = (
     "FRINGE_REACH",
+    "TRACKERS",
     "Beam",
     "BmsStation",
     "Counter",
@@ -23,10 +28,14 @@ __all__ = (
     "Magnet",
     "Medium",
     "Micromegas",
+    "Module",
+    "PixelPlane",
     "Source",
     "Straw",
     "StripResponse",
     "Tracker",
     "Veto",
     "Vhcal",
+    "is_station",
+    "register_tracker",
 )

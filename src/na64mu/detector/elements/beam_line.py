@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from na64mu.detector.elements.element import Element, Fraction, NonNegative, Pair, Positive, PositivePair
+from na64mu.detector.elements.element import Element, Fraction, NonNegative, Pair, Positive, PositivePair, number_text
 
 __all__ = ("FRINGE_REACH", "Beam", "Magnet", "Medium")
 
@@ -100,6 +100,24 @@ class Magnet(Element):
     def signed_field(self) -> Pair:
         """Field (Bx, By) with its polarity [T]."""
         return self.polarity * self.field[0], self.polarity * self.field[1]
+
+    @property
+    def label(self) -> str:
+        """Its name."""
+        return self.name
+
+    def centre_text(self) -> str:
+        """Centre of the aperture, as the overview shows it."""
+        return number_text(self.aperture_centre)
+
+    def half_size_text(self) -> str:
+        """Half aperture, as the overview shows it."""
+        return number_text(self.half_aperture)
+
+    def what(self) -> str:
+        """Spectrometer and field, as the overview shows them."""
+        field = ", ".join(number_text(b) for b in self.signed_field)
+        return f"magnet of MS{self.spectrometer}, field ({field}) T over {number_text(self.length)} mm"
 
 
 class Medium(Element):

@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from na64mu.common.arguments import one_of
-from na64mu.detector.elements.element import Count, Element, Fraction, NonNegative, Pair, Positive, PositivePair
+from na64mu.detector.elements.element import Count, Element, Fraction, NonNegative, Pair, Positive, PositivePair, number_text
+from na64mu.detector.readout import Bank
 from na64mu.typing import FloatArray
 
 __all__ = ("Calorimeter", "Counter", "Ecal", "Hcal", "Veto", "Vhcal")
@@ -45,6 +46,17 @@ class Counter(Element):
         config = one_of(config, (1, 2), "config")
         return self.x[0] if len(self.x) == 1 else self.x[config - 1]
 
+    @property
+    def label(self) -> str:
+        """Its name."""
+        return self.name
+
+    def what(self) -> str:
+        """Shape and threshold, as the overview shows them."""
+        box = f"x {number_text(self.x)}, y {number_text(self.y)}"
+        shape = box if self.shape == "box" else f"radius {number_text(self.radius)} mm"
+        return f"{self.shape}, {shape}, threshold {number_text(self.threshold)} MeV"
+
 
 class Veto(Element):
     """The VETO: panels side by side in x, each read at both ends of y."""
@@ -58,6 +70,19 @@ class Veto(Element):
     end_resolution: NonNegative  # relative, per end
     end_ratio: Fraction  # below it the larger end counts alone
     sigma_t: Positive
+
+    @property
+    def label(self) -> str:
+        """Its name."""
+        return "VETO"
+
+    def banks(self) -> tuple[Bank, ...]:
+        """Both ends of all panels."""
+        return (Bank("veto", "veto", (), (2 * self.panels,)),)
+
+    def what(self) -> str:
+        """Panels and signal of a muon, as the overview shows them."""
+        return f"{self.panels} panels, MIP {number_text(self.mip)} MeV"
 
 
 class Calorimeter(Element):
@@ -80,6 +105,25 @@ class Calorimeter(Element):
         n = self.cells[axis]
         return self.centre[axis] + (np.arange(n, dtype=np.float64) - 0.5 * (n - 1)) * self.cell[axis]
 
+    @property
+    def label(self) -> str:
+        """Its name."""
+        return type(self).__name__.upper()
+
+    def banks(self) -> tuple[Bank, ...]:
+        """The cells of every section or module."""
+        raise NotImplementedError
+
+    def half_size_text(self) -> str:
+        """Half size of all cells together, as the overview shows it."""
+        return number_text(tuple(0.5 * n * c for n, c in zip(self.cells, self.cell, strict=True)))
+
+    def what(self) -> str:
+        """Cells and response, as the overview shows them."""
+        cells = " x ".join(str(n) for n in self.cells)
+        resolution = f"{number_text(self.stochastic)}/sqrt(E) + {number_text(self.constant)}"
+        return f"{cells} cells, sigma_E/E {resolution}, MIP {number_text(self.mip)} GeV"
+
 
 class Ecal(Calorimeter):
     """The Pb-Sc shashlik ECAL, the active target: a preshower and a main section."""
@@ -88,6 +132,10 @@ class Ecal(Calorimeter):
     lead: Positive
     scintillator: Positive
     paper: NonNegative
+
+    def banks(self) -> tuple[Bank, ...]:
+        """The cells of preshower and main section."""
+        return tuple(Bank(f"ecal{section}", "ecal", (section,), self.cells) for section in (0, 1))
 
 
 class HadronCalorimeter(Calorimeter):
@@ -120,6 +168,10 @@ class Vhcal(HadronCalorimeter):
     scintillator: Positive
     half_hole: PositivePair
 
+    def banks(self) -> tuple[Bank, ...]:
+        """All cells."""
+        return (Bank("vhcal", "vhcal", (), self.cells),)
+
 
 class Hcal(HadronCalorimeter):
     """The Fe-Sc HCAL: modules one behind the other, module m at z = front[m - 1]."""
@@ -128,3 +180,7 @@ class Hcal(HadronCalorimeter):
     layers: Count
     absorber: Positive
     scintillator: Positive
+
+    def banks(self) -> tuple[Bank, ...]:
+        """The cells of every module."""
+        return tuple(Bank(f"hcal{m}", "hcal", (m,), self.cells) for m in range(1, len(self.front) + 1))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from na64mu.common.table import Shown, Table
 
-__all__ = ("Count", "Element", "Fraction", "NonNegative", "Pair", "Positive", "PositivePair", "Source")
+__all__ = ("Count", "Element", "Fraction", "NonNegative", "Pair", "Positive", "PositivePair", "Row", "Source", "number_text")
 
 SOURCE_KINDS = ("published", "thesis", "inferred", "simulated")
 
@@ -29,6 +29,26 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Pair = tuple[float, float]
 PositivePair = tuple[Positive, Positive]
 Count = Annotated[int, Field(ge=1)]
+
+
+class Row(NamedTuple):
+    """An element: position along z [mm], name, type, centre and half size in x and y [mm], what it measures or does."""
+
+    z: str
+    name: str
+    kind: str
+    centre: str
+    half_size: str
+    what: str
+
+
+def number_text(value: Any) -> str:
+    """A number or a tuple of numbers, six digits at most."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(number_text(v) for v in value) + ")"
+    return str(value)
 
 
 class Element(Shown, BaseModel):
@@ -69,3 +89,26 @@ class Element(Shown, BaseModel):
             The source text.
         """
         return self.sources.get(key, self.source)
+
+    @property
+    def label(self) -> str:
+        """Name that the experiment gives it; empty for an element without one."""
+        return ""
+
+    def summary_row(self) -> Row | None:
+        """How it shows in the overview; None for an element without a place on the axis."""
+        if not hasattr(self, "z"):
+            return None
+        return Row(f"{self.z:.1f}", self.label, type(self).__name__, self.centre_text(), self.half_size_text(), self.what())
+
+    def centre_text(self) -> str:
+        """Its centre in x and y, as the overview shows it."""
+        return number_text(self.centre) if hasattr(self, "centre") else ""
+
+    def half_size_text(self) -> str:
+        """Its half size in x and y, as the overview shows it."""
+        return number_text(self.half) if hasattr(self, "half") else ""
+
+    def what(self) -> str:
+        """What it measures or does, as the overview shows it."""
+        return ""

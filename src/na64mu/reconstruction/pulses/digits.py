@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from na64mu.detector import Detector, DetectorLike, load_detector
+from na64mu.detector.readout import TIME_WINDOW
 from na64mu.events.batch import Jagged, RawBatch
 from na64mu.events.schema_v1 import COLLECTIONS, OPTIONAL_COLLECTIONS, SAMPLES, WAVEFORMS, waveform_of
 from na64mu.reconstruction.pulses.finding import find_pulses
@@ -19,7 +20,6 @@ from na64mu.typing import FloatArray
 
 __all__ = ("constrained_time", "digitizer", "pulses_of", "with_digits")
 
-TIME_WINDOW = 4.0  # standard deviations within which a pulse may be in time (NA64 analysis drivers cut at 4)
 REFERENCES = (0, 1)  # counters that the times are relative to: S0, else S1
 ROUNDING = 1.0 / math.sqrt(12.0)  # noise of a sample that is a whole number
 

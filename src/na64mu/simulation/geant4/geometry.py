@@ -11,6 +11,7 @@ from typing import Any
 import geant4_pybind as g4
 
 from na64mu.detector import Detector
+from na64mu.detector.readout import sheets
 from na64mu.physics.materials import SCINTILLATOR
 from na64mu.simulation.geometry import ECAL, FIELD, HCAL, LEAD_IN, PLANE, VHCAL, build_line, build_surfaces
 
@@ -135,10 +136,8 @@ class Geometry(g4.G4VUserDetectorConstruction):
                 inner, outer = (0.0, counter.radius) if counter.shape == "disc" else (counter.radius, counter.outer_radius)
                 solid, centre = g4.G4Tubs(counter.name, inner, outer, 0.5 * thickness, 0.0, 2.0 * g4.pi), (0.0, 0.0)
         else:
-            modules: list[Any] = [*d.bms, *d.micromegas, *d.gem, *(m for m in d.straws for _ in (0, 1))]
-            module = modules[surface]
-            half = getattr(module, "half", None) or tuple(0.5 * n * module.pitch for n in module.wires)
-            solid, centre = self._box(f"plane{surface}", (*half, 0.5 * thickness)), module.centre
+            sheet = sheets(d)[surface]
+            solid, centre = self._box(f"plane{surface}", (*sheet.half, 0.5 * thickness)), sheet.centre
         self.planes[surface] = self._place(solid, "plastic", f"plane{surface}", (*centre, z + 0.5 * thickness + GAP), None)
 
     def Construct(self) -> Any:  # noqa: N802

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from na64mu.compiled.kernel import inner_kernel, kernel
-from na64mu.simulation.readout import Readout
+from na64mu.detector import Detector
+from na64mu.detector.readout import readout_planes
+from na64mu.simulation.digitisers.digitiser import noisy_channels, padded, records
 from na64mu.simulation.stream import Stream
-from na64mu.typing import Float32Array, FloatArray, IntArray
+from na64mu.typing import AnyArray, Float32Array, FloatArray, IntArray
 
-__all__ = ("SAMPLE_RATIOS", "Strips", "moyal", "read_strips", "sample_pulse", "share_charge")
+__all__ = ("SAMPLE_RATIOS", "StripViews", "Strips", "build_strips", "empty_strips", "moyal", "read_strips", "sample_pulse", "share_charge")
 
 #: q0 / q1 and q2 / q1 of an in-time pulse, CR-RC of 30 ns peaking time (inferred: the thesis gives the 25 ns samples,
 #: the raw-tree form that q1 is the largest) sampled at its peak: t/tau exp(1 - t/tau) at -25, 0 and +25 ns.
@@ -30,6 +32,62 @@ REACH = 4.0
 #: Gaussian distribution function from -REACH on, beyond both ends too; straight lines between steps are good to 2e-6.
 STEPS = 128  # per unit
 NORMAL = np.array([0.5 * math.erfc(-(i / STEPS - REACH - 1.0) / math.sqrt(2.0)) for i in range(int(2 * (REACH + 1.0) * STEPS) + 2)])
+
+
+#: A strip view: module and axis (the view: a name that kernels cannot have), edge of the first strip, pitch, collection (0 Micromegas, 1 GEM), strips and channels, half length along the strips and their middle,
+#: resolution, efficiency, part of a charge that each neighbour on the chip reads too; mode and width of the charge, width of the
+#: cluster and its spread.
+VIEW = np.dtype(
+    [(name, "f8") for name in ("module", "axis", "first", "pitch")]
+    + [("collection", "i8"), ("n_strips", "i8"), ("n_channels", "i8")]
+    + [(name, "f8") for name in ("half", "middle", "sigma", "efficiency", "cross_talk", "mode", "width", "cluster", "spread")]
+)
+
+
+class StripViews(NamedTuple):
+    """The strip views of a set-up: Micromegas x and y, then GEM x and y.
+
+    Attributes
+    ----------
+    table : AnyArray
+        Records of the kind VIEW, shape (n_views,).
+    channel : IntArray
+        Channel of every strip, shape (n_views, most strips).
+    noise, threshold : FloatArray
+        Of every channel [ADC], shape (n_views, most channels); infinite threshold if dead.
+    noisy : AnyArray
+        Records of the kind Noisy.
+    noise_hits : float
+        Mean number of noise hits per view.
+    """
+
+    table: AnyArray
+    channel: IntArray
+    noise: FloatArray
+    threshold: FloatArray
+    noisy: AnyArray
+    noise_hits: float
+
+
+def build_strips(detector: Detector) -> StripViews:
+    """The strip views of a set-up under its conditions."""
+    talk = detector.operation.cross_talk
+    responses = {"mm": (detector.micromegas_response, talk.micromegas), "gem": (detector.gem_response, talk.gem)}
+    planes = [(p, *responses[kind]) for kind in responses for p in readout_planes(detector) if p.kind == kind]
+    rows, firing, n_most = [], [], max((p.bank.size for p, _, _ in planes), default=0)
+    noise, threshold = np.zeros((len(planes), n_most)), np.full((len(planes), n_most), math.inf)
+    for k, (p, response, fraction) in enumerate(planes):
+        module, n = detector.trackers[p.station], len(p.coordinate)
+        first, across = p.centre[p.view] - 0.5 * n * p.pitch, (module.half[1 - p.view], p.centre[1 - p.view])
+        charge = response.charge_mode, response.charge_width, response.cluster_sigma, response.cluster_sigma_spread
+        table = list(responses).index(p.kind)
+        rows.append((p.number, p.view, first, p.pitch, table, n, p.bank.size, *across, p.sigma, module.efficiency, fraction, *charge))
+        noise[k, : p.bank.size] = response.noise if p.bank.noise is None else p.bank.noise
+        threshold[k, : p.bank.size] = response.threshold if p.bank.threshold is None else p.bank.threshold
+        threshold[k, list(p.bank.dead)] = math.inf
+        firing.append((k, 0, p.bank.firing))
+    channel = padded([p.channel for p, _, _ in planes])
+    return StripViews(records(rows, VIEW), channel, noise, threshold, noisy_channels(firing), detector.medium.noise_hits)
 
 
 class Strips(NamedTuple):
@@ -51,6 +109,12 @@ class Strips(NamedTuple):
     marks: NDArray[np.uint8]
     touched: IntArray
     n: IntArray
+
+
+def empty_strips(views: StripViews) -> Strips:
+    """Channels without charge."""
+    shape = views.channel.shape
+    return Strips(np.zeros((*shape, 3)), np.zeros(shape, np.uint8), np.zeros(shape, np.int64), np.zeros(shape[0], np.int64))
 
 
 @inner_kernel
@@ -109,22 +173,21 @@ def sample_pulse(time: float, samples: FloatArray) -> None:
 
 
 @kernel
-def share_charge(r: Readout, k: int, position: float, along: float, samples: FloatArray, strips: Strips, rng: Stream) -> None:
+def share_charge(views: StripViews, k: int, position: float, along: float, samples: FloatArray, strips: Strips, rng: Stream) -> None:
     """Add the charge of one particle to the three samples of the channels of strip view k."""
-    view = r.strips[k]
-    first, pitch, n_strips, sigma, gem = view[2], view[3], int(view[4]), view[8], int(view[10])
-    if abs(along - view[7]) > view[6] or position < first or position > first + n_strips * pitch or rng.random() >= view[9]:
+    view = views.table[k]
+    first, pitch, n_strips = view.first, view.pitch, view.n_strips
+    if abs(along - view.middle) > view.half or position < first or position > first + n_strips * pitch or rng.random() >= view.efficiency:
         return
-    mode, width, spread, spread_sigma = r.response[gem, 0], r.response[gem, 1], r.response[gem, 2], r.response[gem, 3]
-    charge = max(0.2 * mode, moyal(mode, width, rng))
-    cluster = max(0.5, spread + spread_sigma * rng.standard_normal())
-    centre = (position + sigma * rng.standard_normal() - first) / pitch
+    charge = max(0.2 * view.mode, moyal(view.mode, view.width, rng))
+    cluster = max(0.5, view.cluster + view.spread * rng.standard_normal())
+    centre = (position + view.sigma * rng.standard_normal() - first) / pitch
     low = max(0, math.floor(centre - REACH * cluster))
     high = min(n_strips - 1, math.floor(centre + REACH * cluster))
     scale = 1.0 / cluster
     below = _below((low - centre) * scale)
     for strip in range(low, high + 1):
-        above, channel = _below((strip + 1 - centre) * scale), r.channel[k, strip]
+        above, channel = _below((strip + 1 - centre) * scale), views.channel[k, strip]
         _touch(strips, k, channel)
         for s in range(3):
             strips.charges[k, channel, s] += charge * (above - below) * samples[s]
@@ -146,21 +209,21 @@ def _leak(fraction: float, n_channels: int, k: int, strips: Strips) -> None:
 
 
 @kernel
-def _add_noise_hit(r: Readout, k: int, channel: int, samples: FloatArray, strips: Strips, rng: Stream) -> None:
-    charge = r.channels.strip_threshold[k, channel] + 3.0 * r.channels.strip_noise[k, channel] * rng.standard_exponential()
+def _add_noise_hit(views: StripViews, k: int, channel: int, samples: FloatArray, strips: Strips, rng: Stream) -> None:
+    charge = views.threshold[k, channel] + 3.0 * views.noise[k, channel] * rng.standard_exponential()
     _touch(strips, k, channel)
     for s in range(3):
         strips.charges[k, channel, s] += charge * samples[s]
 
 
 @kernel
-def read_strips(r: Readout, k: int, strips: Strips, samples: FloatArray, rows: Float32Array, n: int, rng: Stream) -> int:
+def read_strips(views: StripViews, k: int, strips: Strips, samples: FloatArray, rows: Float32Array, n: int, rng: Stream) -> int:
     """Cross-talk, noise and zero suppression of one strip view; clears its channels and returns the number of rows.
 
     Parameters
     ----------
-    r : Readout
-        The read-out; a dead channel has an infinite threshold.
+    views : StripViews
+        The strip views; a dead channel has an infinite threshold.
     k : int
         Strip view.
     strips : Strips
@@ -179,19 +242,19 @@ def read_strips(r: Readout, k: int, strips: Strips, samples: FloatArray, rows: F
     int
         Rows with this view.
     """
-    view, thresholds, noises, charges = r.strips[k], r.channels.strip_threshold[k], r.channels.strip_noise[k], strips.charges[k]
-    n_channels, touched = int(view[5]), strips.touched[k]
-    for _ in range(rng.poisson(r.noise_hits)):
-        channel = int(rng.random() * n_channels)
+    view, thresholds, noises, charges = views.table[k], views.threshold[k], views.noise[k], strips.charges[k]
+    touched = strips.touched[k]
+    for _ in range(rng.poisson(views.noise_hits)):
+        channel = int(rng.random() * view.n_channels)
         if thresholds[channel] < math.inf:
-            _add_noise_hit(r, k, channel, samples, strips, rng)
-    for i in range(len(r.channels.noisy_strips)):
-        if r.channels.noisy_strips[i, 0] == k:
-            channel = int(r.channels.noisy_strips[i, 1])
-            for _ in range(rng.poisson(r.channels.noisy_strips[i, 2])):
-                _add_noise_hit(r, k, channel, samples, strips, rng)
-    if r.channels.cross_talk[k] > 0.0:
-        _leak(r.channels.cross_talk[k], n_channels, k, strips)
+            _add_noise_hit(views, k, channel, samples, strips, rng)
+    for i in range(len(views.noisy)):
+        noisy = views.noisy[i]
+        if noisy.plane == k:
+            for _ in range(rng.poisson(noisy.rate)):
+                _add_noise_hit(views, k, noisy.channel, samples, strips, rng)
+    if view.cross_talk > 0.0:
+        _leak(view.cross_talk, view.n_channels, k, strips)
     _sort(touched, strips.n[k])
     for i in range(strips.n[k]):
         channel = touched[i]
@@ -204,7 +267,7 @@ def read_strips(r: Readout, k: int, strips: Strips, samples: FloatArray, rows: F
         kept = largest >= threshold - 5.0 * noise and largest > 0.0
         largest += noise * rng.standard_normal() if kept else 0.0
         if kept and largest >= threshold:
-            rows[n, 0], rows[n, 1], rows[n, 2] = view[0], view[1], channel
+            rows[n, 0], rows[n, 1], rows[n, 2] = view.module, view.axis, channel
             for s in range(3):
                 charge = largest if s == peak else charges[channel, s] + noise * rng.standard_normal()
                 rows[n, 3 + s] = math.floor(min(OVERFLOW, charge) + 0.5)
