@@ -12,7 +12,9 @@ from na64mu.execution.reconstruct import reconstruct_files
 from na64mu.inputs.raw_fileset import inspect_files
 from na64mu.inputs.source import RawSource, SummarySource, source_of
 from na64mu.inputs.summary_fileset import inspect_summaries
+from na64mu.processors.base import columns_of
 from na64mu.processors.own import OwnProcessor
+from na64mu.selections.blinding import BlindingPolicy
 
 
 def events(summary):
@@ -26,7 +28,7 @@ def test_both_give_the_same_events_chunks_and_muons(fake: FakeReconstruction, tm
     rows = source_of(
         inspect_summaries(tmp_path / "s.root", detector=None, working_point=point),
         layout=None,
-        columns=("run", "config", "event", "p_out", "e_cal"),
+        columns=columns_of(events),
     )
     assert (type(raw), type(rows)) == (RawSource, SummarySource)
     assert (raw.is_raw, rows.is_raw) == (True, False)
@@ -34,7 +36,7 @@ def test_both_give_the_same_events_chunks_and_muons(fake: FakeReconstruction, tm
     for source in (raw, rows):
         assert (source.datasets, tuple(source.detectors)) == (("beam",), ("g4raw-indep-1",))
         assert [stop - start for ranges in source.rows.values() for start, stop in ranges] == [400]
-        own = OwnProcessor(events, source.detectors, point.box, source.left_to_the_processor)
+        own = OwnProcessor(events, source.detectors, BlindingPolicy.of(point, source.files, source.detectors), source.left_to_the_processor)
         out, ranges, _ = process(source, own, job)
         assert [unread for _, unread in ranges.values()] == [()]
         exposure, losses = source.books(out["events"], {key: unread for key, (_, unread) in ranges.items()}, out.get("refused"))

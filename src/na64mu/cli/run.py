@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,6 @@ from na64mu.cli.say import note, table_console
 from na64mu.execution.executors import EXECUTORS
 
 __all__ = ("command",)
-
-#: Options that say how a run is done.
-OF_RUN = ("workers", "scheduler", "chunksize", "memory", "maxchunks", "resume", "strict", "tls_ca", "tls_cert", "tls_key")
 
 
 @click.command(name="run", short_help="The main job: raw trees in, cut-flow and (p_out, E_CAL) plane out.")
@@ -76,7 +74,7 @@ def command(files: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **
         msg = "--tls-ca, --tls-cert and --tls-key need --scheduler: a local cluster makes its own key"
         raise click.UsageError(msg)
     options["calibration"] = options["calibration"] or None
-    of_run = {name: options.pop(name) for name in OF_RUN}
+    of_run = {field.name: options.pop(field.name) for field in fields(RunOptions) if field.name in options}
     with output_folder(output, "run", replaces=DRAWN) as place:
         result = run(files, **options, options=RunOptions(progress=not quiet, output=output, **of_run))
         result.write(place)
