@@ -24,7 +24,8 @@ def sources() -> dict[str, str]:
     found = {}
     for folder in ("src/na64mu", "processors", "selections"):
         for path in (ROOT / folder).rglob("*.py"):
-            found[path.relative_to(ROOT / folder).as_posix()] = path.read_text(encoding="utf-8")
+            code = re.sub(r'"""(?:.|\n)*?"""', "", path.read_text(encoding="utf-8"))  # docstrings may give examples
+            found[path.relative_to(ROOT / folder).as_posix()] = code
     return found
 
 

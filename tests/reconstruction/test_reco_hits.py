@@ -65,7 +65,7 @@ def test_a_time_at_the_edge_of_its_window_is_neither_a_hit_nor_counted(detector:
     for collection, row, station, number in (("straw", (2, 0, 1, 5), "st2", 2), ("bms", (3, 7), "bms3", 1)):
         low, high = planes["st2_x1" if station == "st2" else "bms3_y"]
         edge = np.float32(low if place == "low" else high)  # the window is compared in the type of the raw tree
-        for time, n in ((edge, 0), (np.nextafter(edge, np.float32(5.0)), 1)):
+        for time, n in ((edge, 0), (np.nextafter(edge, np.float32(0.5)), 1)):
             rows = {collection: [[(*row, time)]]}
             assert (len(hits_of(rows, detector, number).u) > 0) == bool(n)
             assert station_hits(find_hits(batch_of(rows), detector))[station].tolist() == [n]

@@ -72,7 +72,7 @@ class Bank:
     noise_rate : float
         Mean number of noise hits per event of each noisy channel.
     noise, threshold : float or None
-        Of all channels of a strip plane [ADC], where they are not those of the description.
+        Noise and threshold of all channels of a strip plane [ADC], where they are not those of the description.
     """
 
     name: str
@@ -138,9 +138,9 @@ class ReadoutPlane:
     half : float
         Half of its width along the coordinate that it measures [mm].
     rotation : float
-        Of the module about z through its centre, from x to y [rad].
+        Rotation of the module about z through its centre, from x to y [rad].
     coordinate : FloatArray
-        Of every strip, wire or slab [mm], in the frame of the module, shape (n_places,).
+        Coordinate of every strip, wire or slab [mm], in the frame of the module, shape (n_places,).
     pitch : float
         Their distance [mm].
     channel : IntArray

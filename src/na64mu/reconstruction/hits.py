@@ -149,7 +149,7 @@ def station_hits(found: FoundHits) -> dict[str, IntArray]:
     Returns
     -------
     dict[str, IntArray]
-        Station ("mm5", "st1", "bms3"...) -> hits, shape (n_events,).
+        Station ("mm5", "st1" ...) -> hits, shape (n_events,).
     """
     counts: dict[str, IntArray] = {}
     for kind, own in found.found.items():

@@ -34,9 +34,9 @@ def centroid_errors(pitch: Pair, cloud: float, mode: float, width: float, noise:
     cloud : float
         Gaussian width of the charge where it is collected [mm].
     mode, width : float
-        Of the Moyal distribution of the charge [ADC].
+        Most probable charge and width of its Moyal distribution [ADC].
     noise, threshold : float
-        Of a pixel [ADC].
+        Noise and threshold of a pixel [ADC].
 
     Returns
     -------

@@ -112,7 +112,7 @@ class Tracker(Element):
         view : int
             0 measures x, 1 measures y.
         coordinate : FloatArray
-            Of its strips, wires or slabs [mm], shape (n_places,).
+            Coordinates of its strips, wires or slabs [mm], shape (n_places,).
         pitch : float
             Their distance [mm].
         bank : Bank

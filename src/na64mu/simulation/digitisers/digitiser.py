@@ -95,7 +95,7 @@ def to_module(turn: AnyArray, hit: FloatArray, local: FloatArray) -> None:
     Parameters
     ----------
     turn : AnyArray
-        Of every sheet, see `turns`.
+        How the module of every sheet is turned, see `turns`.
     hit : FloatArray
         The crossing, shape (5,).
     local : FloatArray

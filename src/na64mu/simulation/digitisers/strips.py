@@ -54,7 +54,7 @@ class StripViews(NamedTuple):
     channel : IntArray
         Channel of every strip, shape (n_views, most strips).
     noise, threshold : FloatArray
-        Of every channel [ADC], shape (n_views, most channels); infinite threshold if dead.
+        Noise and threshold of every channel [ADC], shape (n_views, most channels); infinite threshold if dead.
     noisy : AnyArray
         Records of the kind Noisy.
     noise_hits : float
