@@ -75,7 +75,7 @@ ROWS: dict[str, tuple[Any, ...] | Callable[..., object]] = {
     "statistics.limits.upper_limits": (U,),
     "statistics.model.Systematic": ("name", {}),
     "physics.scattering.scattering_angle": (U, U),
-    "reconstruction.summary.find_tracks": (U, U, U, U, 1),
+    "reconstruction.summary.find_tracks": (U, U),
     "reconstruction.summary.reconstruct": (U, U),
     "tracking.annealing.fit_competing": (U, U, U, U),
     "tracking.compiled_fit.kernel": (U,),
