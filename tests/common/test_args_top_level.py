@@ -70,7 +70,7 @@ def test_files_of_several_kinds_are_not_mixed(tmp_path, monkeypatch):
     opened = {"a.root": open_events(TWO[0])[["run", "event"]], "b.root": open_events(TWO[1])[["run"]]}
     monkeypatch.setattr(nano, "_open", lambda path, _: opened[path])
     with pytest.raises(InputError, match=r"^b\.root: only one of this file and a\.root has event; open them one by one$"):
-        open_events(["a.root", "b.root"])
+        nano.open_events(["a.root", "b.root"])
 
 
 @pytest.mark.parametrize("wrong", NO_FILE, ids=repr)
