@@ -63,7 +63,8 @@ def test_published_numbers_to_limits(table, tmp_path):
     names = {path.name for path in (tmp_path / "out").iterdir()}
     drawn = ("limit_g", "limit_y", "bands", "efficiency", "yields")
     figures = {f"{name}{kind}" for name in drawn for kind in (".png", ".pdf", "_numbers.csv")}
-    assert names == {"limits.csv", "yields.csv", "systematics.csv", "background_only.json", "patchset.json", "hs3_100MeV.json"} | figures
+    tables = {f"{name}.csv" for name in ("limits", "yields", "systematics", "reach", "excess", "plane", "bounds")}
+    assert names == tables | {"excess.json", "manifest.json", "background_only.json", "patchset.json", "hs3_100MeV.json"} | figures
     hs3 = json.loads((tmp_path / "out" / "hs3_100MeV.json").read_text(encoding="utf-8"))
     assert [d["name"] for d in hs3["distributions"] if d["type"] == "histfactory_dist"] == ["config_1", "config_2"]
     with (tmp_path / "out" / "limits.csv").open(encoding="utf-8") as stream:
