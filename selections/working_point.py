@@ -140,7 +140,8 @@ class BoundCut:
         except KeyError as error:
             if error.args[:1] in [(name,) for name in summary]:
                 raise
-            msg = f"the cut {self.name!r} looks at {error}, which the event summary does not have; it has {', '.join(summary)}"
+            missing = error.args[-1] if error.args else ""
+            msg = f"the cut {self.name!r} looks at {missing!r}, which the event summary does not have; it has {', '.join(summary)}"
             raise SelectionError(msg) from error
         n = len(next(iter(summary.values())))
         if mask.dtype != np.bool_ or mask.shape != (n,):

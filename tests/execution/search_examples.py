@@ -87,7 +87,8 @@ def write_file(path: Path, n: int, *, first: int = 0, truth: bool = False, rows:
     with RawTreeWriter(path) as writer:
         writer.extend(raw_batch(first, n, truth=truth, run=run))
         made = [runs_row(run)] if rows is None else rows
-        writer.finish([row | {"n_generated": row["n_generated"] or n} for row in made] if truth else made)  # of a simulation: how many
+        own = {"n_generated": n, "sum_weights": float(n)}  # of a simulation: how many, all of weight 1
+        writer.finish([row | {key: row[key] or value for key, value in own.items()} for row in made] if truth else made)
     return path
 
 

@@ -51,6 +51,7 @@ def test_simulation_gives_the_same_everything(simulation, tmp_path, ending, chun
     assert physics(again) == physics(raw)
     assert again.histograms == raw.histograms
     assert again.datasets == ("beam", "signal")
+    assert [loss.reason for loss in (*raw.losses, *again.losses) if loss.is_damage] == []
     assert again.exit_code == 0
 
 

@@ -104,8 +104,7 @@ def test_what_travels_needs_nothing_of_the_user(fake: FakeReconstruction, own):
 
 
 def test_the_command_line_takes_the_file(fake: FakeReconstruction, own, tmp_path, monkeypatch):
-    for name in ("write_figures", "write_html"):
-        monkeypatch.setattr(f"na64mu.report.{name}", lambda *_: None)
+    monkeypatch.setattr("na64mu.report.write_reports", lambda *_: [])
     path = write_file(tmp_path / "f.root", 100)
     arguments = ["run", str(path), "-q", "-o", str(tmp_path / "out"), "--selection", str(own["selection"])]
     done = CliRunner().invoke(main, arguments)

@@ -53,7 +53,7 @@ class EventSummary(dict[str, AnyArray], Shown):
                 return super().__getitem__(key)
             except KeyError:
                 msg = f"no column {key!r}: the summary has {', '.join(self) or 'none'}"
-                raise ColumnError(msg) from None
+                raise ColumnError(msg, key) from None
         return self.rows(key)
 
     def __getattr__(self, name: str) -> AnyArray:
