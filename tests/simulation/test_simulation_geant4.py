@@ -176,8 +176,9 @@ def test_gdml(tmp_path: Path) -> None:
     veto = DETECTOR.veto
     moved = [g.model_copy(update={"z": veto.z + 20.0}) if g.module == 1 else g for g in DETECTOR.gem]
     with pytest.raises(Na64muError, match=r"the volumes .* overlap with others"):
-        write_gdml(DETECTOR.model_copy(update={"gem": tuple(moved)}), 1, path)
-    assert not path.exists()
+        write_gdml(DETECTOR.model_copy(update={"gem": tuple(moved)}), 1, tmp_path / "overlapping.gdml")
+    assert not (tmp_path / "overlapping.gdml").exists()
+    assert path.read_text() == text
 
 
 def test_data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
