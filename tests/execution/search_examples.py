@@ -87,7 +87,8 @@ def write_file(path: Path, n: int, *, first: int = 0, truth: bool = False, rows:
     with RawTreeWriter(path) as writer:
         writer.extend(raw_batch(first, n, truth=truth, run=run))
         made = [runs_row(run)] if rows is None else rows
-        writer.finish([row | {"n_generated": row["n_generated"] or n} for row in made] if truth else made)  # of a simulation: how many
+        generated = {"n_generated": n, "sum_weights": float(n)}  # of a simulation: how many, each of weight 1
+        writer.finish([row | {name: row[name] or value for name, value in generated.items()} for row in made] if truth else made)
     return path
 
 
