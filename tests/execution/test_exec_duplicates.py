@@ -80,11 +80,12 @@ def test_a_lost_chunk_and_duplicates_together_are_not_taken_out_twice(fake: Fake
 
 
 def test_simulations_with_the_same_numbers_and_other_seeds_are_not_the_same_events(fake: FakeReconstruction, tmp_path):
-    files = [write_file(tmp_path / f"mc_{seed}.root", 50, truth=True, rows=[runs_row(seed=seed)]) for seed in (1, 2)]
+    generated = {"n_generated": 60, "sum_weights": 60.0}  # of the whole production
+    files = [write_file(tmp_path / f"mc_{seed}.root", 50, truth=True, rows=[runs_row(seed=seed, **generated)]) for seed in (1, 2)]
     result = search(files)
     assert result.total.counts[0] == 100
     assert [x for x in result.losses if x.is_damage] == []
-    same = [files[0], write_file(tmp_path / "mc_3.root", 60, truth=True, rows=[runs_row(seed=1, n_mot=7)])]
+    same = [files[0], write_file(tmp_path / "mc_3.root", 60, truth=True, rows=[runs_row(seed=1, n_mot=70, **generated)])]
     assert search(same).total.counts[0] == 60
 
 

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import uproot
 from click.testing import CliRunner
-from search_examples import FakeReconstruction, runs_row, write_file
+from search_examples import DETECTOR, FakeReconstruction, runs_row, write_file
 
 from na64mu.cli import main
+from na64mu.detector import load_detector
 from na64mu.errors import BlindedError, CheckpointError, InputError, LayoutError
 from na64mu.events.layout import load_layout
 from na64mu.events.reader import read_batch
 from na64mu.events.schema_v1 import COLLECTIONS
 from na64mu.execution import run_search
+from na64mu.execution.freezing import freeze
 from na64mu.execution.skim import skim
 from na64mu.execution.unblinding import unblind
 
@@ -62,7 +64,8 @@ def write_tree(path: Path, name: str, columns: dict[str, np.ndarray]) -> None:
 
 
 def energies(run: int) -> np.ndarray:
-    return np.random.default_rng(run).exponential(1.0, (N, 2, 6, 6)).astype(np.float32)
+    """(event, section, ix, iy): as many cells as the ECAL has, energy elsewhere is refused."""
+    return np.random.default_rng(run).exponential(1.0, (N, 2, *load_detector(DETECTOR).ecal.cells)).astype(np.float32)
 
 
 def pair(folder: Path, run: int = 1, **friend: Any) -> Path:
@@ -185,11 +188,22 @@ def test_resume_refuses_another_friend(here):
 
 def test_unblinding_refuses_another_friend(here):
     path = pair(here)
-    blind = search(path, here, output=here / "out")
-    blind.write(here / "out")
+    search(path, here, output=here / "out").write(here / "out")
+    freeze(path, layout=here / "mine.toml").write(here / "freeze.json")
     write_friend(path, ECAL_ene=energies(3))
-    with pytest.raises(BlindedError, match=r"beam_1_calo\.root is not the file that the blind run read"):
-        unblind(here / "out", here / "open", frozen=blind.provenance.configuration_hash, reason="a test", layout=here / "mine.toml")
+    with pytest.raises(BlindedError, match=r"the friend .*beam_1_calo\.root of the input .*beam_1_raw\.root: not what was frozen"):
+        unblind(here / "out", here / "open", freeze=here / "freeze.json", reason="a test")
+    freeze(path, layout=here / "mine.toml").write(here / "late.json")
+    with pytest.raises(BlindedError, match=r"something else than what was frozen: the friend .*beam_1_calo\.root of the input"):
+        unblind(here / "out", here / "open", freeze=here / "late.json", reason="a test")
+    assert not (here / "unblinding.jsonl").exists()
+
+
+def test_unblinding_accepts_the_same_friend(here):
+    path = pair(here)
+    search(path, here, output=here / "out").write(here / "out")
+    freeze(path, layout=here / "mine.toml").write(here / "freeze.json")
+    assert unblind(here / "out", here / "open", freeze=here / "freeze.json", reason="a test").exit_code == 0
 
 
 def test_a_friend_that_changes_while_it_is_read_stops_the_run(fake: FakeReconstruction, here, monkeypatch):

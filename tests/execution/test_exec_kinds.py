@@ -171,13 +171,13 @@ def test_paths_hold_in_another_folder(fake: FakeReconstruction, tmp_path, monkey
     """A worker runs somewhere else: what travels to it finds the file by its absolute path, and shows the one that was given."""
     import pickle
 
-    from na64mu.execution import job
+    from na64mu.inputs import source
 
     write_file(tmp_path / "f.root", 40)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
     reconstruct_files("f.root", "s.parquet")
-    for runner, name in ((job.RawRunner, "RawRunner"), (job.SummaryRunner, "SummaryRunner")):
+    for runner, name in ((source.RawRunner, "RawRunner"), (source.SummaryRunner, "SummaryRunner")):
 
         class Elsewhere(runner):  # type: ignore[misc, valid-type]
             def __call__(self, chunk):
@@ -186,7 +186,7 @@ def test_paths_hold_in_another_folder(fake: FakeReconstruction, tmp_path, monkey
                 monkeypatch.chdir(tmp_path)
                 return found
 
-        monkeypatch.setattr(job, name, Elsewhere)
+        monkeypatch.setattr(source, name, Elsewhere)
     for path in ("f.root", "s.parquet"):
         result = run_search(path, progress=False)
         assert result.losses == tuple(loss for loss in result.losses if loss.kind == "note")

@@ -49,7 +49,7 @@ def test_sizes_as_they_are_printed():
     assert (text_of(1_500_000_000), text_of(470_000_000)) == ("1.5 GB", "470 MB")
 
 
-@given(st.integers(BASE + 10**8, 10**11), st.integers(1, 10**6), st.floats(1, 50_000), st.integers(1, 1000))
+@given(st.integers(BASE + 2 * 10**8, 10**11), st.integers(1, 10**6), st.floats(1, 50_000), st.integers(1, 1000))
 def test_a_chunk_fits_and_is_no_larger_than_asked_for(limit, chunksize, bytes_per_event, cluster):
     found = chunksize_within(limit, chunksize, [file_of(bytes_per_event, cluster), file_of(1.0)])
     assert 1 <= found <= chunksize

@@ -29,13 +29,13 @@ from na64mu.results.run import RunResult
 EMPTY = (10, 11, 399)
 
 
-def faulty(path: Path, *, n: int = 400, run: int = 1, events: tuple[int, ...] = EMPTY) -> Path:
+def faulty(path: Path, *, n: int = 400, run: int = 1, events: tuple[int, ...] = EMPTY, truth: bool = False) -> Path:
     """A file in which some events have a trigger of the beam and no digit."""
-    batch = raw_batch(0, n, run=run)
+    batch = raw_batch(0, n, run=run, truth=truth)
     batch.scalars["trigger"][list(events)] = 1
     with RawTreeWriter(path) as writer:
         writer.extend(batch)
-        writer.finish([runs_row(run)])
+        writer.finish([runs_row(run, **({"n_generated": n, "sum_weights": float(n)} if truth else {}))])
     return path
 
 
@@ -166,9 +166,11 @@ def test_display_does_not_draw_a_refused_event(tmp_path):
 
 
 def test_opened_events_with_faults_pass_no_cut(tmp_path, caplog):
-    path = faulty(tmp_path / "beam.root", n=5, events=(3,))
+    path = faulty(tmp_path / "mc.root", n=5, events=(3,), truth=True)  # of data, events without p_out are withheld
     with caplog.at_level(logging.WARNING):
         summary = na64mu.reconstruct(open_events(path), "g4raw-indep-1")
     assert "has no digit in any collection (run 1 event 3): their numbers are NaN" in caplog.text
     assert np.isnan(summary["e_cal"]).tolist() == [False, False, False, True, False]
     assert summary["event"].tolist() == [0, 1, 2, 3, 4]
+    data = faulty(tmp_path / "beam.root", n=5, events=(3,))
+    assert 3 not in na64mu.reconstruct(open_events(data), "g4raw-indep-1")["event"]

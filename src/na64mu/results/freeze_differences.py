@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from na64mu.results.freeze import Freeze, FrozenFile
-from na64mu.results.provenance import Provenance
+from na64mu.results.provenance import InputFile, Provenance
 
 __all__ = ("differences", "differences_to_run")
 
@@ -35,7 +35,7 @@ def differences(freeze: Freeze, other: Freeze) -> list[str]:
     if not found and freeze.configuration_hash != other.configuration_hash:
         found.append("the configuration")
     code = [f"the file {name} of the code" for name in _changed(freeze.code_files, other.code_files)]
-    inputs = _inputs(freeze.inputs, [(f.dataset, f.path, f.sha256, f.uuid) for f in other.inputs])
+    inputs = _inputs(freeze.inputs, other.inputs)
     return [*found, *_few(code, "files of the code"), *inputs]
 
 
@@ -57,7 +57,7 @@ def differences_to_run(freeze: Freeze, was: Provenance) -> list[str]:
         found = ["the layout"]
     if was.code != freeze.code:
         found.append("the code" if was.code else "the code, of which the run says nothing")
-    return [*found, *_inputs(freeze.inputs, [(f.dataset, f.path, f.sha256, f.uuid) for f in was.inputs])]
+    return [*found, *_inputs(freeze.inputs, was.inputs)]
 
 
 def _parts_of(freeze: Freeze) -> Parts:
@@ -81,17 +81,29 @@ def _few(phrases: list[str], words: str) -> list[str]:
     return phrases if len(phrases) <= MOST else [*phrases[:MOST], f"{len(phrases) - MOST} more {words}"]
 
 
-def _inputs(mine: Iterable[FrozenFile], theirs: list[tuple[str, str, str, str]]) -> list[str]:
-    """Input files of two lists that have no partner of the same content and dataset in the other."""
+def _inputs(mine: Iterable[FrozenFile], theirs: Iterable[FrozenFile | InputFile]) -> list[str]:
+    """Input files of two lists that have no partner of the same content and dataset in the other, and friends of other content."""
     left = list(theirs)
     found = []
     for file in mine:
-        same = next(
-            (t for t in left if t[0] == file.dataset and (t[2] == file.sha256 if t[2] and file.sha256 else t[3] == file.uuid)), None
-        )
+        same = next((other for other in left if _same_file(file, other)), None)
         if same is None:
             found.append(f"the input {file.path}")
         else:
             left.remove(same)
-    found += [f"the input {path}, which is not in the freeze file" for _, path, _, _ in left if f"the input {path}" not in found]
+            found += _friends(file, same)
+    found += [f"the input {f.path}, which is not in the freeze file" for f in left if f"the input {f.path}" not in found]
     return _few(found, "inputs")
+
+
+def _same_file(one: FrozenFile, other: FrozenFile | InputFile) -> bool:
+    same = one.sha256 == other.sha256 if one.sha256 and other.sha256 else one.uuid == other.uuid
+    return same and one.dataset == other.dataset
+
+
+def _friends(one: FrozenFile, other: FrozenFile | InputFile) -> list[str]:
+    """Friends of a file, in their order, whose content is another one for its partner; an address has no hash."""
+    if len(one.friends) != len(other.friends):
+        return [f"the friends of the input {one.path}"]
+    pairs = zip(one.friends, other.friends, strict=True)
+    return [f"the friend {path} of the input {one.path}" for (path, mine), (_, theirs) in pairs if mine and theirs and mine != theirs]
