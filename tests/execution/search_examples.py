@@ -87,7 +87,9 @@ def write_file(path: Path, n: int, *, first: int = 0, truth: bool = False, rows:
     with RawTreeWriter(path) as writer:
         writer.extend(raw_batch(first, n, truth=truth, run=run))
         made = [runs_row(run)] if rows is None else rows
-        writer.finish([row | {"n_generated": row["n_generated"] or n} for row in made] if truth else made)  # of a simulation: how many
+        if truth:  # of a simulation: how many were generated, and their weights, each 1
+            made = [row | {"n_generated": row["n_generated"] or n, "sum_weights": row["sum_weights"] or float(n)} for row in made]
+        writer.finish(made)
     return path
 
 
