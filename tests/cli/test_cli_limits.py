@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 import na64mu
-from na64mu.analysis.search import counting_from, limits_of, pile_up_loss_of
+from na64mu.analysis.folder_counting import counting_from
+from na64mu.analysis.search import limits_of, pile_up_loss_of
 from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable
 from na64mu.analysis.yields.origin import Origin, disagreements
 from na64mu.calibration.windows import load_calibration

@@ -124,6 +124,36 @@ def test_imports_of_every_form_are_followed(tmp_path):
     }  # fmt: skip
 
 
+def test_what_fills_the_registry_of_a_package_is_found(tmp_path):
+    """Modules that its `__init__.py` puts into a table, and those that register themselves; not the others that it imports."""
+    root = tmp_path / "na64mu"
+    module(root, "table/one.py", "ONE = 1\n")
+    module(root, "table/two.py", "TWO = 2\n")
+    module(root, "table/other.py", "OTHER = 3\n")
+    module(root, "kinds/kind.py", "KINDS = {}\n\n\ndef register_kind(cls):\n    return cls\n\n\ndef register_other(cls):\n    return cls\n")
+    module(root, "kinds/own.py", "from na64mu.kinds.kind import register_kind\n\n\n@register_kind\nclass Own: ...\n")
+    module(root, "kinds/called.py", "from .kind import register_other\n\nregister_other(int)\n")
+    module(root, "kinds/plain.py", "from na64mu.kinds.kind import register_kind\n\n\ndef late():\n    register_kind(int)\n")
+    (root / "__init__.py").touch()
+    (root / "table/__init__.py").write_text(
+        "from na64mu.table.one import ONE\nfrom na64mu.table.two import TWO\nfrom na64mu.table.other import OTHER\n"
+        "FIRST = ONE\nTABLE: dict[str, int] = {'one': FIRST} | {'two': TWO}\n"
+    )
+    (root / "kinds/__init__.py").write_text(
+        "from na64mu.kinds.called import x\nfrom na64mu.kinds.kind import KINDS\nfrom na64mu.kinds.own import Own\nfrom na64mu.kinds.plain import late\n"
+    )
+    module(root, "b/start.py", "def work():\n    from na64mu.kinds.kind import KINDS\n    from na64mu.table import TABLE\n")
+
+    def work() -> None:
+        """Stands for the function of the module."""
+
+    work.__module__, work.__qualname__ = "na64mu.b.start", "work"
+    assert {path.relative_to(root).as_posix() for path in code_closure(work, root)} == {
+        "__init__.py", "b/start.py", "kinds/__init__.py", "kinds/kind.py", "kinds/own.py", "kinds/called.py",
+        "table/__init__.py", "table/one.py", "table/two.py",
+    }  # fmt: skip
+
+
 def test_a_function_outside_the_package_is_found_with_what_it_imports():
     found = code_closure(test_a_function_outside_the_package_is_found_with_what_it_imports)
     assert Path(__file__) in found

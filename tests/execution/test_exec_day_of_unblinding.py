@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 from search_examples import FakeReconstruction, plant, raw_batch, runs_row, summary_table
 
+from na64mu.analysis.folder_counting import counting_from
 from na64mu.analysis.limits import search_limits
-from na64mu.analysis.search import counting_from
 from na64mu.analysis.yields import EfficiencyPoint, EfficiencyTable, PileUpLoss, SignalYield
 from na64mu.cli import main
 from na64mu.events.writer import RawTreeWriter

@@ -28,7 +28,7 @@ def test_only_an_opened_box_of_data_has_a_section(result, blinded_result):
 
 
 def test_the_section_tests_the_count_against_its_background(result, monkeypatch):
-    monkeypatch.setattr("na64mu.analysis.search.counting_from", lambda result, physics: COUNTING)
+    monkeypatch.setattr("na64mu.analysis.folder_counting.counting_from", lambda result, physics: COUNTING)
     cells = excess_cells(result)
     rows = dict(cells.rows)
     assert rows["events in the signal box, by configuration"] == "2 (1), 1 (2)"
@@ -48,7 +48,7 @@ def test_what_cannot_be_tested_says_why(result, monkeypatch):
         msg = "no muons on target"
         raise InputError(msg)
 
-    monkeypatch.setattr("na64mu.analysis.search.counting_from", refuse)
+    monkeypatch.setattr("na64mu.analysis.folder_counting.counting_from", refuse)
     assert excess_cells(result).rows == [("not tested", "no muons on target")]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 
 import hist
 import matplotlib.pyplot as plt
@@ -31,6 +32,17 @@ def closed_figures():
 
 def labels(ax) -> list[str]:
     return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def our_values(ax) -> list[float]:
+    """Values of this analysis that are drawn as points."""
+    return sorted(next(c for c in ax.containers if c.get_label() == "this analysis (simulation)")[0].get_xdata())
+
+
+def our_arrows(ax) -> list[float]:
+    """Upper limits of this analysis that are drawn as arrows; those of the Letter lie above the middle of their row."""
+    arrows = [line for line in ax.lines if line.get_marker() == "$\u2190$" and line.get_ydata()[0] % 1.0 > 0.5]
+    return sorted(line.get_xdata()[0] for line in arrows)
 
 
 def test_tail_figure_shows_the_spectrum_and_every_form(sample):
@@ -66,13 +78,19 @@ def test_threshold_figure(sample):
 
 def test_yields_by_source_shows_values_and_limits(sample):
     tail = estimate_tail(sample, seed=1, n_bootstrap=50, n_toys=50)
-    table = background_table(tail, DecayEstimate(1.8, 1.2, 2.4, 9, 1.98e10, 3.1), None)
+    decays = DecayEstimate(1.8, 1.2, 2.4, 9, 1.98e10, 3.1)
+    agreeing = replace(tail, envelope=tail.statistical)  # as if the forms agreed: (I) is a value then
+    table = background_table(agreeing, decays, None)
     _, ax = yields_by_source(table)
-    ours = next(c for c in ax.containers if c.get_label() == "this analysis (simulation)")
-    drawn = sorted(ours[0].get_xdata())
-    assert 1.8 in drawn
-    assert len(drawn) == 3  # (III) is not estimated
+    assert 1.8 in our_values(ax)
+    assert len(our_values(ax)) == 3  # (III) is not estimated
+    assert our_arrows(ax) == []
     assert [t.get_text() for t in ax.get_yticklabels()][-1].startswith("(I) momentum")
+    # the forms of this spectrum differ by more than the value: (I), and with it the total, is an upper limit
+    table = background_table(tail, decays, None)
+    _, ax = yields_by_source(table)
+    assert our_values(ax) == [1.8]
+    assert our_arrows(ax) == sorted(row.ours.value for row in table.rows if row.name in ("momentum", "total"))
     few = background_table(tail.at_most(sample, 1e6), DecayEstimate(0.0, 0.0, 0.3, 0, 1.98e10, 0.5), None)
     assert labels(yields_by_source(few)[1]).count("this analysis (simulation): upper limit") == 1
 

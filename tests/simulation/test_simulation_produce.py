@@ -189,7 +189,7 @@ def test_plans() -> None:
 def test_errors(tmp_path: Path) -> None:
     with pytest.raises(
         Na64muError,
-        match="no process 'muon': known are zprime, scalar, pseudoscalar, dark-photon, axial, beam, hardloss, nuclear, hadron, decay, kaon",
+        match="there is no process 'muon': known are zprime, scalar, pseudoscalar, axial, dark-photon, beam, hardloss, nuclear, hadron, decay, kaon",
     ):
         produce(tmp_path / "x.root", DETECTOR, "muon", 10, 1, 1)
     with pytest.raises(Na64muError, match="needs the mass"):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from na64mu.analysis.limits_files import TABLE_MASSES
 from na64mu.analysis.projection import SCENARIOS, Projection, Scenario
 from na64mu.analysis.projection import project as projected
+from na64mu.analysis.table_masses import TABLE_MASSES
 from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, signal_yield, target_of
 from na64mu.analysis.yields.efficiency import STANDARD
 from na64mu.common.arguments import choice

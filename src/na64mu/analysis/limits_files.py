@@ -18,7 +18,6 @@ from na64mu.statistics.model import SIGNAL
 from na64mu.typing import FloatArray
 
 __all__ = (
-    "TABLE_MASSES",
     "Comparison",
     "at_mass",
     "caution_of",
@@ -30,8 +29,6 @@ __all__ = (
     "write_tables",
 )
 
-#: Masses of the table on the terminal [GeV].
-TABLE_MASSES = (0.010, 0.040, 0.100, 0.500, 1.0)
 COLUMNS = ("observed", "expected_m2", "expected_m1", "expected", "expected_p1", "expected_p2")
 
 

@@ -6,9 +6,10 @@ import logging
 from pathlib import Path
 
 from na64mu.analysis.counting import Counting, counting_of, letter_counting
+from na64mu.analysis.folder_counting import LETTER
 from na64mu.analysis.recast import UNCOVERED, Recast, UserTable, read_user_table
 from na64mu.analysis.recast import recast as recast_counting
-from na64mu.analysis.search import LETTER, letter_loss
+from na64mu.analysis.search import letter_loss
 from na64mu.analysis.yields import EfficiencyTable, KinematicMap, PileUpLoss
 from na64mu.analysis.yields.efficiency import STANDARD
 from na64mu.results.run import RunResult

@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from na64mu.analysis.backgrounds import estimate_backgrounds
-from na64mu.analysis.counting import Counting, counting_of, letter_counting, own_counting, unweighted
+from na64mu.analysis.counting import Counting, letter_counting, own_counting
 from na64mu.analysis.curves import Curve, letter_numbers, relic_targets
-from na64mu.analysis.joined import joined
+from na64mu.analysis.folder_counting import LETTER, counting_from
 from na64mu.analysis.limits import DarkSector, SearchLimits, search_limits
 from na64mu.analysis.limits_models import boson_efficiencies
 from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, signal_yield, target_of
@@ -32,7 +31,6 @@ from na64mu.physics.nucleus import FormFactor
 from na64mu.results.run import RunResult
 
 __all__ = (
-    "BACKGROUNDS",
     "MARKED",
     "counting_from",
     "counting_given",
@@ -49,10 +47,6 @@ logger = logging.getLogger(__name__)
 LOW, HIGH = 0.001, 5.0
 #: Masses that are always scanned: those of the tables, m_Z' = 120 MeV of the published y, and those at which the decay to two muons opens.
 MARKED = (0.010, 0.040, 0.100, 0.120, 0.2113, 0.2120, 0.2200, 0.500, 1.0)
-#: Word for the Letter's exposure, Table I and empty signal box.
-LETTER = "letter"
-#: Where the backgrounds of an output folder come from: estimated from it, or Table I scaled to its exposure.
-BACKGROUNDS = ("own", LETTER)
 
 
 def scan_masses(n: int, low: float, high: float) -> list[float]:
@@ -103,53 +97,6 @@ def pile_up_loss_of(table: EfficiencyTable | FlatEfficiency) -> PileUpLoss:
         msg = "the efficiency table has no samples with pile-up: give the loss of signal with --pile-up-loss, or make the table with `na64mu efficiency --pile-up`"
         raise InputError(msg)
     return PileUpLoss(max(loss, 0.0), error, "measured: simulated signal with and without pile-up")
-
-
-def counting_from(
-    result: RunResult,
-    *,
-    physics: str | Sequence[str] | None = None,
-    calibration: str | None = None,
-    region_d: str | None = None,
-    hadrons: str | None = None,
-    backgrounds: str = "own",
-    n_mot: float | None = None,
-    seed: int = 1,
-) -> Counting:
-    """Exposure, backgrounds and counts of an output folder, with the backgrounds estimated from it.
-
-    Parameters
-    ----------
-    result : RunResult
-    physics : str or sequence of str, optional
-        Datasets of physics triggers, counted together; by default all without weights that have no other role.
-    calibration, region_d, hadrons : str, optional
-        Datasets for the backgrounds, as in `estimate_backgrounds`.
-    backgrounds : "own" or "letter"
-        Estimated from the folder, or Table I scaled to its exposure.
-    n_mot : float, optional
-        Project to this number of muons on target: expected limits only.
-    seed : int
-        Seed of bootstrap and toys.
-
-    Returns
-    -------
-    Counting
-    """
-    if backgrounds not in BACKGROUNDS:
-        msg = f"no backgrounds {backgrounds!r}: known are {', '.join(BACKGROUNDS)}"
-        raise InputError(msg)
-    others = {"calibration": calibration, "region_d": region_d, "hadrons": hadrons}
-    counted = (
-        [physics] if isinstance(physics, str) else list(physics or [name for name in unweighted(result) if name not in others.values()])
-    )
-    first = counting_of(result, None, datasets=counted, n_mot=n_mot)
-    if backgrounds == LETTER:
-        return first
-    together = "+".join(counted)
-    groups = {together: counted} | {name: [name] for name in others.values() if name is not None}
-    estimates = estimate_backgrounds(joined(result, groups), seed=seed, physics=together, n_mot=sum(first.exposures), **others)
-    return counting_of(result, estimates, datasets=counted, n_mot=n_mot)
 
 
 def _warn(provenance: Mapping[str, Any], counting: Counting, detector: Detector) -> None:

@@ -48,8 +48,9 @@ def command(folder: Path | None, output: Path, published: bool, as_json: bool, *
 
 def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimits, Any]:
     """The limits, and the relic targets of the figure of y."""
+    from na64mu.analysis.folder_counting import counting_from
     from na64mu.analysis.limits import DarkSector
-    from na64mu.analysis.search import counting_from, limits_of, targets_of
+    from na64mu.analysis.search import limits_of, targets_of
     from na64mu.execution.progress import stage
     from na64mu.results.run import RunResult
 

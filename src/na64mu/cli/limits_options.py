@@ -15,7 +15,7 @@ __all__ = ("OF_A_COUNT", "OF_A_FOLDER", "OF_A_LIMIT", "limits_options", "usage")
 
 #: Options that say something about an output folder.
 OF_A_FOLDER = ("n_mot", "physics", "calibration", "region_d", "hadrons")
-#: Arguments of `na64mu.analysis.search.counting_from`.
+#: Arguments of `na64mu.analysis.folder_counting.counting_from`.
 OF_A_COUNT = (*OF_A_FOLDER, "backgrounds", "seed")
 #: Arguments of `na64mu.limits_of` that have the names of their options.
 OF_A_LIMIT = (
@@ -118,7 +118,7 @@ OPTIONS = (
     click.option("--ratio", type=click.FloatRange(min=2, min_open=True), default=3.0, show_default=True, help="m_Z' / m_chi, for y."),
     click.option(
         "--backgrounds",
-        type=Known("na64mu.analysis.search:BACKGROUNDS"),
+        type=Known("na64mu.analysis.folder_counting:BACKGROUNDS"),
         default="own",
         show_default=True,
         help="Estimated from OUT, or Table I scaled to its exposure.",

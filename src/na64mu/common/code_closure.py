@@ -2,7 +2,8 @@
 
 Imports are found in the text of the files, without running anything. Of the module of the function itself only what the function can reach
 counts: its imports at the top, and those of the functions and classes that it names. Of a package (`__init__.py`) counts what binds the
-names that are imported from it, of all other modules everything. Files of data are found by the folder that a module names, as in
+names that are imported from it (of a name that it assigns, such as a registry, all names that the assignment uses too), and its modules
+that register themselves with one of its own `register_...` when they are imported; of all other modules everything. Files of data are found by the folder that a module names, as in
 `... / "data" / "detector"`, and beside it (working points).
 """
 
@@ -47,6 +48,7 @@ def code_closure(function: Callable[..., Any], root: Path = ROOT) -> tuple[Path,
     own = _own_file(function, root)
     found: dict[Path, None] = {own: None}
     seen: set[_Import] = set()
+    registers: set[Path] = set()
     ahead = [*_imports(_reached(_tree(own), function.__qualname__), _package_of(own, root))]
     while ahead:
         wanted = ahead.pop()
@@ -60,6 +62,10 @@ def code_closure(function: Callable[..., Any], root: Path = ROOT) -> tuple[Path,
         is_package = path.name == "__init__.py"
         if path in found and not is_package:
             continue
+        for holder in _holders(path, root):
+            if holder not in registers:
+                registers.add(holder)
+                ahead += _registering(holder, root)
         found.update(dict.fromkeys((*_holders(path, root), path)))
         statements = _binding(_tree(path), wanted.name) if is_package and whole is None else [] if is_package else [_tree(path)]
         ahead += _imports(statements, _package_of(path, root), for_types=is_package)
@@ -184,13 +190,42 @@ def _imports(nodes: Iterable[ast.AST], package: str, *, for_types: bool = False)
 
 
 def _binding(tree: ast.Module, name: str) -> list[ast.AST]:
-    """Statements of a package that bind a name: an import, or a definition with all that it reaches; nothing for no name."""
+    """Statements of a package that bind a name: an import, a definition or an assignment with all that it reaches; nothing for no name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and any((alias.asname or alias.name) == name for alias in node.names):
             kept = [alias for alias in node.names if (alias.asname or alias.name) == name]
             return [ast.ImportFrom(node.module, kept, node.level)]
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    return [*_reached(tree, name)] if name in defined else []
+    return [*_reached(tree, name)] if name in defined else _assigned(tree, name)
+
+
+def _assigned(tree: ast.Module, name: str) -> list[ast.AST]:
+    """Statements that assign a name at the top of a package, and what binds the names that they use."""
+    made = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and name in _names(node, ast.Store)]
+    used = {word for node in made for word in _names(node, ast.Load)} - {name}
+    return [*made, *(statement for word in sorted(used) for statement in _binding(tree, word))]
+
+
+def _names(node: ast.AST, use: type[ast.expr_context]) -> set[str]:
+    """Names that a statement uses, or binds."""
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, use)}
+
+
+def _registering(init: Path, root: Path) -> Iterator[_Import]:
+    """Modules that a package imports and that register themselves with it: what it has registered depends on them, whoever asks for it."""
+    package = _package_of(init, root)
+    for wanted in _imports(_tree(init).body, package):
+        path = _file_of(wanted.module, root)
+        if path is not None and path != init and path.parent == init.parent and _registers(_tree(path), package):
+            yield _Import(wanted.module)
+
+
+def _registers(tree: ast.Module, package: str) -> bool:
+    """Whether a module calls or decorates with a `register_...` that it imports from its own package."""
+    imported = {i.name for i in _imports(tree.body, package) if i.name.startswith("register_") and f"{i.module}.".startswith(f"{package}.")}
+    decorators = {word for node in tree.body for part in getattr(node, "decorator_list", ()) for word in _names(part, ast.Load)}
+    called = {word for node in tree.body if isinstance(node, ast.Expr) for word in _names(node, ast.Load)}
+    return not imported.isdisjoint(decorators | called)
 
 
 def _holders(path: Path, root: Path) -> Iterator[Path]:

@@ -12,7 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from na64mu.analysis.limits_files import TABLE_MASSES, at_mass
+from na64mu.analysis.limits_files import at_mass
+from na64mu.analysis.table_masses import TABLE_MASSES
 
 if TYPE_CHECKING:
     from rich.console import Console

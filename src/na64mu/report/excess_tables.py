@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from na64mu.analysis.limits_files import TABLE_MASSES
+from na64mu.analysis.table_masses import TABLE_MASSES
 from na64mu.errors import Na64muError
 from na64mu.report.datasets import data_and_simulation
 from na64mu.report.tables import Cells
@@ -92,7 +92,7 @@ def excess_cells(result: RunResult) -> Cells:
     Cells
         With one row that says why, where there is no background or exposure to test the counts against.
     """
-    from na64mu.analysis.search import counting_from
+    from na64mu.analysis.folder_counting import counting_from
 
     data, _ = data_and_simulation(result)
     try:

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from na64mu.analysis.curves import letter_numbers
 from na64mu.analysis.limits import METHODS
-from na64mu.analysis.limits_files import TABLE_MASSES, at_mass, caution_of, compared
+from na64mu.analysis.limits_files import at_mass, caution_of, compared
+from na64mu.analysis.table_masses import TABLE_MASSES
 from na64mu.report.numbers import muons
 
 if TYPE_CHECKING:

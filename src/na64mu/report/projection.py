@@ -9,7 +9,8 @@ import numpy as np
 from rich.text import Text
 
 from na64mu.analysis.curves import g_minus_2_line
-from na64mu.analysis.limits_files import TABLE_MASSES, at_mass
+from na64mu.analysis.limits_files import at_mass
+from na64mu.analysis.table_masses import TABLE_MASSES
 from na64mu.report.attempts import attempt
 from na64mu.report.boson_tables import number, plain_table
 from na64mu.report.canvas import own_style, save, subplots
