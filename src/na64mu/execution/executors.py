@@ -15,7 +15,7 @@ from typing import Any
 from na64mu import __version__
 from na64mu.common.processes import pool, without_script
 from na64mu.compiled.folder import kernel_folder
-from na64mu.errors import WorkerError
+from na64mu.errors import WorkerError, one_line
 from na64mu.execution.cluster import own_security, quiet_ports, remote_security
 from na64mu.results.provenance import source_hash
 
@@ -194,14 +194,31 @@ def _client(stack: ExitStack, workers: int, scheduler: Any, memory: int | None) 
         except RuntimeError as error:
             msg = f"the workers of the local Dask cluster do not start ({error}){NO_GUARD}"
             raise WorkerError(msg) from error
-        return stack.enter_context(Client(cluster))
+        return stack.enter_context(_client_of(cluster))
     if not isinstance(scheduler, str):
         return scheduler
     try:
         return stack.enter_context(Client(str(scheduler), timeout=PATIENCE, security=remote_security(scheduler)))
-    except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
+    except (OSError, TimeoutError, ValueError, TypeError, RuntimeError, AssertionError) as error:
         msg = f"no Dask scheduler answers at {str(scheduler)!r} ({error}): check the address, and the certificates if it is one with TLS"
         raise WorkerError(msg) from error
+
+
+def _client_of(cluster: Any) -> Any:
+    """A client of a local cluster; on a very busy machine its thread may not start in the 10 s that distributed waits, so it is tried twice."""
+    from distributed import Client
+
+    for last in (False, True):
+        try:
+            return Client(cluster)
+        except (AssertionError, TimeoutError) as error:
+            if last:
+                msg = (
+                    f"the client of the local Dask cluster does not start ({one_line(type(error).__name__)}): the machine is too busy; "
+                    "try again, with fewer workers, or use --executor futures"
+                )
+                raise WorkerError(msg) from error
+    raise AssertionError  # never reached: the last error is raised
 
 
 def check_workers(client: Any) -> None:
