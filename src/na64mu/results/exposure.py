@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from na64mu.common.table import Shown, Table
+from na64mu.results.recorded import must_be
 
 __all__ = ("Exposure", "FileBook", "RunExposure", "SummaryBook", "bookkeeping_problems", "reconcile", "reconcile_summaries", "rows_once")
 
@@ -105,7 +106,8 @@ class Exposure(Shown):
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Exposure:
         """The inverse of `to_dict`."""
-        return cls(tuple(RunExposure(**r) for r in content["runs"]), tuple(content["warnings"]))
+        runs = tuple(RunExposure(**must_be(RunExposure, r, "exposure.runs")) for r in content["runs"])
+        return cls(runs, tuple(must_be(list[str], content["warnings"], "exposure.warnings")))
 
 
 @dataclass(frozen=True)
