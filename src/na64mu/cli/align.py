@@ -32,6 +32,7 @@ __all__ = ("command",)
     "--survey-rotation", type=click.FloatRange(min=0, min_open=True), default=5.0, show_default=True, help="Error of the rotations [mrad]."
 )
 @click.option("--millepede", type=click.Path(dir_okay=False, path_type=Path), help="Write the tracks as input of Millepede II too.")
+@click.option("--freeze", multiple=True, metavar="FILE", help="Freeze file whose box is hidden too; those beside the data always are.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=50_000, show_default=True, help="Events read at a time.")
 @click.option("--json", "as_json", is_flag=True, help="Print the alignment as JSON instead of tables.")
 def command(
@@ -43,6 +44,7 @@ def command(
     survey_shift: float,
     survey_rotation: float,
     millepede: Path | None,
+    freeze: tuple[str, ...],
     chunksize: int,
     as_json: bool,
 ) -> None:
@@ -67,6 +69,7 @@ def command(
         survey_rotation=1e-3 * survey_rotation,
         chunksize=chunksize,
         output=output,
+        freeze=freeze,
         progress=note,
     )
     run.alignment.write(output)
