@@ -28,7 +28,7 @@ def read_counters(r: EnergyReadout, deposits: FloatArray, time: float, rows: Flo
         if deposits[c] > 0.0:
             at = time + r.counter_sigma_t[c] * rng.standard_normal()
             if r.counter[c] > 0.0:
-                rows[n, 0], rows[n, 1], rows[n, 2] = c, deposits[c], at
+                rows[n, 0], rows[n, 1], rows[n, 2] = c, deposits[c] * r.counter[c], at
                 n += 1
     return n
 
@@ -40,7 +40,7 @@ def read_veto(r: EnergyReadout, panels: FloatArray, time: float, rows: FloatArra
     for end in range(2 * len(panels)):
         if panels[end // 2] <= 0.0:
             continue
-        energy = panels[end // 2] * (1.0 + own.resolution * rng.standard_normal())
+        energy = panels[end // 2] * (1.0 + own.resolution * rng.standard_normal()) * r.veto[end]
         at = time + own.sigma_t * rng.standard_normal()
         if energy > own.threshold and r.veto[end] > 0.0:
             rows[n, 0], rows[n, 1], rows[n, 2] = end, energy, at
@@ -49,15 +49,15 @@ def read_veto(r: EnergyReadout, panels: FloatArray, time: float, rows: FloatArra
 
 
 @kernel
-def read_cells(response: Any, alive: FloatArray, cells: FloatArray, first: int, time: float, rows: FloatArray, n: int, rng: Stream) -> int:
+def read_cells(response: Any, gains: FloatArray, cells: FloatArray, first: int, time: float, rows: FloatArray, n: int, rng: Stream) -> int:
     """Rows (section or module, ix, iy, energy, time) of one calorimeter.
 
     Parameters
     ----------
     response : record
         Resolution of a cell, threshold [GeV] and time resolution [ns], see readout.RESPONSE.
-    alive : FloatArray
-        1 for a cell that lives, shape (n_sections, n_x, n_y).
+    gains : FloatArray
+        Gain of every cell, 0 of a dead one, shape (n_sections, n_x, n_y).
     cells : FloatArray
         Visible energy [GeV], of the same shape.
     first : int
@@ -81,9 +81,9 @@ def read_cells(response: Any, alive: FloatArray, cells: FloatArray, first: int, 
             for iy in range(cells.shape[2]):
                 if cells[section, ix, iy] <= 0.0:
                     continue
-                energy = cells[section, ix, iy] * (1.0 + response.resolution * rng.standard_normal())
+                energy = cells[section, ix, iy] * (1.0 + response.resolution * rng.standard_normal()) * gains[section, ix, iy]
                 at = time + response.sigma_t * rng.standard_normal()
-                if energy > response.threshold and alive[section, ix, iy] > 0.0:
+                if energy > response.threshold and gains[section, ix, iy] > 0.0:
                     rows[n, 0], rows[n, 1], rows[n, 2] = section + first, ix, iy
                     rows[n, 3], rows[n, 4] = energy, at
                     n += 1
