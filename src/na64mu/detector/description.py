@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from na64mu.common.arguments import file_name, one_of
 from na64mu.common.table import Shown, Table
 from na64mu.common.toml_model import content_hash, read_toml, validate
-from na64mu.detector.alignment import Alignment, ModuleCorrection, is_alignment
+from na64mu.detector.alignment import Alignment, ModuleCorrection, MomentumScale, is_alignment
 from na64mu.detector.conditions import Conditions, default_conditions, is_conditions, load_conditions, read_conditions
 from na64mu.detector.elements import (
     TRACKERS,
@@ -74,6 +74,7 @@ class Detector(Shown, BaseModel):
     hcal: Hcal
     conditions: Conditions | None = None  # of a run; None: those that ship with the package
     gains: tuple[Gain, ...] = ()  # of calorimeters, VETO and counters, where the conditions have none
+    scales: tuple[MomentumScale, ...] = ()  # how well the alignment knows the momenta
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -109,7 +110,7 @@ class Detector(Shown, BaseModel):
         """SHA-256 of the whole description: two detectors are the same if and only if their digests are."""
         # of a field map the content counts (map_hash), not where its file lies
         left_out: dict[str, Any] = {"magnets": {"__all__": {"map"}}}
-        left_out |= {name: True for name in ("conditions", "modules", "gains") if not getattr(self, name)}
+        left_out |= {name: True for name in ("conditions", "modules", "gains", "scales") if not getattr(self, name)}
         if self.conditions is not None and not self.conditions.gains:
             left_out["conditions"] = {"gains"}
         return hashlib.sha256(self.model_dump_json(exclude=left_out).encode()).hexdigest()
@@ -256,7 +257,8 @@ class Detector(Shown, BaseModel):
         if unknown:
             msg = f"the alignment names the module {unknown[0]!r}, detector {self.tag!r} has {', '.join(trackers)}"
             raise DetectorError(msg)
-        return self.replaced({name: _corrected(name, trackers[name], alignment) for name in set(names)})
+        moved = self.replaced({name: _corrected(name, trackers[name], alignment) for name in set(names)})
+        return moved.model_copy(update={"scales": alignment.scales}) if alignment.scales else moved
 
     def counter(self, name: str) -> Counter:
         """The counter called S0, S1, V1, S4 or S_mu."""

@@ -37,8 +37,8 @@ def gain_table(detector: DetectorLike, name: str) -> FloatArray | None:
     shape = np.max([[*(a + 1 for a in bank.address), *bank.shape] for bank in own], axis=0)
     table = np.ones(shape)
     for bank in own:
-        inside = tuple(slice(0, n) for n in bank.shape)
-        table[(*bank.address, *inside)] = bank.gain.reshape(bank.shape)
+        inside: list[int | slice] = [*bank.address, *(slice(0, n) for n in bank.shape)]
+        table[tuple(inside)] = bank.gain.reshape(bank.shape)
     return table
 
 
