@@ -77,6 +77,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "efficiency": (
         "na64mu efficiency -o efficiency.json",
+        "na64mu efficiency --like out/ -o own.json",
         "na64mu efficiency --masses 0.01,0.1,1 -n 5000 --no-pile-up --samples trees/ -o quick.json",
     ),
     "optimise": ("na64mu optimise out/ --signal zprime_100MeV -o boxes/",),
