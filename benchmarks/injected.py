@@ -27,6 +27,7 @@ from rich.table import Table
 
 import na64mu
 from na64mu.detector import load_detector
+from na64mu.detector.readout import plane_sizes
 from na64mu.execution.mock_answer import read_answer
 from na64mu.statistics.binomial import clopper_pearson
 from na64mu.statistics.feldman_cousins import feldman_cousins
@@ -51,8 +52,9 @@ def hidden_file(folder: Path, rng: np.random.Generator, coupling: float, seed: i
             turn = 1e-3 * rng.uniform(1.0, 3.0) * rng.choice([-1, 1])
             turn = 0.0 if name.startswith("bms") else turn
             lines += ["[[modules]]", f'name = "{name}"', f"dx = {dx:.4f}", f"dy = {dy:.4f}", f"drotation = {turn:.6f}", ""]
+    sizes = plane_sizes(detector)
     for plane in ("mm5_x", "mm6_y", "gem2_x"):
-        lines += ["[[channels]]", f'plane = "{plane}"', f"dead = {sorted(int(c) for c in rng.choice(200, 4, replace=False))}", ""]
+        lines += ["[[channels]]", f'plane = "{plane}"', f"dead = {sorted(int(c) for c in rng.choice(sizes[plane], 4, replace=False))}", ""]
     for plane in ("ecal0", "ecal1", "hcal1", "hcal2"):
         lines += ["[[gains]]", f'plane = "{plane}"', f"gain = {1.0 + rng.uniform(0.01, 0.05) * rng.choice([-1, 1]):.4f}", ""]
     path = folder / "hidden.toml"
@@ -96,7 +98,7 @@ def analysis(folder: Path, files: list[str]) -> dict[str, Any]:
     aligned, _ = na64mu.align(files[0], output=folder / "alignment.toml")
     own = str(aligned.alignment.write(folder / "alignment.toml"))
     windows, _ = na64mu.calibrate(files, detector=own)
-    blind = na64mu.run(files, detector=own, calibration=windows)
+    blind = na64mu.run(files, detector=own, calibration=windows, options=na64mu.RunOptions(output=folder / "blind", progress=False))
     blind.write(folder / "blind")
     na64mu.freeze(files, detector=own, calibration=windows).write(folder / "freeze.json")
     opened = na64mu.unblind(folder / "blind", folder / "open", freeze=folder / "freeze.json", reason="a rehearsal")

@@ -82,7 +82,7 @@ class Hidden(_Model):
     detector : str
         Tag or TOML file of the description that analysts have.
     seed : int or None
-        Of the random numbers of `na64mu mock`; it is hidden too, because who knows it can make the data again.
+        Seed of the random numbers of `na64mu mock`; it is hidden too, because who knows it can make the data again.
     signal : HiddenSignal or None
         Coupling of the signal.
     modules : tuple of Moved

@@ -90,7 +90,7 @@ def mock(
     mot : sequence of float, optional
         Muons on target of configurations 1 and 2; by default those of the beam samples.
     prescale : int, optional
-        Of the calibration triggers; by default the smallest one for which the beam samples suffice; 0 without such.
+        Prescale of the calibration triggers; by default the smallest one for which the beam samples suffice; 0 without such.
     runs : int
         Runs of each configuration.
     first_run : int
@@ -98,7 +98,7 @@ def mock(
     name : str
         Beginning of the names of the files.
     seed : int
-        Of the random numbers, where the hidden file has none.
+        Seed of the random numbers, where the hidden file has none.
     max_weight : float, optional
         Largest weight of a weighted sample; one above it is an error. By default the largest one there is.
     kind : {"ttree", "rntuple"}

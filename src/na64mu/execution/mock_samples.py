@@ -47,7 +47,7 @@ class Located:
     process : str
         As `na64mu simulate --process` names it; "" for a simulation of other software.
     mass : float
-        Of a boson [GeV]; NaN for other processes.
+        Mass of the boson [GeV]; NaN for other processes.
     g_ref : float
         Coupling of the weights.
     file, entry : IntArray

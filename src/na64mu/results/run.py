@@ -16,6 +16,7 @@ from na64mu.common.table import Shown, Table
 from na64mu.common.whole_file import write_whole
 from na64mu.errors import InputError
 from na64mu.results.box_events import BoxEvent, box_events
+from na64mu.results.candidates import CANDIDATES, Candidate, candidates_text, read_candidates
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss
@@ -112,6 +113,8 @@ class RunResult(Shown):
         Dataset -> events of its signal box before the plane cut, where the box of data was opened.
     setup : dict
         "detectors" and "calibrations" as they were used: tag -> plain content. What is simulated for the run later takes them from here.
+    candidates : tuple of Candidate
+        Raw events of a box that was opened, at most 100.
     """
 
     cutflows: dict[str, CutFlow]
@@ -127,6 +130,7 @@ class RunResult(Shown):
     timing: Timing = field(default_factory=Timing)
     in_box: dict[str, tuple[BoxEvent, ...]] = field(default_factory=dict)
     setup: dict[str, dict[str, Any]] = field(default_factory=dict)
+    candidates: tuple[Candidate, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "regions", RegionCounts(self.regions))
@@ -227,6 +231,8 @@ class RunResult(Shown):
                 write_whole(path / name, json.dumps(content, default=uhi.io.json.default, indent=indent) + "\n")
             if self.setup:
                 write_whole(path / SETUP, json.dumps(head | self.setup, indent=1) + "\n")
+            if self.candidates:
+                write_whole(path / CANDIDATES, candidates_text(self.candidates))
         return Path(folder)
 
     @classmethod
@@ -267,6 +273,7 @@ class RunResult(Shown):
                 timing=Timing(**summary["timing"]),
                 in_box={name: box_events(rows) for name, rows in summary.get("in_box", {}).items()},
                 setup=read_setup(path),
+                candidates=read_candidates(path),
             )
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             msg = f"{path}: not an output folder of this version of na64mu ({error!r}): make it again with `na64mu run`"

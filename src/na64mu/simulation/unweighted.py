@@ -36,7 +36,7 @@ class MuonSample:
     n_mot : int
         Muons on target that were simulated.
     prescale : int
-        Of its calibration triggers; 0: it has none.
+        Prescale of its calibration triggers; 0: it has none.
     weight : FloatArray
         mc_weight, shape (n_events,).
     physics : BoolArray
@@ -80,7 +80,7 @@ def expected_of(sample: MuonSample, n_mot: int, prescale: int, scale: float = 1.
     n_mot : int
         Muons on target of the data.
     prescale : int
-        Of the calibration triggers of the data; 0: none are recorded.
+        Prescale of the calibration triggers of the data; 0: none are recorded.
     scale : float
         Factor on the weights: of a signal the square of the ratio of the couplings, times the branching ratio.
 
@@ -150,7 +150,7 @@ def draw_beam(sample: MuonSample, n_mot: int, prescale: int, rng: np.random.Gene
     n_mot : int
         Muons on target of the data that are ordinary beam muons.
     prescale : int
-        Of the calibration triggers of the data; 0: none are recorded.
+        Prescale of the calibration triggers of the data; 0: none are recorded.
     rng : np.random.Generator
     physics : bool
         Whether its physics triggers are in the data; where not, a weighted sample has them, and the sample may have fewer muons than the data.
@@ -204,7 +204,7 @@ def muons_of_events(
     n_mot : sequence of int
         Muons on target of each run.
     prescale : int
-        Of the calibration triggers.
+        Prescale of the calibration triggers.
     rng : np.random.Generator
 
     Returns
