@@ -29,7 +29,6 @@ from na64mu.inputs.raw_fileset import Fileset
 from na64mu.results.weighted_histogram import WeightedHistogram
 from na64mu.simulation.produce import produce
 
-
 #: How the job is run.
 AS_IT_IS, UNCHECKED, BARE = "as it is", "without checks", "without checks and exact sums"
 
