@@ -38,6 +38,7 @@ ROWS: dict[str, tuple[Any, ...] | Callable[..., object]] = {
     "analysis.yields.kinematics.KinematicMap.of_boson": lambda f, **c: f(U, **{"mediator": "scalar", **c}),
     "analysis.yields.kinematics.KinematicEfficiency": lambda f, **c: f(U, **{"mediator": "scalar", **c}),
     "analysis.yields.kinematics.boson_share": lambda f, **c: f(U, 0.1, **{"mediator": "scalar", **c}),
+    "analysis.yields.pairs.pair_yield": (U, U, U, U, U, U, U),
     "analysis.yields.signal.signal_yield": (U, U, U, U, U),
     "analysis.yields.target.produced_per_muon": (U, U, U),
     "events.findings.Finding": lambda f, **c: f(**c, code="code", branch="", message=""),

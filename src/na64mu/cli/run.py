@@ -31,6 +31,7 @@ __all__ = ("command",)
 @click.option("--calibration", multiple=True, metavar="FILE", help="Calibration file of your own; one for each detector.")
 @click.option("--accept-calibration", is_flag=True, help="Take a calibration that was made for another description all the same.")
 @click.option("--layout", metavar="NAME|FILE", help="Layout that maps a foreign tree onto the raw tree.")
+@click.option("--freeze", multiple=True, metavar="FILE", help="Freeze file whose box is hidden too; those beside the data always are.")
 @click.option(
     "--executor",
     type=click.Choice(list(EXECUTORS)),

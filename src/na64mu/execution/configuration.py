@@ -77,8 +77,13 @@ class Configuration:
         return {tag: {q: w for q, w in c.windows.items() if q in wanted} for tag, c in self.calibrations.items()}
 
     def notes(self) -> list[Loss]:
-        """Return notes on the calibrations."""
-        return [
+        """Return notes on the calibrations, and on what alignments know of the momenta."""
+        scales = [
+            Loss("", tag, "note", f"the alignment of {tag}: {scale.sentence}")
+            for tag, detector in self.detectors.items()
+            for scale in detector.scales
+        ]
+        return scales + [
             Loss(
                 "",
                 tag,

@@ -144,5 +144,6 @@ def _provenance(plan: Plan, ran: Ran) -> Provenance:
         user_cuts=plan.user_parts,
         processor=plan.own_digest,
         code=code_hash() if plan.hashed and plan.own is None and any(f.is_data for f in plan.fileset.files) else "",
+        floors=plan.policy.floor.names if any(f.is_data for f in plan.fileset.files) else {},
         opening={} if plan.unblind is None else {"freeze": plan.unblind.freeze.hash, "line": plan.unblind.line},
     )
