@@ -137,7 +137,7 @@ def _tail_of_blocks(model: CountingModel, n: int) -> float:
     probabilities, above = np.zeros(n), np.zeros(n + 1)  # of n events, and of at least n
     above[0] = 1.0
     probabilities[:1] = 1.0
-    for block in blocks(Rates(*(values[~rates.is_signal] for values in rates))):
+    for block in blocks(Rates._make(values[~rates.is_signal] for values in rates)):
         theta, weights = fine_nodes(block)
         expected = totals(block, theta)[:, None]
         here, here_above = weights @ poisson.pmf(counts, expected), weights @ poisson.sf(np.arange(n + 1) - 1, expected)
