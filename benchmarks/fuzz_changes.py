@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import json
 import random
@@ -127,7 +128,7 @@ def json_changed(rng: random.Random, content: bytes) -> bytes:
         elif isinstance(parent[key], int | float) and what < 0.6:
             parent[key] = parent[key] * rng.choice((2, -1, 10)) + rng.choice((0, 1))
         else:
-            parent[key] = rng.choice(JSON_VALUES)
+            parent[key] = copy.deepcopy(rng.choice(JSON_VALUES))
     return json.dumps(document).encode()
 
 
