@@ -57,7 +57,7 @@ def must_have_datasets(datasets: Iterable[str], parts: Mapping[str, Mapping[str,
     Parameters
     ----------
     datasets : iterable of str
-        Of the cut-flows.
+        What the cut-flows have.
     parts : mapping of str to mapping
         Name of a part -> dataset -> what it has of it.
 
