@@ -46,7 +46,7 @@ def read_counters(r: EnergyReadout, deposits: FloatArray, time: float, rows: Rec
             at = time + r.counter_sigma_t[c] * rng.standard_normal()
             if r.counter[c] > 0.0:
                 out = rows[n]
-                out.id, out.energy, out.time = c, deposits[c], at
+                out.id, out.energy, out.time = c, deposits[c] * r.counter[c], at
                 n += 1
     return n
 
@@ -58,7 +58,7 @@ def read_veto(r: EnergyReadout, panels: FloatArray, time: float, rows: RecordArr
     for end in range(2 * len(panels)):
         if panels[end // 2] <= 0.0:
             continue
-        energy = panels[end // 2] * (1.0 + own.resolution * rng.standard_normal())
+        energy = panels[end // 2] * (1.0 + own.resolution * rng.standard_normal()) * r.veto[end]
         at = time + own.sigma_t * rng.standard_normal()
         if energy > own.threshold and r.veto[end] > 0.0:
             out = rows[n]
@@ -69,7 +69,7 @@ def read_veto(r: EnergyReadout, panels: FloatArray, time: float, rows: RecordArr
 
 @kernel
 def read_cells(
-    response: Record, alive: FloatArray, cells: FloatArray, first: int, time: float, rows: RecordArray, n: int, rng: Stream
+    response: Record, gains: FloatArray, cells: FloatArray, first: int, time: float, rows: RecordArray, n: int, rng: Stream
 ) -> int:
     """Rows of one calorimeter.
 
@@ -77,8 +77,8 @@ def read_cells(
     ----------
     response : Record
         Resolution of a cell, threshold [GeV] and time resolution [ns], see readout.RESPONSE.
-    alive : FloatArray
-        1 for a cell that lives, shape (n_sections, n_x, n_y).
+    gains : FloatArray
+        Gain of every cell, 0 of a dead one, shape (n_sections, n_x, n_y).
     cells : FloatArray
         Visible energy [GeV], of the same shape.
     first : int
@@ -102,9 +102,9 @@ def read_cells(
             for iy in range(cells.shape[2]):
                 if cells[section, ix, iy] <= 0.0:
                     continue
-                energy = cells[section, ix, iy] * (1.0 + response.resolution * rng.standard_normal())
+                energy = cells[section, ix, iy] * (1.0 + response.resolution * rng.standard_normal()) * gains[section, ix, iy]
                 at = time + response.sigma_t * rng.standard_normal()
-                if energy > response.threshold and alive[section, ix, iy] > 0.0:
+                if energy > response.threshold and gains[section, ix, iy] > 0.0:
                     out = rows[n]
                     out.section, out.ix, out.iy, out.energy, out.time = section + first, ix, iy, energy, at
                     n += 1

@@ -9,7 +9,8 @@ alone) that decay to a muon between the start of the line and the ECAL. Their we
 magnifying glass: never add them to the same region of an unbiased sample.
 
 Weights. n_mot counts the generated particles that met S0*S1*!V1 (of decays: that would, had they not decayed), and sum_weights is the sum of mc_weight over them, written or
-not: the weighted events are what n_mot muons on target make at the coupling g_ref. For any selection the expected
+not: the weighted events are what n_mot muons on target make at the coupling g_ref. Weights of a boson count every one that is made, before
+its branching ratio to what is not seen; the bookkeeping says so (`conditions`). For any selection the expected
 number of events for N muons on target is N (sum of mc_weight of selected events) / n_mot.
 """
 
@@ -31,6 +32,7 @@ from na64mu.events.schema_v1 import SCALARS, TRUTH
 from na64mu.events.writer import RawTreeWriter, Storage
 from na64mu.physics.bosons import RENAMED
 from na64mu.physics.energy_loss import NUCLEAR
+from na64mu.physics.widths import invisible_fraction
 from na64mu.simulation.contamination import decay_plans, hadron_plans
 from na64mu.simulation.digits import digitise
 from na64mu.simulation.events import CALIBRATION, simulate_events
@@ -48,7 +50,7 @@ from na64mu.simulation.waveforms import Electronics
 from na64mu.simulation.workers import in_order
 from na64mu.typing import AnyArray, RecordArray
 
-__all__ = ("BATCH", "PROCESSES", "produce", "simulate")
+__all__ = ("BATCH", "PROCESSES", "invisible_part", "produce", "simulate")
 
 BATCH = 20_000
 
@@ -81,6 +83,23 @@ def _plans(
     if process in ("decay", "kaon"):
         return decay_plans(detector, setup, n, rng, kaons_only=process == "kaon")
     return no_plans(n), 1.0
+
+
+def invisible_part(process: str, mass: float | None) -> float | None:
+    """Part of the bosons of a sample that decay unseen: the weights count all of them, limits and mock data this part.
+
+    Parameters
+    ----------
+    process : str
+    mass : float or None
+        [GeV].
+
+    Returns
+    -------
+    float or None
+        Branching ratio of a Z' to neutrinos; None for all other processes: their bosons are all taken as invisible, or they have none.
+    """
+    return float(invisible_fraction(mass, 1e-4)) if process == "zprime" and mass is not None and mass > 0.0 else None
 
 
 def _scalars(truth: Truth, pile: PileUp, first: int, run: int, config: int, per_spill: float) -> dict[str, AnyArray]:
@@ -240,6 +259,9 @@ def produce(
     conditions = f"simulation;{process}{';pile-up' if with_pile_up else ''}{';waveforms' if form == 'waveform' else ''}"
     if detector.conditions is not None:
         conditions += f";{detector.conditions.label}"
+    unseen = invisible_part(process, mass)
+    if unseen is not None:
+        conditions += f";weights before branching, {unseen:.3f} to neutrinos"
     batch = n_events if by_geant4 else BATCH
     order = _Order(
         detector, process, n_events, config, seed, run, mass, g_ref, prescale_calibration, with_pile_up, form,

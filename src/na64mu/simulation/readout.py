@@ -33,9 +33,9 @@ class EnergyReadout(NamedTuple):
     veto_response, ecal_response, vhcal_response, hcal_response : Record
         Records of the kind RESPONSE.
     counter, veto : FloatArray
-        1 for a channel that lives.
+        Gain of every channel, 0 of a dead one.
     ecal, vhcal, hcal : FloatArray
-        1 for a cell that lives, shape (n_sections, n_x, n_y).
+        Gain of every cell, 0 of a dead one, shape (n_sections, n_x, n_y).
     """
 
     counter_sigma_t: FloatArray
@@ -65,10 +65,10 @@ class Readout(NamedTuple):
     energies: EnergyReadout
 
 
-def _alive(detector: Detector, kind: str) -> FloatArray:
-    """1 for every channel of a kind that lives, bank by bank."""
+def _gains(detector: Detector, kind: str) -> FloatArray:
+    """Gain of every channel of a kind, 0 of a dead one, bank by bank."""
     own = [bank for bank in banks(detector).values() if bank.kind == kind]
-    return np.stack([bank.alive.astype(np.float64).reshape(bank.shape) for bank in own])
+    return np.stack([np.where(bank.alive, bank.gain, 0.0).reshape(bank.shape) for bank in own])
 
 
 def _energies(detector: Detector) -> EnergyReadout:
@@ -81,11 +81,11 @@ def _energies(detector: Detector) -> EnergyReadout:
         ecal_response=responses[1],
         vhcal_response=responses[2],
         hcal_response=responses[3],
-        counter=_alive(detector, "counter")[0],
-        veto=_alive(detector, "veto")[0],
-        ecal=_alive(detector, "ecal"),
-        vhcal=_alive(detector, "vhcal"),
-        hcal=_alive(detector, "hcal"),
+        counter=_gains(detector, "counter")[0],
+        veto=_gains(detector, "veto")[0],
+        ecal=_gains(detector, "ecal"),
+        vhcal=_gains(detector, "vhcal"),
+        hcal=_gains(detector, "hcal"),
     )
 
 
