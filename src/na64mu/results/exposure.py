@@ -12,6 +12,7 @@ from typing import Any
 
 from na64mu.common.deprecation import old_name
 from na64mu.common.table import Shown, Table
+from na64mu.results.recorded import must_be
 
 __all__ = ("Exposure", "RunExposure")
 
@@ -100,7 +101,8 @@ class Exposure(Shown):
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Exposure:
         """The inverse of `to_dict`."""
-        return cls(tuple(RunExposure(**r) for r in content["runs"]), tuple(content["warnings"]))
+        runs = tuple(RunExposure(**must_be(RunExposure, r, "exposure.runs")) for r in content["runs"])
+        return cls(runs, tuple(must_be(list[str], content["warnings"], "exposure.warnings")))
 
 
 def __getattr__(name: str) -> object:
