@@ -267,7 +267,7 @@ class Detector(Shown, BaseModel):
         Parameters
         ----------
         hidden : Hidden
-            Modules that lie elsewhere, and dead channels; its gains are no part of a description.
+            Modules that lie elsewhere, dead channels, and gains.
 
         Returns
         -------
@@ -287,7 +287,7 @@ class Detector(Shown, BaseModel):
             msg = f"the hidden apparatus names the module {unknown[0]!r}, detector {self.tag!r} has {', '.join(trackers)}"
             raise DetectorError(msg)
         moved = {m.name: trackers[m.name].model_copy(update=_place(trackers[m.name], m)) for m in hidden.modules}
-        return self.replaced(moved).operated(hidden.conditions)
+        return self.replaced(moved).operated(hidden.conditions(energy_sizes(self)))
 
     def counter(self, name: str) -> Counter:
         """The counter called S0, S1, V1, S4 or S_mu."""
