@@ -47,6 +47,7 @@ ROWS: dict[str, tuple[Any, ...] | Callable[..., object]] = {
     "events.fault_rules.FaultKind": lambda f, **c: f(**{"rule": "refuse", "code": "x", "what": "y", **c}),
     "events.writer.RawTreeWriter": ("nowhere.root",),
     "execution.skim.skim": (U, U),
+    "execution.mock.mock": lambda f, **c: f(U, U, answer=U, **c),
     "paper.comparison.Compared": lambda f, **c: f(U, 1.0, 0.0, U, **c),
     "physics.annihilation.Model": (0.05, 0.15, 1e-4, 0.05),
     "physics.cross_section.x_range": (160.0, 0.1, 207.2),
