@@ -14,7 +14,7 @@ from na64mu.compiled.kernel import general_kernel, inner_kernel
 from na64mu.compiled.reference import by_reference
 from na64mu.detector import Detector
 from na64mu.detector.readout import sheets
-from na64mu.simulation.digitisers.digitiser import Crossings, Digitiser, to_module, turns
+from na64mu.simulation.digitisers.digitiser import Crossings, Digitiser, register_digitiser, to_module, turns
 from na64mu.simulation.digitisers.slabs import Slabs, build_slabs, noise_slabs, read_slab
 from na64mu.simulation.digitisers.strips import Strips, StripViews, build_strips, empty_strips, read_strips, sample_pulse, share_charge
 from na64mu.simulation.digitisers.wires import Wires, build_wires, noise_wires, read_wires
@@ -152,4 +152,4 @@ def _rows(modules: Modules, crossings: Crossings, key: np.uint64, stream: Stream
     return {kind: (found[0][i], found[1 + i]) for i, kind in enumerate(KINDS)}
 
 
-COMMON_STREAM = Digitiser(KINDS, build_modules, _rows)
+COMMON_STREAM = register_digitiser(Digitiser(KINDS, build_modules, _rows))
