@@ -163,3 +163,21 @@ def test_a_kind_that_does_not_say_what_it_reads_out_is_refused() -> None:
     with pytest.raises(DetectorError, match="Twin has the kind 'twin' and the prefix 'pixel', PixelPlane has 'pixel' and 'pixel'"):
         register_tracker(Twin)
     assert not {"silent", "nameless", "twin"} & set(TRACKERS)
+
+
+def test_the_model_of_scattering_belongs_to_the_description(tmp_path: Path) -> None:
+    assert load_detector("na64mu-2022").scattering == "highland"
+    path = tmp_path / "mine.toml"
+    path.write_text(shipped().replace("format_version = 1", 'format_version = 1\nscattering = "rossi"', 1), encoding="utf-8")
+    mine, ours = read_detector(path), load_detector("na64mu-2022")
+    assert mine.scattering == "rossi"
+    assert mine.digest != ours.digest
+    assert mine.energy_digest == ours.energy_digest  # windows of muons do not depend on tracks: the calibration stays valid
+    assert "multiple scattering in the fit of tracks: rossi" in str(mine)
+    assert "multiple scattering" not in str(ours)
+    assert pickle.loads(pickle.dumps(mine)).scattering == "rossi"
+    path.write_text(shipped().replace("format_version = 1", 'format_version = 1\nscattering = "highlands"', 1), encoding="utf-8")
+    with pytest.raises(DetectorError, match="no model of multiple scattering 'highlands': known are highland, highland-each, rossi, none"):
+        read_detector(path)
+    path.write_text(shipped().replace("format_version = 1", 'format_version = 1\nscattering = "highland"', 1), encoding="utf-8")
+    assert read_detector(path).digest == ours.digest
