@@ -40,6 +40,7 @@ __all__ = ("command",)
 )
 @click.option("--accept", is_flag=True, help="Write an alignment that would be refused; the reason is written with it.")
 @click.option("--millepede", type=click.Path(dir_okay=False, path_type=Path), help="Write the tracks as input of Millepede II too.")
+@click.option("--freeze", multiple=True, metavar="FILE", help="Freeze file whose box is hidden too; those beside the data always are.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=50_000, show_default=True, help="Events read at a time.")
 @click.option("--json", "as_json", is_flag=True, help="Print the alignment as JSON instead of tables.")
 def command(
@@ -53,6 +54,7 @@ def command(
     scale_limit: float,
     accept: bool,
     millepede: Path | None,
+    freeze: tuple[str, ...],
     chunksize: int,
     as_json: bool,
 ) -> None:
@@ -80,6 +82,7 @@ def command(
         accept=accept,
         chunksize=chunksize,
         output=output,
+        freeze=freeze,
         progress=note,
     )
     run.alignment.write(output)

@@ -30,6 +30,7 @@ __all__ = ("command",)
 @click.option("--detector", default=None, help="Detector description (tag or TOML file) that replaces the tags in the files.")
 @click.option("--layout", default=None, help="Layout (TOML file) of a foreign tree.")
 @click.option("--gains/--no-gains", default=True, show_default=True, help="Find gains and faulty channels of what measures energies.")
+@click.option("--freeze", multiple=True, metavar="FILE", help="Freeze file whose box is hidden too; those beside the data always are.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True, help="Events per chunk.")
 @click.option("--json", "as_json", is_flag=True, help="Print the calibration as JSON instead of a table.")
 def command(
@@ -39,6 +40,7 @@ def command(
     detector: str | None,
     layout: str | None,
     gains: bool,
+    freeze: tuple[str, ...],
     chunksize: int,
     as_json: bool,
 ) -> None:
@@ -52,7 +54,14 @@ def command(
 
     with stage("reconstruct and fit"):
         calibration, losses = calibrate_files(
-            files, selection=selection, detector=detector, layout=layout, gains=gains, chunksize=chunksize, output=output
+            files,
+            selection=selection,
+            detector=detector,
+            layout=layout,
+            gains=gains,
+            chunksize=chunksize,
+            output=output,
+            freeze=freeze,
         )
     for loss in losses:
         note(loss.reason)

@@ -36,6 +36,7 @@ from na64mu.detector.elements import (
     Vhcal,
 )
 from na64mu.detector.gains import Gain, GainTable, check_gains, named_once
+from na64mu.detector.hidden import Hidden, Moved, is_hidden, read_hidden
 from na64mu.detector.overview import UNITS, overview
 from na64mu.detector.readout import banks, energy_sizes, plane_sizes
 from na64mu.errors import DetectorError
@@ -265,6 +266,34 @@ class Detector(Shown, BaseModel):
         moved = self.replaced({name: _corrected(name, trackers[name], alignment) for name in set(names)})
         return moved.model_copy(update={"scales": alignment.scales}) if alignment.scales else moved
 
+    def displaced(self, hidden: Hidden) -> Self:
+        """The apparatus as it really is, of which this description is what analysts have.
+
+        Parameters
+        ----------
+        hidden : Hidden
+            Modules that lie elsewhere, and dead channels; its gains are no part of a description.
+
+        Returns
+        -------
+        Detector
+            A description with its own digest; it keeps its tag.
+
+        Raises
+        ------
+        DetectorError
+            If a module, plane or channel is named that this description does not have.
+        """
+        if not hidden.moves:
+            return self
+        trackers = self.trackers
+        unknown = sorted({m.name for m in hidden.modules} - set(trackers))
+        if unknown:
+            msg = f"the hidden apparatus names the module {unknown[0]!r}, detector {self.tag!r} has {', '.join(trackers)}"
+            raise DetectorError(msg)
+        moved = {m.name: trackers[m.name].model_copy(update=_place(trackers[m.name], m)) for m in hidden.modules}
+        return self.replaced(moved).operated(hidden.conditions)
+
     def counter(self, name: str) -> Counter:
         """The counter called S0, S1, V1, S4 or S_mu."""
         name = one_of(name, [c.name for c in self.counters], "counter", DetectorError)
@@ -291,10 +320,7 @@ def _without_sources(content: Any) -> Any:
 
 def _corrected(name: str, module: Tracker, alignment: Alignment) -> Tracker:
     move = next((m for m in alignment.modules if m.name == name), ModuleCorrection(name=name))
-    update: dict[str, Any] = {
-        "centre": (module.centre[0] + move.dx, module.centre[1] + move.dy),
-        "rotation": module.rotation + move.drotation,
-    }
+    update: dict[str, Any] = _place(module, move)
     resolutions = [p.resolution for p in alignment.planes if p.name.partition("_")[0] == name]
     if resolutions and "sigma" in type(module).model_fields:  # a slab measures with its width
         update["sigma"] = sum(resolutions) / len(resolutions)
@@ -304,6 +330,11 @@ def _corrected(name: str, module: Tracker, alignment: Alignment) -> Tracker:
     tracks = ", ".join(f"{n} tracks in {ms}" for ms, n in alignment.n_tracks.items())
     update["sources"] = module.sources | dict.fromkeys(update, f"inferred: aligned and calibrated with {tracks}")
     return module.model_copy(update=update)
+
+
+def _place(module: Tracker, move: Moved | ModuleCorrection) -> dict[str, Any]:
+    """Fields of a module that is moved."""
+    return {"centre": (module.centre[0] + move.dx, module.centre[1] + move.dy), "rotation": module.rotation + move.drotation}
 
 
 def known_detectors() -> list[str]:
@@ -337,7 +368,7 @@ def read_detector(path: Path) -> Detector:
     Parameters
     ----------
     path : Path
-        A TOML file: a description, or an alignment (made by `na64mu align`), the conditions or a calibration (`na64mu calibrate`) of one.
+        A TOML file: a description, or an alignment (made by `na64mu align`), the conditions, a calibration (`na64mu calibrate`) or the hidden apparatus of one.
 
     Returns
     -------
@@ -356,6 +387,8 @@ def read_detector(path: Path) -> Detector:
         return _read_operated(content, path)
     if content.get("kind") == "calibration":
         return _read_calibrated(content, path)
+    if is_hidden(content):
+        return _read_displaced(content, path)
     _find_field_maps(content, path)
     detector = validate(Detector, content, str(path), DetectorError)
     with _naming(path):
@@ -393,6 +426,16 @@ def _naming(path: Path) -> Iterator[None]:
     """Name the file in front of what is wrong with it."""
     try:
         yield
+    except DetectorError as error:
+        msg = f"{path}: {error}"
+        raise DetectorError(msg) from error
+
+
+def _read_displaced(content: dict[str, Any], path: Path) -> Detector:
+    """The description that a hidden apparatus belongs to, displaced."""
+    hidden = read_hidden(content, path)
+    try:
+        return _named_in(path, hidden.detector).displaced(hidden)
     except DetectorError as error:
         msg = f"{path}: {error}"
         raise DetectorError(msg) from error

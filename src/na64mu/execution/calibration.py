@@ -22,6 +22,7 @@ from na64mu.errors import CalibrationError, InputError
 from na64mu.events.batch import RawBatch
 from na64mu.execution.summaries import collect
 from na64mu.execution.targets import must_be_apart
+from na64mu.inputs.frozen_floors import Freezes, floors_for
 from na64mu.inputs.raw_fileset import inspect_files
 from na64mu.reconstruction.event_summary import EventSummary
 from na64mu.reconstruction.summary import reconstruct
@@ -47,6 +48,7 @@ def calibrate_files(
     gains: bool = True,
     chunksize: int = 100_000,
     output: str | Path | None = None,
+    freeze: Freezes = None,
 ) -> tuple[Calibration, list[Loss]]:
     """Fit the MIP peaks of the beam muons in files of one detector.
 
@@ -67,6 +69,8 @@ def calibrate_files(
         Events per chunk.
     output : str or Path, optional
         File to which the calibration will be written: refused if it is one of the input files.
+    freeze : str, Path, Freeze or iterable of them, optional
+        Freeze files that hold beside those found beside the data (na64mu.inputs.frozen_floors).
 
     Returns
     -------
@@ -97,7 +101,8 @@ def calibrate_files(
         raise CalibrationError(msg)
     (tag, description), losses = next(iter(fileset.detectors.items())), list(fileset.losses)
     columns = (*CALIBRATION_COLUMNS, *working_point.mip.quantities, *working_point.mip.upper_bounds)
-    policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors)
+    floors = floors_for((f.path for f in fileset.files if f.is_data), freeze)
+    policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors, floor=floors)
     found = Deposits()
 
     def look(batch: RawBatch, summary: EventSummary, used: Detector) -> None:
@@ -108,7 +113,7 @@ def calibrate_files(
     measured, corrected, faults = _compared(found, description, working_point) if gains else ((), (), ())
     if corrected:
         fileset = replace(fileset, detectors={tag: description.with_gains(corrected)})
-        policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors)
+        policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors, floor=floors)
         summary = collect(fileset, [], columns, policy, chunksize=chunksize)
     peaks, n_muons = windows_from(summary, description, working_point)
     inputs = tuple(CalibrationInput(path=Path(f.path).name, uuid=f.uuid, entries=f.entries) for f in fileset.files)

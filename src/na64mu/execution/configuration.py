@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from na64mu.calibration.windows import Calibration, load_calibration
 from na64mu.common.toml_model import content_hash
@@ -51,6 +51,12 @@ class Configuration:
     def calibration_hashes(self) -> dict[str, str]:
         """Tag -> SHA-256 of the calibration."""
         return {tag: calibration.hash for tag, calibration in self.calibrations.items()}
+
+    @property
+    def content(self) -> dict[str, dict[str, Any]]:
+        """Descriptions and calibrations as plain values: "detectors" and "calibrations", each tag -> content."""
+        parts: dict[str, Mapping[str, Any]] = {"detectors": self.detectors, "calibrations": self.calibrations}
+        return {name: {tag: one.model_dump(mode="json") for tag, one in found.items()} for name, found in parts.items()}
 
     @property
     def hash(self) -> str:

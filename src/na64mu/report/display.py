@@ -19,6 +19,7 @@ from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.readout import VIEWS
 from na64mu.errors import BlindedError, InputError
 from na64mu.events.batch import RawBatch, as_batch
+from na64mu.inputs.frozen_floors import Freezes
 from na64mu.inputs.visible import file_of, visible_rows
 from na64mu.reconstruction.event import EventTracks, event_junction, event_tracks, trajectory
 from na64mu.reconstruction.gains import on_one_scale
@@ -298,7 +299,9 @@ class EventDisplay:
         return buffer.getvalue()
 
 
-def display_event(event: Any, detector: DetectorLike, *, selection: str | Path | WorkingPoint = "prl2024") -> EventDisplay:
+def display_event(
+    event: Any, detector: DetectorLike, *, selection: str | Path | WorkingPoint | None = None, freeze: Freezes = None
+) -> EventDisplay:
     """Draw one event of an array of raw events, as in a notebook; in data a hidden event is not drawn.
 
     Parameters
@@ -307,8 +310,10 @@ def display_event(event: Any, detector: DetectorLike, *, selection: str | Path |
         One event: `events[i]`, `events[i : i + 1]`, or a batch of one.
     detector : Detector, str or Path
         The description it was taken with.
-    selection : WorkingPoint, str or Path
+    selection : WorkingPoint, str or Path, optional
         Working point whose signal box is hidden too.
+    freeze : str, Path, Freeze or iterable of them, optional
+        Freeze files that hold beside those found beside the data.
 
     Returns
     -------
@@ -328,7 +333,7 @@ def display_event(event: Any, detector: DetectorLike, *, selection: str | Path |
     if len(batch) != 1:
         msg = f"one event is drawn, such as events[0]; found {len(batch)} events"
         raise InputError(msg)
-    if not visible_rows(raw, detector, file_of(event), selection=selection).all():
+    if not visible_rows(raw, detector, file_of(event), selection=selection, freeze=freeze).all():
         raise BlindedError(withheld_sentence(f"run {batch.scalars['run'][0]}, event {batch.scalars['event'][0]}"))
     return EventDisplay(*draw_event(batch, detector))
 

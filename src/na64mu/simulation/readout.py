@@ -9,17 +9,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from na64mu.compiled.records import record_kind, records
 from na64mu.detector import Detector
 from na64mu.detector.readout import banks, readout_planes
 from na64mu.errors import DetectorError
 from na64mu.events.schema_v1 import COLLECTIONS
 from na64mu.simulation.digitisers import DIGITISERS, Digitiser
-from na64mu.typing import AnyArray, FloatArray
+from na64mu.typing import FloatArray, Record
 
 __all__ = ("EnergyReadout", "Readout", "build_readout")
 
 #: How a cell is read out: relative resolution, threshold, and resolution in time.
-RESPONSE = np.dtype([("resolution", "f8"), ("threshold", "f8"), ("sigma_t", "f8")])
+RESPONSE = record_kind("resolution threshold sigma_t")
 
 
 class EnergyReadout(NamedTuple):
@@ -29,8 +30,8 @@ class EnergyReadout(NamedTuple):
     ----------
     counter_sigma_t : FloatArray
         Resolution in time of every counter, shape (n_counters,).
-    response : AnyArray
-        Records of the kind RESPONSE of VETO ends, ECAL, VHCAL and HCAL, shape (4,).
+    veto_response, ecal_response, vhcal_response, hcal_response : Record
+        Records of the kind RESPONSE.
     counter, veto : FloatArray
         Gain of every channel, 0 of a dead one.
     ecal, vhcal, hcal : FloatArray
@@ -38,7 +39,10 @@ class EnergyReadout(NamedTuple):
     """
 
     counter_sigma_t: FloatArray
-    response: AnyArray
+    veto_response: Record
+    ecal_response: Record
+    vhcal_response: Record
+    hcal_response: Record
     counter: FloatArray
     veto: FloatArray
     ecal: FloatArray
@@ -69,10 +73,14 @@ def _gains(detector: Detector, kind: str) -> FloatArray:
 
 def _energies(detector: Detector) -> EnergyReadout:
     veto, cells = detector.veto, (detector.ecal, detector.vhcal, detector.hcal)
-    response = [(veto.end_resolution, veto.threshold, veto.sigma_t), *((c.cell_resolution, c.threshold, c.sigma_t) for c in cells)]
+    rows = [(veto.end_resolution, veto.threshold, veto.sigma_t), *((c.cell_resolution, c.threshold, c.sigma_t) for c in cells)]
+    responses = records(rows, RESPONSE)
     return EnergyReadout(
         counter_sigma_t=np.array([c.sigma_t for c in sorted(detector.counters, key=lambda c: c.id)]),
-        response=np.array(response, dtype=RESPONSE).view(np.recarray),
+        veto_response=responses[0],
+        ecal_response=responses[1],
+        vhcal_response=responses[2],
+        hcal_response=responses[3],
         counter=_gains(detector, "counter")[0],
         veto=_gains(detector, "veto")[0],
         ecal=_gains(detector, "ecal"),
