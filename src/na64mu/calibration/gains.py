@@ -123,7 +123,7 @@ def gains_of(found: Deposits, expected: Deposits, detector: Detector, rule: MipR
     Parameters
     ----------
     found, expected : Deposits
-        Of the muons of the files, and of simulated ones.
+        Energies of the muons of the files, and of simulated ones.
     detector : Detector
         The description; the gains that it has are multiplied by those that are found.
     rule : MipRule
@@ -221,7 +221,7 @@ def faults_of(found: Deposits, expected: Deposits) -> list[ChannelFault]:
     Parameters
     ----------
     found, expected : Deposits
-        Of the muons of the files, and of simulated ones.
+        Energies of the muons of the files, and of simulated ones.
 
     Returns
     -------
