@@ -105,7 +105,7 @@ def pile_up_loss_of(table: EfficiencyTable | FlatEfficiency) -> PileUpLoss:
 def _warn(provenance: Mapping[str, Any], counting: Counting, detector: Detector) -> None:
     """Say where the efficiencies are of another set-up than the counts, or, without a run, than the detector of the target."""
     origin = counting.origin if counting.origin.detectors else Origin(detectors={detector.tag: detector.digest})
-    for sentence in disagreements(provenance, origin):
+    for sentence in (*disagreements(provenance, origin), *origin.scales):
         logger.warning("%s", sentence)
 
 

@@ -245,6 +245,11 @@ class Detector(Shown, BaseModel):
             fields["conditions"] = self.conditions.model_copy(update={"gains": kept["run"]})
         return type(self)(**fields)
 
+    def without_gains(self) -> Self:
+        """Return the set-up with every gain 1, as its calorimeters should be."""
+        conditions = None if self.conditions is None else self.conditions.model_copy(update={"gains": ()})
+        return type(self)(**({name: getattr(self, name) for name in type(self).model_fields} | {"gains": (), "conditions": conditions}))
+
     def aligned(self, alignment: Alignment) -> Self:
         """The description with measured positions, resolutions and drift relations.
 
