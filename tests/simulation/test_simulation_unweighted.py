@@ -1,15 +1,12 @@
-"""Unweighted events and gains: the distribution is that of the weights, and a sample that cannot give it is refused."""
+"""Unweighted events: the distribution is that of the weights, and a sample that cannot give it is refused."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from na64mu.detector import load_detector
-from na64mu.detector.hidden import Gain
-from na64mu.errors import DetectorError, InputError
+from na64mu.errors import InputError
 from na64mu.events.batch import Jagged, RawBatch
-from na64mu.simulation.gains import with_gains
 from na64mu.simulation.unweighted import MuonSample, draw_beam, draw_weighted, expected_of, muons_of_events
 
 
@@ -103,24 +100,6 @@ def cells():
     rows = {"section": np.array([0, 1, 1], "u1"), "ix": np.array([0, 2, 2], "u1"), "iy": np.array([0, 3, 2], "u1")}
     ecal = Jagged(np.array([0, 1, 3]), rows | {"energy": np.array([1.0, 2.0, 4.0], "f4"), "time": np.zeros(3, "f4")})
     return RawBatch({"event": np.arange(2)}, {"ecal": ecal})
-
-
-def test_gains_scale_the_named_channels_alone():
-    detector = load_detector("na64mu-2022")
-    n_y = detector.ecal.cells[1]
-    batch = with_gains(cells(), [Gain(plane="ecal1", gain=1.5), Gain(plane="ecal1", gain=2.0, channels=(2 * n_y + 3,))], detector)
-    assert batch.collections["ecal"]["energy"].tolist() == [1.0, 6.0, 6.0]
-    assert batch.collections["ecal"]["energy"].dtype == np.float32
-
-
-def test_gains_that_make_no_sense_are_refused():
-    detector = load_detector("na64mu-2022")
-    with pytest.raises(DetectorError, match="a gain names the plane 'mm5_x'"):
-        with_gains(cells(), [Gain(plane="mm5_x", gain=1.1)], detector)
-    with pytest.raises(DetectorError, match="a gain names channel 99 of ecal1"):
-        with_gains(cells(), [Gain(plane="ecal1", gain=1.1, channels=(99,))], detector)
-    with pytest.raises(InputError, match="the samples have the waveforms of veto"):
-        with_gains(cells(), [Gain(plane="veto", gain=1.1)], detector)
 
 
 def test_events_in_another_order():

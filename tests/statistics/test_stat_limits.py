@@ -394,3 +394,9 @@ def test_a_cut_off_gaussian_among_many_parameters_is_said(caplog):
     caplog.clear()
     exact_limits(plain(1.0, Systematic("s", {"b": 0.4}, shape="gaussian")), np.array([1.0, 0.0]), 0.9)
     assert caplog.text == ""
+
+
+def test_counts_that_a_background_never_makes_are_said():
+    model = CountingModel((1.0, 1.0), {"leakage": (2000.0, 2000.0)})
+    with pytest.raises(StatisticsError, match="0 events observed where 4000 are expected: the background never makes so few"):
+        exact_limits(model, np.zeros(2), 0.90)

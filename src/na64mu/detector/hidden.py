@@ -2,13 +2,15 @@
 
 A file of the kind "hidden" names the description that analysts have, and how the apparatus differs from it: modules that lie elsewhere or are
 turned, dead channels, gains; and the coupling of a signal. It is used twice. As a description (`na64mu simulate --detector hidden.toml`)
-it is the displaced one: the tracks meet the modules where they really are, and dead channels give nothing. Shifts cannot be
-laid over digits afterwards, because a moved plane is met by other strips and at other angles. `na64mu mock --hidden` then applies the gains, which
-scale what was read out, and the coupling. Lengths mm, angles rad.
+it is the displaced one: the tracks meet the modules where they really are, dead channels give nothing, and gains act before the thresholds.
+None of this can be laid over digits afterwards: a moved plane is met by other strips and at other angles. `na64mu mock --hidden` then applies the
+coupling. Lengths mm, angles rad.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -17,9 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from na64mu.common.arguments import file_name
 from na64mu.common.toml_model import content_hash, read_toml, validate
 from na64mu.detector.conditions import Channels, Conditions, default_conditions
+from na64mu.detector.gains import Gain
 from na64mu.errors import DetectorError
 
-__all__ = ("APPARATUS", "Dead", "Gain", "Hidden", "HiddenSignal", "Moved", "is_hidden", "load_hidden", "read_hidden")
+__all__ = ("APPARATUS", "Dead", "Hidden", "HiddenGain", "HiddenSignal", "Moved", "is_hidden", "load_hidden", "read_hidden")
 
 #: Title of the conditions of a displaced description: with their hash it is the label by which simulated files name it.
 APPARATUS = "hidden apparatus"
@@ -62,7 +65,7 @@ class Dead(_Model):
     dead: tuple[Channel, ...]
 
 
-class Gain(_Model):
+class HiddenGain(_Model):
     """Factor on the energies that a bank of channels reads, such as ecal1 or veto; of all its channels where none are named."""
 
     plane: str
@@ -87,7 +90,7 @@ class Hidden(_Model):
         Coupling of the signal.
     modules : tuple of Moved
     channels : tuple of Dead
-    gains : tuple of Gain
+    gains : tuple of HiddenGain
         A channel that several of them name has the product.
     """
 
@@ -98,7 +101,7 @@ class Hidden(_Model):
     signal: HiddenSignal | None = None
     modules: tuple[Moved, ...] = ()
     channels: tuple[Dead, ...] = ()
-    gains: tuple[Gain, ...] = ()
+    gains: tuple[HiddenGain, ...] = ()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -114,15 +117,43 @@ class Hidden(_Model):
     @property
     def moves(self) -> bool:
         """Whether samples have to be simulated with the displaced description."""
-        return bool(self.modules or self.channels)
+        return bool(self.modules or self.channels or self.gains)
 
-    @property
-    def conditions(self) -> Conditions:
-        """Conditions of the displaced description: dead channels, and a title with the hash of all that is displaced."""
-        apparatus = self.model_dump(mode="json", include={"detector", "modules", "channels"})
+    def conditions(self, sizes: Mapping[str, int]) -> Conditions:
+        """Conditions of the displaced description: dead channels, gains, and a title with the hash of all that is displaced.
+
+        Parameters
+        ----------
+        sizes : mapping of str to int
+            Bank that writes an energy -> number of its channels.
+
+        Returns
+        -------
+        Conditions
+
+        Raises
+        ------
+        DetectorError
+            If a gain names a bank or a channel that there is not.
+        """
+        apparatus = self.model_dump(mode="json", include={"detector", "modules", "channels", "gains"})
         dead = tuple(Channels(source=INFERRED, plane=c.plane, dead=c.dead) for c in self.channels)
         title = f"{APPARATUS} {content_hash(apparatus)[:12]}"
-        return default_conditions().model_copy(update={"title": title, "channels": dead, "source": INFERRED})
+        return default_conditions().model_copy(update={"title": title, "channels": dead, "gains": self._gains(sizes), "source": INFERRED})
+
+    def _gains(self, sizes: Mapping[str, int]) -> tuple[Gain, ...]:
+        found = []
+        for plane in dict.fromkeys(gain.plane for gain in self.gains):
+            own = [gain for gain in self.gains if gain.plane == plane]
+            size = sizes.get(plane, 0)
+            beyond = [channel for gain in own for channel in gain.channels if channel >= size]
+            if size and beyond:
+                msg = f"a hidden gain names channel {beyond[0]} of {plane}, it has 0 to {size - 1}"
+                raise DetectorError(msg)
+            whole = math.prod(gain.gain for gain in own if not gain.channels)
+            single = tuple(math.prod(gain.gain for gain in own if channel in gain.channels) for channel in range(size))
+            found.append(Gain(source=INFERRED, plane=plane, gain=whole, channels=single if any(g.channels for g in own) else ()))
+        return tuple(found)
 
 
 def is_hidden(content: dict[str, Any]) -> bool:

@@ -22,7 +22,6 @@ from na64mu.execution.mock_samples import Located, branching_ratio, find_samples
 from na64mu.execution.targets import must_be_apart
 from na64mu.results.output_folder import output_folder
 from na64mu.results.provenance import file_hash
-from na64mu.simulation.gains import with_gains
 from na64mu.simulation.unweighted import draw_beam, draw_weighted, expected_of, muons_of_events
 from na64mu.typing import IntArray
 
@@ -125,9 +124,16 @@ def mock(
     if Path(name).name != name or not name:
         msg = f"name {name!r}: the beginning of a file name is wanted"
         raise InputError(msg)
-    paths, samples, tag = find_samples(files, given)
+    really = (
+        None
+        if given is None
+        else load_detector(hidden)
+        if isinstance(hidden, str | Path)
+        else load_detector(given.detector).displaced(given)
+    )
+    paths, samples, tag = find_samples(files, really.operation.label if given is not None and given.moves and really is not None else "")
     must_be_apart(place, paths)
-    detector = _described(given, tag)
+    detector = _described(really, tag)
     exposures = _exposures(samples, mot)
     stated = _prescale(samples, exposures, prescale)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
@@ -148,7 +154,7 @@ def mock(
                 path = into / f"{name}_{number_of_run}.root"
                 rows.append(_row(number_of_run, config, n_of_run, stated, detector))
                 with RawTreeWriter(path, kind) as writer:
-                    writer.extend(batch if given is None else with_gains(batch, given.gains, detector))
+                    writer.extend(batch)
                     writer.finish([rows[-1]])
                 made.append(folder / path.name)
                 is_signal = np.array([s.is_signal for s in own], dtype=np.bool_)[part.sample]
@@ -166,9 +172,9 @@ def mock(
     return MockData(tuple(made), tuple(rows), place, write_answer(place, content))
 
 
-def _described(hidden: Hidden | None, tag: str) -> Detector:
-    """The description that analysts have: the one of the tag, which is the hidden one's too."""
-    detector = load_detector(tag if hidden is None else hidden.detector)
+def _described(hidden: Detector | None, tag: str) -> Detector:
+    """The apparatus of the samples, of which analysts have the tag."""
+    detector = load_detector(tag) if hidden is None else hidden
     if detector.tag != tag:
         msg = f"the samples are of detector {tag!r}, the hidden apparatus is of {detector.tag!r}"
         raise InputError(msg)

@@ -94,14 +94,15 @@ def _process(row: Mapping[str, Any]) -> str:
     return rest.partition(";")[0] if first == "simulation" else ""
 
 
-def need_apparatus(rows: Iterable[Mapping[str, Any]], hidden: Hidden | None, path: str) -> None:
+def need_apparatus(rows: Iterable[Mapping[str, Any]], wanted: str, path: str) -> None:
     """Refuse a sample that was simulated with another apparatus than the hidden one.
 
     Parameters
     ----------
     rows : iterable of mapping
         Bookkeeping of the file.
-    hidden : Hidden or None
+    wanted : str
+        Label of the conditions of the displaced description; empty if nothing is displaced.
     path : str
         The file, for the message.
 
@@ -110,7 +111,6 @@ def need_apparatus(rows: Iterable[Mapping[str, Any]], hidden: Hidden | None, pat
     InputError
         With what to do.
     """
-    wanted = hidden.conditions.label if hidden is not None and hidden.moves else ""
     for row in rows:
         found = next((part for part in str(row["conditions"]).split(";") if part.startswith(f"conditions={APPARATUS}")), "")
         if found != wanted:
@@ -121,15 +121,15 @@ def need_apparatus(rows: Iterable[Mapping[str, Any]], hidden: Hidden | None, pat
             raise InputError(msg)
 
 
-def find_samples(files: Iterable[str | Path] | str | Path, hidden: Hidden | None) -> tuple[list[str], list[Located], str]:
+def find_samples(files: Iterable[str | Path] | str | Path, label: str) -> tuple[list[str], list[Located], str]:
     """Read weights, triggers and bookkeeping of simulated files.
 
     Parameters
     ----------
     files : str, Path or iterable of them
         Raw trees of simulations.
-    hidden : Hidden or None
-        Apparatus that they must have been simulated with.
+    label : str
+        Label of the conditions that they must have been simulated with, see `need_apparatus`.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def find_samples(files: Iterable[str | Path] | str | Path, hidden: Hidden | None
     tags = set()
     for number, path in enumerate(paths):
         rows = _rows(path)
-        need_apparatus(rows, hidden, path)
+        need_apparatus(rows, label, path)
         with sentence_for(path), open_file(path) as file:
             columns = {name: np.asarray(c) for name, c in read_columns(find_tree(file, path, TREE), list(COLUMNS), path).items()}
         for row in rows:

@@ -26,8 +26,17 @@ __all__ = ("VALUE_FILES", "Contents", "read_value", "write_value")
 #: Files that hold a value; the folder `tables` is beside them.
 VALUE_FILES = ("value.json", "histograms.json", "histograms.root", "arrays.npz")
 #: What the readers of JSON, histograms and NumPy archives raise for files that are damaged.
-UNREADABLE: tuple[type[Exception], ...] = (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError)
-UNREADABLE = (*UNREADABLE, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+UNREADABLE: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+)
+UNREADABLE += (ValueError, zipfile.BadZipFile, zlib.error)
 #: Sequences and mappings, each under its own word.
 SEQUENCES: dict[str, type[Any]] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 MAPPINGS: dict[str, type[Any]] = {"dict": dict, "Counter": Counter}

@@ -214,6 +214,8 @@ def _limit(n: int, alpha: float, signal: FloatArray, weights: FloatArray, backgr
     for q in range(len(signal)):
         nominal += weights[q] * signal[q]
     target = alpha * probability_at_most(0.0, n, signal, weights, background)
+    if target <= 0.0:  # so few events are never seen: the probability is smaller than the smallest number
+        return math.nan
     low, high = 0.0, (2.3 + n) / nominal
     largest = 1e12 * high
     f_high = probability_at_most(high, n, signal, weights, background) - target
@@ -281,6 +283,9 @@ def exact_limits(model: CountingModel, observed: FloatArray | None, level: float
     found = {n: _limit(n, 1.0 - level, *count) for n in set(counts[0 if observed is not None else 1 :])}
     limits = np.array([math.nan if i == 0 and observed is None else found[n] for i, n in enumerate(counts)])
     limits[1:][np.isnan(limits[1:])] = math.inf  # a band without a limit: no signal strength is excluded there
+    if observed is not None and np.isnan(limits[0]) and cumulative[n_observed] <= 0.0:
+        msg = f"{n_observed} events observed where {model.total_background:.4g} are expected: the background never makes so few, and no limit can be computed; look at the expectation"
+        raise StatisticsError(msg)
     if not np.isfinite(limits[[3]] if observed is None else limits[[0, 3]]).all():
         msg = f"the exact limit does not exist for {model!r}: with these systematics the signal can vanish; use log-normal ones or smaller sizes"
         raise StatisticsError(msg)
