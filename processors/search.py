@@ -15,6 +15,8 @@ from coffea.processor import ProcessorABC
 from na64mu.detector import Detector
 from na64mu.events.batch import RawBatch
 from na64mu.events.nanoevents import read_events
+from na64mu.events.origin import path_is_data
+from na64mu.inputs.frozen_floors import floors_for
 from na64mu.processors.histograms import fill_histogram
 from na64mu.processors.tail import TAIL, TAIL_BELOW_E_CAL, momentum_tail
 from na64mu.reconstruction import summary as reconstruction
@@ -85,6 +87,7 @@ class SearchProcessor(ProcessorABC):
         self.cuts = {tag: working_point.bind(windows[tag]) for tag in detectors}
         self.excluded = dict(excluded or {})
         self.policy = BlindingPolicy.of(working_point) if policy is None else policy
+        self.found: dict[str, BlindingPolicy] | None = {} if policy is None else None
         self.labels = {cut.name: cut.label for cut in working_point.cuts}
         self.tail = MomentumWindow(centre=working_point.tail.centre, half_width=working_point.tail.half_width)
         self.masks = {region.mask: MASKS[region.mask] for region in working_point.regions if region.mask}
@@ -152,6 +155,8 @@ class SearchProcessor(ProcessorABC):
         """
         DERIVED.update(self.variables)  # a worker has not executed the user's file
         dataset, tag, path = where["dataset"], where["detector"], str(where["filename"])
+        if self.found is not None:  # under coffea's Runner
+            self.policy = self.found.setdefault(path, self.found.get(path) or policy_of_file(path, self.working_point))
         with clock("select"):
             outside = self.policy.outside(summary, path, batch)
         if where["filename"] in self.excluded:
@@ -253,6 +258,15 @@ def event_weights(summary: Summary, *, is_data: bool) -> FloatArray:
     if "mc_weight" in summary and not is_data:
         return np.asarray(summary["mc_weight"], dtype=np.float64)
     return np.ones(len(summary["run"]), dtype=np.float64)
+
+
+def policy_of_file(path: str, working_point: WorkingPoint) -> BlindingPolicy:
+    """Who may be seen in a file, by its bookkeeping and the freeze files beside it."""
+    if not path_is_data(path):
+        return BlindingPolicy.of(working_point)
+    policy = BlindingPolicy.of(working_point, floor=floors_for([path]))
+    policy.must_contain_floor(working_point.name)
+    return policy
 
 
 def passing(masks: Mapping[str, BoolArray], names: Any = None) -> BoolArray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +21,12 @@ from na64mu.events.reader import read_batch
 from na64mu.events.schema_v1 import COLLECTIONS
 from na64mu.events.screening import EXAMPLES, FaultCount, Screened, screened, sentence_of
 from na64mu.events.units import mip_counts, unit_sentences
+from na64mu.reconstruction.summary import reconstruct
 
 DETECTOR = load_detector("na64mu-2022")
 BOUNDS = Bounds.of(DETECTOR)
 N = 50
+SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 #: Kind -> collection or scalar, column and the value that has the fault, and the detail of its sentence.
 FAULTS: dict[str, tuple[str, str, Any]] = {
     "energy-not-finite": ("ecal", "energy", np.nan),
@@ -82,7 +86,33 @@ def test_every_fault_is_treated_by_its_rule(kind):
 
 
 def test_every_rule_has_a_test():
-    assert {*FAULTS, "empty", "repeated", "masked"} == set(KINDS)
+    assert {*FAULTS, "empty", "repeated", "energy-repeated", "masked"} == set(KINDS)
+
+
+@pytest.mark.parametrize("name", ["counter", "veto", "ecal", "vhcal", "hcal"])
+def test_a_row_of_an_energy_that_is_there_twice_refuses_the_event(name):
+    batch = make_batch(N, mean_rows=40.0)
+    collection = batch.collections[name]
+    first = int(collection.offsets[7])
+    for column in collection.fields.values():
+        column[first + 3] = column[first]
+    found = screen(batch)
+    assert list(found.faults) == [("energy-repeated", f"{name}_energy")]
+    assert found.kept.tolist() == [i != 7 for i in range(N)]
+    collection.fields["time"][first + 3] += 5.0  # two pulses
+    assert find_faults(batch, BOUNDS) == []
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLE.glob("*1.root")), ids=lambda path: path.stem)
+def test_the_order_of_rows_in_an_event_changes_nothing(path):
+    rng, batch = np.random.default_rng(1), read_batch(path, 0, 60)
+    mixed = {}
+    for name, collection in batch.collections.items():
+        order = np.lexsort((rng.random(int(collection.offsets[-1])), collection.event_index))
+        mixed[name] = Jagged(collection.offsets, {f: np.ascontiguousarray(column[order]) for f, column in collection.fields.items()})
+    whole, other = (reconstruct(b, "na64mu-2022") for b in (batch, replace(batch, collections=mixed)))
+    for name in whole:
+        assert np.array_equal(whole[name], other[name], equal_nan=whole[name].dtype.kind == "f"), name
 
 
 def test_the_page_lists_every_rule(repository):
@@ -198,12 +228,24 @@ def muons(factor: dict[str, float], *, physics: bool = False, n: int = 300) -> R
 
     def cells(name: str, mip: float, energies: np.ndarray, **address: Any) -> None:
         kinds = COLLECTIONS[name]
-        columns = {"time": np.zeros(2 * n), "energy": energies * mip * factor.get(name, 1.0), **address}
+        times = rng.normal(0.0, 0.5, 2 * n) * factor.get(f"{name}_time", 1.0)
+        columns = {"time": times, "energy": energies * mip * factor.get(name, 1.0), **address}
         batch.collections[name] = Jagged(two, {f: np.broadcast_to(columns.get(f, 1), 2 * n).astype(kind) for f, kind in kinds.items()})
 
     cells("hcal", DETECTOR.hcal.mip, spread[0], module=event + 1)
     cells("ecal", DETECTOR.ecal.mip, np.where(event == 0, 0.1, 0.9) * spread[1], section=event)
     cells("veto", DETECTOR.veto.mip, spread[2], id=event)
+    cells("vhcal", 0.04, np.exp(rng.normal(0.0, 0.7, 2 * n)))
+    cells("counter", 1.0, spread[0], id=event)
+    rows = np.arange(2 * n)
+    for name, module, charge in (("mm", "micromegas", DETECTOR.micromegas_response), ("gem", "gem", DETECTOR.gem_response)):
+        planes = 2 * len(getattr(DETECTOR, module))
+        charges = {f"q{i}": charge.charge_mode * planes * spread[i] / 2 * factor.get(f"{name}_charge", 1.0) for i in range(3)}
+        kinds = COLLECTIONS[name]
+        batch.collections[name] = Jagged(two, {f: charges.get(f, rows % 2).astype(kind) for f, kind in kinds.items()})
+    for name, times in (("bms", rng.normal(0.0, 0.3, 2 * n)), ("straw", rng.uniform(0.0, 44.0, 2 * n))):
+        columns = {"time": times * factor.get(f"{name}_time", 1.0)}
+        batch.collections[name] = Jagged(two, {f: columns.get(f, rows % 2).astype(kind) for f, kind in COLLECTIONS[name].items()})
     return batch
 
 
@@ -211,9 +253,12 @@ def said(batch: RawBatch) -> list[str]:
     return [name for name, _ in unit_sentences(mip_counts(batch, len(DETECTOR.hcal.front)), DETECTOR)]
 
 
+OTHERS = ("vhcal", "mm_charge", "gem_charge", *(f"{name}_time" for name in ("bms", "straw", "counter", "veto", "ecal", "vhcal", "hcal")))
+
+
 @pytest.mark.parametrize("factor", [1.0, 0.5, 2.0])
-def test_energies_in_the_right_unit_are_not_spoken_of(factor):
-    assert said(muons(dict.fromkeys(("ecal", "hcal", "veto"), factor))) == []
+def test_numbers_in_the_right_unit_are_not_spoken_of(factor):
+    assert said(muons(dict.fromkeys(("ecal", "hcal", "veto", *OTHERS), factor))) == []
 
 
 @pytest.mark.parametrize("name", ["ecal", "hcal", "veto"])
@@ -222,11 +267,23 @@ def test_energies_in_another_unit_are_seen(name, factor):
     assert said(muons({name: factor})) == [name]
 
 
+@pytest.mark.parametrize("name", OTHERS)
+def test_charges_times_and_the_vhcal_in_another_unit_are_seen(name):
+    assert said(muons({name: 1000.0 if not name.endswith("charge") else 12.0})) == [name.split("_")[0]]
+    seen_below = name in ("vhcal", "mm_charge", "gem_charge", "straw_time")  # other times are in time however small they are
+    assert said(muons({name: 0.001 if not name.endswith("charge") else 0.05})) == ([name.split("_")[0]] if seen_below else [])
+
+
 def test_the_sentence_about_a_unit():
     ((name, sentence),) = unit_sentences(mip_counts(muons({"ecal": 1000.0}), 2), DETECTOR)
     assert name == "ecal"
     assert "GeV in the ECAL (300 of them)" in sentence
-    assert "times the 0.47 GeV of detector 'na64mu-2022': the energies are not in GeV" in sentence
+    assert "times the 0.47 GeV of detector 'na64mu-2022': the numbers are not in GeV" in sentence
+    ((name, sentence),) = unit_sentences(mip_counts(muons({"straw_time": 1000.0}), 2), DETECTOR)
+    assert name == "straw"
+    assert re.search(
+        r"\d+ ns as the time of their first hit in straw \(\d+ of them\), and the description of detector 'na64mu-2022' expects", sentence
+    )
 
 
 def test_muons_that_lost_their_energy_are_no_error_of_a_unit():

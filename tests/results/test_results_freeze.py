@@ -24,6 +24,8 @@ def made(**changes):
         "configuration_hash": "c",
         "selection_name": "mine",
         "selection": PART,
+        "floor": PART,
+        "floors": {"prl2024": "h"},
         "detectors": {"x": PART},
         "detector_given": False,
         "calibrations": {"x": PART},
@@ -53,7 +55,7 @@ def test_an_edit_of_any_part_is_seen(key, tmp_path):
     path = made().write(tmp_path / "freeze.json")
     content = json.loads(path.read_text())
     value = content[key]
-    content[key] = {"x.py": "1"} if key in ("code_files", "packages", "user_cuts") else "z" if isinstance(value, str) else value
+    content[key] = {"x.py": "1"} if key in ("code_files", "packages", "user_cuts", "floors") else "z" if isinstance(value, str) else value
     if content[key] is value:
         content[key] = (
             {"hash": "h", "content": {}} if isinstance(value, dict) or value is None else (not value if value in (0, False) else [])

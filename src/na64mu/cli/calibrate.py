@@ -29,10 +29,18 @@ __all__ = ("command",)
 )
 @click.option("--detector", default=None, help="Detector description (tag or TOML file) that replaces the tags in the files.")
 @click.option("--layout", default=None, help="Layout (TOML file) of a foreign tree.")
+@click.option("--freeze", multiple=True, metavar="FILE", help="Freeze file whose box is hidden too; those beside the data always are.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True, help="Events per chunk.")
 @click.option("--json", "as_json", is_flag=True, help="Print the calibration as JSON instead of a table.")
 def command(
-    files: tuple[str, ...], output: Path, selection: str, detector: str | None, layout: str | None, chunksize: int, as_json: bool
+    files: tuple[str, ...],
+    output: Path,
+    selection: str,
+    detector: str | None,
+    layout: str | None,
+    freeze: tuple[str, ...],
+    chunksize: int,
+    as_json: bool,
 ) -> None:
     """Fit the MIP peaks of beam muons (calibration trigger) in FILES and record the windows of cuts (iii) and (iv)."""
     from na64mu.execution.calibration import calibrate_files
@@ -40,7 +48,7 @@ def command(
 
     with stage("reconstruct and fit"):
         calibration, losses = calibrate_files(
-            files, selection=selection, detector=detector, layout=layout, chunksize=chunksize, output=output
+            files, selection=selection, detector=detector, layout=layout, chunksize=chunksize, output=output, freeze=freeze
         )
     for loss in losses:
         note(loss.reason)

@@ -34,9 +34,8 @@ def _known_ending(ctx: click.Context, param: click.Parameter, value: Path) -> Pa
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--event", type=click.IntRange(min=0), default=0, show_default=True, help="Entry of the file, from 0; its number with --run.")
 @click.option("--run", type=click.IntRange(min=0), help="Run of the event: --event is then its number in the run.")
-@click.option(
-    "--selection", default="prl2024", show_default=True, metavar="NAME|FILE", help="Working point whose signal box is hidden in data too."
-)
+@click.option("--selection", metavar="NAME|FILE", help="Working point whose signal box is hidden in data too, beside what is frozen.")
+@click.option("--freeze", multiple=True, metavar="FILE", help="Freeze file whose box is hidden too; those beside the data always are.")
 @click.option(
     "--opened",
     metavar="FOLDER",
@@ -55,7 +54,15 @@ def _known_ending(ctx: click.Context, param: click.Parameter, value: Path) -> Pa
     help="PNG, PDF, SVG, JPEG, WebP or TIFF, by the ending.",
 )
 def command(
-    file: Path, event: int, run: int | None, selection: str, opened: str | None, detector: str | None, layout: str | None, output: Path
+    file: Path,
+    event: int,
+    run: int | None,
+    selection: str | None,
+    freeze: tuple[str, ...],
+    opened: str | None,
+    detector: str | None,
+    layout: str | None,
+    output: Path,
 ) -> None:
     """Draw one event of FILE: the apparatus to scale with all tracks, residuals of the hits, and the cells of the calorimeters.
 
@@ -93,7 +100,7 @@ def command(
     batch = _sound(batch, description, f"{file}: entry {event}", complete=foreign is None or not foreign.absent)
     number = (int(batch.scalars["run"][0]), int(batch.scalars["event"][0]))
     is_open = opened is not None and number in opened_events(opened, file)
-    if not is_open and not visible_rows(batch, description, file, layout=foreign, selection=selection).all():
+    if not is_open and not visible_rows(batch, description, file, layout=foreign, selection=selection, freeze=freeze).all():
         raise BlindedError(withheld_sentence(f"{file}: entry {event}"))
     with for_files():
         figure, _ = draw_event(batch, description)

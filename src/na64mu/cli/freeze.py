@@ -21,6 +21,7 @@ __all__ = ("command",)
 @click.option("--calibration", multiple=True, metavar="FILE", help="The same as in the blind run.")
 @click.option("--accept-calibration", is_flag=True, help="The same as in the blind run.")
 @click.option("--layout", metavar="NAME|FILE", help="The same as in the blind run.")
+@click.option("--earlier", multiple=True, metavar="FILE", help="Freeze file that holds already: the box must contain that of it.")
 @click.option("--sign", metavar="KEY", type=click.Path(dir_okay=False), help="Sign it with this key of SSH or minisign.")
 @click.option(
     "--check", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Check a freeze file and its record."

@@ -25,10 +25,18 @@ __all__ = ("command",)
 )
 @click.option("--detector", metavar="TAG|FILE", help="Detector description that replaces the tags in the files.")
 @click.option("--layout", metavar="NAME|FILE", help="Layout that maps a foreign tree onto the raw tree.")
+@click.option("--freeze", multiple=True, metavar="FILE", help="Freeze file whose box is hidden too; those beside the data always are.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True, help="Events per chunk.")
 @click.pass_context
 def command(
-    ctx: click.Context, files: tuple[str, ...], output: Path, selection: str, detector: str | None, layout: str | None, chunksize: int
+    ctx: click.Context,
+    files: tuple[str, ...],
+    output: Path,
+    selection: str,
+    detector: str | None,
+    layout: str | None,
+    freeze: tuple[str, ...],
+    chunksize: int,
 ) -> None:
     """Reconstruct FILES and write one row per event: momenta, tracks, hits, positions, energies, and truth where there is one.
 
@@ -38,7 +46,9 @@ def command(
     from na64mu.execution.reconstruct import reconstruct_files
 
     with stage("reconstruct"):
-        n_events, losses = reconstruct_files(files, output, selection=selection, detector=detector, layout=layout, chunksize=chunksize)
+        n_events, losses = reconstruct_files(
+            files, output, selection=selection, detector=detector, layout=layout, chunksize=chunksize, freeze=freeze
+        )
     for loss in losses:
         note(loss.reason)
     note(f"wrote {output}: {n_events} events")

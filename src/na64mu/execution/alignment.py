@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from na64mu.alignment.doubt import LARGEST_SCALE_ERROR
 from na64mu.alignment.parameters import fixed_modules
 from na64mu.alignment.result import AlignmentRun, align_detector
 from na64mu.alignment.sample import Sample, concatenated, read_samples
@@ -20,10 +21,11 @@ from na64mu.events.faults import Bounds
 from na64mu.events.reader import read_batch
 from na64mu.execution.progress import stage
 from na64mu.execution.targets import must_be_apart
+from na64mu.inputs.frozen_floors import Freezes, floors_for
 from na64mu.inputs.raw_fileset import Fileset, inspect_files
 from na64mu.inputs.refused import Tally, fault_losses
 from na64mu.results.losses import Loss
-from na64mu.selections.blinding import FLOOR, BlindingPolicy
+from na64mu.selections.blinding import BlindingPolicy
 
 __all__ = ("align",)
 
@@ -38,8 +40,11 @@ def align(
     fixed: Iterable[str] | str = (),
     survey_shift: float = 1.0,
     survey_rotation: float = 5e-3,
+    largest_scale_error: float = LARGEST_SCALE_ERROR,
+    accept: bool = False,
     chunksize: int = 50_000,
     output: str | Path | None = None,
+    freeze: Freezes = None,
     progress: Callable[[str], None] | None = None,
 ) -> tuple[AlignmentRun, list[Loss]]:
     """Align the trackers with the tracks of files, and measure drift relations, resolutions, efficiencies and noise.
@@ -58,10 +63,16 @@ def align(
         Error of the positions in the description [mm].
     survey_rotation : float
         Error of the rotations [rad].
+    largest_scale_error : float
+        Largest relative error of the momentum scale of a spectrometer that is written.
+    accept : bool
+        Write an alignment that would be refused; the reason is written with it.
     chunksize : int
         Events read at a time.
     output : str or Path, optional
         File to which the alignment will be written: refused if it is one of the inputs; the description is named as seen from its folder.
+    freeze : str, Path, Freeze or iterable of them, optional
+        Freeze files that hold beside those found beside the data (na64mu.inputs.frozen_floors).
     progress : callable, optional
         Is given a line after each pass.
 
@@ -75,7 +86,8 @@ def align(
     Raises
     ------
     CalibrationError
-        If the files are of several detectors.
+        If the files are of several detectors, or (without `accept`) the result is worse than the description or leaves a momentum scale that nobody
+        knows.
     InputError
         If no event can be read.
     """
@@ -86,7 +98,7 @@ def align(
         filesets.append((_open(field_off, detector or source, folder)[0], False))
     if output is not None:
         must_be_apart(output, (f.path for fileset, _ in filesets for f in fileset.files))
-    samples, losses = _samples(filesets, description, chunksize)
+    samples, losses = _samples(filesets, description, chunksize, freeze)
     inputs = tuple(
         AlignmentInput(file=Path(f.path).name, uuid=f.uuid, entries=f.entries, field=field) for fs, field in filesets for f in fs.files
     )
@@ -97,6 +109,8 @@ def align(
         fixed=fixed_modules(fixed, description),
         survey_shift=survey_shift,
         survey_rotation=survey_rotation,
+        largest_scale_error=largest_scale_error,
+        accept=accept,
         inputs=inputs,
         progress=progress,
     )
@@ -118,12 +132,14 @@ def _open(files: Files, detector: DetectorLike | None, folder: Path) -> tuple[Fi
     return fileset, tag, description
 
 
-def _samples(filesets: list[tuple[Fileset, bool]], description: Detector, chunksize: int) -> tuple[list[list[Sample]], list[Any]]:
+def _samples(
+    filesets: list[tuple[Fileset, bool]], description: Detector, chunksize: int, freeze: Freezes
+) -> tuple[list[list[Sample]], list[Any]]:
     """Hits of MS1 and of MS2 with and without field, made with the t0 and drift velocities that the drift times show."""
     losses = [loss for fileset, _ in filesets for loss in fileset.losses]
-    policy = BlindingPolicy.of(
-        FLOOR, [f for fileset, _ in filesets for f in fileset.files], {f.detector: description for fs, _ in filesets for f in fs.files}
-    )
+    files = [f for fileset, _ in filesets for f in fileset.files]
+    floors = floors_for((f.path for f in files if f.is_data), freeze)
+    policy = BlindingPolicy.of(None, files, dict.fromkeys((f.detector for f in files), description), floor=floors)
     samples: list[list[Sample]] = [[], []]
     started, tally, bounds = None, Tally(), Bounds.of(description)
     for fileset, field in filesets:

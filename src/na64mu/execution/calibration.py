@@ -15,6 +15,7 @@ from na64mu.detector import DetectorLike
 from na64mu.errors import CalibrationError, InputError
 from na64mu.execution.summaries import collect
 from na64mu.execution.targets import must_be_apart
+from na64mu.inputs.frozen_floors import Freezes, floors_for
 from na64mu.inputs.raw_fileset import inspect_files
 from na64mu.results.losses import Loss
 from na64mu.selections.blinding import BlindingPolicy
@@ -34,6 +35,7 @@ def calibrate_files(
     layout: Layout | str | Path | None = None,
     chunksize: int = 100_000,
     output: str | Path | None = None,
+    freeze: Freezes = None,
 ) -> tuple[Calibration, list[Loss]]:
     """Fit the MIP peaks of the beam muons in files of one detector.
 
@@ -51,6 +53,8 @@ def calibrate_files(
         Events per chunk.
     output : str or Path, optional
         File to which the calibration will be written: refused if it is one of the input files.
+    freeze : str, Path, Freeze or iterable of them, optional
+        Freeze files that hold beside those found beside the data (na64mu.inputs.frozen_floors).
 
     Returns
     -------
@@ -81,7 +85,8 @@ def calibrate_files(
         raise CalibrationError(msg)
     (tag, description), losses = next(iter(fileset.detectors.items())), list(fileset.losses)
     columns = (*CALIBRATION_COLUMNS, *working_point.mip.quantities, *working_point.mip.upper_bounds)
-    policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors)
+    floors = floors_for((f.path for f in fileset.files if f.is_data), freeze)
+    policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors, floor=floors)
     summary = collect(fileset, losses, columns, policy, chunksize=chunksize)
     peaks, n_muons = windows_from(summary, description, working_point)
     inputs = tuple(CalibrationInput(path=Path(f.path).name, uuid=f.uuid, entries=f.entries) for f in fileset.files)

@@ -15,9 +15,11 @@ from na64mu.common.people import host_name, user_name
 from na64mu.common.toml_model import content_hash
 from na64mu.errors import BlindedError, InputError
 from na64mu.execution.plan import Plan, plan_of
+from na64mu.inputs.frozen_floors import Freezes
 from na64mu.inputs.summary_fileset import SummaryFileset
 from na64mu.results.freeze import Freeze, FrozenFile, UserFile, frozen, text_hash
 from na64mu.results.provenance import package_versions, repository_state
+from na64mu.selections.floor import Floor
 
 if TYPE_CHECKING:
     from na64mu.calibration.windows import Calibration
@@ -37,6 +39,7 @@ def freeze(
     layout: Layout | str | Path | None = None,
     user: str | Path | Iterable[str | Path] = (),
     accept_calibration: bool = False,
+    earlier: Freezes = None,
 ) -> Freeze:
     """Write down everything that decides about a search, before its box is opened.
 
@@ -44,6 +47,8 @@ def freeze(
     ----------
     files, selection, detector, calibration, layout, user, accept_calibration
         As in `na64mu.run`, and the same as in the blind run: raw trees, all that the search is about.
+    earlier : str, Path, Freeze or iterable of them, optional
+        Freeze files that hold already, as `freeze` of `na64mu.run`: the box must contain theirs.
 
     Returns
     -------
@@ -55,7 +60,8 @@ def freeze(
     InputError
         If a file cannot be read.
     BlindedError
-        If there are event summaries of data among the files, which were written without the box.
+        If there are event summaries of data among the files, which were written without the box, or the box does not contain one that was
+        frozen before.
     """
     own = file_names(user, "user", may_be_none=True)
     plan = plan_of(
@@ -68,6 +74,7 @@ def freeze(
         user=own,
         accept_calibration=accept_calibration,
         unblind=None,
+        freeze=earlier,
         strict=True,
         hashed=True,
     )
@@ -98,6 +105,9 @@ def freeze_of(plan: Plan, user: Iterable[str | Path] = (), *, detector_given: bo
     commit, clean = repository_state()
     configuration = plan.configuration
     layout = configuration.layout
+    point = configuration.working_point
+    floor = Floor.of_freeze(point, configuration.detectors, replaces=detector_given)
+    floor_cuts = [[cut.name, cut.thresholds.model_dump(mode="json")] for cut in floor.cuts]
     layout_content = None if layout is None else layout.model_dump(mode="json", exclude={"origin"})
     return Freeze.of(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -108,8 +118,10 @@ def freeze_of(plan: Plan, user: Iterable[str | Path] = (), *, detector_given: bo
         clean=clean,
         packages=package_versions(),
         configuration_hash=configuration.hash,
-        selection_name=configuration.working_point.name,
-        selection=frozen(configuration.working_point.model_dump(mode="json"), configuration.working_point.hash),
+        selection_name=point.name,
+        selection=frozen(point.model_dump(mode="json"), point.hash),
+        floor=frozen({"box": point.box.model_dump(mode="json"), "cuts": floor_cuts}, floor.hash),
+        floors=plan.policy.floor.names,
         detectors={tag: frozen(one.model_dump(mode="json"), one.digest) for tag, one in configuration.detectors.items()},
         detector_given=detector_given,
         calibrations={tag: frozen(one.model_dump(mode="json"), one.hash) for tag, one in configuration.calibrations.items()},

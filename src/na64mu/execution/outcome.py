@@ -85,6 +85,7 @@ def result_of_search(plan: Plan, ran: Ran, clock: float) -> RunResult:
         windows={tag: {q: (None if low == float("-inf") else low, high) for q, (low, high) in w.items()} for tag, w in windows.items()},
         provenance=_provenance(plan, ran),
         timing=replace(ran.timing, wall=time.perf_counter() - clock),
+        setup=plan.configuration.content,
     )
 
 
@@ -143,5 +144,6 @@ def _provenance(plan: Plan, ran: Ran) -> Provenance:
         user_cuts=plan.user_parts,
         processor=plan.own_digest,
         code=code_hash() if plan.hashed and plan.own is None and any(f.is_data for f in plan.fileset.files) else "",
+        floors=plan.policy.floor.names if any(f.is_data for f in plan.fileset.files) else {},
         opening={} if plan.unblind is None else {"freeze": plan.unblind.freeze.hash, "line": plan.unblind.line},
     )

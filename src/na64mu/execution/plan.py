@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from na64mu.calibration.windows import Calibration
 from na64mu.common.arguments import file_names
 from na64mu.detector import DetectorLike
-from na64mu.errors import BlindedError, InputError, ProcessorError
+from na64mu.errors import BlindedError, CalibrationError, InputError, ProcessorError
 from na64mu.execution.carried import carried, digest_of_own
 from na64mu.execution.configuration import Configuration, load_calibrations
 from na64mu.execution.executors import in_this_process
 from na64mu.execution.opening import Opening, checked_opening
+from na64mu.inputs.frozen_floors import Freezes, floors_for
 from na64mu.inputs.raw_fileset import Fileset, inspect_files
 from na64mu.inputs.source import Source, source_of
 from na64mu.inputs.summary_chunks import needed_columns
@@ -26,7 +27,7 @@ from na64mu.processors.base import checked, columns_of, name_of, takes_events, v
 from na64mu.processors.named import processor_named
 from na64mu.results.losses import Loss
 from na64mu.results.provenance import file_hash, package_versions, source_hash
-from na64mu.selections.blinding import FLOOR, BlindingPolicy, Floor
+from na64mu.selections.blinding import BlindingPolicy
 from na64mu.selections.parts import parts_of, variable_parts
 from na64mu.selections.user import load_user_file
 from na64mu.selections.working_point import WorkingPoint, load_working_point
@@ -172,6 +173,7 @@ def plan_of(
     user: str | Path | Iterable[str | Path],
     accept_calibration: bool,
     unblind: Any,
+    freeze: Freezes,
     strict: bool,
     hashed: bool,
 ) -> Plan:
@@ -189,11 +191,11 @@ def plan_of(
         if unblind is not None:
             msg = "the box stays closed: it is opened for the search only, a processor of your own is not given its events"
             raise BlindedError(msg)
-    working_point, floor = load_working_point(selection), Floor.of(FLOOR)
+    working_point = load_working_point(selection)
     foreign = None if layout is None else load_layout(layout)
     fileset: Fileset | SummaryFileset
     if foreign is None and are_summaries(files):
-        fileset = inspect_summaries(files, detector=detector, working_point=working_point, floor=floor)
+        fileset = inspect_summaries(files, detector=detector, working_point=working_point, freeze=freeze)
         if processor is not None and takes_events(processor):
             msg = f"the processor {name_of(processor)} is one of coffea's and takes raw events, the files are event summaries: give it the raw trees"
             raise ProcessorError(msg)
@@ -202,15 +204,36 @@ def plan_of(
     stop_if_needed(fileset.losses, strict=strict, nothing_left=not fileset.files)
     wanted = processor is None or calibration is not None
     calibrations = load_calibrations(fileset.detectors, calibration, accept=accept_calibration) if wanted else {}
+    fileset = _on_one_scale(fileset, calibrations)
     configuration = Configuration(working_point, fileset.detectors, calibrations, foreign)
     if unblind is not None and isinstance(fileset, SummaryFileset):
         msg = "the box stays closed: event summaries of data were written without it; unblind a run on the raw trees"
         raise BlindedError(msg)
-    policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors, floor=floor, opened=unblind is not None)
+    floors = floors_for((f.path for f in fileset.files if f.is_data), freeze)
+    policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors, floor=floors, opened=unblind is not None)
     plan = Plan(fileset, configuration, policy, processor, unblind, hashed or unblind is not None)
     if unblind is not None:
         unblind.must_fit(plan)
     return plan
+
+
+def _on_one_scale(fileset: Fileset | SummaryFileset, calibrations: Mapping[str, Calibration]) -> Fileset | SummaryFileset:
+    """The fileset with the gains of the calibrations in its descriptions; event summaries have them already, or never will."""
+    found = {tag: calibrations[tag].applied_to(d) if tag in calibrations else d for tag, d in fileset.detectors.items()}
+    changed = [
+        tag
+        for tag, detector in found.items()
+        if detector is not fileset.detectors[tag] and detector.digest != fileset.detectors[tag].digest
+    ]
+    if not changed:
+        return fileset
+    if isinstance(fileset, SummaryFileset):
+        msg = (
+            f"the energies of the event summaries of {changed[0]!r} were not divided by the gains of the given calibration: make them again with "
+            "`na64mu reconstruct FILES --detector CALIBRATION`, and give the same --detector here"
+        )
+        raise CalibrationError(msg)
+    return replace(fileset, detectors=found)
 
 
 def stop_if_needed(losses: Iterable[Loss], *, strict: bool, nothing_left: bool) -> None:

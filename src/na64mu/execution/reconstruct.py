@@ -20,13 +20,14 @@ from na64mu.execution.summaries import summaries
 from na64mu.execution.targets import must_be_apart
 from na64mu.inputs.bookkeeping import bookkeeping_losses, books_of
 from na64mu.inputs.duplicates import origins_of
+from na64mu.inputs.frozen_floors import Freezes, floors_for
 from na64mu.inputs.raw_file import SourceFile
 from na64mu.inputs.raw_fileset import Fileset, inspect_files
 from na64mu.inputs.refused import Tally, row_losses
 from na64mu.inputs.summary_file import FORMAT_VERSION, TREE, column_checksums, sealed
-from na64mu.results.exposure import reconcile
 from na64mu.results.losses import Loss
 from na64mu.results.provenance import merged_ranges
+from na64mu.results.reconciliation import reconcile
 from na64mu.selections.blinding import BlindingPolicy
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 from na64mu.typing import Summary
@@ -110,6 +111,7 @@ def reconstruct_files(
     detector: DetectorLike | None = None,
     layout: Layout | str | Path | None = None,
     chunksize: int = 100_000,
+    freeze: Freezes = None,
 ) -> tuple[int, list[Loss]]:
     """Reconstruct files and write their event summary; the file appears whole or not at all.
 
@@ -127,6 +129,8 @@ def reconstruct_files(
         Branch layout of a foreign tree.
     chunksize : int
         Events per chunk.
+    freeze : str, Path, Freeze or iterable of them, optional
+        Freeze files that hold beside those found beside the data.
 
     Returns
     -------
@@ -153,7 +157,8 @@ def reconstruct_files(
     foreign = None if layout is None else load_layout(layout)
     fileset = inspect_files(files, detector=detector, layout=foreign)
     must_be_apart(target, (name for f in fileset.files for name in (f.path, *f.friends)))
-    policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors)
+    floors = floors_for((f.path for f in fileset.files if f.is_data), freeze)
+    policy = BlindingPolicy.of(working_point, fileset.files, fileset.detectors, floor=floors)
     losses = list(fileset.losses)
     read, tally = Counter[tuple[str, str, int, int]](), Tally()
     ends = itertools.accumulate((f.entries for f in fileset.files), initial=0)
@@ -215,7 +220,7 @@ def _bookkeeping(
         "inputs": [{"path": f.path, "uuid": f.uuid, "entries": f.entries, "detector": f.detector} for f in fileset.files],
         "segments": [_segment(f, *rows[f.dataset, f.path]) for f in fileset.files if (f.dataset, f.path) in rows],
         "detectors": {tag: d.digest for tag, d in fileset.detectors.items()},
-        "withheld": {"p_out_max": box.p_out_max, "e_cal_max": box.e_cal_max, "floor": policy.floor.hash},
+        "withheld": {"p_out_max": box.p_out_max, "e_cal_max": box.e_cal_max, "floor": policy.floor.hash, "floors": policy.floor.names},
     }
 
 

@@ -23,6 +23,7 @@ from na64mu.execution.opening import Opening
 from na64mu.execution.options import RunOptions
 from na64mu.execution.outcome import Ran, result_of_own, result_of_search
 from na64mu.execution.plan import Plan, plan_of, stop_if_needed
+from na64mu.inputs.frozen_floors import Freezes
 from na64mu.inputs.memory import chunksize_within
 from na64mu.inputs.refused import row_losses
 from na64mu.results.processor import ProcessorResult
@@ -57,6 +58,7 @@ def run(
     layout: Layout | str | Path | None = ...,
     user: str | Path | Iterable[str | Path] = ...,
     accept_calibration: bool = ...,
+    freeze: Freezes = ...,
     unblind: Opening | None = ...,
 ) -> RunResult: ...
 
@@ -74,6 +76,7 @@ def run(
     layout: Layout | str | Path | None = ...,
     user: str | Path | Iterable[str | Path] = ...,
     accept_calibration: bool = ...,
+    freeze: Freezes = ...,
 ) -> ProcessorResult: ...
 
 
@@ -89,6 +92,7 @@ def run(
     layout: Layout | str | Path | None = None,
     user: str | Path | Iterable[str | Path] = (),
     accept_calibration: bool = False,
+    freeze: Freezes = None,
     unblind: Opening | None = None,
 ) -> RunResult | ProcessorResult:
     """Run the search, or a processor of your own, over files.
@@ -119,6 +123,8 @@ def run(
         Python files that register cuts of your own (`na64mu.selections.register_cut`).
     accept_calibration : bool
         Take a calibration that was made for another description of the calorimeters; without it such a one is refused.
+    freeze : str, Path, Freeze or iterable of them, optional
+        Freeze files that hold beside those found beside the data (na64mu.inputs.frozen_floors).
     unblind : Opening, optional
         What `na64mu.open_box` gives: opens the signal box of data, once. It is refused if the record of openings does not have it, if
         this run is not what was frozen, or if a processor of your own is run.
@@ -134,7 +140,7 @@ def run(
     InputError
         If nothing can be read, or (strict) anything cannot.
     BlindedError
-        If `unblind` is no recorded opening of what is run.
+        If `unblind` is no recorded opening of what is run, or the box of the selection does not contain one that is frozen.
     CheckpointError
         If the chunks that are kept belong to something else, or what a processor returns cannot be kept.
     ProcessorError
@@ -158,6 +164,7 @@ def run(
         user=user,
         accept_calibration=accept_calibration,
         unblind=unblind,
+        freeze=freeze,
         strict=options.strict,
         hashed=options.output is not None,
     )
@@ -198,6 +205,7 @@ def run_search(
     layout: Layout | str | Path | None = None,
     user: str | Path | Iterable[str | Path] = (),
     accept_calibration: bool = False,
+    freeze: Freezes = None,
     unblind: Opening | None = None,
     chunksize: int = 100_000,
     maxchunks: int | None = None,
@@ -217,7 +225,7 @@ def run_search(
 
     Parameters
     ----------
-    files, selection, executor, detector, calibration, layout, user, accept_calibration, unblind
+    files, selection, executor, detector, calibration, layout, user, accept_calibration, freeze, unblind
         As in `na64mu.run`.
     chunksize, maxchunks, align_clusters, workers, scheduler, tls_ca, tls_cert, tls_key, memory, output, resume, strict, progress
         As in `RunOptions`.
@@ -251,6 +259,7 @@ def run_search(
         layout=layout,
         user=user,
         accept_calibration=accept_calibration,
+        freeze=freeze,
         unblind=unblind,
     )
 

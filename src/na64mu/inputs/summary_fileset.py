@@ -15,13 +15,14 @@ from typing import Any
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.errors import BlindedError, InputError
 from na64mu.inputs.duplicates import EventSource, Excluded, find_duplicates, without_copies
+from na64mu.inputs.frozen_floors import Freezes, floors_for
 from na64mu.inputs.kinds import separated
 from na64mu.inputs.paths import FileSpec, expand, inputs_of
 from na64mu.inputs.raw_file import installed_detector
 from na64mu.inputs.summary_file import TREE, Ranges, SummaryFile, open_summaries, read_rows
-from na64mu.results.exposure import SummaryBook
 from na64mu.results.losses import Loss
-from na64mu.selections.blinding import FLOOR, BlindingPolicy, Floor
+from na64mu.results.summary_book import SummaryBook
+from na64mu.selections.floor import Floors
 from na64mu.selections.working_point import WorkingPoint
 
 __all__ = ("SummaryFileset", "are_summaries", "inspect_summaries")
@@ -87,7 +88,7 @@ def are_summaries(files: Iterable[str | Path] | str | Path) -> bool:
 
 
 def inspect_summaries(
-    files: Iterable[str | Path] | str | Path, *, detector: DetectorLike | None, working_point: WorkingPoint, floor: Floor | None = None
+    files: Iterable[str | Path] | str | Path, *, detector: DetectorLike | None, working_point: WorkingPoint, freeze: Freezes = None
 ) -> SummaryFileset:
     """Open every file and read its bookkeeping.
 
@@ -99,8 +100,8 @@ def inspect_summaries(
         Tag or TOML file of a description that replaces the tags in the files.
     working_point : WorkingPoint
         The selection; its box is compared with the one that was withheld.
-    floor : Floor, optional
-        What is frozen; it is compared with what was withheld. The shipped working point without it.
+    freeze : str, Path, Freeze or iterable of them, optional
+        Freeze files that hold beside those that are found; what they hide is compared with what was withheld.
 
     Returns
     -------
@@ -110,9 +111,8 @@ def inspect_summaries(
     Raises
     ------
     BlindedError
-        If the box of the working point, or the floor, is not that by which events were withheld when the file was written.
+        If the box of the working point, or what is frozen, is not that by which events were withheld when the file was written.
     """
-    floor = floor or Floor.of(FLOOR)
     inputs = inputs_of(files)
     losses = inputs.losses
     found: list[SummaryFile] = []
@@ -127,7 +127,7 @@ def inspect_summaries(
             losses.append(Loss(Path(path).stem, path, "file", str(error)))
             continue
         found += own
-        notes += _notes(path, bookkeeping, own, working_point, floor)
+        notes += _notes(path, bookkeeping, own, working_point, freeze)
         for file in own:
             if file.detector not in detectors:
                 detectors[file.detector] = installed_detector(file.detector, path) if chosen is None else chosen
@@ -156,12 +156,13 @@ def _event_sources(file: SummaryFile) -> Iterable[EventSource]:
     return [EventSource(file.dataset, file.path, start, stop, file.is_data, file.origins, read) for start, stop in file.rows]
 
 
-def _notes(path: str, bookkeeping: dict[str, Any], own: list[SummaryFile], working_point: WorkingPoint, floor: Floor) -> list[Loss]:
+def _notes(path: str, bookkeeping: dict[str, Any], own: list[SummaryFile], working_point: WorkingPoint, freeze: Freezes) -> list[Loss]:
     """Losses from the time of writing, and what the withheld events mean for the cut-flow."""
     losses = [Loss(**loss) for loss in bookkeeping["losses"]]
     if not any(file.is_data for file in own):
         return losses
-    BlindingPolicy(floor, working_point.box).must_contain_floor(working_point.name)
+    floors: Floors = floors_for([path], freeze)
+    floors.must_be_in(working_point.box, working_point.name)
     box, withheld = working_point.box, bookkeeping["withheld"]
     if (box.p_out_max, box.e_cal_max) != (withheld["p_out_max"], withheld["e_cal_max"]):
         msg = (
@@ -169,10 +170,11 @@ def _notes(path: str, bookkeeping: dict[str, Any], own: list[SummaryFile], worki
             f"E_CAL < {withheld['e_cal_max']} GeV): make it again with `na64mu reconstruct --selection {working_point.name}`"
         )
         raise BlindedError(msg)
-    if withheld.get("floor") != floor.hash:
+    if withheld.get("floor") != floors.hash:
+        was = ", ".join(withheld.get("floors", ())) or "other ones"
         msg = (
-            f"{path}: other events of data than those that {floor.name} hides were withheld when the file was written: "
-            f"make it again with `na64mu reconstruct --selection {working_point.name}`"
+            f"{path}: other events of data were withheld when the file was written: what is frozen now is {', '.join(floors.names)}, then it was {was}: "
+            f"name the freeze file with --freeze, or make the summary again with `na64mu reconstruct --selection {working_point.name}`"
         )
         raise BlindedError(msg)
     reason = (

@@ -23,6 +23,7 @@ from na64mu.events.layout import Layout, load_layout
 from na64mu.events.origin import PROCESS, file_is_data, path_is_data
 from na64mu.events.reader import count_entries, read_batch, read_runs
 from na64mu.events.root_io import open_file, sentence_for
+from na64mu.inputs.frozen_floors import Freezes, floors_for
 from na64mu.inputs.raw_file import installed_detector
 from na64mu.reconstruction import spectrometers
 from na64mu.reconstruction import summary as reconstruction
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 STEP = 50_000
 _SAID: set[str] = set()
 
-Selection = str | Path | WorkingPoint
+Selection = str | Path | WorkingPoint | None
 
 
 def open_events(
@@ -48,7 +49,8 @@ def open_events(
     layout: Layout | str | Path | None = None,
     access_log: list[Any] | None = None,
     detector: DetectorLike | None = None,
-    selection: Selection = "prl2024",
+    selection: Selection = None,
+    freeze: Freezes = None,
 ) -> Any:
     """Open the events of a file; of data those that may be seen.
 
@@ -66,8 +68,10 @@ def open_events(
     detector : Detector, str or Path, optional
         Description that says which events of data are hidden, where it is not the one that the bookkeeping names: give the one that they will be
         reconstructed with, and the summary has the same rows. Simulation does not need it.
-    selection : WorkingPoint, str or Path
-        Working point whose signal box is hidden in data too; it contains the frozen one.
+    selection : WorkingPoint, str or Path, optional
+        Working point whose signal box is hidden in data too; it contains the frozen ones. Without it, what is frozen is hidden.
+    freeze : str, Path, Freeze or iterable of them, optional
+        Freeze files that hold beside those found beside the data.
 
     Returns
     -------
@@ -89,7 +93,7 @@ def open_events(
     if not all(data):
         msg = f"{paths[data.index(True)]} is data and {paths[data.index(False)]} is simulation; open them one by one"
         raise InputError(msg)
-    policy = _of_data(selection)
+    policy = _of_data(selection, paths, freeze)
     batches = [batch for each in paths for batch in _visible_batches(each, foreign, policy, detector)]
     return nanoevents.to_events(concatenate(batches), {"filename": str(paths[0])} if len(paths) == 1 and foreign is None else {})
 
@@ -99,9 +103,10 @@ def _is_data(path: str | Path, layout: Layout | None) -> bool:
         return file_is_data(file, path, layout)
 
 
-def _of_data(selection: Selection) -> BlindingPolicy:
-    policy = BlindingPolicy.of(selection)
-    policy.must_contain_floor(str(getattr(selection, "name", selection)))
+def _of_data(selection: Selection, paths: Iterable[str | Path], freeze: Freezes) -> BlindingPolicy:
+    policy = BlindingPolicy.of(selection, floor=floors_for(paths, freeze, any_data=True))
+    if selection is not None:
+        policy.must_contain_floor(str(getattr(selection, "name", selection)))
     return policy
 
 
@@ -139,7 +144,8 @@ def visible_rows(
     path: str | Path | None,
     *,
     layout: Layout | None = None,
-    selection: Selection = "prl2024",
+    selection: Selection = None,
+    freeze: Freezes = None,
     summary: Summary | None = None,
 ) -> BoolArray:
     """Events of a batch that may be seen.
@@ -154,8 +160,10 @@ def visible_rows(
         Their file, whose bookkeeping says whether they are data. Of events without a file, those with truth are simulation.
     layout : Layout, optional
         By which the file is read.
-    selection : WorkingPoint, str or Path
+    selection : WorkingPoint, str or Path, optional
         Working point whose signal box is hidden too.
+    freeze : str, Path, Freeze or iterable of them, optional
+        Freeze files that hold beside those found beside the data.
     summary : Summary, optional
         The events, where they are reconstructed already.
 
@@ -174,7 +182,7 @@ def visible_rows(
         data = _is_data(path, layout) if layout is not None else Path(path).exists() and path_is_data(str(path))
     if not data or not len(batch):
         return np.ones(len(batch), dtype=np.bool_)
-    policy, used = _of_data(selection), load_detector(detector)
+    policy, used = _of_data(selection, [] if path is None else [path], freeze), load_detector(detector)
     tags = {used.tag}
     if path is not None and (layout is not None or Path(path).exists()):
         tags |= {str(row["detector"]) for row in read_runs(file_name(path, "path"), layout=layout)}
@@ -182,7 +190,7 @@ def visible_rows(
     return policy.seen(found, batch, policy.floor.frozen_descriptions(sorted(tags), used))
 
 
-def reconstruct(events: Any, detector: DetectorLike, *, selection: Selection = "prl2024") -> EventSummary:
+def reconstruct(events: Any, detector: DetectorLike, *, selection: Selection = None, freeze: Freezes = None) -> EventSummary:
     """Reconstruct raw events; of data those that may be seen.
 
     Parameters
@@ -191,8 +199,10 @@ def reconstruct(events: Any, detector: DetectorLike, *, selection: Selection = "
         Raw events of either tier: a batch, or an awkward (NanoEvents) array with the collections of the raw tree.
     detector : Detector, str or Path
         The description of the set-up they were taken with.
-    selection : WorkingPoint, str or Path
-        Working point whose signal box is hidden in data too; it contains the frozen one.
+    selection : WorkingPoint, str or Path, optional
+        Working point whose signal box is hidden in data too; it contains the frozen ones. Without it, what is frozen is hidden.
+    freeze : str, Path, Freeze or iterable of them, optional
+        Freeze files that hold beside those found beside the data.
 
     Returns
     -------
@@ -207,19 +217,21 @@ def reconstruct(events: Any, detector: DetectorLike, *, selection: Selection = "
     """
     batch = as_batch(events)
     summary = reconstruction.reconstruct(events, detector)
-    visible = visible_rows(batch, detector, file_of(events), selection=selection, summary=summary)
+    visible = visible_rows(batch, detector, file_of(events), selection=selection, freeze=freeze, summary=summary)
     if visible.all():
         return summary
     _say(visible, "these events")
     return summary.rows(visible)
 
 
-def spectrometer_tracks(events: Any, detector: DetectorLike, *, selection: Selection = "prl2024") -> spectrometers.SpectrometerTracks:
+def spectrometer_tracks(
+    events: Any, detector: DetectorLike, *, selection: Selection = None, freeze: Freezes = None
+) -> spectrometers.SpectrometerTracks:
     """Find and fit the tracks of MS1 and MS2; of data those of the events that may be seen.
 
     Parameters
     ----------
-    events, detector, selection
+    events, detector, selection, freeze
         The arguments of `reconstruct`.
 
     Returns
@@ -228,7 +240,7 @@ def spectrometer_tracks(events: Any, detector: DetectorLike, *, selection: Selec
         The tracks of MS1 and MS2 as the event summary holds them, one entry for each of its rows.
     """
     batch = as_batch(events)
-    visible = visible_rows(batch, detector, file_of(events), selection=selection)
+    visible = visible_rows(batch, detector, file_of(events), selection=selection, freeze=freeze)
     _say(visible, "these events")
     return spectrometers.spectrometer_tracks(batch if visible.all() else batch.with_events(visible), detector)
 

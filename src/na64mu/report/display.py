@@ -19,8 +19,10 @@ from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.readout import VIEWS
 from na64mu.errors import BlindedError, InputError
 from na64mu.events.batch import RawBatch, as_batch
+from na64mu.inputs.frozen_floors import Freezes
 from na64mu.inputs.visible import file_of, visible_rows
 from na64mu.reconstruction.event import EventTracks, event_junction, event_tracks, trajectory
+from na64mu.reconstruction.gains import on_one_scale
 from na64mu.reconstruction.pulses.digits import with_digits
 from na64mu.reconstruction.summary import reconstruct
 from na64mu.report.apparatus import ENERGY_MAP, ENERGY_SCALE, Cells, draw_cells, draw_line, draw_names, event_cells
@@ -240,7 +242,7 @@ def draw_event(batch: RawBatch, detector: DetectorLike) -> tuple[Figure, FloatAr
     events = {1: ms1, 2: ms2}
     junction = event_junction(ms1, ms2, detector)
     row = reconstruct(batch, detector)
-    cells = event_cells(batch, detector)
+    cells = event_cells(on_one_scale(batch, detector), detector)
     with own_style({"font.size": 9, "axes.labelsize": 10, "xtick.labelsize": 8, "ytick.labelsize": 8}):
         figure = _OwnFigure(figsize=(16, 12))
         frames = figure.add_gridspec(2, 2, left=0.045, right=0.985, top=0.9, bottom=0.53, wspace=0.09, hspace=0.06, width_ratios=(1.0, 1.9))
@@ -297,7 +299,9 @@ class EventDisplay:
         return buffer.getvalue()
 
 
-def display_event(event: Any, detector: DetectorLike, *, selection: str | Path | WorkingPoint = "prl2024") -> EventDisplay:
+def display_event(
+    event: Any, detector: DetectorLike, *, selection: str | Path | WorkingPoint | None = None, freeze: Freezes = None
+) -> EventDisplay:
     """Draw one event of an array of raw events, as in a notebook; in data a hidden event is not drawn.
 
     Parameters
@@ -306,8 +310,10 @@ def display_event(event: Any, detector: DetectorLike, *, selection: str | Path |
         One event: `events[i]`, `events[i : i + 1]`, or a batch of one.
     detector : Detector, str or Path
         The description it was taken with.
-    selection : WorkingPoint, str or Path
+    selection : WorkingPoint, str or Path, optional
         Working point whose signal box is hidden too.
+    freeze : str, Path, Freeze or iterable of them, optional
+        Freeze files that hold beside those found beside the data.
 
     Returns
     -------
@@ -327,7 +333,7 @@ def display_event(event: Any, detector: DetectorLike, *, selection: str | Path |
     if len(batch) != 1:
         msg = f"one event is drawn, such as events[0]; found {len(batch)} events"
         raise InputError(msg)
-    if not visible_rows(raw, detector, file_of(event), selection=selection).all():
+    if not visible_rows(raw, detector, file_of(event), selection=selection, freeze=freeze).all():
         raise BlindedError(withheld_sentence(f"run {batch.scalars['run'][0]}, event {batch.scalars['event'][0]}"))
     return EventDisplay(*draw_event(batch, detector))
 

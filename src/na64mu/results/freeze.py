@@ -78,6 +78,10 @@ class Freeze(_Model):
     selection : FrozenPart
         Working point.
     selection_name : str
+    floor : FrozenPart
+        What it hides in data from now on, whatever is selected: box, and cuts that make decoys.
+    floors : dict of str to str
+        What was hidden when it was made: name -> SHA-256.
     detectors, calibrations : dict of str to FrozenPart
         Tag -> description, calibration.
     detector_given, calibration_accepted : bool
@@ -106,6 +110,8 @@ class Freeze(_Model):
     configuration_hash: str
     selection_name: str
     selection: FrozenPart
+    floor: FrozenPart
+    floors: dict[str, str]
     detectors: dict[str, FrozenPart]
     detector_given: bool
     calibrations: dict[str, FrozenPart]

@@ -152,6 +152,8 @@ class Provenance:
         Processor of the user's own, if one was run in place of the search -> SHA-256 of its source and state.
     code : str
         SHA-256 of the code of the search, where data were blinded or opened and the content of the files was hashed.
+    floors : dict of str to str
+        What was hidden in data whatever was selected: the frozen working points, with their freeze files -> SHA-256.
     opening : dict of str to str
         Where the signal box was opened: hashes of the freeze and of the line in the record of openings.
     """
@@ -177,6 +179,7 @@ class Provenance:
     user_cuts: dict[str, str] = field(default_factory=dict)
     processor: dict[str, str] = field(default_factory=dict)
     code: str = ""
+    floors: dict[str, str] = field(default_factory=dict)
     opening: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
