@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sys
 from dataclasses import replace
 
@@ -175,6 +176,36 @@ def test_limits_of_an_output_folder(folder, table, tmp_path):
     done = limits(folder, *arguments, "--backgrounds", "letter", "--n-mot", 1.98e10, "--hepdata")
     assert done.exit_code == 1
     assert "expected limits alone are not a result to publish" in " ".join(done.output.split())
+
+
+def test_limits_of_several_output_folders(folder, table, tmp_path):
+    arguments = ("--physics", "physics", "--calibration", "calibration", "--efficiency", table, "--pile-up-loss", 0.1, "--masses", 2)
+    arguments += ("--cross-section", "ww", "--no-targets", "--backgrounds", "letter", "--json", "-o", tmp_path / "limits")
+    done = limits(folder, folder, *arguments)
+    assert done.exit_code == 1
+    assert "is given twice: its exposure and events would count twice" in " ".join(done.output.split())
+    copy = tmp_path / "second"
+    shutil.copytree(folder, copy)
+    done = limits(folder, copy, *arguments)
+    assert done.exit_code == 1
+    assert "of configuration 1 is in" in " ".join(done.output.split())
+    result = RunResult.read(folder)
+    runs = tuple(replace(run, run=run.run + 100) for run in result.exposure.runs)
+    other = replace(result, exposure=replace(result.exposure, runs=runs))
+    own = {name: counting_from(r, physics="physics", backgrounds="letter") for name, r in (("y22", result), ("y23", other))}
+    options = {"efficiency": table, "pile_up_loss": 0.1, "masses": [0.1], "method": "ww"}
+    alone, both = limits_of(own["y22"], **options), limits_of(own, **options)
+    assert both.counting.channels == ("y22_config_1", "y22_config_2", "y23_config_1", "y23_config_2")
+    # nothing is seen in both: twice the muons, 1 / sqrt 2 in the coupling, but for the smaller errors of two runs
+    assert both.couplings("exact")[0, 0] / alone.couplings("exact")[0, 0] == pytest.approx(0.5**0.5, rel=2e-3)
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[correlations]\nmuons_on_target = "correlated"\n')
+    done = limits(folder, *arguments, "--correlations", rules)
+    assert done.exit_code == 2
+    assert "--correlations are those of several output folders" in " ".join(done.output.split())
+    done = limits(folder, copy, *arguments, "--n-mot", 1e10)
+    assert done.exit_code == 2
+    assert "--n-mot projects one output folder" in " ".join(done.output.split())
 
 
 def test_efficiency_from_simulation(tmp_path):

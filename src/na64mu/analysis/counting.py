@@ -44,6 +44,8 @@ class Counting:
         observed limit stronger or leaves it, so this is the safe side for it, and the expected limits hold if there is indeed none. `SearchLimits.at_the_bounds` gives the other end.
     origin : Origin
         Set-up, selection and calibration of the run; empty if it is no run of this software.
+    runs : tuple of (int, int)
+        Run and configuration of all bookkeeping that is counted; empty where it is not known.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class Counting:
     methods: Mapping[str, str] = field(default_factory=dict)
     bounds: Mapping[str, float] = field(default_factory=dict)
     origin: Origin = field(default_factory=Origin)
+    runs: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         for config, (n_mot, n) in enumerate(zip(self.exposures, self.observed or (), strict=False), start=1):
@@ -71,6 +74,11 @@ class Counting:
     def used(self) -> tuple[int, ...]:
         """Indices of the configurations with muons on target."""
         return tuple(i for i, n in enumerate(self.exposures) if n > 0)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of all configurations, those without muons on target too."""
+        return tuple(f"config_{i + 1}" for i in range(len(self.exposures)))
 
     def model(self, signal: Sequence[float], index: int, yields: SignalYield) -> CountingModel:
         """Counting model of one mass: the configurations with exposure, backgrounds shared out by muons on target."""
@@ -102,7 +110,7 @@ class Counting:
             signal=tuple(float(signal[i]) for i in self.used),
             backgrounds={name: tuple(values[i] for i in self.used) for name, values in shared.items()},
             systematics=systematics,
-            channels=tuple(f"config_{i + 1}" for i in self.used),
+            channels=tuple(self.channels[i] for i in self.used),
         )
 
     @property
@@ -203,13 +211,14 @@ def counting_of(
         msg = f"no muons on target in {', '.join(names)}: limits need the bookkeeping of the runs (tree 'runs' of the raw trees)"
         raise InputError(msg)
     exposures = found if n_mot is None else tuple(n * n_mot / sum(found) for n in found)
+    runs = tuple(sorted({(run.run, run.config) for run in result.exposure.runs if run.dataset in names}))
     observed = None if n_mot is not None or any(result.blinded[name] for name in names) else _observed(result, names)
     if estimates is None:
         scale = sum(exposures) / sum(N_MOT)
         expected = {name: events * scale for name, events in BACKGROUNDS.items()}
         errors = {name: error * scale for name, error in BACKGROUND_ERRORS.items()}
         source = "exposure of the output folder; Table I of the Letter scaled to it"
-        return Counting(exposures, expected, errors, observed, source, origin=_origin(result))
+        return Counting(exposures, expected, errors, observed, source, origin=_origin(result), runs=runs)
     rows = {row.name: row.ours for row in estimates.table.rows if row.name != "total" and not math.isnan(row.ours.value)}
     expected = {name: entry.value for name, entry in rows.items() if entry.value > 0 and not entry.is_upper}
     return Counting(
@@ -222,6 +231,7 @@ def counting_of(
         methods={name: entry.note for name, entry in rows.items()},
         bounds={name: entry.value for name, entry in rows.items() if entry.is_upper},
         origin=_origin(result),
+        runs=runs,
     )
 
 

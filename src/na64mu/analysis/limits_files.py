@@ -172,11 +172,11 @@ def _yield_rows(limits: SearchLimits) -> Iterable[dict[str, Any]]:
     events = yields.events()
     for i, mass in enumerate(limits.masses):
         row = {"mass_GeV": float(mass), "produced_per_mot": float(yields.per_muon[i]), "branching_invisible": float(yields.invisible[i])}
-        for c in range(events.shape[1]):
+        for c, channel in enumerate(limits.counting.channels):
             row |= {
-                f"efficiency_config_{c + 1}": float(yields.total_efficiency[i, c]),
-                f"efficiency_error_config_{c + 1}": float(yields.efficiency_error[i, c] * (1.0 - yields.pile_up_loss.value)),
-                f"events_config_{c + 1}": float(events[i, c]),
+                f"efficiency_{channel}": float(yields.total_efficiency[i, c]),
+                f"efficiency_error_{channel}": float(yields.efficiency_error[i, c] * (1.0 - yields.pile_up_loss.value)),
+                f"events_{channel}": float(events[i, c]),
             }
         yield row
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from na64mu.analysis.combination import combined_limits, read_correlations, run_names
 from na64mu.analysis.counting import Counting, letter_counting, own_counting
 from na64mu.analysis.curves import Curve, letter_numbers, relic_targets
 from na64mu.analysis.folder_counting import LETTER, counting_from
@@ -46,6 +48,8 @@ __all__ = (
 
 logger = logging.getLogger(__name__)
 
+#: Runs that are combined: a list, or names with runs.
+Several = Sequence["SearchLimits | RunResult | Counting | str | Path"] | Mapping[str, "SearchLimits | RunResult | Counting | str | Path"]
 #: Lowest and highest mass of a scan for which no range is given [GeV].
 LOW, HIGH = 0.001, 5.0
 #: Masses that are always scanned: those of the tables, m_Z' = 120 MeV of the published y, and those at which the decay to two muons opens.
@@ -110,7 +114,7 @@ def _warn(provenance: Mapping[str, Any], counting: Counting, detector: Detector)
 
 
 def limits_of(
-    source: RunResult | Counting | str | Path | None = None,
+    source: RunResult | Counting | str | Path | Several | None = None,
     *,
     counts: Sequence[float] | None = None,
     backgrounds: Mapping[str, float | tuple[float, float]] | None = None,
@@ -127,6 +131,7 @@ def limits_of(
     g_ref: float = 1e-4,
     dark: DarkSector | None = None,
     level: float = 0.90,
+    correlations: Mapping[str, str] | str | Path | None = None,
     progress: Callable[[], object] | None = None,
 ) -> SearchLimits:
     """Upper limits on the coupling of a boson against its mass, by both methods.
@@ -135,7 +140,7 @@ def limits_of(
     ----------
     source : RunResult, Counting, str or Path, optional
         Result of a run, its output folder, counts (`counting_from` makes them of a result with every choice), or "letter": the Letter's exposure, Table I and
-        empty box. Left out where `mot` is given.
+        empty box. Left out where `mot` is given. A list of them, or a mapping with a name for each, is combined in one likelihood; what was made with an efficiency of its own enters as the limits of it.
     counts : sequence of float, optional
         Events in the signal box per trigger configuration; without them expected limits alone.
     backgrounds : mapping, optional
@@ -166,6 +171,8 @@ def limits_of(
         Dark sector for the limits on y.
     level : float
         Confidence level.
+    correlations : mapping, str or Path, optional
+        For a list: source of uncertainty -> "correlated", "configuration", "run" or "uncorrelated", or a TOML file with such a table [correlations].
     progress : callable, optional
         Called after each mass of the production.
 
@@ -179,13 +186,26 @@ def limits_of(
         If the numbers do not fit together, or a name is unknown.
     """
     method, form_factor = choice(method, Method, "method"), choice(form_factor, FormFactor, "form_factor")
-    counting, table = counting_given(source, counts, backgrounds, mot), _efficiency(efficiency)
+    several = source if isinstance(source, Mapping | list | tuple) else None
+    if several is None and correlations is not None:
+        msg = "correlations are those of several runs: give a list of them"
+        raise InputError(msg)
+    if several is not None and (not several or counts is not None or backgrounds is not None or mot is not None):
+        msg = "a list of runs holds at least one, and counts=, backgrounds= and mot= belong to a single one: make a Counting of each with own_counting, or limits"
+        raise InputError(msg)
+    countings = {"": counting_given(source, counts, backgrounds, mot)} if several is None else _countings(several)
+    made = {name: (found.counting, found.yields) for name, found in countings.items() if isinstance(found, SearchLimits)}
+    left = {name: found for name, found in countings.items() if isinstance(found, Counting)}
+    if not left:
+        return combined_limits(made, read_correlations(correlations), dark=dark, level=level)
+    counting, table = next(iter(left.values())), _efficiency(efficiency)
     if boson not in MODELS:
         msg = f"no boson {boson!r}: known are {', '.join(MODELS)}"
         raise InputError(msg)
     kind, setup = MODELS[boson], load_detector(detector) if isinstance(detector, str) else detector
     efficiencies = boson_efficiencies(kind, table, kinematic_map)
-    _warn(getattr(efficiencies, "provenance", {}), counting, setup)
+    for one in left.values():
+        _warn(getattr(efficiencies, "provenance", {}), one, setup)
     exposures, loss = (counting.exposures[0], counting.exposures[1]), _loss(pile_up_loss, table, published=source == LETTER)
     how: dict[str, Any] = {"method": method, "form_factor": form_factor, "progress": progress}
     simulated = max(LOW, table.mass_range[0]), min(HIGH, table.mass_range[1])
@@ -202,7 +222,26 @@ def limits_of(
         yields = signal_yield(
             target, efficiencies, at, exposures, loss, g_ref=g_ref, mediator=kind.mediator, all_invisible=boson != "zprime", **how
         )
-    return search_limits(counting, yields, dark=dark, level=level)
+    if several is None:
+        return search_limits(counting, yields, dark=dark, level=level)
+    made |= {name: (one, replace(yields, exposures=one.exposures)) for name, one in left.items()}
+    return combined_limits({name: made[name] for name in countings}, read_correlations(correlations), dark=dark, level=level)
+
+
+def _countings(sources: Several) -> dict[str, Counting | SearchLimits]:
+    """Runs by name: that of their output folder, else a number."""
+    if isinstance(sources, Mapping):
+        return {name: one if isinstance(one, SearchLimits) else counting_given(one, None, None, None) for name, one in sources.items()}
+    folders = [source for source in sources if isinstance(source, str | Path) and source != LETTER]
+    named = iter(run_names(folders) if folders else ())
+    out: dict[str, Counting | SearchLimits] = {}
+    for i, source in enumerate(sources, start=1):
+        name = LETTER if isinstance(source, str) and source == LETTER else next(named) if isinstance(source, str | Path) else f"run_{i}"
+        if name in out:
+            msg = f"two runs are called {name}: its exposure and events would count twice, or one of the folders wants another name"
+            raise InputError(msg)
+        out[name] = source if isinstance(source, SearchLimits) else counting_given(source, None, None, None)
+    return out
 
 
 def targets_of(limits: SearchLimits, n: int = 25, *, progress: Callable[[], object] | None = None) -> tuple[Curve, ...]:

@@ -84,6 +84,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "limits": (
         "na64mu limits --published -o limits/",
         "na64mu limits out/ -o limits/",
+        "na64mu limits run2022/ run2023/ --correlations rules.toml -o limits/",
         "na64mu limits out/ --physics physics --calibration calibration --region-d nuclear -o limits/",
         "na64mu limits out/ --backgrounds letter --n-mot 1e11 --no-targets -o projected/",
     ),

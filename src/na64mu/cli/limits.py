@@ -23,41 +23,53 @@ Show = Callable[[bool], None]
 
 @click.command("limits", short_help="Limits on g and y of an output folder, or of the Letter's numbers.")
 @limits_options
-def command(folder: Path | None, output: Path, published: bool, as_json: bool, **options: Any) -> None:
+def command(folders: tuple[Path, ...], output: Path, published: bool, as_json: bool, **options: Any) -> None:
     """Compute upper limits on g_Z' against m_Z', and on y against m_chi, by two methods: asymptotic (as in the Letter) and exact.
 
     With --model the same for another boson, an axion-like particle, or invisible pairs (small charges, a massless mediator, contact operators): limits_MODEL.csv and a figure.
 
-    OUT is an output folder of `na64mu run`. With --published the Letter's exposure and backgrounds replace it: what is then compared is signal yield and
+    OUT is an output folder of `na64mu run`; several of them (years, set-ups) are combined in one likelihood, with correlations as --correlations says. With --published the Letter's exposure and backgrounds replace it: what is then compared is signal yield and
     statistics. Writes limits.csv, yields.csv, systematics.csv, the reach of a discovery (reach.csv), g-2 and other limits (plane.csv, bounds.csv), the pyhf likelihood (background_only.json,
     patchset.json), and figures; of open counts also p-value, significance, best fit and intervals (excess.json, excess.csv).
     """
-    usage(folder, published, options)
+    usage(folders, published, options)
     if options["hepdata"]:
         from na64mu.analysis.hepdata import hepdata_library
 
         hepdata_library()  # before minutes of work
     from na64mu.results.output_folder import output_folder
 
-    limits, targets = _computed(folder, options)
+    limits, targets = _computed(folders, options)
     with output_folder(output, "limits" if options["boson"] == "zprime" else f"limits {options['boson']}") as place:
         files, show = (_zprime if options["boson"] == "zprime" else _boson)(limits, targets, place, options)
     show(as_json)
     note(f"wrote {output}/: {', '.join(path.name for path in files)}")
 
 
-def _computed(folder: Path | None, options: dict[str, Any]) -> tuple[SearchLimits, Any]:
+def _computed(folders: tuple[Path, ...], options: dict[str, Any]) -> tuple[SearchLimits, Any]:
     """The limits, and the relic targets of the figure of y."""
+    from na64mu.analysis.combination import run_names
     from na64mu.analysis.folder_counting import counting_from
     from na64mu.analysis.limits import DarkSector
     from na64mu.analysis.search import limits_of, targets_of
     from na64mu.execution.progress import stage
     from na64mu.results.run import RunResult
 
-    counting = "letter" if folder is None else counting_from(RunResult.read(folder), **{name: options[name] for name in OF_A_COUNT})
+    of_a_count = {name: options[name] for name in OF_A_COUNT}
+    counting: Any = "letter"
+    if folders:
+        run_names(folders)  # no folder twice
+        found = [counting_from(RunResult.read(folder), **of_a_count) for folder in folders]
+        counting = found[0] if len(found) == 1 else dict(zip(run_names(folders), found, strict=True))
     with stage("cross-sections", unit="points") as shown:
         dark = DarkSector(options["g_chi"], options["ratio"])
-        limits = limits_of(counting, dark=dark, progress=shown.advance, **{name: options[name] for name in OF_A_LIMIT})
+        limits = limits_of(
+            counting,
+            dark=dark,
+            correlations=options["correlations"],
+            progress=shown.advance,
+            **{name: options[name] for name in OF_A_LIMIT},
+        )
         shown.say("relic targets")
         wanted = options["boson"] == "zprime" and options["targets"]
         return limits, targets_of(limits, progress=shown.advance) if wanted else ()

@@ -42,7 +42,7 @@ def _checked_range(context: click.Context, _parameter: click.Parameter, value: t
 
 
 OPTIONS = (
-    click.argument("folder", metavar="[OUT]", required=False, type=click.Path(path_type=Path)),
+    click.argument("folders", metavar="[OUT]...", nargs=-1, type=click.Path(path_type=Path)),
     click.option(
         "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default="limits", show_default=True, help="Folder to write."
     ),
@@ -136,6 +136,12 @@ OPTIONS = (
         help="Dataset in OUT whose region D is extrapolated, such as muon-nuclear simulation; by default that of --physics.",
     ),
     click.option("--hadrons", metavar="DATASET", help="Dataset of simulated beam hadrons in OUT, for the decays in flight."),
+    click.option(
+        "--correlations",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="TOML table [correlations] for several OUT: which channels share the parameter of a source.",
+    ),
     click.option("--n-mot", type=click.FloatRange(min=0, min_open=True), help="Project to so many muons on target: expected limits only."),
     click.option(
         "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.90, show_default=True, help="Confidence level."
@@ -170,12 +176,12 @@ def limits_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def usage(folder: Path | None, published: bool, options: dict[str, Any]) -> None:
+def usage(folders: tuple[Path, ...], published: bool, options: dict[str, Any]) -> None:
     """Refuse options that do not go together.
 
     Parameters
     ----------
-    folder : Path or None
+    folders : tuple of Path
     published : bool
     options : dict
         All others.
@@ -186,8 +192,10 @@ def usage(folder: Path | None, published: bool, options: dict[str, Any]) -> None
         Says which.
     """
     for is_wrong, msg in (
-        ((folder is None) != published, "give either an output folder of `na64mu run` or --published"),
+        (bool(folders) == published, "give either an output folder of `na64mu run` or --published"),
         (published and any(options[name] for name in OF_A_FOLDER), ONLY_FOLDER),
+        (len(folders) > 1 and options["n_mot"], "--n-mot projects one output folder: leave it out, or give one OUT"),
+        (len(folders) < 2 and options["correlations"], "--correlations are those of several output folders: give more than one OUT"),
         (options["hepdata"] and options["boson"] != "zprime", "--hepdata is for the Z': the submission holds its figures and tables"),
     ):
         if is_wrong:

@@ -115,7 +115,10 @@ def _rows(counting: Counting) -> tuple[list[tuple[str, str]], str]:
     expected = [f"{name} {events:.3g} \u00b1 {counting.errors.get(name, 0.0):.2g}" for name, events in counting.backgrounds.items()]
     expected += [f"{name} < {events:.3g}" for name, events in counting.bounds.items()]
     rows = [
-        ("events in the signal box, by configuration", ", ".join(f"{counts[i]:g} ({c + 1})" for i, c in enumerate(counting.used))),
+        (
+            "events in the signal box, by configuration",
+            ", ".join(f"{counts[i]:g} ({counting.channels[c].removeprefix('config_')})" for i, c in enumerate(counting.used)),
+        ),
         ("expected background", "; ".join(expected) or "none"),
         ("p-value of the background alone, exact", f"{test.p_value:.2g}"),
         ("significance [standard deviations], exact", f"{test.significance:.2f}"),

@@ -6,6 +6,7 @@ Every function draws on the axes it is given, or on new ones, and returns (figur
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ("bands_figure", "efficiency_figure", "limit_g", "limit_y", "write_limit_figures", "yields_figure")
 
 GREEN = "#00755a"
+#: Configurations, in order.
+LINES = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-"), (PURPLE, "--"), (ORANGE, "-"), (GREY, "--"))
 #: Expected bands of the exact limit: one and two standard deviations.
 BAND_1, BAND_2 = "#9ec9e2", "#d6e8f3"
 SIZE = (7.6, 6.2)
@@ -280,12 +283,12 @@ def efficiency_figure(limits: SearchLimits, ax: Axes | None = None, table: Effic
         figure, ax = axes_of(ax, SIZE)
         kept = 1.0 - limits.yields.pile_up_loss.value
         x = 1e3 * limits.masses
-        for c, (colour, line) in enumerate(((BLUE, "-"), (VERMILLION, "--"))):
+        for c, (name, (colour, line)) in enumerate(zip(_names(limits), cycle(LINES), strict=False)):
             value = 100 * limits.yields.total_efficiency[:, c]
             error = 100 * kept * limits.yields.efficiency_error[:, c]
             ax.fill_between(x, value - error, value + error, color=colour, alpha=0.25, linewidth=0)
-            ax.plot(x, value, color=colour, linestyle=line, linewidth=2.0, label=f"configuration {c + 1}")
-            if table is not None:
+            ax.plot(x, value, color=colour, linestyle=line, linewidth=2.0, label=name)
+            if table is not None and c < 2:
                 _draw_samples(ax, table, c + 1, 100 * kept, colour)
         ax.plot(x, 100 * limits.yields.mean_efficiency, color=BLACK, linewidth=1.4, linestyle=":", label="mean by muons on target")
         ax.plot([100.0, 1000.0], [12.0, 12.0], color=GREY, linewidth=1.4, label="Letter: maximum of 12 %")
@@ -296,6 +299,11 @@ def efficiency_figure(limits: SearchLimits, ax: Axes | None = None, table: Effic
         ax.legend(fontsize=12, loc="upper left", title=f"with {100 * (1 - kept):.3g} % lost to pile-up", title_fontsize=11)
         _name(limits, ax)
     return figure, ax
+
+
+def _names(limits: SearchLimits) -> list[str]:
+    """Configurations as a legend has them."""
+    return [channel.replace("config_", "configuration ").replace("_", " ") for channel in limits.counting.channels]
 
 
 def _draw_samples(ax: Axes, table: EfficiencyTable, config: int, scale: float, colour: str) -> None:
@@ -327,9 +335,9 @@ def yields_figure(limits: SearchLimits, ax: Axes | None = None) -> tuple[Figure,
         yields, x = limits.yields, 1e3 * limits.masses
         events = yields.events()
         ax.plot(x, yields.per_muon * sum(yields.exposures), color=BLACK, linewidth=1.8, label="Z' produced")
-        for c, (colour, line) in enumerate(((BLUE, "-"), (VERMILLION, "--"))):
+        for c, (name, (colour, line)) in enumerate(zip(_names(limits), cycle(LINES), strict=False)):
             if yields.exposures[c] > 0:
-                ax.plot(x, events[:, c], color=colour, linestyle=line, linewidth=1.8, label=f"in the signal box, configuration {c + 1}")
+                ax.plot(x, events[:, c], color=colour, linestyle=line, linewidth=1.8, label=f"in the signal box, {name}")
         ax.set(xscale="log", yscale="log", xlim=(x[0], x[-1]))
         ax.set_xlabel(r"$m_{Z'}$ [MeV]")
         mantissa, exponent = f"{yields.g_ref:.1e}".split("e")

@@ -16,9 +16,9 @@ import numpy as np
 from na64mu.errors import StatisticsError
 from na64mu.statistics.exact import part_of, totals
 from na64mu.statistics.limits import checked_counts
-from na64mu.statistics.model import CountingModel, Rates
+from na64mu.statistics.model import CountingModel
 from na64mu.statistics.profile import likelihood_of, minimise, strength_hat
-from na64mu.statistics.quadrature import blocks, fine_nodes, is_small, quadrature
+from na64mu.statistics.quadrature import blocks, chosen, fine_nodes, is_small, quadrature
 from na64mu.typing import FloatArray
 
 __all__ = ("Discovery", "discovery", "significance_of_p", "tail_probability")
@@ -137,7 +137,7 @@ def _tail_of_blocks(model: CountingModel, n: int) -> float:
     probabilities, above = np.zeros(n), np.zeros(n + 1)  # of n events, and of at least n
     above[0] = 1.0
     probabilities[:1] = 1.0
-    for block in blocks(Rates._make(values[~rates.is_signal] for values in rates)):
+    for block in blocks(chosen(rates, ~rates.is_signal)):
         theta, weights = fine_nodes(block)
         expected = totals(block, theta)[:, None]
         here, here_above = weights @ poisson.pmf(counts, expected), weights @ poisson.sf(np.arange(n + 1) - 1, expected)

@@ -15,7 +15,7 @@ from na64mu.errors import StatisticsError
 from na64mu.statistics.model import Rates
 from na64mu.typing import BoolArray, FloatArray
 
-__all__ = ("blocks", "condensed", "fine_nodes", "gauss_hermite", "is_small", "quadrature")
+__all__ = ("blocks", "chosen", "condensed", "fine_nodes", "gauss_hermite", "is_small", "quadrature")
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ def blocks(rates: Rates) -> list[Rates]:
     left = np.flatnonzero(rates.nominal > 0)
     moved = (rates.exponents != 0) | (rates.slopes != 0)
     fixed = left[~moved[left].any(axis=1)]
-    found = [_chosen(rates, fixed)] if fixed.size else []
+    found = [chosen(rates, fixed)] if fixed.size else []
     left = np.setdiff1d(left, fixed)
     while left.size:
         inside, columns = left[:1], moved[left[0]]
@@ -134,12 +134,13 @@ def blocks(rates: Rates) -> list[Rates]:
             if grown.size == inside.size:
                 break
             inside, columns = grown, moved[grown].any(axis=0)
-        found.append(_chosen(rates, inside))
+        found.append(chosen(rates, inside))
         left = np.setdiff1d(left, inside)
     return [condensed(block.reduced()) for block in found]
 
 
-def _chosen(rates: Rates, at: np.ndarray) -> Rates:
+def chosen(rates: Rates, at: np.ndarray) -> Rates:
+    """Some of the rates, by mask or indices."""
     return Rates(*(values[at] for values in rates))
 
 

@@ -17,7 +17,7 @@ from na64mu.analysis.backgrounds.fit import form_table, minimum
 from na64mu.analysis.backgrounds.forms import FORMS
 from na64mu.analysis.backgrounds.sample import TailSample, tail_sample
 from na64mu.analysis.backgrounds.table import PUBLISHED, PUBLISHED_EXPOSURE
-from na64mu.analysis.backgrounds.tail import ENVELOPE, estimate_tail
+from na64mu.analysis.backgrounds.tail import estimate_tail
 from na64mu.errors import BackgroundError
 from na64mu.results.run import RunResult
 from na64mu.typing import FloatArray
@@ -26,6 +26,8 @@ __all__ = ("BoxBackgrounds", "box_backgrounds")
 
 #: Width of the band next to the box whose E_CAL spectrum gives the fall of (III) [GeV/c].
 SIDE_BAND = 20.0
+#: Largest relative error of (I): beyond, a log-normal error has no meaning.
+LARGEST_ERROR = 3.0
 #: Borders of the Letter's box, for which Table I holds.
 PUBLISHED_BOX = (80.0, 12.0)
 
@@ -67,7 +69,8 @@ class BoxBackgrounds:
 def _tail(sample: TailSample, p_cuts: FloatArray, blinded: float, seed: int) -> tuple[FloatArray, FloatArray, str]:
     """Events of (I) below each border, for the muons of the sample, and their standard deviation.
 
-    Fitted above the blinded border alone, whatever the border of the box: so no event in the box is used. Of several forms the best fit is taken, as for Table I.
+    Fitted above the blinded border alone, whatever the border of the box: so no event in the box is used. Of several forms the best fit is taken, and all of them,
+    with their own intervals, make the error, as for Table I.
     """
     estimate = estimate_tail(sample, seed=seed, box_edge=blinded, n_bootstrap=400, n_toys=200)
     low, high = sample.edge_near(estimate.box_edge), sample.edge_near(estimate.threshold)
@@ -75,20 +78,21 @@ def _tail(sample: TailSample, p_cuts: FloatArray, blinded: float, seed: int) -> 
         flat = np.full(len(p_cuts), estimate.upper)
         return flat, flat, f"{estimate.n_tail:.0f} events in the tail, too few for a fit: 95 % upper limit for every box"
     counts = sample.counts[low:high]
-    curves = {}
-    for name in ENVELOPE:
-        table = form_table(FORMS[name], sample.edges[low : high + 1], sample.centre)
+    curves, ends = {}, []
+    for fit in estimate.forms:
+        table = form_table(FORMS[fit.name], sample.edges[low : high + 1], sample.centre)
         position, _ = minimum(table, counts[None, :])
         parameters = table.form.parameter_sets()[[round(float(position[0]))]]
         at = np.concatenate([[estimate.box_edge, estimate.threshold], np.minimum(p_cuts, estimate.threshold)])
         below = table.form.fraction_below(at, estimate.threshold, sample.centre, parameters)[0]
-        curves[name] = sample.scale * float(counts.sum()) * below[2:] / (below[1] - below[0])
+        curves[fit.name] = sample.scale * float(counts.sum()) * below[2:] / (below[1] - below[0])
+        ends += [curves[fit.name] * end / max(fit.value, 1e-300) for end in (fit.low, fit.high)]
     nominal = curves[estimate.nominal.name]
-    relative = 0.5 * (estimate.statistical[1] - estimate.statistical[0]) / max(estimate.value, 1e-300)
+    error = 0.5 * (np.max(ends, axis=0) - np.min(ends, axis=0))
     return (
         nominal,
-        min(relative, 3.0) * nominal,
-        f"{estimate.nominal.name}, fitted from {estimate.box_edge:g} to {estimate.threshold:g} GeV/c",
+        np.minimum(error, LARGEST_ERROR * nominal),
+        f"{estimate.nominal.name}, fitted from {estimate.box_edge:g} to {estimate.threshold:g} GeV/c; error: envelope of all forms, at most {LARGEST_ERROR:g} times the value",
     )
 
 
