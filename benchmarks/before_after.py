@@ -109,7 +109,7 @@ def simulations() -> Iterator[tuple[str, Work]]:
         ("Z'", 2_000, ZPRIME, zprime_plans(detector, 0.1, 1e-4, 2_000, rng)[0], 1),
         ("hard losses", 1_000, HARD_LOSS, hard_loss_plans(detector, setup, 20.0, 1_000, rng)[0], 1),
         ("muon-nuclear", 1_000, HARD_LOSS, hard_loss_plans(detector, setup, 20.0, 1_000, rng, NUCLEAR)[0], 1),
-        ("hadrons", 300, HADRON, nothing(300), 1),
+        ("hadrons", 1_000, HADRON, nothing(1_000), 1),
         ("decays", 4_000, DECAY, decay_plans(detector, setup, 4_000, rng, kaons_only=True)[0], 1),
     ):
         yield f"simulation: {name}", functools.partial(simulate, n, mode, plans, prescale)
@@ -125,7 +125,9 @@ def work(only: str) -> None:
             works |= group()
     for one in works.values():  # compiles, and warms up
         one()
-    print(json.dumps(list(works)), flush=True)
+    import na64mu
+
+    print(json.dumps([str(Path(na64mu.__file__).parent), *works]), flush=True)
     for line in sys.stdin:
         start = time.process_time()
         works[line.strip()]()
@@ -136,6 +138,7 @@ class Checkout:
     """A process that measures the code of one folder."""
 
     def __init__(self, folder: Path, only: str) -> None:
+        self.folder = folder
         code = f"import runpy; runpy.run_path({str(Path(__file__).resolve())!r})['work']({only!r})"
         environment = os.environ | {"PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
         # the modules beside the benchmarks of a checkout belong to its code
@@ -162,7 +165,10 @@ class Checkout:
     @functools.cached_property
     def names(self) -> list[str]:
         """What it can measure."""
-        return list(self._answer())
+        package, *names = self._answer()
+        if Path(package) != self.folder / "src" / "na64mu":
+            sys.exit(f"{self.folder} is to be measured, and {package} was imported: give a folder with src/na64mu")
+        return list(names)
 
     def measure(self, name: str) -> float:
         """Processor time of a piece of work [s]."""

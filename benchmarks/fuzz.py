@@ -1,247 +1,221 @@
-"""Hostile input: `python benchmarks/fuzz.py [-n 10000] [--seed 1] [--seconds 30]`.
+"""Hostile input: `python benchmarks/fuzz.py [-n 10000] [--seed 1] [--seconds 60] [--state fuzz.jsonl] [--only WORD]`.
 
-Flips bits, overwrites, repeats, removes and truncates parts of every kind of file that is read, and reads the result in a process of its
-own. Allowed are: the file reads as if nothing had happened, or one of na64mu's own errors. Counted as failures are a crash of the
-interpreter, a hang (more than `--seconds` for one input), any other exception, and (raw trees, which have checksums) other numbers
-without a word. Exit code 1 if there is a failure.
+Files of every kind that is read are damaged (fuzz_changes.py): bytes, values of TOML and JSON (wrong types, infinities, numbers that are
+too large, values of other keys, empty, deep, missing), columns of raw trees and of summaries. Each is run through what reads it
+(fuzz_kinds.py), in one process for many inputs: the search, a resumed run, `check`, reports, and the loaders of every configuration.
+
+An input fails if it ends in an exception that is not one of na64mu's own, if the process dies, if it takes longer than --seconds or more
+memory than is allowed for its size, or if it gives another result without a word. With --state, inputs that were tried before are not
+tried again. Exit code 1 if there is a failure.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import faulthandler
+import io
 import json
+import logging
 import random
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+import traceback
+import warnings
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).parents[1]
-MEMORY = 8 << 30
-Reader = Callable[[Path], Any]
+sys.path.insert(0, str(Path(__file__).parent))
+from fuzz_files import make
+from fuzz_kinds import KINDS, prepared
+
+#: Memory that an input may take: a constant for caches and libraries, and a multiple of its size [bytes].
+MEMORY, MULTIPLE = 200 << 20, 50
+#: Address space that is added to that of the process when the inputs begin [bytes].
+LIMIT = 3 << 30
+#: Inputs of one process.
+AT_ONCE = 500
+
+OUTCOMES = ("same", "said", "named error", "EXCEPTION", "SILENT", "MEMORY", "HANG", "CRASH")
 
 
-def mutated(rng: random.Random, content: bytes) -> bytes:
-    """The content with one to four things done to it."""
-    data = bytearray(content)
-    for _ in range(rng.choice((1, 1, 1, 2, 4))):
-        at = rng.randrange(max(len(data), 1))
-        n = min(rng.choice((1, 1, 2, 8, 64)), max(len(data) - at, 0))
-        what = rng.randrange(7)
-        if what == 0 and n:
-            data[at] ^= 1 << rng.randrange(8)
-        elif what == 1:
-            data[at : at + n] = rng.randbytes(n)
-        elif what == 2:
-            data[at : at + n] = rng.choice((b"\0", b"\xff", b"9", b"-", b"[")) * n
-        elif what == 3:
-            del data[at : at + n]
-        elif what == 4:
-            data[at:at] = data[at : at + n] * rng.choice((1, 5))
-        elif what == 5 and rng.random() < 0.5:
-            del data[at:]
-        elif what == 6:
-            other = rng.randrange(max(len(data), 1))
-            data[at : at + n] = data[other : other + n]
-    return bytes(data)
+class Tried(NamedTuple):
+    """What came of one input: its number, the outcome, what there is to say of it, time [s] and most memory above that before [MiB]."""
+
+    number: int
+    outcome: str
+    text: str
+    seconds: float
+    memory: float
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it is one of what must not come out."""
+        return self.outcome.isupper() or self.text == "EMPTY"
 
 
-def _raw(path: Path) -> Any:
-    from na64mu.events.checker import check_file
-    from na64mu.events.reader import read_batch, read_runs
+class Watch:
+    """Most memory of the process above what it had before, by the high-water mark that Linux lets one reset."""
 
-    check_file(path)
-    batch, rows = read_batch(path), read_runs(path)
-    hits = {f"{n}_{f}": a.tobytes() for n, c in batch.collections.items() for f, a in (*c.fields.items(), ("offsets", c.offsets))}
-    return {name: column.tobytes() for name, column in batch.scalars.items()}, hits, rows
+    def __init__(self) -> None:
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")
+        self.before = self._status("VmRSS:")
 
+    @property
+    def taken(self) -> int:
+        """Most bytes since the watch was made."""
+        return max(self._status("VmHWM:") - self.before, 0)
 
-def _summary(path: Path) -> Any:
-    from na64mu.errors import InputError
-    from na64mu.inputs.summary_chunks import chunks_of, needed_columns, read_chunk
-    from na64mu.inputs.summary_fileset import inspect_summaries
-    from na64mu.selections.working_point import load_working_point
-
-    point = load_working_point("prl2024")
-    fileset = inspect_summaries([path], detector=None, working_point=point)
-    damage = [loss.reason for loss in fileset.losses if loss.is_damage]
-    if damage:
-        raise InputError(damage[0])
-    columns = [read_chunk(c) for c in chunks_of(fileset, needed_columns(point), 100_000, None)]
-    return [{n: a.tobytes() for n, a in c.items()} for c in columns], [f.exposure for f in fileset.files]
+    @staticmethod
+    def _status(name: str) -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith(name))
 
 
-def _checkpoint(path: Path) -> None:
-    from na64mu.execution.checkpoint import Checkpoint
-
-    kept = Checkpoint(path.parent / "run", json.loads((path.parent / "identity.json").read_text()), resume=True)
-    kept.path.parent.mkdir(parents=True, exist_ok=True)
-    kept.path.write_bytes(path.read_bytes())
-    kept.load()
-
-
-def _toml(load: str) -> Reader:
-    def read(path: Path) -> None:
-        import importlib
-
-        module, function = load.rsplit(".", 1)
-        getattr(importlib.import_module(module), function)(path)
-
-    return read
-
-
-def _fileset(path: Path) -> None:
-    from na64mu.inputs.paths import expand
-
-    expand([path])
-
-
-def _folder(path: Path) -> None:
-    from na64mu.results.run import RunResult
-
-    folder = path.parent / "out"
-    kept = (folder / path.name).read_bytes()
-    try:
-        (folder / path.name).write_bytes(path.read_bytes())
-        RunResult.read(folder)
-    finally:
-        (folder / path.name).write_bytes(kept)
-
-
-#: Name of the file in the scratch folder -> how it is read.
-TARGETS: dict[str, Reader] = {
-    "raw.root": _raw,
-    "rntuple.root": _raw,
-    "summary.root": _summary,
-    "summary.parquet": _summary,
-    "finished.json": _checkpoint,
-    "fileset.json": _fileset,
-    "cutflow.json": _folder,
-    "histograms.json": _folder,
-    "summary.json": _folder,
-    "selection.toml": _toml("na64mu.selections.working_point.load_working_point"),
-    "calibration.toml": _toml("na64mu.calibration.windows.load_calibration"),
-    "detector.toml": _toml("na64mu.detector.read_detector"),
-    "layout.toml": _toml("na64mu.events.layout.load_layout"),
-}
-
-
-def make(folder: Path) -> None:
-    """A good file of every kind."""
-    from na64mu.events.reader import read_batch, read_runs
-    from na64mu.events.writer import RawTreeWriter
-    from na64mu.execution import run_search
-    from na64mu.execution.reconstruct import reconstruct_files
-
-    source = ROOT / "data" / "sample" / "calibration_1.root"
-    for name, kind in (("raw.root", "ttree"), ("rntuple.root", "rntuple")):
-        with RawTreeWriter(folder / name, kind) as writer:  # type: ignore[arg-type]  # the names stand in the line above
-            writer.extend(read_batch(source, 0, 40))
-            writer.finish(read_runs(source))
-    for ending in ("root", "parquet"):
-        reconstruct_files(folder / "raw.root", folder / f"summary.{ending}")
-    run_search(folder / "raw.root", output=folder / "run", progress=False).write(folder / "out")
-    for name in ("cutflow.json", "histograms.json", "summary.json"):
-        (folder / name).write_bytes((folder / "out" / name).read_bytes())
-    kept = (folder / "run" / ".checkpoint" / "finished.json").read_bytes()
-    (folder / "finished.json").write_bytes(kept)
-    (folder / "identity.json").write_text(json.dumps(json.loads(kept)["identity"]))
-    (folder / "fileset.json").write_text(json.dumps({"beam": {"files": ["raw.root"], "metadata": {"detector": "na64mu-2022"}}}))
-    data = ROOT / "data"
-    copies = {"selection": "selections/prl2024", "calibration": "data/calibration/na64mu-2022", "detector": "data/detector/na64mu-2022"}
-    copies["layout"] = "data/layouts/na64-public-tree"
-    for name, path in copies.items():
-        (folder / f"{name}.toml").write_bytes((data.parent / f"{path}.toml").read_bytes())
-
-
-def child(folder: Path, name: str, seed: int, first: int, last: int, seconds: float) -> None:
-    """Read mutated inputs first to last - 1 of one kind; one line of JSON for each."""
-    import warnings
-
+def one(kind: str, folder: Path, good: bytes, expected: Any, rng: random.Random) -> tuple[str, str, int]:
+    """Outcome of one input, what there is to say of it, and the memory that it took [bytes]."""
     from na64mu.errors import Na64muError
 
+    path = folder / "hostile" / KINDS[kind].file
+    KINDS[kind].damage(rng, good, path)
+    size, watch = path.stat().st_size, Watch()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            result, said = KINDS[kind].read(path)
+        outcome, text = ("same", "") if result == expected else ("said", "") if said else ("SILENT", f"{size} bytes")
+    except Na64muError as error:
+        outcome, text = "named error", "" if str(error).strip() else "EMPTY"
+    except Exception as error:  # noqa: BLE001  # this is what is looked for
+        places = traceback.extract_tb(error.__traceback__)
+        where = " < ".join(f"{Path(place.filename).name}:{place.lineno}" for place in reversed(places[-8:]))
+        outcome, text = "EXCEPTION", f"{type(error).__name__}: {str(error)[:300]} ({where})"
+    taken = watch.taken
+    if taken > MEMORY + MULTIPLE * size:
+        outcome, text = "MEMORY", f"{taken >> 20} MiB for {size} bytes; {outcome} {text}"
+    return outcome, text, taken
+
+
+def child(folder: Path, kind: str, seed: int, numbers: list[int], seconds: float) -> None:
+    """Try inputs of one kind; one line of JSON for each."""
     warnings.simplefilter("ignore")
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    read, good = TARGETS[name], (folder / name).read_bytes()
-    expected = read(folder / name)
-    scratch = folder / f"hostile_{name}"
-    scratch.mkdir(exist_ok=True)
-    for extra in ("identity.json", "out"):
-        if not (scratch / extra).exists():
-            (scratch / extra).symlink_to(folder / extra)
-    for i in range(first, last):
-        path = scratch / name
-        path.write_bytes(mutated(random.Random(f"{seed} {name} {i}"), good))
-        faulthandler.dump_traceback_later(seconds, exit=True)
+    logging.disable(logging.CRITICAL)
+    good, expected = prepared(kind, folder, folder)
+    out = sys.stdout
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + LIMIT, size + LIMIT))
+    for i in numbers:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__)
         start = time.perf_counter()
-        text = ""
-        try:
-            outcome = "reads" if read(path) == expected else "OTHER NUMBERS"
-        except Na64muError:
-            outcome = "named error"
-        except Exception as error:  # noqa: BLE001  # this is what is looked for
-            outcome, text = "OTHER EXCEPTION", f"{type(error).__name__}: {error}"[:200]
+        outcome, text, taken = one(kind, folder, good, expected, random.Random(f"{seed} {kind} {i}"))
         faulthandler.cancel_dump_traceback_later()
-        sys.stdout.write(json.dumps([i, outcome, text, time.perf_counter() - start]) + "\n")
-        sys.stdout.flush()
+        out.write(json.dumps(Tried(i, outcome, text, round(time.perf_counter() - start, 4), round(taken / 2**20, 1))) + "\n")
+        out.flush()
 
 
-def run_kind(folder: Path, name: str, seed: int, n: int, seconds: float) -> tuple[Counter[str], float, list[str]]:
-    """Outcomes of n inputs of one kind, the longest time, and what failed."""
-    outcomes, longest, failures, at = Counter[str](), 0.0, [], 0
-    while at < n:
-        command = [sys.executable, __file__, "--child", str(folder), name, str(at), "-n", str(n), "--seed", str(seed)]
-        done = subprocess.run([*command, "--seconds", str(seconds)], capture_output=True, text=True, check=False)
-        for line in done.stdout.splitlines():
-            at, outcome, text, wall = json.loads(line)
-            outcomes[outcome] += 1
-            longest = max(longest, wall)
-            if outcome.isupper():
-                failures.append(f"{name} {at}: {outcome} {text}")
-            at += 1
-        if at < n:  # the child died at this input
-            outcome = "HANG" if "Timeout" in done.stderr else "CRASH"
-            outcomes[outcome] += 1
-            failures.append(f"{name} {at}: {outcome} (exit {done.returncode}) {done.stderr.strip()[-200:]}")
-            at += 1
-    return outcomes, longest, failures
+def run_kind(folder: Path, kind: str, seed: int, numbers: list[int], seconds: float, keep: Callable[[Tried], None]) -> None:
+    """Try inputs of one kind in a process, and in another one after it died; `keep` is given every outcome."""
+    while numbers:
+        command = [
+            sys.executable,
+            __file__,
+            "--child",
+            str(folder),
+            kind,
+            json.dumps(numbers),
+            "--seed",
+            str(seed),
+            "--seconds",
+            str(seconds),
+        ]
+        n = 0
+        with (
+            tempfile.TemporaryFile("w+") as errors,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        ):
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("["):
+                    keep(Tried(*json.loads(line)))
+                    n += 1
+            process.wait()
+            errors.seek(0)
+            said = errors.read().strip()
+        numbers = numbers[n:]
+        if numbers:
+            keep(
+                Tried(numbers[0], "HANG" if "Timeout" in said else "CRASH", f"exit code {process.returncode}: {said[-600:]}", seconds, 0.0)
+            )
+            numbers = numbers[1:]
+
+
+def tried_before(state: Path | None, seed: int) -> dict[str, dict[int, Tried]]:
+    """Outcomes of earlier runs with the same seed: kind -> number -> outcome."""
+    found: dict[str, dict[int, Tried]] = defaultdict(dict)
+    if state is not None and state.exists():
+        for line in state.read_text().splitlines():
+            kind, of, *rest = json.loads(line)
+            if of == seed:
+                found[kind][rest[0]] = Tried(*rest)
+    return found
+
+
+def table_of(found: dict[str, list[Tried]]) -> Table:
+    """Kinds, outcomes, longest times and most memory."""
+    table = Table("kind", "inputs", *OUTCOMES, "longest s", "mean s", "most MiB")
+    for kind, own in (*found.items(), ("all", [one for some in found.values() for one in some])):
+        counts = Counter(one.outcome for one in own)
+        ends = (max((one.seconds for one in own), default=0.0), sum(one.seconds for one in own) / max(len(own), 1))
+        most = max((one.memory for one in own), default=0.0)
+        table.add_row(kind, str(len(own)), *(str(counts[o]) for o in OUTCOMES), *(f"{end:.2f}" for end in ends), f"{most:.0f}")
+    return table
 
 
 def main(arguments: list[str]) -> int:
     """Print the table; 1 if anything failed."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", type=int, default=10_000, help="inputs over all kinds")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--state", type=Path, help="file with the outcomes so far; is continued")
+    parser.add_argument("--only", default="", help="kinds whose name contains this")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.child:
-        folder, name, first = options.child
-        child(Path(folder), name, options.seed, int(first), options.n, options.seconds)
+        folder, kind, numbers = options.child
+        child(Path(folder), kind, options.seed, json.loads(numbers), options.seconds)
         return 0
-    names = ("reads", "named error", "OTHER EXCEPTION", "OTHER NUMBERS", "HANG", "CRASH")
-    table, all_failures = Table("kind", "inputs", *names, "longest s"), []
-    each = -(-options.n // len(TARGETS))
+    whole = sum(kind.share for kind in KINDS.values())
+    wanted = {name: max(round(options.n * kind.share / whole), 1) for name, kind in KINDS.items() if options.only in name}
+    found = tried_before(options.state, options.seed)
     with tempfile.TemporaryDirectory() as scratch:
         make(Path(scratch))
-        for name in TARGETS:
-            outcomes, longest, failures = run_kind(Path(scratch), name, options.seed, each, options.seconds)
-            table.add_row(name, str(each), *(str(outcomes[o]) for o in names), f"{longest:.2f}")
-            all_failures += failures
-    console = Console(width=140)
-    console.print(table)
-    for failure in all_failures[:40]:
+        for kind, n in wanted.items():
+
+            def keep(tried: Tried, kind: str = kind) -> None:
+                found[kind][tried.number] = tried
+                if options.state is not None:
+                    with options.state.open("a") as stream:
+                        stream.write(json.dumps([kind, options.seed, *tried]) + "\n")
+
+            todo = [i for i in range(n) if i not in found[kind]]
+            for at in range(0, len(todo), AT_ONCE):
+                run_kind(Path(scratch), kind, options.seed, todo[at : at + AT_ONCE], options.seconds, keep)
+    own = {kind: [found[kind][i] for i in range(n)] for kind, n in wanted.items()}
+    failures = [f"{kind} {one.number}: {one.outcome} {one.text}" for kind, all_ in own.items() for one in all_ if one.is_failure]
+    console = Console(width=190)
+    console.print(table_of(own))
+    for failure in failures[:60]:
         console.print(failure, markup=False)
-    return int(bool(all_failures))
+    return int(bool(failures))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""What a run leaves behind when it is killed: `python benchmarks/kills.py [--kills 50] [--seed 1] [--minutes M]`.
+"""What a run leaves behind when it is killed: `python benchmarks/kills.py [--kills 50] [--seed 1] [--minutes M] [--state F]`.
 
 Runs the shipped sample on every executor, sends SIGKILL, SIGTERM or SIGINT at a random time (reading, fitting, figures, report, putting the files in place), looks
 at what is left, and runs again, with or without --resume. Wanted: the folder holds the result that was there before, or the new one, or says that it is unfinished; no
-process survives; the second run gives the same bytes as an undisturbed one; nothing temporary is left after it.
+process survives; the second run gives the same bytes as an undisturbed one; nothing temporary is left after it. With --state, kills that were tried before are
+not tried again.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 from rich.console import Console
@@ -37,6 +38,8 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 MARK = "NA64MU_BENCHMARK_KILLS"
 #: Seconds that processes may need to end after a signal.
 PATIENCE = 20.0
+#: Part of the time of an undisturbed run below which a kill is not tried again, earlier, if the run has ended by then.
+LEAST = 0.05
 
 
 @dataclass
@@ -49,6 +52,7 @@ class Found:
     state: str
     again: str
     wrong: list[str] = field(default_factory=list)
+    said: str = ""  # what the run wrote, if anything is wrong
 
 
 def command(files: tuple[str, ...], out: Path, executor: str, *options: str) -> list[str]:
@@ -104,20 +108,38 @@ def left_over(out: Path, scratch: Path) -> list[str]:
     return hidden + [path.name for path in scratch.iterdir() if path.name.startswith("na64mu-")]
 
 
-def one_kill(
-    folder: Path, number: int, draw: random.Random, times: dict[str, float], known: dict[str, dict[str, Any]], template: Path
-) -> Found:
-    executor, sent, resume = EXECUTORS[number % 3], draw.choice(SIGNALS), draw.random() < 0.5
-    at, mark = draw.uniform(0.05, 1.1) * times[executor], f"{os.getpid()}-{number}"
+class Kill(NamedTuple):
+    """What is done to one run; `at` is a part of the time of an undisturbed one, `onto_another`: there is a result in the folder already."""
+
+    number: int
+    executor: str
+    signal: signal.Signals
+    resume: bool
+    at: float
+    onto_another: bool
+
+
+def drawn(number: int, draw: random.Random) -> Kill:
+    return Kill(number, EXECUTORS[number % 3], draw.choice(SIGNALS), draw.random() < 0.5, draw.uniform(0.05, 1.1), draw.random() < 0.5)
+
+
+def one_kill(folder: Path, kill: Kill, times: dict[str, float], known: dict[str, dict[str, Any]], template: Path) -> Found:
+    number, executor, sent, resume, part, onto_another = kill
+    at, mark = part * times[executor], f"{os.getpid()}-{number}"
     out, scratch = folder / f"out{number}", folder / f"tmp{number}"
     scratch.mkdir()
-    if draw.random() < 0.5:
+    if onto_another:
         shutil.copytree(template, out)
         (out / "notes.txt").write_text("mine")
     process = start(command(AFTER, out, executor), scratch, mark)
     began = time.monotonic()
     while time.monotonic() < began + at and process.poll() is None:
         time.sleep(0.005)
+    if process.poll() is not None and part > LEAST:  # the machine is faster now than it was when the run was timed: that was no kill
+        process.communicate()
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
+        return one_kill(folder, kill._replace(at=0.6 * part), times, known, template)
     ended = process.poll() is not None
     if not ended:
         process.send_signal(sent)
@@ -149,6 +171,7 @@ def one_kill(
         found.wrong += [f"left: {name}" for name in left_over(out, scratch)]
     if (out / "notes.txt").exists() and (out / "notes.txt").read_text() != "mine":
         found.wrong.append("the user's file changed")
+    found.said = said.decode(errors="replace")[-6000:] if found.wrong else ""
     shutil.rmtree(out, ignore_errors=True)
     shutil.rmtree(scratch, ignore_errors=True)
     return found
@@ -174,17 +197,27 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="Begin no kill after so many minutes.")
+    parser.add_argument("--state", type=Path, help="File with what was found so far; is continued.")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would the runs
     draw = random.Random(options.seed)
-    found = []
+    kills = [drawn(number, draw) for number in range(options.kills)]
+    lines = options.state.read_text().splitlines() if options.state is not None and options.state.exists() else []
+    tried = {number: Found(**content) for number, content in map(json.loads, lines)}
+    found = [tried[kill.number] for kill in kills if kill.number in tried]
     with tempfile.TemporaryDirectory() as name:
         times, known, template = references(Path(name))
         until = time.monotonic() + 60.0 * options.minutes
-        for number in range(options.kills):
+        for kill in kills:
+            if kill.number in tried:
+                continue
             if time.monotonic() > until:
                 break
-            found.append(one_kill(Path(name), number, draw, times, known, template))
-            print(number, found[-1], file=sys.stderr, flush=True)
+            found.append(one_kill(Path(name), kill, times, known, template))
+            print(kill.number, found[-1], file=sys.stderr, flush=True)
+            if options.state is not None:
+                with options.state.open("a") as stream:
+                    stream.write(json.dumps([kill.number, asdict(found[-1])]) + "\n")
     table = Table(title=f"{len(found)} kills, seed {options.seed}; undisturbed: " + ", ".join(f"{k} {v:.1f} s" for k, v in times.items()))
     for heading in ("executor", "signal", "kills", "left: old or none", "new", "marked", "then the same result", "wrong"):
         table.add_column(heading)

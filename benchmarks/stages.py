@@ -21,7 +21,8 @@ from rich.table import Table
 from na64mu.events import reader
 from na64mu.events.checksums import Checksums
 from na64mu.execution import plan, run
-from na64mu.inputs.raw_chunks import RawRunner
+from na64mu.inputs.chunk_runner import ChunkRunner
+from na64mu.inputs.raw_chunks import RawReader
 from na64mu.processors.search import SearchProcessor
 from na64mu.reconstruction import summary
 from na64mu.tracking import tracks
@@ -30,8 +31,8 @@ from na64mu.tracking import tracks
 STAGES: tuple[tuple[Any, str, str, int], ...] = (
     (plan, "inspect_files", "inspection of the files", 0),
     (run, "process", "chunks", 0),
-    (RawRunner, "__call__", "a chunk, with the garbage freed", 1),
-    (RawRunner, "_read", "opening and reading", 2),
+    (ChunkRunner, "__call__", "a chunk, with the garbage freed", 1),
+    (RawReader, "_read", "opening and reading", 2),
     (reader, "read_columns", "uproot", 3),
     (Checksums, "verify", "checksums", 3),
     (summary, "reconstruct", "reconstruction", 2),

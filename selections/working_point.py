@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from na64mu.common.arguments import file_name
 from na64mu.common.table import Shown, Table
 from na64mu.common.toml_model import content_hash, read_toml, validate
-from na64mu.detector.elements import Source
 from na64mu.errors import SelectionError
-from na64mu.reconstruction.columns import stored_columns, with_derived
+from na64mu.reconstruction.columns import stored_columns
 from na64mu.selections.changes import changed_content, with_registered
 from na64mu.selections.cuts import CUTS, Box, Region, Thresholds
-from na64mu.selections.histograms import Axis, Histogram, HistogramAxis
+from na64mu.selections.histograms import Axis, Histogram
+from na64mu.selections.point_cuts import BoundCut, Cut
+from na64mu.selections.point_parts import MipRule, MissingEnergy, Part, Spectrum, TailWindow
 from na64mu.selections.regions import MASKS
 from na64mu.selections.registry import is_recorded
-from na64mu.typing import BoolArray, Summary
 
 __all__ = (
     "Axis",
@@ -50,118 +47,13 @@ SELECTIONS: dict[str, WorkingPoint] = {}
 RECORDED = ("run", "spill", "event", "config", "trigger")
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Spectrum(HistogramAxis):
-    """The spectrum of one column of the summary, stored or derived."""
-
-    label: str
-
-
-class TailWindow(_Model):
-    """The window of p_in [GeV/c] of the muons whose p_out shows the tail of background (I)."""
-
-    centre: Annotated[float, Field(gt=0)]
-    half_width: Annotated[float, Field(gt=0)]
-    source: Source
-
-
-class MissingEnergy(_Model):
-    """The largest p_out + E_CAL [GeV] at which energy is missing: above lies the band of hard bremsstrahlung."""
-
-    total_max: Annotated[float, Field(gt=0)]
-    source: Source
-
-
-class MipRule(_Model):
-    """Rule that derives a MIP window from the calibration sample."""
-
-    fit_low: Annotated[float, Field(ge=0, lt=1)]  # lower end of the fit range, in units of the peak
-    fit_high: Annotated[float, Field(gt=1)]
-    quantile_low: Annotated[float, Field(ge=0, lt=0.5)]  # of the fitted shape
-    quantile_high: Annotated[float, Field(gt=0.5, lt=1)]
-    min_events: Annotated[int, Field(ge=50)]
-    quantities: tuple[str, ...]  # peaks to fit
-    upper_bounds: tuple[str, ...]  # most muons deposit nothing: the window has no lower end
-    source: Source
-
-
-class RecordedThresholds(Thresholds):
-    """Thresholds of a user's cut as a result recorded them, where the cut itself is not known."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """No result says which columns the cut used."""
-        return ()
-
-
-class Cut(_Model):
-    """A cut of a working point."""
-
-    name: str
-    label: str
-    thresholds: SerializeAsAny[Thresholds]
-    source: Source
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _thresholds_of_its_function(cls, content: Any, handler: Any, info: ValidationInfo) -> Self:
-        if isinstance(content, dict) and isinstance(content.get("thresholds", {}), dict):
-            definition = CUTS.get(str(content.get("name", "")))
-            if definition is None and not is_recorded(info):
-                msg = f"no cut {content.get('name')!r}: known are {sorted(CUTS)}; name the file that registers one of your own with --user"
-                raise ValueError(msg)
-            model = RecordedThresholds if definition is None else definition.thresholds
-            if definition is not None and definition.source:  # it brings label, source and thresholds itself
-                content = {"label": definition.label, "source": definition.source, "thresholds": {}} | content
-            if "thresholds" in content:
-                content = content | {"thresholds": model.model_validate(content["thresholds"])}
-        cut: Self = handler(content)
-        return cut
-
-
-@dataclass(frozen=True)
-class BoundCut:
-    """A cut with all its thresholds, ready to be applied: `mask = cut(summary)`."""
-
-    name: str
-    label: str
-    thresholds: Thresholds
-    function: Callable[[Summary, Any], BoolArray]
-
-    def __call__(self, summary: Summary) -> BoolArray:
-        """Events that pass, shape (n_events,)."""
-        try:
-            mask = np.asarray(self.function(with_derived(summary, self.columns), self.thresholds))
-        except KeyError as error:
-            if error.args[:1] in [(name,) for name in summary]:
-                raise
-            missing = error.args[-1] if error.args else ""
-            msg = f"the cut {self.name!r} looks at {missing!r}, which the event summary does not have; it has {', '.join(summary)}"
-            raise SelectionError(msg) from error
-        n = len(next(iter(summary.values())))
-        if mask.dtype != np.bool_ or mask.shape != (n,):
-            msg = f"the cut {self.name!r} returns {mask.dtype} of shape {mask.shape}, one truth value for each of {n} events is wanted"
-            raise SelectionError(msg)
-        return mask
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns of the summary that it uses."""
-        return self.thresholds.columns
-
-
 def _thresholds_text(thresholds: Thresholds) -> str:
     """Names and values; windows that a calibration still has to give are left out."""
     shown = {name: value for name, value in thresholds.model_dump().items() if value != {}}
     return ", ".join(f"{name} {' '.join(map(str, value)) if isinstance(value, tuple) else value}" for name, value in shown.items())
 
 
-class WorkingPoint(Shown, _Model):
+class WorkingPoint(Shown, Part):
     """A selection with everything that is filled with it."""
 
     format_version: int

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from alignment_examples import toy_sample, true_detector
 
 from na64mu.alignment.align import align_spectrometer
-from na64mu.alignment.straws import fit_spectrum, measure_drift, with_drift
+from na64mu.alignment.straws import _doubt, fit_spectrum, measure_drift, with_drift
 from na64mu.detector.elements import Straw
 
 
@@ -31,6 +33,20 @@ def test_edges_of_the_spectrum(t0: float, drift: float) -> None:
     assert found.t0_error < 0.15
 
 
+def test_an_edge_without_times_below_it_is_an_edge() -> None:
+    """Where negative times are written as 0, or not at all, the spectrum begins with a step."""
+    times = spectrum(30_000, 0.0, 13.5)
+    found = fit_spectrum(np.clip(times[(times > -5.0) & (times < 60.0)], 0.0, None), chamber())
+    assert found is not None
+    assert abs(found.t0) < 1.0
+    assert found.width == pytest.approx(13.5 * chamber().inner_radius, rel=0.05)
+
+
+def test_a_relation_that_is_no_straight_line_says_so() -> None:
+    assert _doubt("st2", 10.0, 10, 0.5) == ""
+    assert "st2: drift times do not grow evenly with the distance (chi2/ndf 45/10)" in _doubt("st2", 45.0, 10, 0.5)
+
+
 def test_too_few_times_keep_the_description() -> None:
     assert fit_spectrum(spectrum(500, 0.0, 14.5), chamber()) is None
     assert with_drift(true_detector(), {"st2": spectrum(500, 9.0, 14.5)}).digest == true_detector().digest
@@ -53,4 +69,5 @@ def test_tracks_find_t0_and_drift() -> None:
         assert abs(r.drift_ns_per_mm - 14.5) < 5.0 * r.drift_error
         assert r.t0_error < 0.15
         assert r.chi2 < 40.0
+        assert re.match(rf"{r.name}: tracks find a t0 that is \+[56]\.\d ns from the one of the spectrum of drift times", r.doubt)
         assert np.allclose(r.time, 6.0 + 14.5 * np.array(r.distance), atol=0.6)

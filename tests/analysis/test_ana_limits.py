@@ -174,8 +174,9 @@ def test_curves_of_others_are_lines():
 
 def test_every_bound_has_source_and_level_and_a_curve_or_what_is_printed():
     bounds = other_bounds()
+    assert all(bool(b.checked) != ("unconfirmed" in b.level) for b in bounds)  # what could not be read is marked where it is printed
     assert {b.name for b in bounds if b.is_new} == {"CCFR, other calculation", "Belle II 178 / fb", "BESIII", "NA64e"}
-    assert all(b.source and "CL" in b.level and (b.file or b.masses or b.note) for b in bounds)
+    assert all(b.source and ("CL" in b.level or "credibility" in b.level) and (b.file or b.masses or b.note) for b in bounds)
 
 
 def test_the_plane_as_files_says_what_is_new(limits, tmp_path):
@@ -283,6 +284,13 @@ def test_a_bounded_background_never_makes_the_limit_stronger(n, limits):
     assert plain.bound_notes() == []
     assert plain.at_the_bounds() is None
     assert limits_dict(bounded)["bounded_backgrounds"] == {"leak": 146.0}
+
+
+def test_a_bound_of_thousands_of_events_has_no_limit_and_says_so():
+    counting = replace(letter_counting(), observed=(0.0, 0.0), bounds={"leak": 4075.0})
+    assert "no limit (0 events observed where 4.1e+03 are expected" in search_limits(counting, yields_at()).bound_notes()[-1].replace(
+        "4075", "4.1e+03"
+    )
 
 
 def test_letter_counting_is_table_one():

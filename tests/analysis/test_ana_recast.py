@@ -10,7 +10,8 @@ import pytest
 
 from na64mu.analysis.counting import letter_counting
 from na64mu.analysis.limits import search_limits
-from na64mu.analysis.recast import read_user_table, recast
+from na64mu.analysis.recast import recast
+from na64mu.analysis.recast_table import read_user_table
 from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, produced_per_muon, signal_yield, target_of
 from na64mu.analysis.yields.origin import Origin
 from na64mu.detector import load_detector

@@ -93,7 +93,7 @@ def test_rounding_of_the_likelihood_does_not_stop_a_fit_to_many_events(monkeypat
 
     def rough(self, low, high):
         grid, table = exact(self, low, high)
-        return grid, table + 3e-11 * np.sin(1e12 * (self.peak + self.xi + self.sigma) * (1.0 + np.arange(len(table)) % 7))
+        return grid, table + 3e-9 * np.sin(1e12 * (self.peak + self.xi + self.sigma) * (1.0 + np.arange(len(table)) % 7))
 
     monkeypatch.setattr(MipShape, "table", rough)
     monkeypatch.setattr(mip, "PRECISIONS", (None,))

@@ -43,7 +43,7 @@ def test_a_copy_of_the_sources_has_the_same_hash(copy):
 @pytest.mark.parametrize(
     "file",
     [
-        "selections/blinding.py", "results/cutflow.py", "results/exposure.py", "results/run.py", "results/losses.py",
+        "selections/blinding.py", "results/cutflow.py", "results/exposure.py", "results/reconciliation.py", "results/run.py", "results/losses.py",
         "statistics/binomial.py", "compiled/kernel.py", "common/toml_model.py", "processors/search.py", "selections/cuts.py", "selections/prl2024.toml",
         "tracking/kalman.py", "reconstruction/strips.py", "execution/batches.py", "data/detector/na64mu-2022.toml", "__init__.py",
     ],
@@ -134,6 +134,10 @@ def test_what_fills_the_registry_of_a_package_is_found(tmp_path):
     module(root, "kinds/own.py", "from na64mu.kinds.kind import register_kind\n\n\n@register_kind\nclass Own: ...\n")
     module(root, "kinds/called.py", "from .kind import register_other\n\nregister_other(int)\n")
     module(root, "kinds/plain.py", "from na64mu.kinds.kind import register_kind\n\n\ndef late():\n    register_kind(int)\n")
+    module(root, "whole/kind.py", "def register_kind(cls):\n    return cls\n")
+    module(root, "whole/own.py", "from na64mu.whole.kind import register_kind\n\nOWN = register_kind(int)\n")
+    module(root, "whole/plain.py", "")
+    (root / "whole/__init__.py").write_text("from na64mu.common.modules import import_modules\n\nimport_modules(__name__, __path__)\n")
     (root / "__init__.py").touch()
     (root / "table/__init__.py").write_text(
         "from na64mu.table.one import ONE\nfrom na64mu.table.two import TWO\nfrom na64mu.table.other import OTHER\n"
@@ -142,7 +146,11 @@ def test_what_fills_the_registry_of_a_package_is_found(tmp_path):
     (root / "kinds/__init__.py").write_text(
         "from na64mu.kinds.called import x\nfrom na64mu.kinds.kind import KINDS\nfrom na64mu.kinds.own import Own\nfrom na64mu.kinds.plain import late\n"
     )
-    module(root, "b/start.py", "def work():\n    from na64mu.kinds.kind import KINDS\n    from na64mu.table import TABLE\n")
+    module(
+        root,
+        "b/start.py",
+        "def work():\n    from na64mu.kinds.kind import KINDS\n    from na64mu.table import TABLE\n    import na64mu.whole.kind\n",
+    )
 
     def work() -> None:
         """Stands for the function of the module."""
@@ -150,7 +158,7 @@ def test_what_fills_the_registry_of_a_package_is_found(tmp_path):
     work.__module__, work.__qualname__ = "na64mu.b.start", "work"
     assert {path.relative_to(root).as_posix() for path in code_closure(work, root)} == {
         "__init__.py", "b/start.py", "kinds/__init__.py", "kinds/kind.py", "kinds/own.py", "kinds/called.py",
-        "table/__init__.py", "table/one.py", "table/two.py",
+        "table/__init__.py", "table/one.py", "table/two.py", "whole/__init__.py", "whole/kind.py", "whole/own.py",
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from na64mu.detector import Detector, detector_path, known_detectors, load_detector, read_detector
-from na64mu.detector.elements import Element
+from na64mu.detector.elements import TRACKERS, Element, PixelPlane, Tracker, register_tracker
 from na64mu.errors import DetectorError
 
 
@@ -142,3 +142,42 @@ def test_resolution_for_hadrons_is_a_choice() -> None:
     assert h.model_copy(update={"resolution": "geant4"}).hadron_resolution == (0.49, 0.0)
     with pytest.raises(ValueError, match="needs geant4_stochastic"):
         type(h).model_validate(h.model_dump() | {"resolution": "geant4", "geant4_stochastic": None})
+
+
+def test_a_kind_that_does_not_say_what_it_reads_out_is_refused() -> None:
+    class Silent(Tracker):
+        kind = "silent"
+        prefix = "silent"
+
+    class Nameless(PixelPlane):
+        kind = "nameless"
+        prefix = ""
+
+    class Twin(PixelPlane):
+        kind = "twin"
+
+    with pytest.raises(DetectorError, match=r"the class Silent has no 'banks': see na64mu\.detector\.elements\.pixels"):
+        register_tracker(Silent)
+    with pytest.raises(DetectorError, match="the class Nameless has no 'prefix'"):
+        register_tracker(Nameless)
+    with pytest.raises(DetectorError, match="Twin has the kind 'twin' and the prefix 'pixel', PixelPlane has 'pixel' and 'pixel'"):
+        register_tracker(Twin)
+    assert not {"silent", "nameless", "twin"} & set(TRACKERS)
+
+
+def test_the_model_of_scattering_belongs_to_the_description(tmp_path: Path) -> None:
+    assert load_detector("na64mu-2022").scattering == "highland"
+    path = tmp_path / "mine.toml"
+    path.write_text(shipped().replace("format_version = 1", 'format_version = 1\nscattering = "rossi"', 1), encoding="utf-8")
+    mine, ours = read_detector(path), load_detector("na64mu-2022")
+    assert mine.scattering == "rossi"
+    assert mine.digest != ours.digest
+    assert mine.energy_digest == ours.energy_digest  # windows of muons do not depend on tracks: the calibration stays valid
+    assert "multiple scattering in the fit of tracks: rossi" in str(mine)
+    assert "multiple scattering" not in str(ours)
+    assert pickle.loads(pickle.dumps(mine)).scattering == "rossi"
+    path.write_text(shipped().replace("format_version = 1", 'format_version = 1\nscattering = "highlands"', 1), encoding="utf-8")
+    with pytest.raises(DetectorError, match="no model of multiple scattering 'highlands': known are highland, highland-each, rossi, none"):
+        read_detector(path)
+    path.write_text(shipped().replace("format_version = 1", 'format_version = 1\nscattering = "highland"', 1), encoding="utf-8")
+    assert read_detector(path).digest == ours.digest

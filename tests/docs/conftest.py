@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,10 @@ def own_files(tmp_path: Path) -> Callable[[str], None]:
             path = tmp_path / name
             path.parent.mkdir(exist_ok=True)
             shutil.copyfile(shipped[stem], path)
+        if page == "docs/howto/recast.md":
+            shutil.copyfile(
+                str(files("na64mu.data").joinpath("efficiency", "na64mu-2022-kinematic.json")), tmp_path / "na64mu-2022-kinematic.json"
+            )
         if page == "docs/howto/trees.md":
             write_foreign_tree(tmp_path / "theirs.root")
         if page == "docs/howto/unblinding.md":

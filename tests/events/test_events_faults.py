@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +21,12 @@ from na64mu.events.reader import read_batch
 from na64mu.events.schema_v1 import COLLECTIONS
 from na64mu.events.screening import EXAMPLES, FaultCount, Screened, screened, sentence_of
 from na64mu.events.units import mip_counts, unit_sentences
+from na64mu.reconstruction.summary import reconstruct
 
 DETECTOR = load_detector("na64mu-2022")
 BOUNDS = Bounds.of(DETECTOR)
 N = 50
+SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 #: Kind -> collection or scalar, column and the value that has the fault, and the detail of its sentence.
 FAULTS: dict[str, tuple[str, str, Any]] = {
     "energy-not-finite": ("ecal", "energy", np.nan),
@@ -82,7 +86,33 @@ def test_every_fault_is_treated_by_its_rule(kind):
 
 
 def test_every_rule_has_a_test():
-    assert {*FAULTS, "empty", "repeated", "masked"} == set(KINDS)
+    assert {*FAULTS, "empty", "repeated", "energy-repeated", "masked"} == set(KINDS)
+
+
+@pytest.mark.parametrize("name", ["counter", "veto", "ecal", "vhcal", "hcal"])
+def test_a_row_of_an_energy_that_is_there_twice_refuses_the_event(name):
+    batch = make_batch(N, mean_rows=40.0)
+    collection = batch.collections[name]
+    first = int(collection.offsets[7])
+    for column in collection.fields.values():
+        column[first + 3] = column[first]
+    found = screen(batch)
+    assert list(found.faults) == [("energy-repeated", f"{name}_energy")]
+    assert found.kept.tolist() == [i != 7 for i in range(N)]
+    collection.fields["time"][first + 3] += 5.0  # two pulses
+    assert find_faults(batch, BOUNDS) == []
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLE.glob("*1.root")), ids=lambda path: path.stem)
+def test_the_order_of_rows_in_an_event_changes_nothing(path):
+    rng, batch = np.random.default_rng(1), read_batch(path, 0, 60)
+    mixed = {}
+    for name, collection in batch.collections.items():
+        order = np.lexsort((rng.random(int(collection.offsets[-1])), collection.event_index))
+        mixed[name] = Jagged(collection.offsets, {f: np.ascontiguousarray(column[order]) for f, column in collection.fields.items()})
+    whole, other = (reconstruct(b, "na64mu-2022") for b in (batch, replace(batch, collections=mixed)))
+    for name in whole:
+        assert np.array_equal(whole[name], other[name], equal_nan=whole[name].dtype.kind == "f"), name
 
 
 def test_the_page_lists_every_rule(repository):

@@ -361,7 +361,7 @@ ATTACKS: dict[str, tuple[Callable[[Field], Any], str]] = {
     "a summary of data with a column mc_process": (grown_summary, TRUTH),
     "a summary of data that was written without decoys": (
         old_summary,
-        r"exit 1\n.*other events of data than those that prl2024 hides were withheld when the file was written: make it again",
+        r"exit 1\n.*other events of data were withheld when the file was written: what is frozen now is prl2024, then it was other ones",
     ),
     "a file with simulated runs and runs of data": (
         mixed_runs,
@@ -371,10 +371,11 @@ ATTACKS: dict[str, tuple[Callable[[Field], Any], str]] = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_the_box_stays_shut(attack: str, ground: Field):
+def test_the_box_stays_shut(attack: str, ground: Field, record_property):
     action, expected = ATTACKS[attack]
     ground.populate(box=True)
     found = action(ground)
+    record_property("row", (attack, expected, SAME if expected == SAME else str(found)))  # for benchmarks/attacks.py
     assert str(MARK) not in str(found)
     if expected == SAME:
         ground.populate(box=False)

@@ -172,6 +172,8 @@ def prepared(
     fake: FakeReconstruction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[dict[str, str], tuple[int, ...]], Verbs]:
     monkeypatch.setattr("na64mu.report.display.draw_event", lambda batch, detector: (None, None))
+    monkeypatch.setattr("na64mu.execution.plan.source_hash", lambda: "")  # provenance, which is left out, is most of the time
+    monkeypatch.setattr("na64mu.execution.outcome.repository_state", lambda: ("", None))
     path = write_file(tmp_path / "beam.root", N)
     fake.table = summary_table(N)
     return lambda selections, chunks: Verbs(tmp_path, path, selections, chunks)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import builtins
+import logging
 import re
 import socket
 import ssl
 import tempfile
 import urllib.error
 import urllib.request
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -20,7 +22,7 @@ from na64mu.cli import main
 from na64mu.errors import WorkerError
 from na64mu.execution import cluster
 from na64mu.execution.cluster import SchedulerAddress, Tls, own_security, remote_security
-from na64mu.execution.executors import _client_of, open_executor
+from na64mu.execution.executors import _client_of, _quiet_end, _restored, open_executor
 from na64mu.execution.options import RunOptions
 
 distributed = pytest.importorskip("distributed")
@@ -98,6 +100,19 @@ def test_a_client_that_does_not_start_is_tried_again(monkeypatch):
     monkeypatch.setattr(distributed, "Client", never)
     with pytest.raises(WorkerError, match=r"the client of the local Dask cluster does not start \(TimeoutError\): the machine is too busy"):
         _client_of("cluster")
+
+
+@pytest.mark.parametrize(("ending", "level"), [(None, logging.INFO), (ValueError, logging.INFO), (KeyboardInterrupt, logging.CRITICAL)])
+def test_distributed_says_nothing_of_work_that_a_signal_broke_off(ending, level):
+    logger = logging.getLogger("na64mu.tests.theirs")
+    logger.setLevel(logging.INFO)
+    with suppress(ValueError, KeyboardInterrupt), ExitStack() as stack:
+        stack.push(_restored(logger, logger.level))
+        logger.setLevel(logging.ERROR)
+        stack.push(partial(_quiet_end, logger))
+        if ending is not None:
+            raise ending
+    assert logger.level == level
 
 
 def without_cryptography(monkeypatch):

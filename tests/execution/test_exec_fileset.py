@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from search_examples import DETECTOR, runs_row, write_file
 
+from na64mu.common.toml_model import read_toml
 from na64mu.errors import DetectorError, InputError
+from na64mu.execution import run_search
 from na64mu.inputs.paths import dataset_name, expand
 from na64mu.inputs.raw_fileset import inspect_files
 
@@ -117,3 +119,16 @@ def test_bookkeeping_of_two_detectors_is_a_loss(tmp_path):
     path = write_file(tmp_path / "beam.root", 3, rows=[runs_row(1), runs_row(2, detector="na64mu-2022")])
     (loss,) = inspect_files([path]).losses
     assert "names 2 detectors ['g4raw-indep-1', 'na64mu-2022'], one is wanted" in loss.reason
+
+
+def test_a_path_with_a_zero_byte_is_a_loss(tmp_path):
+    (tmp_path / "list.json").write_text(json.dumps(["a\0b.root"]), encoding="utf-8")
+    with pytest.raises(InputError, match=r"'.*a\\x00b\.root': no file has a name with a zero byte"):
+        run_search(tmp_path / "list.json", progress=False)
+
+
+def test_a_zero_byte_in_a_toml_file_is_named(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "\\u0000"', encoding="utf-8")
+    with pytest.raises(InputError, match=r"mine\.toml: a text in it has a zero byte, which no name or path can have: remove it"):
+        read_toml(path, InputError)

@@ -171,22 +171,21 @@ def test_paths_hold_in_another_folder(fake: FakeReconstruction, tmp_path, monkey
     """A worker runs somewhere else: what travels to it finds the file by its absolute path, and shows the one that was given."""
     import pickle
 
-    from na64mu.inputs import source
+    from na64mu.execution import job
 
     write_file(tmp_path / "f.root", 40)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
     reconstruct_files("f.root", "s.parquet")
-    for runner, name in ((source.RawRunner, "RawRunner"), (source.SummaryRunner, "SummaryRunner")):
 
-        class Elsewhere(runner):  # type: ignore[misc, valid-type]
-            def __call__(self, chunk):
-                monkeypatch.chdir(tmp_path / "elsewhere")
-                found = super().__call__(pickle.loads(pickle.dumps(chunk)))
-                monkeypatch.chdir(tmp_path)
-                return found
+    class Elsewhere(job.ChunkRunner):
+        def __call__(self, chunk):
+            monkeypatch.chdir(tmp_path / "elsewhere")
+            found = super().__call__(pickle.loads(pickle.dumps(chunk)))
+            monkeypatch.chdir(tmp_path)
+            return found
 
-        monkeypatch.setattr(source, name, Elsewhere)
+    monkeypatch.setattr(job, "ChunkRunner", Elsewhere)
     for path in ("f.root", "s.parquet"):
         result = run_search(path, progress=False)
         assert result.losses == tuple(loss for loss in result.losses if loss.kind == "note")

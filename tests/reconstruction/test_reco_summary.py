@@ -115,3 +115,14 @@ def test_order_of_rows_changes_nothing(shared_samples: Path) -> None:
     first, second = reconstruct(batch, detector), reconstruct(RawBatch(batch.scalars, shuffled), detector)
     for name in first:
         assert np.allclose(first[name].astype(float), second[name].astype(float), equal_nan=True, rtol=1e-9), name
+
+
+def test_the_description_chooses_the_model_of_scattering() -> None:
+    sample = Path(__file__).parents[2] / "data" / "sample" / "physics_1.root"
+    events, ours = read_batch(sample, 0, 40), load_detector("na64mu-2022")
+    mine = type(ours)(**{name: getattr(ours, name) for name in type(ours).model_fields} | {"scattering": "rossi"})
+    chosen, asked, usual = reconstruct(events, mine), reconstruct(events, ours, "rossi"), reconstruct(events, ours)
+    assert all(np.array_equal(chosen[name], asked[name], equal_nan=True) for name in asked)
+    assert not np.array_equal(chosen["p_out_error"], usual["p_out_error"], equal_nan=True)
+    back = reconstruct(events, mine, "highland")
+    assert all(np.array_equal(back[name], usual[name], equal_nan=True) for name in usual)

@@ -25,6 +25,9 @@ MIN_TIMES = 2000  # drift times of a chamber below which its description is kept
 BIN = 1.0  # ns
 NEAR, FAR = 0.6, 0.3  # mm: distances from wire and wall where the error of the track does not mix the sides of the wire, or of the wall
 N_POINTS = 12
+MARGIN = 20.0  # ns beyond the first and the last time
+LARGEST_CHI2 = 3.0  # per degree of freedom, of a drift relation that is a straight line
+LARGEST_SHIFT = 4.0  # ns between the t0 that hits were made with and the one that tracks find: then hits were off by a resolution
 
 
 @dataclass(frozen=True)
@@ -67,20 +70,24 @@ def fit_spectrum(times: FloatArray, straw: Straw) -> Spectrum | None:
     near = times[np.abs(times - np.median(times)) < 2.0 * width]
     if len(near) < MIN_TIMES:
         return None
-    counts, edges = np.histogram(near, bins=np.arange(near.min(), near.max() + BIN, BIN))
+    # an edge is seen only from both sides: where no time is lower (as where negative ones are written as 0), the empty bins count too
+    low, high = np.median(times) - 2.0 * width, np.median(times) + 2.0 * width
+    counts, edges = np.histogram(near, bins=np.arange(max(low, near.min() - MARGIN), min(high, near.max() + MARGIN) + BIN, BIN))
     centre = 0.5 * (edges[1:] + edges[:-1])
-    level = float(np.percentile(counts, 80))
+    level = float(np.percentile(counts[counts > 0], 80))
+    lit = centre[counts > 0.5 * level]
 
     def model(p: FloatArray) -> FloatArray:
-        rise, fall = (centre - p[0]) / p[2], (centre - p[0] - p[1]) / p[2]
+        rise, fall = (centre - p[0]) / p[5], (centre - p[0] - p[1]) / p[2]
         return np.asarray(p[4] + 0.5 * p[3] * (erf(rise) - erf(fall)))
 
     def pull(p: FloatArray) -> FloatArray:
         expected = np.clip(model(p), 0.1, None)
         return (counts - expected) / np.sqrt(np.maximum(expected, 1.0))
 
-    start = np.array([np.median(near) - 0.5 * width, width, np.sqrt(2.0) * straw.sigma * straw.drift_ns_per_mm, level, 0.1])
-    fit = least_squares(pull, start, x_scale=np.abs(start) + 1.0, bounds=([-np.inf, 0.2 * width, 0.1, 0.0, 0.0], np.inf))
+    smear = np.sqrt(2.0) * straw.sigma * straw.drift_ns_per_mm
+    start = np.array([lit[0], max(float(np.ptp(lit)), 0.3 * width), smear, level, 0.1, smear])
+    fit = least_squares(pull, start, x_scale=np.abs(start) + 1.0, bounds=([-np.inf, 0.2 * width, 0.5 * BIN, 0.0, 0.0, 0.5 * BIN], np.inf))
     covariance = np.linalg.pinv(fit.jac.T @ fit.jac)
     error = np.sqrt(np.diag(covariance))
     return Spectrum(float(fit.x[0]), float(error[0]), float(fit.x[1]), float(error[1]))
@@ -180,9 +187,25 @@ def measure_drift(aligned: AlignedSpectrometer, samples: list[Sample]) -> list[D
                 time=tuple(rounded(v + straw.t0) for v in y),
                 distance=tuple(rounded(v) for v in x),
                 distance_error=tuple(rounded(v) for v in error / drift),
+                doubt=_doubt(name, chi2, N_POINTS - 2, float(t0)),
             )
         )
     return relations
+
+
+def _doubt(name: str, chi2: float, ndf: int, shift: float) -> str:
+    """What is wrong with a drift relation, and what to do; empty if nothing is."""
+    if abs(shift) > LARGEST_SHIFT:
+        return (
+            f"{name}: tracks find a t0 that is {shift:+.1f} ns from the one of the spectrum of drift times, with which its hits were made: its resolution "
+            "and position are not to be trusted; align again from the file that is written, or look at the spectrum"
+        )
+    if chi2 > LARGEST_CHI2 * ndf:
+        return (
+            f"{name}: drift times do not grow evenly with the distance (chi2/ndf {chi2:.0f}/{ndf}): t0 and drift velocity are not to be trusted; look at the "
+            "points of the relation in the file"
+        )
+    return ""
 
 
 def _trimmed_mean(values: FloatArray) -> float:

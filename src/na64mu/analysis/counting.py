@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from na64mu.analysis.backgrounds.estimate import Backgrounds
 from na64mu.analysis.yields.origin import Origin
 from na64mu.analysis.yields.signal import SignalYield
+from na64mu.detector.alignment import SCALE_WORDS
 from na64mu.errors import InputError
 from na64mu.results.run import RunResult
 from na64mu.statistics.letter import BACKGROUND_ERRORS, BACKGROUNDS, N_MOT, background_systematics, share_by_exposure
@@ -226,7 +227,8 @@ def counting_of(
 
 def _origin(result: RunResult) -> Origin:
     made = result.provenance
-    return Origin(made.selection_hash, dict(made.detectors), dict(made.calibrations))
+    scales = tuple(loss.reason for loss in result.losses if loss.kind == "note" and SCALE_WORDS in loss.reason)
+    return Origin(made.selection_hash, dict(made.detectors), dict(made.calibrations), scales)
 
 
 def _observed(result: RunResult, names: Sequence[str]) -> tuple[float, ...]:

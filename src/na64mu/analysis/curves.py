@@ -52,6 +52,8 @@ class Bound(BaseModel):
     ----------
     name, source, level : str
         Experiment, reference, and confidence level.
+    checked : str
+        Where the confidence level was read; empty where it is unconfirmed.
     decay : str
         What was searched for.
     is_new : bool
@@ -68,6 +70,7 @@ class Bound(BaseModel):
     name: str
     source: str
     level: str
+    checked: str = ""
     decay: str
     is_new: bool
     file: str = ""

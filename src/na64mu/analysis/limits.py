@@ -15,7 +15,7 @@ from na64mu.analysis.counting import Counting
 from na64mu.analysis.yields.signal import SignalYield
 from na64mu.common.arguments import choice
 from na64mu.common.table import Shown, Table
-from na64mu.errors import InputError
+from na64mu.errors import InputError, StatisticsError
 from na64mu.physics.couplings import y_parameter
 from na64mu.physics.widths import DarkMatter, invisible_fraction
 from na64mu.statistics.limits import Limits, LimitScan, both_limits, limit_scan
@@ -102,7 +102,13 @@ class SearchLimits(Shown):
         return self.masses / self.dark.ratio
 
     def at_the_bounds(self, mass: float = 0.1) -> Limits | None:
-        """Limits of the nearest mass [GeV] with every bounded background at its upper limit, instead of none; None if no background is bounded."""
+        """Limits of the nearest mass [GeV] with every bounded background at its upper limit, instead of none; None if no background is bounded.
+
+        Raises
+        ------
+        StatisticsError
+            If the counts are too far from that many events.
+        """
         if not self.counting.bounds:
             return None
         nearest = min(self.models, key=lambda m: abs(math.log(m / mass)))
@@ -112,8 +118,8 @@ class SearchLimits(Shown):
 
     def bound_notes(self) -> list[str]:
         """Notes on the backgrounds of which only an upper limit is known, and on their possible effect; empty if there are none."""
-        other, bounds = self.at_the_bounds(), self.counting.bounds
-        if other is None:
+        bounds = self.counting.bounds
+        if not bounds:
             return []
         here = self.scan.limits[list(self.models).index(min(self.models, key=lambda m: abs(math.log(m / 0.1))))]
 
@@ -125,10 +131,15 @@ class SearchLimits(Shown):
             f"{name}: known as an upper limit alone, < {value:.3g} events ({self.counting.methods.get(name, 'given')}); it enters with 0"
             for name, value in bounds.items()
         ]
+        try:
+            other = self.at_the_bounds()
+            at_most = "" if other is None else events(other)
+        except StatisticsError as error:
+            at_most = f"no limit ({error})"
         text = (
             f"with 0 the exact observed limit is on the safe side (the asymptotic one only with many events), and the expected one holds if there is no such "
             f"background: {events(here)} signal events (exact); "
-            f"with {sum(bounds.values()):.3g} events, all upper limits in full, {events(other)}"
+            f"with {sum(bounds.values()):.3g} events, all upper limits in full, {at_most}"
         )
         return [*notes, text]
 

@@ -50,6 +50,8 @@ def write_plane(limits: SearchLimits, folder: Path) -> list[Path]:
             "name": b.name,
             "source": b.source,
             "level": b.level,
+            "level_is_confirmed": "yes" if b.checked else "no",
+            "level_read_in": b.checked,
             "decay": b.decay,
             "newer_than_the_letter": "yes" if b.is_new else "no",
             "column_of_plane_csv": f"g_{_column(b.name)}" if b.file else "",

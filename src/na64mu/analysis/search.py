@@ -23,6 +23,7 @@ from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, signal_yield, ta
 from na64mu.analysis.yields.efficiency import STANDARD, FlatEfficiency
 from na64mu.analysis.yields.origin import Origin, disagreements
 from na64mu.analysis.yields.pairs import pair_range, pair_yield
+from na64mu.analysis.yields.signal import Efficiencies
 from na64mu.common.arguments import choice
 from na64mu.detector import Detector, load_detector
 from na64mu.errors import InputError
@@ -104,7 +105,7 @@ def pile_up_loss_of(table: EfficiencyTable | FlatEfficiency) -> PileUpLoss:
 def _warn(provenance: Mapping[str, Any], counting: Counting, detector: Detector) -> None:
     """Say where the efficiencies are of another set-up than the counts, or, without a run, than the detector of the target."""
     origin = counting.origin if counting.origin.detectors else Origin(detectors={detector.tag: detector.digest})
-    for sentence in disagreements(provenance, origin):
+    for sentence in (*disagreements(provenance, origin), *origin.scales):
         logger.warning("%s", sentence)
 
 
@@ -195,7 +196,7 @@ def limits_of(
         raise InputError(msg)
     if isinstance(kind, Model) and kind.pairs is not None:
         axial = boson_efficiencies(MODELS["axial"], table, kinematic_map) if kind.pairs.is_chiral else efficiencies
-        tables = {Mediator.VECTOR: efficiencies, Mediator.AXIAL: axial}
+        tables: dict[int, Efficiencies] = {Mediator.VECTOR: efficiencies, Mediator.AXIAL: axial}
         yields = pair_yield(target, tables, kind.pairs, at, simulated, exposures, loss, reference=g_ref, **how)
     else:
         yields = signal_yield(

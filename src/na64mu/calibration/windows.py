@@ -42,6 +42,9 @@ FOLDER = Path(__file__).parent.parent / "data" / "calibration"
 #: Columns of the summary that a calibration needs besides the energies.
 CALIBRATION_COLUMNS = ("trigger", "p_in", "n_tracks_ms1", "n_tracks_ms2", "x_ecal", "y_ecal", "tx_in", "ty_in")
 
+#: Fields that files of version 0.1.0 lack; empty, they are no part of the hash.
+ADDED = ("kind", "description", "gains", "measured_gains", "faults")
+
 #: A calibration file must cover these; the description's own MIP is used where the beam cannot show one.
 FALLBACK_MIP = {"e_vhcal": "vhcal"}
 
@@ -96,6 +99,8 @@ class Calibration(Shown, _Model):
     kind: Literal["", "calibration"] = ""  # files of version 0.1.0 have none
     description: str = ""  # TOML file of the description, as seen from the folder of this file; empty: that of the tag
     gains: tuple[Gain, ...] = ()  # what the energies are divided by
+    measured_gains: tuple[Gain, ...] = ()  # also where they agree with 1, so that nothing is corrected
+    faults: tuple[str, ...] = ()  # channels that are dead, or write too much
 
     def _table(self) -> Table:
         rows = tuple(
@@ -122,9 +127,7 @@ class Calibration(Shown, _Model):
     @property
     def hash(self) -> str:
         """SHA-256 of the canonical content."""
-        return content_hash(
-            self.model_dump(mode="json", exclude={name for name in ("kind", "description", "gains") if not getattr(self, name)})
-        )
+        return content_hash(self.model_dump(mode="json", exclude={name for name in ADDED if not getattr(self, name)}))
 
     def applied_to(self, detector: DetectorLike) -> Detector:
         """The description with the gains that were found.

@@ -90,6 +90,11 @@ def command(
         click.echo(json.dumps(run.alignment.model_dump(mode="json"), indent=1))
     else:
         render_alignment(run.alignment, table_console(140))
+    for straw in run.alignment.straws:
+        if straw.doubt:
+            note(straw.doubt)
+    for scale in run.alignment.scales:
+        note(scale.sentence)
     note(f"wrote {output}")
     if millepede is not None:
         binary, steering = write_millepede(millepede, run.spectrometers, run.samples)

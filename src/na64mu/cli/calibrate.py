@@ -29,6 +29,7 @@ __all__ = ("command",)
 )
 @click.option("--detector", default=None, help="Detector description (tag or TOML file) that replaces the tags in the files.")
 @click.option("--layout", default=None, help="Layout (TOML file) of a foreign tree.")
+@click.option("--gains/--no-gains", default=True, show_default=True, help="Find gains and faulty channels of what measures energies.")
 @click.option("--freeze", multiple=True, metavar="FILE", help="Freeze file whose box is hidden too; those beside the data always are.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True, help="Events per chunk.")
 @click.option("--json", "as_json", is_flag=True, help="Print the calibration as JSON instead of a table.")
@@ -38,17 +39,29 @@ def command(
     selection: str,
     detector: str | None,
     layout: str | None,
+    gains: bool,
     freeze: tuple[str, ...],
     chunksize: int,
     as_json: bool,
 ) -> None:
-    """Fit the MIP peaks of beam muons (calibration trigger) in FILES and record the windows of cuts (iii) and (iv)."""
+    """Fit the MIP peaks of beam muons (calibration trigger) in FILES and record the windows of cuts (iii) and (iv).
+
+    Gains of calorimeters, VETO and counters are the peaks of single cells over those of simulated muons. Those that are not 1 are written too:
+    `na64mu run --calibration` divides by them, and every other verb does with the file as its --detector.
+    """
     from na64mu.execution.calibration import calibrate_files
     from na64mu.execution.progress import stage
 
     with stage("reconstruct and fit"):
         calibration, losses = calibrate_files(
-            files, selection=selection, detector=detector, layout=layout, chunksize=chunksize, output=output, freeze=freeze
+            files,
+            selection=selection,
+            detector=detector,
+            layout=layout,
+            gains=gains,
+            chunksize=chunksize,
+            output=output,
+            freeze=freeze,
         )
     for loss in losses:
         note(loss.reason)
@@ -57,6 +70,7 @@ def command(
         click.echo(json.dumps(calibration.model_dump(mode="json"), indent=1))
     else:
         _print_table(calibration)
+        _print_gains(calibration)
         note(f"wrote {output}")
     if any(loss.is_damage for loss in losses):
         sys.exit(3)
@@ -86,6 +100,29 @@ def _print_table(calibration: object) -> None:
             f"{peak.fraction:.1%}",
         )
     table_console(140).print(table)
+
+
+def _print_gains(calibration: object) -> None:
+    from rich.box import SIMPLE
+    from rich.markup import escape
+    from rich.table import Table
+
+    from na64mu.calibration.windows import Calibration
+
+    assert isinstance(calibration, Calibration)
+    corrected = {gain.plane for gain in calibration.gains}
+    table = Table(title="Gains: energy written over that of simulated muons", box=SIMPLE)
+    for name in ("bank", "gain", "muons", "corrected", "channels"):
+        table.add_column(name, justify="right" if name in ("gain", "muons") else "left")
+    for gain in calibration.measured_gains:
+        single = zip(gain.channels, gain.channel_errors, strict=True)
+        channels = [f"{c}: {_with_error(gain.gain * own, gain.gain * error)}" for c, (own, error) in enumerate(single) if error]
+        done = "yes" if gain.plane in corrected else "agrees with before"
+        table.add_row(gain.plane, _with_error(gain.gain, gain.gain_error), str(gain.n_muons), done, escape(", ".join(channels)))
+    if calibration.measured_gains:
+        table_console(160).print(table)
+    for fault in calibration.faults:
+        note(fault)
 
 
 def _with_error(value: float | None, error: float | None) -> str:

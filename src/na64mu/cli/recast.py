@@ -60,6 +60,9 @@ def command(
             ... efficiency_1, efficiency_2    or your own, per trigger configuration
 
     x is the energy fraction of what is not seen, psi the angle of the recoil muon to the incoming one. Writes recast.csv and recast.json.
+
+    TABLE may also be events of a generator on lead, in Les Houches (.lhe) or HepMC 3 text (.hepmc), perhaps compressed (.gz): everything that goes out besides the muon
+    and the nucleus is not seen; the cross-section of the file is that of one nucleus.
     """  # noqa: D301  # click wants the character \\b before lines that it must not wrap
     from na64mu.analysis.recasting import recast
     from na64mu.report.boson_tables import render_recast

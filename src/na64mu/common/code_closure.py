@@ -3,7 +3,8 @@
 Imports are found in the text of the files, without running anything. Of the module of the function itself only what the function can reach
 counts: its imports at the top, and those of the functions and classes that it names. Of a package (`__init__.py`) counts what binds the
 names that are imported from it (of a name that it assigns, such as a registry, all names that the assignment uses too), and its modules
-that register themselves with one of its own `register_...` when they are imported; of all other modules everything. Files of data are found by the folder that a module names, as in
+that register themselves with one of its own `register_...` when they are imported, by name or with all of the folder (`import_modules`);
+of all other modules everything. Files of data are found by the folder that a module names, as in
 `... / "data" / "detector"`, and beside it (working points).
 """
 
@@ -213,8 +214,10 @@ def _names(node: ast.AST, use: type[ast.expr_context]) -> set[str]:
 
 def _registering(init: Path, root: Path) -> Iterator[_Import]:
     """Modules that a package imports and that register themselves with it: what it has registered depends on them, whoever asks for it."""
-    package = _package_of(init, root)
-    for wanted in _imports(_tree(init).body, package):
+    package, tree = _package_of(init, root), _tree(init)
+    calls = {word for node in tree.body if isinstance(node, ast.Expr) for word in _names(node, ast.Load)}
+    whole = [_Import(f"{package}.{path.stem}") for path in sorted(init.parent.glob("*.py"))] if "import_modules" in calls else []
+    for wanted in dict.fromkeys([*_imports(tree.body, package), *whole]):
         path = _file_of(wanted.module, root)
         if path is not None and path != init and path.parent == init.parent and _registers(_tree(path), package):
             yield _Import(wanted.module)
@@ -224,7 +227,7 @@ def _registers(tree: ast.Module, package: str) -> bool:
     """Whether a module calls or decorates with a `register_...` that it imports from its own package."""
     imported = {i.name for i in _imports(tree.body, package) if i.name.startswith("register_") and f"{i.module}.".startswith(f"{package}.")}
     decorators = {word for node in tree.body for part in getattr(node, "decorator_list", ()) for word in _names(part, ast.Load)}
-    called = {word for node in tree.body if isinstance(node, ast.Expr) for word in _names(node, ast.Load)}
+    called = {word for node in tree.body if isinstance(node, ast.Expr | ast.Assign) for word in _names(node, ast.Load)}
     return not imported.isdisjoint(decorators | called)
 
 

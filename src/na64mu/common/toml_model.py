@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,9 @@ from na64mu.errors import Na64muError
 __all__ = ("content_hash", "key_of", "read_toml", "toml_lines", "validate")
 
 Model = TypeVar("Model", bound=BaseModel)
+
+#: How a text of a TOML file writes a zero byte.
+ZERO = re.compile(r"\\(u0000|U00000000)")
 
 
 def key_of(location: tuple[Any, ...]) -> str:
@@ -41,13 +45,18 @@ def read_toml(path: Path, error: type[Na64muError]) -> dict[str, Any]:
         The tables.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as cause:
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text)
+    except (OSError, ValueError) as cause:  # a path with a zero byte, bytes that are no text, and text that is no TOML, are values
         msg = f"{path}: cannot be read as TOML: {cause}"
         raise error(msg) from cause
     except RecursionError as cause:
         msg = f"{path}: cannot be read as TOML: its tables or lists are nested too deeply"
         raise error(msg) from cause
+    if ZERO.search(text):
+        msg = f"{path}: a text in it has a zero byte, which no name or path can have: remove it"
+        raise error(msg)
+    return content
 
 
 def validate(model: type[Model], content: dict[str, Any], where: str, error: type[Na64muError]) -> Model:

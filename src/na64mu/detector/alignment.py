@@ -16,6 +16,7 @@ from na64mu.common.whole_file import write_whole
 from na64mu.errors import DetectorError, writing
 
 __all__ = (
+    "SCALE_WORDS",
     "Alignment",
     "AlignmentInput",
     "AlignmentMode",
@@ -28,6 +29,10 @@ __all__ = (
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Error = Annotated[float, Field(ge=0)]
+
+
+#: How every sentence on a momentum scale begins: `na64mu limits` finds it among the notes of a run.
+SCALE_WORDS = "the scale of"
 
 
 class _Model(BaseModel):
@@ -87,7 +92,7 @@ class MomentumScale(_Model):
     def sentence(self) -> str:
         """What it means for the momenta."""
         side = {"ms1": "p_in", "ms2": "p_out"}.get(self.spectrometer, f"the momentum in {self.spectrometer.upper()}")
-        text = f"the scale of {side} is known to {100 * self.error:.2g} % (held by: {self.held_by})"
+        text = f"{SCALE_WORDS} {side} is known to {100 * self.error:.2g} % (held by: {self.held_by})"
         return f"{text}; it was accepted although {self.accepted}" if self.accepted else text
 
 
@@ -118,6 +123,7 @@ class DriftRelation(_Model):
     time: tuple[float, ...]
     distance: tuple[float, ...]
     distance_error: tuple[float, ...]
+    doubt: str = ""  # why it is not to be trusted
 
 
 class Alignment(_Model):

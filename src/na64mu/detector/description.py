@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from na64mu.common.arguments import file_name, one_of
 from na64mu.common.table import Shown, Table
@@ -45,6 +45,9 @@ __all__ = ("Detector", "DetectorLike", "detector_path", "known_detectors", "load
 
 DETECTOR_FOLDER = Path(__file__).parent.parent / "data" / "detector"
 
+#: Model of multiple scattering in the fit of tracks where a description names none.
+SCATTERING = "highland"
+
 #: Fields of a description that have tracker modules.
 TRACKER_FIELDS = ("bms", "micromegas", "gem", "straws", "modules")
 
@@ -58,6 +61,7 @@ class Detector(Shown, BaseModel):
     tag: str
     title: str
     source: Source
+    scattering: str = SCATTERING  # model in the finder and the fit of tracks, a name of na64mu.physics.scattering.MODELS
     beam: Beam
     medium: Medium
     magnets: tuple[Magnet, ...]
@@ -76,6 +80,17 @@ class Detector(Shown, BaseModel):
     conditions: Conditions | None = None  # of a run; None: those that ship with the package
     gains: tuple[Gain, ...] = ()  # of calorimeters, VETO and counters, where the conditions have none
     scales: tuple[MomentumScale, ...] = ()  # how well the alignment knows the momenta
+
+    @field_validator("scattering")
+    @classmethod
+    def _is_a_model(cls, name: str) -> str:
+        if name != SCATTERING:  # the models are compiled: loading a description does not wait for them
+            from na64mu.physics.scattering import MODELS
+
+            if name not in MODELS:
+                msg = f"there is no model of multiple scattering {name!r}: known are {', '.join(MODELS)}"
+                raise ValueError(msg)
+        return name
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -103,14 +118,16 @@ class Detector(Shown, BaseModel):
 
     def _table(self) -> Table:
         rows = tuple((row.name, row.z, row.kind, row.what) for row in overview(self))
-        notes = (f"{UNITS}", "numbers with their sources: .ecal, .trackers['mm1'], ..., or `na64mu detector --sources`")
+        notes: tuple[str, ...] = (f"{UNITS}", "numbers with their sources: .ecal, .trackers['mm1'], ..., or `na64mu detector --sources`")
+        if self.scattering != SCATTERING:
+            notes = (*notes, f"multiple scattering in the fit of tracks: {self.scattering}")
         return Table(f"{self.tag}: {self.title}", ("element", "z", "type", "what it measures or does"), rows, notes)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the whole description: two detectors are the same if and only if their digests are."""
         # of a field map the content counts (map_hash), not where its file lies
-        left_out: dict[str, Any] = {"magnets": {"__all__": {"map"}}}
+        left_out: dict[str, Any] = {"magnets": {"__all__": {"map"}}} | ({"scattering": True} if self.scattering == SCATTERING else {})
         left_out |= {name: True for name in ("conditions", "modules", "gains", "scales") if not getattr(self, name)}
         if self.conditions is not None and not self.conditions.gains:
             left_out["conditions"] = {"gains"}
@@ -227,6 +244,11 @@ class Detector(Shown, BaseModel):
         if self.conditions is not None:
             fields["conditions"] = self.conditions.model_copy(update={"gains": kept["run"]})
         return type(self)(**fields)
+
+    def without_gains(self) -> Self:
+        """Return the set-up with every gain 1, as its calorimeters should be."""
+        conditions = None if self.conditions is None else self.conditions.model_copy(update={"gains": ()})
+        return type(self)(**({name: getattr(self, name) for name in type(self).model_fields} | {"gains": (), "conditions": conditions}))
 
     def aligned(self, alignment: Alignment) -> Self:
         """The description with measured positions, resolutions and drift relations.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -66,14 +67,14 @@ def all_exist(lead: Sequence[AnyArray], channel: AnyArray, table: IntArray) -> b
     return bool(_exist(element, channel.astype(np.uint16), np.ascontiguousarray(table, np.int64).reshape(-1)))
 
 
-def repeated_rows(collection: Jagged, module: str, view: str, channel: str) -> IntArray:
+def repeated_rows(collection: Jagged, *fields: str) -> IntArray:
     """Rows of a channel that has an earlier row in the same event.
 
     Parameters
     ----------
     collection : Jagged
         Strips or electronics channels.
-    module, view, channel : str
+    *fields : str
         Its address fields.
 
     Returns
@@ -82,18 +83,17 @@ def repeated_rows(collection: Jagged, module: str, view: str, channel: str) -> I
         Indices of rows, ascending.
     """
     n_rows = int(collection.offsets[-1])
-    own = [np.asarray(collection[field]) for field in (module, view, channel)]
-    n_view, n_channel = int(own[1].max()) + 1, int(own[2].max()) + 1
-    small = (int(own[0].max()) + 1) * n_view * n_channel <= MOST_CODES and all(column.dtype.kind == "u" for column in own)
+    own = [np.asarray(collection[field]) for field in fields]
+    sizes = [int(column.max()) + 1 for column in own]
+    small = math.prod(sizes) <= MOST_CODES and all(column.dtype.kind == "u" for column in own)
     if not small:  # damaged addresses: without a table
         keys = np.lexsort((np.arange(n_rows), *own[::-1], collection.event_index))
         same = np.all([column[keys[1:]] == column[keys[:-1]] for column in (collection.event_index, *own)], axis=0)
         return np.sort(keys[1:][same])
     code = own[0].astype(np.uint32)
-    code *= np.uint32(n_view)
-    code += own[1].astype(np.uint32)
-    code *= np.uint32(n_channel)
-    code += own[2].astype(np.uint32)
+    for column, size in zip(own[1:], sizes[1:], strict=True):
+        code *= np.uint32(size)
+        code += column.astype(np.uint32)
     last_event, repeated = np.full(int(code.max()) + 1, -1, np.int64), np.empty(n_rows, np.bool_)
     n = _mark(np.ascontiguousarray(collection.offsets, np.int64), code, last_event, repeated)
     return np.flatnonzero(repeated) if n else np.empty(0, np.int64)

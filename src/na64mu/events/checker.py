@@ -8,33 +8,34 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from na64mu.common.arguments import file_name, file_names
-from na64mu.detector import Detector, DetectorLike, known_detectors, load_detector
+from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.errors import InputError
 from na64mu.events.batch import RawBatch
 from na64mu.events.branches import counters_of, top_names
 from na64mu.events.checksums import Checksums, read_checksums
+from na64mu.events.event_keys import check_keys, duplicates_across
 from na64mu.events.fault_rules import KINDS
 from na64mu.events.faults import Bounds, find_faults
-from na64mu.events.findings import CheckReport, Collector, Finding
+from na64mu.events.file_scan import KEY, FileScan
+from na64mu.events.findings import CheckReport, Finding
 from na64mu.events.fitting import layouts_of
 from na64mu.events.layout import Layout, load_layout
 from na64mu.events.origin import file_is_data
-from na64mu.events.reader import count_entries, read_batch, read_runs
+from na64mu.events.reader import count_entries, read_batch
 from na64mu.events.root_io import find_tree, open_file, read_columns, sentence_for
-from na64mu.events.run_rows import RunSums, contradictions, sums_of
+from na64mu.events.run_checks import check_bookkeeping, check_runs, events_by_detector
 from na64mu.events.schema_v1 import (
     OPTIONAL_TRUTH,
     RUNS,
     TREE,
-    TRIGGER_BITS,
     TRUTH,
     branches,
     collections_of,
@@ -43,15 +44,14 @@ from na64mu.events.schema_v1 import (
     twice,
 )
 from na64mu.events.structure import sound_batch
-from na64mu.events.units import MipCounts, mip_counts, unit_sentences
+from na64mu.events.units import mip_counts, unit_sentences
 from na64mu.events.version import COLUMNS as VERSION_COLUMNS
 from na64mu.events.version import check_version, version_of
-from na64mu.typing import AnyArray, BoolArray, IntArray
+from na64mu.typing import IntArray
 
 __all__ = ("check_file", "check_files")
 
 CHUNK = 50_000  # events read at a time
-KEY: np.dtype = np.dtype([("run", np.uint32), ("event", np.uint64), ("entry", np.int64)])
 
 
 def check_file(
@@ -106,7 +106,7 @@ def check_files(
         if foreign is not None and layouts[scan.path] is None:
             finding = Finding("warning", "layout", "", f"has the raw-tree form and is read as it is, without {foreign.origin}")
             scan.report = replace(scan.report, findings=(*scan.report.findings, finding))
-    for i, duplicates in _duplicates_across([scan.keys if _is_numbered(layouts[scan.path]) else scan.keys[:0] for scan in scans]).items():
+    for i, duplicates in duplicates_across([scan.keys if _is_numbered(layouts[scan.path]) else scan.keys[:0] for scan in scans]).items():
         for j, (first, count, run, event) in duplicates.items():
             message = f"run {run} event {event} stands in {paths[j]} too"
             finding = Finding("error", "duplicate-file", "event", message, (first,), count)
@@ -114,45 +114,13 @@ def check_files(
     return [scan.report for scan in scans]
 
 
-@dataclass
-class _Scan:
-    """What is known about one file while it is read."""
-
-    path: str
-    runs: list[dict[str, Any]] = field(default_factory=list)
-    bounds: dict[str, Bounds] = field(default_factory=dict)  # detector tag -> what its rows can hold
-    muons_of: dict[str, MipCounts] = field(default_factory=dict)  # detector tag -> energies of its muons
-    complete: bool = True  # no collection is declared absent
-    found: Collector = field(default_factory=Collector)
-    n_events: int = 0
-    version: str | None = None
-    optional: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
-    key_chunks: list[AnyArray] = field(default_factory=list)
-    sums: dict[tuple[int, int], RunSums] = field(default_factory=dict)  # (run, config) -> of its events
-    pairs: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)  # (run, config) -> (first entry, events)
-    muons: Counter[tuple[int, int]] = field(default_factory=Counter)  # (run, config) -> muons that its events represent
-    keys: AnyArray = field(default_factory=lambda: np.empty(0, KEY))
-    report: CheckReport = field(default_factory=lambda: CheckReport("", 0, (), (), ()))
-
-    @property
-    def detector_of(self) -> dict[tuple[int, int], str]:
-        """(run, config) -> tag of a detector with known limits."""
-        return {(row["run"], row["config"]): row["detector"] for row in self.runs if row["detector"] in self.bounds}
-
-    @property
-    def prescale_of(self) -> dict[tuple[int, int], int]:
-        """(run, config) -> prescale of the calibration trigger."""
-        return {(row["run"], row["config"]): row["prescale_calibration"] for row in self.runs}
-
-
 def _is_numbered(layout: Layout | None) -> bool:
     """Whether the events of a file have numbers of their own, which can be in another file too."""
     return layout is None or layout.is_numbered
 
 
-def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None, tree: str) -> _Scan:
-    scan = _Scan(path, complete=layout is None or not layout.absent)
+def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None, tree: str) -> FileScan:
+    scan = FileScan(path, complete=layout is None or not layout.absent)
     try:
         with sentence_for(path), open_file(path) as file:
             name = TREE if layout is None else layout.trees.events
@@ -162,7 +130,7 @@ def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None, tree
             if layout is None:
                 scan.version = _version(file, path)
                 check_version(file, path)
-            _check_runs(scan, detectors, layout)
+            check_runs(scan, detectors, layout)
             if layout is None:
                 scan.unknown = _unknown_fields(file, path)
                 checksums = read_checksums(file, path)
@@ -172,8 +140,8 @@ def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None, tree
             _check_origin(scan, file, layout)
     except InputError as error:
         scan.found.add("unreadable", "", str(error).removeprefix(f"{path}: "))
-    _check_keys(scan, layout)
-    _check_bookkeeping(scan)
+    check_keys(scan, layout)
+    check_bookkeeping(scan)
     for tag, muons in scan.muons_of.items():
         for name, sentence in unit_sentences(muons, detectors[tag] if tag in detectors else load_detector(tag)):
             scan.found.add("units", f"{name}_energy", sentence)
@@ -184,34 +152,7 @@ def _scan(path: str, detectors: dict[str, Detector], layout: Layout | None, tree
     return scan
 
 
-def _check_runs(scan: _Scan, detectors: dict[str, Detector], layout: Layout | None) -> None:
-    try:
-        scan.runs = read_runs(scan.path, layout=layout)
-    except InputError as error:
-        scan.found.add("runs", "runs", str(error).removeprefix(f"{scan.path}: "))
-        return
-    if not scan.runs:
-        scan.found.add("runs-empty", "runs", "has no rows, so nothing in this file can be normalised", severity="warning")
-    known = sorted({*known_detectors(), *detectors})
-    for tag in sorted({row["detector"] for row in scan.runs}):
-        if tag in detectors:
-            scan.bounds[tag] = Bounds.of(detectors[tag], complete=scan.complete)
-        elif tag in known:
-            scan.bounds[tag] = Bounds.of(load_detector(tag), complete=scan.complete)
-        else:
-            message = f"there is no detector description {tag!r}; known are {', '.join(known)}; name the file of your own with --detector"
-            scan.found.add("detector", "runs.detector", message)
-    for label in sorted({part for row in scan.runs for part in row["conditions"].split(";") if part.startswith("conditions=")}):
-        message = f"names {label}: give that file as --detector to whatever reads these events, or channels and gains are taken as shipped"
-        scan.found.add("conditions", "runs.conditions", message, severity="warning")
-    for pair, n in Counter((row["run"], row["config"]) for row in scan.runs).items():
-        if n > 1:
-            scan.found.add("runs-duplicate", "runs", f"run {pair[0]} config {pair[1]} has {n} rows, one is needed")
-        if pair[1] not in (1, 2):
-            scan.found.add("config", "runs.config", f"run {pair[0]} has config {pair[1]}, it is 1 or 2")
-
-
-def _check_origin(scan: _Scan, file: Any, layout: Layout | None) -> None:
+def _check_origin(scan: FileScan, file: Any, layout: Layout | None) -> None:
     """Truth in what the bookkeeping calls data; that there is no bookkeeping is a finding of its own."""
     try:
         if scan.runs:
@@ -220,7 +161,7 @@ def _check_origin(scan: _Scan, file: Any, layout: Layout | None) -> None:
         scan.found.add("origin", "runs.n_generated", str(error).removeprefix(f"{scan.path}: "))
 
 
-def _check_tree(scan: _Scan, tree: Any, checksums: Checksums | None) -> None:
+def _check_tree(scan: FileScan, tree: Any, checksums: Checksums | None) -> None:
     present = set(tree.keys())
     scan.n_events = tree.num_entries
     mandatory = branches(collections_of(present))
@@ -279,13 +220,13 @@ def _ranges(n_events: int, checksums: Checksums | None) -> list[tuple[int, int]]
     return list(itertools.pairwise([*borders, n_events]))
 
 
-def _check_foreign(scan: _Scan, layout: Layout) -> None:
+def _check_foreign(scan: FileScan, layout: Layout) -> None:
     scan.n_events = count_entries(scan.path, layout=layout)
     for start in range(0, max(scan.n_events, 1), CHUNK):
         _check_values(scan, read_batch(scan.path, start, start + CHUNK, layout=layout), start)
 
 
-def _columns(scan: _Scan, tree: Any, names: list[str], start: int, stop: int) -> dict[str, Any]:
+def _columns(scan: FileScan, tree: Any, names: list[str], start: int, stop: int) -> dict[str, Any]:
     """All columns that can be read; each that cannot is a finding."""
     try:
         return read_columns(tree, names, scan.path, start, stop)
@@ -299,7 +240,7 @@ def _columns(scan: _Scan, tree: Any, names: list[str], start: int, stop: int) ->
         return columns
 
 
-def _check_values(scan: _Scan, batch: RawBatch, start: int) -> None:
+def _check_values(scan: FileScan, batch: RawBatch, start: int) -> None:
     scalars = batch.scalars
     if {"run", "event"} <= set(scalars):
         keys = np.empty(len(batch), KEY)
@@ -308,12 +249,12 @@ def _check_values(scan: _Scan, batch: RawBatch, start: int) -> None:
     if not {"run", "config"} <= set(scalars):
         _add_faults(scan, batch, "", start + np.arange(len(next(iter(scalars.values()), ()))))
         return
-    for tag, own in _detectors(scan, batch, start):
+    for tag, own in events_by_detector(scan, batch, start):
         whole = bool(own.all())
         _add_faults(scan, batch if whole else batch.with_events(own), tag, start + np.flatnonzero(own))
 
 
-def _add_faults(scan: _Scan, batch: RawBatch, tag: str, entries: IntArray) -> None:
+def _add_faults(scan: FileScan, batch: RawBatch, tag: str, entries: IntArray) -> None:
     """Add the faults of events of one detector, whose entries in the file are given."""
     for fault in find_faults(batch, scan.bounds.get(tag, Bounds(complete=scan.complete))):
         kind = KINDS[fault.kind]
@@ -321,80 +262,3 @@ def _add_faults(scan: _Scan, batch: RawBatch, tag: str, entries: IntArray) -> No
         scan.found.add(kind.code, fault.branch, message, entries[fault.events], kind.severity)
     for name, counts in mip_counts(batch, scan.bounds[tag].modules).items() if tag else ():
         scan.muons_of.setdefault(tag, {}).setdefault(name, Counter()).update(counts)
-
-
-def _detectors(scan: _Scan, batch: RawBatch, start: int) -> Iterator[tuple[str, BoolArray]]:
-    """Tags of detectors, and the events of each; the bookkeeping of every (run, config) is looked at on the way."""
-    run, config = batch.scalars["run"].astype(np.int64), batch.scalars["config"].astype(np.int64)
-    pairs, first, index = np.unique(run * 256 + config, return_index=True, return_inverse=True)
-    tags: list[str] = []
-    for i, code in enumerate(pairs):
-        pair = (int(code) // 256, int(code) % 256)
-        mine = index == i
-        entry, n = scan.pairs.get(pair, (start + int(first[i]), 0))
-        scan.pairs[pair] = (entry, n + int(np.count_nonzero(mine)))
-        if "trigger" in batch.scalars:
-            scan.muons[pair] += _muons(batch.scalars["trigger"][mine], scan.prescale_of.get(pair, 1))
-        tags.append(scan.detector_of.get(pair, ""))
-    for pair, sums in sums_of(batch.scalars).items() if "trigger" in batch.scalars else ():
-        scan.sums[pair] = scan.sums[pair] + sums if pair in scan.sums else sums
-    for tag in dict.fromkeys(tags):
-        yield tag, np.array([t == tag for t in tags])[index]
-
-
-def _muons(trigger: AnyArray, prescale: int) -> int:
-    """Lower limit on the muons that met S0*S1*!V1, as represented by the written events.
-
-    A calibration trigger that was written alone represents `prescale` muons (the last one perhaps for fewer), one that
-    met another condition too for itself.
-    """
-    calibration, physics, random = ((trigger >> bit) & 1 == 1 for bit in TRIGGER_BITS.values())
-    alone = int(np.count_nonzero(calibration & ~physics & ~random))
-    together = int(np.count_nonzero((calibration | physics) & ~(calibration & ~physics & ~random)))
-    return max(alone - 1, 0) * prescale + (alone > 0) + together
-
-
-def _check_keys(scan: _Scan, layout: Layout | None) -> None:
-    """Find (run, event) that occur twice in the file."""
-    if not scan.key_chunks:
-        return
-    keys = np.concatenate(scan.key_chunks)
-    keys = keys[np.lexsort((keys["entry"], keys["event"], keys["run"]))]
-    same = np.flatnonzero((keys["run"][1:] == keys["run"][:-1]) & (keys["event"][1:] == keys["event"][:-1])) + 1
-    scan.keys = np.delete(keys, same)
-    if len(same):
-        again = same[np.argsort(keys["entry"][same], kind="stable")]
-        key, earlier = keys[again[0]], keys[again[0] - 1]
-        message = f"run {key['run']} event {key['event']} stands in entry {earlier['entry']} already"
-        if layout is not None and layout.scalars["event"].constant is not None:
-            message += "; the layout makes all of them one event: if the tree does not number its events, write event = { entry = true }"
-        scan.found.add("duplicate", "event", message, keys["entry"][again])
-
-
-def _duplicates_across(files: list[AnyArray]) -> dict[int, dict[int, tuple[int, int, int, int]]]:
-    """File -> earlier file -> (first entry, number, run, event) of events that are in both."""
-    if len(files) < 2:
-        return {}
-    keys, owner = np.concatenate(files), np.repeat(np.arange(len(files)), [len(k) for k in files])
-    order = np.lexsort((owner, keys["event"], keys["run"]))
-    keys, owner = keys[order], owner[order]
-    same = np.flatnonzero((keys["run"][1:] == keys["run"][:-1]) & (keys["event"][1:] == keys["event"][:-1])) + 1
-    found: dict[int, dict[int, tuple[int, int, int, int]]] = {}
-    for mine, other in sorted({(int(a), int(b)) for a, b in zip(owner[same], owner[same - 1], strict=True)}):
-        both = same[(owner[same] == mine) & (owner[same - 1] == other)]
-        key = keys[both[np.argmin(keys["entry"][both])]]
-        found.setdefault(mine, {})[other] = (int(key["entry"]), len(both), int(key["run"]), int(key["event"]))
-    return found
-
-
-def _check_bookkeeping(scan: _Scan) -> None:
-    rows = {(row["run"], row["config"]): row for row in scan.runs}
-    if ("runs", "runs") in scan.found.found:
-        return
-    for pair, (entry, n) in sorted(scan.pairs.items()):
-        if pair not in rows:
-            message = f"run {pair[0]} config {pair[1]} has {n} events, but no row in 'runs'"
-            scan.found.add("runs-missing", f"runs ({pair[0]}, {pair[1]})", message, np.array([entry]))
-            continue
-        for name, sentence in contradictions(rows[pair], scan.sums.get(pair, RunSums(0, 0.0, 0)), scan.muons[pair]):
-            scan.found.add("exposure", f"runs.{name}", f"run {pair[0]} config {pair[1]} {sentence}")

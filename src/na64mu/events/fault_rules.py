@@ -59,6 +59,7 @@ KINDS: dict[str, FaultKind] = {
     "energy-not-finite": FaultKind("refuse", "not-finite", "is not a finite number"),
     "energy-address": FaultKind("refuse", "range", "is an address that the detector does not have"),
     "energy-range": FaultKind("refuse", "range", "is no energy that this beam can leave"),
+    "energy-repeated": FaultKind("refuse", "repeated", "is in a row that is in the event twice"),
     "weight": FaultKind("refuse", "value", "is not a finite number"),
     "config": FaultKind("refuse", "value", "is neither 1 nor 2"),
     "empty": FaultKind("refuse", "empty", "there is no digit at all"),

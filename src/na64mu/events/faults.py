@@ -28,6 +28,8 @@ IN_MEV = ("counter", "veto")
 #: Collections with one row for each channel, and their samples.
 STRIPS = {"mm": ("module", "view", "channel"), "gem": ("module", "view", "strip")}
 SAMPLES = ("q0", "q1", "q2")
+#: Address of a cell or a photomultiplier; two pulses of one differ in time or energy.
+CELLS = {"counter": ("id",), "veto": ("id",), "ecal": ("section", "ix", "iy"), "vhcal": ("ix", "iy"), "hcal": ("module", "ix", "iy")}
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,8 @@ def _of_collection(name: str, collection: Jagged, bounds: Bounds) -> Iterator[Fa
             yield fault(kind, outside.field, np.sort(outside.rows), _literal(outside.reason))
     if name in STRIPS and all(f in collection.fields for f in STRIPS[name]):
         yield from _repeated(fault, name, collection)
+    if name in CELLS and all(f in collection.fields for f in (*CELLS[name], "time", "energy")):
+        yield from _twice(fault, name, collection)
 
 
 def _literal(text: str) -> str:
@@ -177,6 +181,27 @@ def _repeated(fault: Any, name: str, collection: Jagged) -> Iterator[Fault]:
     rows = repeated_rows(collection, module, view, channel)
     if len(rows):
         yield fault("repeated", channel, rows, "is {}, this channel has a row in this event already: one row for each channel is written")
+
+
+def _twice(fault: Any, name: str, collection: Jagged) -> Iterator[Fault]:
+    """Rows that were written twice: their energy would be counted twice, too."""
+    again = repeated_rows(collection, *CELLS[name])
+    if not len(again):
+        return
+    event = np.searchsorted(collection.offsets, again, side="right") - 1
+    rows = np.flatnonzero(np.isin(collection.event_index, event))
+    keys = [
+        *(collection[field][rows] for field in CELLS[name]),
+        collection["time"][rows],
+        collection["energy"][rows],
+        collection.event_index[rows],
+    ]
+    order = np.lexsort((rows, *keys))
+    same = np.all([key[order[1:]] == key[order[:-1]] for key in keys], axis=0)
+    if same.any():
+        yield fault(
+            "energy-repeated", "energy", np.sort(rows[order[1:][same]]), "is {} in a row that is there twice, with channel, energy and time"
+        )
 
 
 def _empty(batch: RawBatch, bounds: Bounds) -> Iterator[Fault]:

@@ -120,7 +120,7 @@ OPTIONAL_COLLECTIONS: dict[str, dict[str, Declared]] = {
         "row": Declared("u2", "", "row, counted from 0 with y"),
         "charge": Declared("f4", "ADC", "charge above the pedestal"),
         "time": Declared("f4", "ns", "time; an in-time hit has time 0"),
-    }
+    },
 }
 
 #: Truth of a simulation; absent in data. NaN means "does not apply".

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from na64mu import __version__
@@ -172,7 +173,7 @@ def _client(stack: ExitStack, workers: int, scheduler: Any, memory: int | None) 
         raise WorkerError(msg) from error
     if scheduler is None:
         theirs = logging.getLogger("distributed")  # silence_logs leaves what the handlers of others print
-        stack.callback(theirs.setLevel, theirs.level)
+        stack.push(_restored(theirs, theirs.level))
         theirs.setLevel(logging.ERROR)
         # a worker that is too large fails in its chunk or is killed; a paused worker would block the run forever
         settings = {f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")} | quiet_ports()
@@ -194,7 +195,9 @@ def _client(stack: ExitStack, workers: int, scheduler: Any, memory: int | None) 
         except RuntimeError as error:
             msg = f"the workers of the local Dask cluster do not start ({error}){NO_GUARD}"
             raise WorkerError(msg) from error
-        return stack.enter_context(_client_of(cluster))
+        client = stack.enter_context(_client_of(cluster))
+        stack.push(partial(_quiet_end, theirs))
+        return client
     if not isinstance(scheduler, str):
         return scheduler
     try:
@@ -202,6 +205,22 @@ def _client(stack: ExitStack, workers: int, scheduler: Any, memory: int | None) 
     except (OSError, TimeoutError, ValueError, TypeError, RuntimeError, AssertionError) as error:
         msg = f"no Dask scheduler answers at {str(scheduler)!r} ({error}): check the address, and the certificates if it is one with TLS"
         raise WorkerError(msg) from error
+
+
+def _restored(logger: logging.Logger, level: int) -> Callable[..., None]:
+    """What gives a logger its level back at the end of a run, but not if a signal ended it: the threads of the cluster still close then."""
+
+    def restore(kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or issubclass(kind, Exception):
+            logger.setLevel(level)
+
+    return restore
+
+
+def _quiet_end(logger: logging.Logger, kind: type[BaseException] | None, *_: object) -> None:
+    """Let distributed say nothing of work that breaks off because a signal ended the run."""
+    if kind is not None and not issubclass(kind, Exception):
+        logger.setLevel(logging.CRITICAL)
 
 
 def _client_of(cluster: Any) -> Any:

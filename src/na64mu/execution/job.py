@@ -17,6 +17,7 @@ from na64mu.execution.executors import checked_executor, default_workers, in_thi
 from na64mu.execution.options import RunOptions
 from na64mu.inputs.chunk import key_of_chunk
 from na64mu.inputs.chunk_errors import worker_errors
+from na64mu.inputs.chunk_runner import ChunkRunner
 from na64mu.inputs.entry_ranges import Ranges, reconciled
 from na64mu.inputs.refused import must_add_up
 from na64mu.inputs.source import Source
@@ -64,7 +65,7 @@ def process(source: Source, processor: Any, job: Job) -> Outcome:
     source : Source
         Files to process.
     processor : Any
-        What `Source.read` gives the events to; raises InputError for input that cannot be read.
+        What the reader of the source gives the events to; raises InputError for input that cannot be read.
     job : Job
         Options of the processing.
 
@@ -78,7 +79,7 @@ def process(source: Source, processor: Any, job: Job) -> Outcome:
         Chunks that could not be read, what `maxchunks` left out, and what is wrong with the events.
     """
     options = job.options
-    runner = source.read(processor, options.memory_limit)
+    runner = ChunkRunner(processor, source.reader(), options.memory_limit)
     with job.open() as chosen, quiet_coffea(show_progress=False):
         must_arrive(processor, chosen)
         chunks = source.chunks(options.chunksize, options.maxchunks, options.align_clusters)

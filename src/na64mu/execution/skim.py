@@ -164,6 +164,7 @@ def _no_duplicates(layouts: Mapping[str, Layout | None]) -> None:
 
         return EventSource("", path, 0, count_entries(path, layout=layout), True, {}, read, numbered=layout is None or layout.is_numbered)
 
-    _, losses = find_duplicates([source(path, layout) for path, layout in layouts.items()])
+    _, found = find_duplicates([source(path, layout) for path, layout in layouts.items()])
+    losses = [loss for loss in found if loss.kind == "duplicate"]
     if losses:
         raise InputError(*(f"{loss.reason.removesuffix('; left out here')}: a skim cannot keep muons on target right" for loss in losses))

@@ -32,7 +32,10 @@ Reader = Callable[[int, int], tuple[AnyArray, AnyArray, AnyArray]]
 
 @dataclass(frozen=True)
 class Span:
-    """Event numbers of one run in a range of entries: the lowest, the highest, and whether they rise; `source` says whose they are."""
+    """Event numbers of one run in a range of entries: the lowest, the highest, and whether they rise; `source` says whose they are.
+
+    `falls` is the first entry whose number is below the one before it, -1 if there is none, and `last` the last number.
+    """
 
     run: int
     start: int
@@ -41,6 +44,8 @@ class Span:
     high: int
     rising: bool
     source: int = -1
+    falls: int = -1
+    last: int = -1
 
 
 def spans_of(read: Reader, start: int, stop: int) -> tuple[Span, ...]:
@@ -58,11 +63,18 @@ def spans_of(read: Reader, start: int, stop: int) -> tuple[Span, ...]:
     tuple of Span
         One for every run in every piece that can be read.
     """
-    found = []
+    found: list[Span] = []
     for low, high, run, event, _ in _pieces(read, start, stop):
         for number in np.unique(run).tolist():
-            own = event[run == number]
-            found.append(Span(number, low, high, int(own.min()), int(own.max()), bool(np.all(own[1:] > own[:-1]))))
+            mine = run == number
+            own = event[mine]
+            rising = bool(np.all(own[1:] > own[:-1]))
+            fall = np.empty(0, np.int64) if rising else np.flatnonzero(own[1:] < own[:-1])
+            falls = low + int(np.flatnonzero(mine)[fall[0] + 1]) if len(fall) else -1
+            before = next((span for span in reversed(found) if span.run == number), None)
+            if before is not None and int(own[0]) < before.last:
+                falls = low + int(np.flatnonzero(mine)[0])
+            found.append(Span(number, low, high, int(own.min()), int(own.max()), rising, falls=falls, last=int(own[-1])))
     return tuple(found)
 
 
@@ -148,19 +160,33 @@ def find_duplicates(sources: Sequence[EventSource]) -> tuple[dict[str, Excluded]
     excluded : dict of str to Excluded
         File -> entries left out; only files in which entries are left out.
     losses : list of Loss
-        One for each pair of files.
+        One for each pair of files, and a note on each file whose event numbers are not in order.
     """
     spans: dict[tuple[Any, ...], list[Span]] = defaultdict(list)
+    losses: list[Loss] = []
+    notes: list[Loss] = []
     for i, source in enumerate(sources):
-        for span in source.spans if source.spans is not None else spans_of(source.read, source.start, source.stop):
+        own = source.spans if source.spans is not None else spans_of(source.read, source.start, source.stop)
+        notes += _unsorted(source, own)
+        for span in own:
             spans[source.group(span.run)].append(replace(span, source=i))
     excluded: dict[str, Excluded] = defaultdict(Excluded)
-    losses: list[Loss] = []
     for group, of_run in spans.items():
         _compare(sources, int(group[0]), _suspicious(of_run), excluded, losses)
     for one in excluded.values():
         one.entries.sort()
-    return dict(excluded), losses
+    return dict(excluded), [*losses, *(note for note in notes if note.file not in excluded)]  # of copies joined to one file it is known why
+
+
+def _unsorted(source: EventSource, spans: Iterable[Span]) -> list[Loss]:
+    """Say that event numbers fall in a file: nothing depends on their order, but it may not be the file that somebody thinks."""
+    falling = [span for span in spans if span.falls >= 0]
+    if not falling:
+        return []
+    runs = list(dict.fromkeys(span.run for span in falling))
+    where = f"run {runs[0]}" if len(runs) == 1 else f"{len(runs)} runs, the first is {runs[0]}"
+    reason = f"{source.path}: event numbers are not in order ({where}, from entry {falling[0].falls} on); nothing depends on their order: read as it is"
+    return [Loss(source.dataset, source.path, "note", reason)]
 
 
 def _pieces(read: Reader, start: int, stop: int, step: int = 0) -> Any:

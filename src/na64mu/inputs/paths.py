@@ -105,6 +105,9 @@ def _without_friends(datasets: dict[str, list[str]], losses: list[Loss], layout:
 
 
 def _add(found: Inputs, known: set[str], dataset: str | None, name: str, spec: FileSpec) -> None:
+    if "\0" in name:
+        found.losses.append(Loss(dataset or "", name, "file", f"{name!r}: no file has a name with a zero byte; look for a typing mistake"))
+        return
     paths = list(_matches(name))
     if not paths:
         what = "the folder has no *.root file" if Path(name).is_dir() else "no file matches"

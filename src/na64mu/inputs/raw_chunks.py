@@ -13,13 +13,13 @@ from uuid import UUID
 
 from na64mu.errors import InputError
 from na64mu.events.faults import Bounds
-from na64mu.inputs.chunk_errors import guarded
+from na64mu.inputs.chunk_runner import Portion
 from na64mu.inputs.duplicates import Excluded
 from na64mu.inputs.paths import path_in, shown_as
 from na64mu.inputs.raw_fileset import Fileset
 from na64mu.inputs.refused import Tally
 
-__all__ = ("RawRunner", "raw_chunks")
+__all__ = ("RawReader", "raw_chunks")
 
 
 def raw_chunks(fileset: Fileset, chunksize: int, maxchunks: int | None, *, align: bool) -> list[Any]:
@@ -63,17 +63,13 @@ _LOADED: set[str] = set()
 
 
 @dataclass(frozen=True)
-class RawRunner:
-    """Reads a chunk and gives it to a processor; travels to the workers.
+class RawReader:
+    """Reads chunks of raw trees and takes out of them what occurs twice and what has faults; see `Reader`.
 
     Attributes
     ----------
-    processor : Any
-        Has `process_batch(batch, where, clock)`, which returns an addable dictionary.
     layout : Layout, optional
         Branch layout of foreign trees.
-    memory : int, optional
-        Bytes that a worker may have.
     plain : frozenset of str
         Files that are read without the layout.
     folder : str
@@ -84,35 +80,34 @@ class RawRunner:
         File -> entries that occur twice and are left out.
     """
 
-    processor: Any
     layout: Any = None
-    memory: int | None = None
     plain: frozenset[str] = frozenset()
     folder: str = ""
     bounds: Mapping[str, Bounds] = field(default_factory=dict)
     excluded: Mapping[str, Excluded] = field(default_factory=dict)
 
-    def __call__(self, chunk: Any) -> dict[str, Any]:
-        """The result of one chunk, under its key."""
-        if self.memory is not None and chunk.usermeta["detector"] not in _LOADED and len(chunk) > 0:
-            _LOADED.add(chunk.usermeta["detector"])
-            one = replace(chunk, entrystop=chunk.entrystart + 1)
-            guarded(one, lambda: self._work(one))
-        return guarded(chunk, lambda: self._work(chunk), self.memory)
+    def rehearsal(self, chunk: Any) -> Any:
+        """Return the first event of the first chunk of a detector, which loads its kernels."""
+        if chunk.usermeta["detector"] in _LOADED or not len(chunk):
+            return None
+        _LOADED.add(chunk.usermeta["detector"])
+        return replace(chunk, entrystop=chunk.entrystart + 1)
 
-    def _work(self, chunk: Any) -> dict[str, Any]:
-        from na64mu.results.clock import Clock
-
-        clock = Clock()
-        with clock("read"):
-            batch, tally = self._read(chunk), Tally()
-            tag = chunk.usermeta["detector"] if chunk.usermeta else ""
-            if tag in self.bounds:
-                given, excluded = (chunk.dataset, chunk.filename), self.excluded.get(chunk.filename)
-                batch = tally.screen(batch, self.bounds[tag], given, int(chunk.entrystart), excluded, tag=tag)
+    def read(self, chunk: Any) -> Portion:
+        """Read a chunk; what is counted is the faults, the refused events, energies of muons and sums of the bookkeeping."""
+        batch, tally = self._read(chunk), Tally()
+        tag = chunk.usermeta["detector"] if chunk.usermeta else ""
+        if tag in self.bounds:
+            given, excluded = (chunk.dataset, chunk.filename), self.excluded.get(chunk.filename)
+            batch = tally.screen(batch, self.bounds[tag], given, int(chunk.entrystart), excluded, tag=tag)
         where = {name: getattr(chunk, name) for name in ("dataset", "filename", "treename", "entrystart", "entrystop")}
-        result: dict[str, Any] = self.processor.process_batch(batch, {**where, **(chunk.usermeta or {})}, clock)
-        return {**result, "faults": tally.faults, "refused": dict(tally.refused), "muons": tally.muons, "sums": tally.sums}
+        found = {"faults": tally.faults, "refused": dict(tally.refused), "muons": tally.muons, "sums": tally.sums}
+        return Portion(batch, {**where, **(chunk.usermeta or {})}, found)
+
+    def give(self, portion: Portion, processor: Any, clock: Any) -> dict[str, Any]:
+        """Let the processor reconstruct and analyse the events."""
+        result: dict[str, Any] = processor.process_batch(portion.events, portion.where, clock)
+        return result
 
     def _read(self, chunk: Any) -> Any:
         from na64mu.events.reader import batch_of

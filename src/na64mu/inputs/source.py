@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from na64mu.detector import Detector
 from na64mu.inputs.bookkeeping import bookkeeping_losses, books_of
+from na64mu.inputs.chunk_runner import Reader
 from na64mu.inputs.duplicates import Excluded
 from na64mu.inputs.entry_ranges import Ranges
-from na64mu.inputs.raw_chunks import RawRunner, raw_chunks
+from na64mu.inputs.raw_chunks import RawReader, raw_chunks
 from na64mu.inputs.raw_fileset import Fileset
 from na64mu.inputs.refused import fault_losses, unit_losses
-from na64mu.inputs.summary_chunks import SummaryRunner, chunks_of
+from na64mu.inputs.summary_chunks import SummaryReader, chunks_of
 from na64mu.inputs.summary_fileset import SummaryFileset
-from na64mu.results.exposure import Exposure, reconcile, reconcile_summaries
+from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss
+from na64mu.results.reconciliation import reconcile
+from na64mu.results.summary_book import reconcile_summaries
 
 if TYPE_CHECKING:
     from na64mu.events.layout import Layout
@@ -65,8 +68,8 @@ class Source(Protocol):
     def chunks(self, chunksize: int, maxchunks: int | None, align: bool | None) -> list[Any]:
         """Ranges of entries that are read together, in the order of the files; they end where baskets end if `align`, or if that makes them no larger."""
 
-    def read(self, processor: Any, memory: int | None) -> Callable[[Any], dict[str, Any]]:
-        """A function of a chunk that reads it and gives it to a processor; it travels to the workers."""
+    def reader(self) -> Reader:
+        """Return what reads a chunk; it travels to the workers."""
 
     def losses_of(self, out: Mapping[str, Any], chunksize: int, align: bool | None) -> list[Loss]:
         """What the events of the chunks showed to be wrong, from the sum of the results."""
@@ -146,10 +149,10 @@ class RawSource(_Files):
         """Chunks as coffea plans them; see `Source`."""
         return raw_chunks(self.fileset, chunksize, maxchunks, align=self._aligned(chunksize, align))
 
-    def read(self, processor: Any, memory: int | None) -> RawRunner:
-        """The reader of a chunk; see `Source`."""
+    def reader(self) -> RawReader:
+        """Return the reader of a chunk; see `Source`."""
         plain = frozenset(f.path for f in self.fileset.files if f.layout is None)
-        return RawRunner(processor, self.layout, memory, plain, str(Path.cwd()), self.fileset.bounds, self.fileset.excluded)
+        return RawReader(self.layout, plain, str(Path.cwd()), self.fileset.bounds, self.fileset.excluded)
 
     def losses_of(self, out: Mapping[str, Any], chunksize: int, align: bool | None) -> list[Loss]:
         """Faults and units of the events, and a note for every file whose checksums are of larger parts than the chunks."""
@@ -203,9 +206,9 @@ class SummarySource(_Files):
         """Chunks that end where baskets or row groups end; see `Source`."""
         return chunks_of(self.fileset, self.columns, chunksize, maxchunks)
 
-    def read(self, processor: Any, memory: int | None) -> SummaryRunner:
-        """The reader of a chunk; see `Source`."""
-        return SummaryRunner(processor, memory, str(Path.cwd()))
+    def reader(self) -> SummaryReader:
+        """Return the reader of a chunk; see `Source`."""
+        return SummaryReader(str(Path.cwd()))
 
     def losses_of(self, out: Mapping[str, Any], chunksize: int, align: bool | None) -> list[Loss]:  # noqa: ARG002  # faults were seen when the summaries were made
         """Nothing: what was wrong is in the bookkeeping of the summaries."""

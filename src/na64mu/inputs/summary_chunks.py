@@ -7,7 +7,7 @@ from typing import Any
 
 from na64mu.errors import InputError
 from na64mu.events.schema_v1 import TRUTH
-from na64mu.inputs.chunk_errors import guarded
+from na64mu.inputs.chunk_runner import Portion
 from na64mu.inputs.paths import path_in, shown_as
 from na64mu.inputs.summary_file import column_checksums, read_rows
 from na64mu.inputs.summary_fileset import SummaryFileset
@@ -15,7 +15,7 @@ from na64mu.reconstruction.columns import stored_columns
 from na64mu.selections.working_point import WorkingPoint
 from na64mu.typing import Summary
 
-__all__ = ("SummaryChunk", "SummaryRunner", "chunks_of", "needed_columns", "read_chunk")
+__all__ = ("SummaryChunk", "SummaryReader", "chunks_of", "needed_columns", "read_chunk")
 
 
 @dataclass(frozen=True)
@@ -91,22 +91,26 @@ def read_chunk(chunk: SummaryChunk, folder: str = "") -> Summary:
 
 
 @dataclass(frozen=True)
-class SummaryRunner:
-    """Reads a chunk and gives it to a search processor; travels to the workers."""
+class SummaryReader:
+    """Reads chunks of event summaries; see `Reader`.
 
-    processor: Any
-    memory: int | None = None
+    Attributes
+    ----------
+    folder : str
+        Working folder of the process that opened the files: paths are relative to it, wherever a worker runs.
+    """
+
     folder: str = ""
 
-    def __call__(self, chunk: SummaryChunk) -> dict[str, Any]:
-        """The result of one chunk, under its key."""
-        return guarded(chunk, lambda: self._work(chunk), self.memory)
+    def rehearsal(self, chunk: SummaryChunk) -> None:  # noqa: ARG002  # the interface of a reader
+        """Return None: nothing is compiled."""
+        return
 
-    def _work(self, chunk: SummaryChunk) -> dict[str, Any]:
-        from na64mu.results.clock import Clock
+    def read(self, chunk: SummaryChunk) -> Portion:
+        """Read a chunk."""
+        return Portion(read_chunk(chunk, self.folder), vars(chunk))
 
-        clock = Clock()
-        with clock("read"):
-            summary = read_chunk(chunk, self.folder)
-        result: dict[str, Any] = self.processor.analyse(summary, vars(chunk), clock)
+    def give(self, portion: Portion, processor: Any, clock: Any) -> dict[str, Any]:
+        """Let the processor analyse the rows."""
+        result: dict[str, Any] = processor.analyse(portion.events, portion.where, clock)
         return result

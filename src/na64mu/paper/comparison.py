@@ -163,6 +163,11 @@ class Compared:
         return self.published.kind == "independent" and bool(self.published.letter)
 
     @property
+    def kind(self) -> str:
+        """Kind of the row, or "not published" where the Letter prints no number to compare with."""
+        return self.published.kind if self.published.letter else "not published"
+
+    @property
     def words(self) -> str:
         """The verdict with the size of a difference."""
         if self.verdict is not Verdict.DIFFERS:
@@ -277,5 +282,5 @@ def write_csv(path: Path, compared: Sequence[Compared]) -> Path:
             numbers = [f"{v:.6g}" if math.isfinite(v) else "" for v in (c.letter, c.letter_error, o.value, o.error, c.ratio)]
             row = [p.group, p.what, p.unit, *numbers[:2], int(p.is_upper), *numbers[2:4], int(o.is_upper), numbers[4]]
             cause = p.cause if c.verdict is Verdict.DIFFERS else ""
-            writer.writerow([*row, "" if p.tolerance is None else str(p.tolerance), c.words, p.reason, cause, o.note, p.kind, p.follows])
+            writer.writerow([*row, "" if p.tolerance is None else str(p.tolerance), c.words, p.reason, cause, o.note, c.kind, p.follows])
     return path

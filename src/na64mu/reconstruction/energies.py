@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -50,18 +50,18 @@ class _Rows(NamedTuple):
     offsets: AnyArray
     energy: AnyArray
     time: AnyArray
-    window: AnyArray
+    window: Any
 
     @classmethod
     def of(cls, digits: Jagged, sigma_t: float) -> Self:
         energy, time = raw_columns(digits, "energy", "time")
-        return cls(digits.offsets, energy, time, np.array([time_window(sigma_t)[1]], dtype=time.dtype))
+        return cls(digits.offsets, energy, time, time.dtype.type(time_window(sigma_t)[1]))
 
 
 @kernel
 def _sums(rows, selected, inside, outside):  # type: ignore[no-untyped-def] # kernel
     """Energies of every event in and out of the time window; no `selected` means all rows."""
-    window = rows.window[0]
+    window = rows.window
     for e in range(len(inside)):
         inside[e] = outside[e] = 0.0
         for i in range(rows.offsets[e], rows.offsets[e + 1]):
@@ -124,7 +124,7 @@ def _panel(low: float, high: float, end_ratio: float) -> float:
 @kernel
 def _panels(rows, end, end_ratio, ends, inside, outside):  # type: ignore[no-untyped-def] # kernel
     """Energies in and out of time of all events; `ends` is scratch of shape (2, n_panels, 2)."""
-    window = rows.window[0]
+    window = rows.window
     for e in range(len(inside)):
         ends[:] = 0.0
         for i in range(rows.offsets[e], rows.offsets[e + 1]):
@@ -190,7 +190,7 @@ def _crossed(cells, track, e, cell):  # type: ignore[no-untyped-def] # kernel
 @kernel
 def _pointed(rows, module, ix, iy, columns, lines, x, y, out):  # type: ignore[no-untyped-def] # kernel
     """In-time energy of HCAL1 in the cells that the track crosses, for all events."""
-    window = rows.window[0]
+    window = rows.window
     for e in range(len(out)):
         out[e] = 0.0
         for i in range(rows.offsets[e], rows.offsets[e + 1]):

@@ -152,8 +152,8 @@ def event_tracks(batch: RawBatch, detector: DetectorLike) -> tuple[EventTracks, 
     found = find_hits(batch, detector)
     ms1, ms2 = spectrometer(detector, 1), spectrometer(detector, 2)
     hits1, hits2 = (spectrometer_hits(found, ms) for ms in (ms1, ms2))
-    tracks1 = reconstruct_tracks(hits1, ms1)
-    tracks2 = reconstruct_tracks(hits2, ms2, middle_of_ecal(tracks1, detector))
+    tracks1 = reconstruct_tracks(hits1, ms1, scattering=detector.scattering)
+    tracks2 = reconstruct_tracks(hits2, ms2, middle_of_ecal(tracks1, detector), detector.scattering)
     return _of_event(ms1, hits1, tracks1), _of_event(ms2, hits2, tracks2)
 
 

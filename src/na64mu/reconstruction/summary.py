@@ -109,7 +109,7 @@ def _energy_columns(batch: RawBatch, detector: Detector, pointed: Crossing) -> d
     }
 
 
-def find_tracks(found: FoundHits, number: int, entry: EntryPoint | None = None, scattering: Scattering | str = "highland") -> Tracks:
+def find_tracks(found: FoundHits, number: int, entry: EntryPoint | None = None, scattering: Scattering | str | None = None) -> Tracks:
     """Tracks of MS1 or MS2 of every event.
 
     Parameters
@@ -120,15 +120,15 @@ def find_tracks(found: FoundHits, number: int, entry: EntryPoint | None = None, 
         1 or 2.
     entry : EntryPoint, optional
         Point that the tracks come from; see reconstruct_tracks.
-    scattering : Scattering or str
-        Model of multiple scattering, a name of physics.scattering.MODELS.
+    scattering : Scattering or str, optional
+        Model of multiple scattering, a name of physics.scattering.MODELS; by default that of the description.
 
     Returns
     -------
     Tracks
         Counts and fits.
     """
-    scattering = one_of(scattering, MODELS, "scattering")
+    scattering = one_of(found.detector.scattering if scattering is None else scattering, MODELS, "scattering")
     ms = spectrometer(found.detector, number)
     return reconstruct_tracks(spectrometer_hits(found, ms), ms, entry, scattering)
 
@@ -158,7 +158,7 @@ def middle_of_ecal(ms1: Tracks, detector: DetectorLike) -> EntryPoint:
     return EntryPoint(z, crossing.x, crossing.y, tx, ty, half, walk)
 
 
-def reconstruct(events: Any, detector: DetectorLike, scattering: Scattering | str = "highland") -> EventSummary:
+def reconstruct(events: Any, detector: DetectorLike, scattering: Scattering | str | None = None) -> EventSummary:
     """Reconstruct raw events.
 
     Parameters
@@ -169,16 +169,17 @@ def reconstruct(events: Any, detector: DetectorLike, scattering: Scattering | st
         an event that is refused are NaN, so that it passes no cut. A batch comes from a reader that has looked already.
     detector : Detector, str or Path
         The description of the set-up they were taken with.
-    scattering : Scattering or str
-        Model of multiple scattering in the finder and the fit of tracks, a name of physics.scattering.MODELS.
+    scattering : Scattering or str, optional
+        Model of multiple scattering in the finder and the fit of tracks, a name of physics.scattering.MODELS; by default that of the
+        description.
 
     Returns
     -------
     EventSummary
         Column -> array of shape (n_events,): the columns of columns.py, then the truth (mc_*) that is present.
     """
-    scattering = one_of(scattering, MODELS, "scattering")
     detector = load_detector(detector)
+    scattering = one_of(detector.scattering if scattering is None else scattering, MODELS, "scattering")
     batch = as_batch(events)
     if not isinstance(events, RawBatch):
         return _sound(batch, detector, scattering)

@@ -159,7 +159,7 @@ def _tracks(ms: tuple[EventTracks, EventTracks], detector: Detector) -> Cells:
                 )
             )  # fmt: skip
         if not len(fits):
-            rows.append((f"MS{number}", "no track", *[""] * 8))
+            rows.append((f"MS{number}", "no track", "", "", "", "", "", "", "", ""))
     junction = event_junction(*ms, detector)
     note = "Positions and slopes at the plane nearest to the ECAL."
     if junction is not None:

@@ -15,6 +15,7 @@ import numpy as np
 from na64mu.common.table import Table
 from na64mu.errors import CutFlowMismatchError
 from na64mu.results.exact import sums_of_weights
+from na64mu.results.recorded import must_be
 from na64mu.statistics.binomial import Efficiency, clopper_pearson
 from na64mu.typing import BoolArray, FloatArray
 
@@ -174,7 +175,11 @@ class CutFlow:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> CutFlow:
         """The inverse of `to_dict`."""
-        return cls(tuple(Step(**step) for step in content["steps"]))
+        steps = tuple(Step(**must_be(Step, step, "steps")) for step in content["steps"])
+        if not steps:
+            msg = "a cut-flow without a step"
+            raise ValueError(msg)
+        return cls(steps)
 
     def rows(self) -> list[tuple[str, int, float, float, int]]:
         """Label, events, efficiency of the step, cumulative efficiency, N-1 of every step: what a table shows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -140,19 +140,29 @@ class ExactArray:
 
     def sums(self) -> Sequence[ExactSum]:
         """Return the exact sum of each bin."""
-        whole: Any = [0] * self.size
-        for place, digits in self.digits.items():
-            for i in np.flatnonzero(digits).tolist():
-                whole[i] += int(digits[i]) << (BITS * place)
-        sums = [ExactSum(number) for number in whole]
-        if self.special is not None:
-            for i in np.flatnonzero(self.special != 0.0).tolist():  # NaN is not 0 either
-                sums[i] = ExactSum(None, float(self.special[i]))
+        sums = [ExactSum()] * self.size
+        for i, one in self._filled():
+            sums[i] = one
         return sums
 
     def values(self) -> FloatArray:
         """Return the sums rounded to the nearest double, shape (size,)."""
-        return np.array([float(one) for one in self.sums()], dtype=np.float64)
+        values = np.zeros(self.size, dtype=np.float64)
+        for i, one in self._filled():
+            values[i] = one
+        return values
+
+    def _filled(self) -> Iterator[tuple[int, ExactSum]]:
+        """Bins that are not 0, and their sums: most bins of a plane are empty."""
+        whole: dict[int, int] = {}
+        for place, digits in self.digits.items():
+            bins = np.flatnonzero(digits)
+            for i, digit in zip(bins.tolist(), digits[bins].tolist(), strict=True):
+                whole[i] = whole.get(i, 0) + (digit << (BITS * place))
+        yield from ((i, ExactSum(number)) for i, number in whole.items())
+        if self.special is not None:
+            for i in np.flatnonzero(self.special != 0.0).tolist():  # NaN is not 0 either
+                yield i, ExactSum(None, float(self.special[i]))
 
 
 def _digits(values: FloatArray) -> tuple[IntArray, tuple[IntArray, IntArray, IntArray]]:

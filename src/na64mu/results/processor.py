@@ -15,6 +15,7 @@ from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss
 from na64mu.results.output_folder import must_be_finished, output_folder
 from na64mu.results.provenance import Provenance
+from na64mu.results.recorded import must_be
 from na64mu.results.run import DRAWN, Timing
 from na64mu.results.value_files import read_value, write_value
 
@@ -119,14 +120,14 @@ class ProcessorResult(Shown):
             return cls(
                 value=found["value"],
                 values=found["values"],
-                blinded=content["blinded"],
+                blinded=must_be(dict[str, bool], content["blinded"], "blinded"),
                 exposure=Exposure.from_dict(content["exposure"]),
-                losses=tuple(Loss(**loss) for loss in content["losses"]),
+                losses=tuple(Loss(**must_be(Loss, loss, "losses")) for loss in content["losses"]),
                 provenance=Provenance.from_dict(content["provenance"]),
-                timing=Timing(**content["timing"]),
+                timing=Timing(**must_be(Timing, content["timing"], "timing")),
                 not_written=content["not_written"],
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
             msg = f"{path}: not an output folder of `na64mu run --processor` ({error}): make it again"
             raise InputError(msg) from error
 

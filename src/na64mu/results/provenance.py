@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import na64mu
+from na64mu.results.recorded import must_be
 
 __all__ = ("InputFile", "Provenance", "file_hash", "merged_ranges", "package_versions", "repository_state", "source_hash")
 
@@ -189,6 +190,7 @@ class Provenance:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Provenance:
         """The inverse of `to_dict`."""
+        must_be(Provenance, content, "provenance")
         inputs = tuple(
             InputFile(**{**i, "read": _ranges(i["read"]), "unread": _ranges(i["unread"]), "friends": _ranges(i.get("friends", ()))})
             for i in content["inputs"]

@@ -23,6 +23,7 @@ from na64mu.results.losses import Loss
 from na64mu.results.manifest import MANIFEST, differences
 from na64mu.results.output_folder import UNFINISHED, must_be_finished, output_folder
 from na64mu.results.provenance import Provenance
+from na64mu.results.recorded import must_be, must_have_datasets
 from na64mu.results.setup import SETUP, read_setup
 from na64mu.selections.working_point import WorkingPoint
 
@@ -259,18 +260,24 @@ class RunResult(Shown):
         cutflow, histograms, summary = _read_together(path, uhi.io.json.object_hook)
         _warn_of_edits(path)
         try:
+            cutflows = {name: CutFlow.from_dict(content) for name, content in cutflow["datasets"].items()}
+            parts = {"histograms": histograms["datasets"]} | {name: summary[name] for name in ("outside", "regions", "blinded")}
+            must_have_datasets(cutflows, parts)
             return cls(
-                cutflows={name: CutFlow.from_dict(content) for name, content in cutflow["datasets"].items()},
+                cutflows=cutflows,
                 histograms={d: {name: hist.Hist(h) for name, h in content.items()} for d, content in histograms["datasets"].items()},
-                outside=summary["outside"],
-                regions={d: {name: Counts(**c) for name, c in content.items()} for d, content in summary["regions"].items()},
-                blinded=summary["blinded"],
+                outside=must_be(dict[str, dict[str, int]], summary["outside"], "outside"),
+                regions={
+                    d: {name: Counts(**must_be(Counts, c, "regions")) for name, c in content.items()}
+                    for d, content in summary["regions"].items()
+                },
+                blinded=must_be(dict[str, bool], summary["blinded"], "blinded"),
                 exposure=Exposure.from_dict(summary["exposure"]),
-                losses=tuple(Loss(**loss) for loss in summary["losses"]),
+                losses=tuple(Loss(**must_be(Loss, loss, "losses")) for loss in summary["losses"]),
                 working_point=WorkingPoint.model_validate(summary["working_point"], context={"recorded": True}),
                 windows={tag: {q: (w[0], w[1]) for q, w in windows.items()} for tag, windows in summary["windows"].items()},
                 provenance=Provenance.from_dict(summary["provenance"]),
-                timing=Timing(**summary["timing"]),
+                timing=Timing(**must_be(Timing, summary["timing"], "timing")),
                 in_box={name: box_events(rows) for name, rows in summary.get("in_box", {}).items()},
                 setup=read_setup(path),
                 candidates=read_candidates(path),

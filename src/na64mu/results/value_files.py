@@ -8,6 +8,8 @@ from __future__ import annotations
 import csv
 import json
 import math
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +25,18 @@ __all__ = ("VALUE_FILES", "Contents", "read_value", "write_value")
 
 #: Files that hold a value; the folder `tables` is beside them.
 VALUE_FILES = ("value.json", "histograms.json", "histograms.root", "arrays.npz")
+#: What the readers of JSON, histograms and NumPy archives raise for files that are damaged.
+UNREADABLE: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+)
+UNREADABLE += (ValueError, zipfile.BadZipFile, zlib.error)
 #: Sequences and mappings, each under its own word.
 SEQUENCES: dict[str, type[Any]] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 MAPPINGS: dict[str, type[Any]] = {"dict": dict, "Counter": Counter}
@@ -151,7 +165,7 @@ def read_value(folder: Path) -> Any:
             with np.load(folder / "arrays.npz", allow_pickle=False) as found:
                 arrays = {name: found[name] for name in found.files}
         return _restored(structure, histograms, arrays)
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except UNREADABLE as error:
         msg = f"{folder}: what the processor returned cannot be read ({error}): run again"
         raise InputError(msg) from error
 

@@ -11,9 +11,12 @@ import numpy as np
 
 from na64mu.results.exact import ExactSum
 from na64mu.results.exact_array import ExactArray
-from na64mu.typing import FloatArray
+from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("WeightedHistogram", "rounded")
+
+#: Events that wait at most until their weights are added up: exact sums are the same however they are put together.
+MOST_WAITING = 1 << 14
 
 
 class WeightedHistogram:
@@ -29,6 +32,7 @@ class WeightedHistogram:
         self.counted = hist.Hist(*axes, storage=hist.storage.Weight())
         self.sumw: ExactArray | None = None
         self.sumw2: ExactArray | None = None
+        self.waiting: list[tuple[IntArray, FloatArray]] = []
 
     def fill(self, *where: Any, weight: FloatArray) -> Self:
         """Fill events.
@@ -51,12 +55,20 @@ class WeightedHistogram:
         bins = np.zeros(len(weight), dtype=np.int64)
         for axis, quantity in zip(self.counted.axes, where, strict=True):
             bins = bins * axis.extent + np.asarray(axis.index(quantity)) + int(axis.traits.underflow)
-        self._add(ExactArray.of(bins, weight, self._size), ExactArray.of(bins, weight * weight, self._size))
+        self.waiting.append((bins, weight))
+        self._settle(MOST_WAITING)
         return self
 
     @property
     def _size(self) -> int:
         return int(np.prod(self.counted.axes.extent))
+
+    def _settle(self, most: int = 0) -> None:
+        """Add up the weights of waiting events, if there are more than `most`."""
+        if sum(len(weight) for _, weight in self.waiting) > most:
+            bins, weight = (np.concatenate(columns) for columns in zip(*self.waiting, strict=True))
+            self.waiting = []
+            self._add(ExactArray.of(bins, weight, self._size), ExactArray.of(bins, weight * weight, self._size))
 
     def _add(self, sumw: ExactArray | None, sumw2: ExactArray | None) -> None:
         if sumw is not None and sumw2 is not None:
@@ -68,7 +80,7 @@ class WeightedHistogram:
         if not isinstance(other, WeightedHistogram):
             return NotImplemented
         made = WeightedHistogram.__new__(WeightedHistogram)
-        made.counted, made.sumw, made.sumw2 = self.counted.copy(), self.sumw, self.sumw2
+        made.counted, made.sumw, made.sumw2, made.waiting = self.counted.copy(), self.sumw, self.sumw2, [*self.waiting]
         made += other
         return made
 
@@ -77,22 +89,27 @@ class WeightedHistogram:
             return NotImplemented
         self.counted += other.counted
         self._add(other.sumw, other.sumw2)
+        self.waiting = [*self.waiting, *other.waiting]
+        self._settle(MOST_WAITING)
         return self
 
     def rounded(self) -> hist.Hist:
         """Return the histogram with every sum rounded to the nearest double."""
+        self._settle()
         if self.sumw is None or self.sumw2 is None:
             return self.counted
         made = self.counted.copy()
         view: Any = made.view(flow=True)
-        bins = np.arange(self._size)
         for name, exact in (("value", self.sumw), ("variance", self.sumw2)):
-            total = exact + ExactArray.of(bins, np.ravel(view[name]), self._size)
+            counted = np.ravel(view[name])
+            bins = np.flatnonzero(counted)
+            total = exact + ExactArray.of(bins, counted[bins], self._size)
             view[name] = total.values().reshape(view.shape)
         return made
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values and UHI histograms."""
+        self._settle()
         exact = None if self.sumw is None or self.sumw2 is None else [self.sumw.to_dict(), self.sumw2.to_dict()]
         return {"counted": self.counted, "exact": exact}
 
@@ -102,6 +119,7 @@ class WeightedHistogram:
         made = cls.__new__(cls)
         made.counted = hist.Hist(content["counted"])
         made.sumw = made.sumw2 = None
+        made.waiting = []
         if content["exact"] is not None:
             made.sumw, made.sumw2 = map(ExactArray.from_dict, content["exact"])
         return made
@@ -117,7 +135,7 @@ class WeightedHistogram:
         return self.rounded()[index]
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in ("counted", "sumw", "sumw2"):
+        if name.startswith("__") or name in ("counted", "sumw", "sumw2", "waiting"):
             raise AttributeError(name)
         return getattr(self.rounded(), name)
 

@@ -38,9 +38,10 @@ class Pairs(NamedTuple):
 
 
 class _Scratch(NamedTuple):
-    """Flags of joined candidates of an event, shape (2, MAX_TRACKS); cost of joining every pair, shape (MAX_TRACKS, MAX_TRACKS)."""
+    """Flags of joined candidates of an event, shape (MAX_TRACKS,); cost of joining every pair, shape (MAX_TRACKS, MAX_TRACKS)."""
 
-    used: BoolArray
+    bend_used: BoolArray
+    straight_used: BoolArray
     cost: np.typing.NDArray[np.float64]
 
 
@@ -78,13 +79,13 @@ def _cheapest(n_bend, n_straight, scratch):  # type: ignore[no-untyped-def] # ke
     """The cheapest pair of unused candidates; where a view has none left, of its used ones with an unused partner."""
     bend_left = straight_left = False
     for i in range(n_bend):
-        bend_left |= not scratch.used[0, i]
+        bend_left |= not scratch.bend_used[i]
     for j in range(n_straight):
-        straight_left |= not scratch.used[1, j]
+        straight_left |= not scratch.straight_used[j]
     best_i, best_j = -1, -1
     for i in range(n_bend):
         for j in range(n_straight):
-            if (bend_left and scratch.used[0, i]) or (straight_left and scratch.used[1, j]):
+            if (bend_left and scratch.bend_used[i]) or (straight_left and scratch.straight_used[j]):
                 continue
             if best_i < 0 or scratch.cost[i, j] < scratch.cost[best_i, best_j]:
                 best_i, best_j = i, j
@@ -101,11 +102,11 @@ def _join(bend, straight, modules, scratch, out):  # type: ignore[no-untyped-def
             for j in range(n_straight):
                 discord = _discord(bend.hits[e, i], straight.hits[e, j], modules) if n_bend * n_straight > 1 else 0
                 scratch.cost[i, j] = bend.score[e, i] + straight.score[e, j] + LOST_HIT * discord
-                scratch.used[0, i] = scratch.used[1, j] = False
+                scratch.bend_used[i] = scratch.straight_used[j] = False
         n_tracks = max(n_bend, n_straight) if min(n_bend, n_straight) > 0 else 0
         for _ in range(n_tracks):
             i, j = _cheapest(n_bend, n_straight, scratch)
-            scratch.used[0, i] = scratch.used[1, j] = True
+            scratch.bend_used[i] = scratch.straight_used[j] = True
             out.bend[n], out.straight[n] = i, j
             n += 1
         out.offsets[e + 1] = n
@@ -144,6 +145,7 @@ def join(bend: Candidates, straight: Candidates, spectrometer: Spectrometer) -> 
         raise ArgumentError(msg)
     most = int(np.where((bend.n > 0) & (straight.n > 0), np.maximum(bend.n, straight.n), 0).sum())
     out = Pairs(np.zeros(n_events + 1, dtype=np.int64), np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64))
-    scratch = _Scratch(np.zeros((2, MAX_TRACKS), dtype=np.bool_), np.zeros((MAX_TRACKS, MAX_TRACKS)))
+    used = np.zeros((2, MAX_TRACKS), dtype=np.bool_)
+    scratch = _Scratch(used[0], used[1], np.zeros((MAX_TRACKS, MAX_TRACKS)))
     _join(bend, straight, modules_of(spectrometer), scratch, out)
     return out

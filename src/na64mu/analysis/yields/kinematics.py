@@ -22,7 +22,7 @@ from na64mu.errors import InputError, writing
 from na64mu.physics.bosons import Mediator
 from na64mu.physics.cross_section import Method
 from na64mu.physics.production import sample_kinematics, tabulate
-from na64mu.typing import FloatArray
+from na64mu.typing import BoolArray, FloatArray
 
 __all__ = ("KinematicEfficiency", "KinematicMap", "KinematicSample", "build_map")
 
@@ -35,6 +35,13 @@ X_EDGES = (0.0, 0.3, 0.4, 0.44, 0.47, 0.5, 0.53, 0.56, 0.6, 0.65, 0.7, 0.75, 0.8
 PSI_EDGES = (0.0, 0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.011, 0.015, 0.02, 0.03, 0.045, 0.07, 0.12, 0.3, 3.2)
 #: A bin with fewer simulated muons says nothing.
 FEWEST = 20.0
+#: What a reader without this package is told, in the file.
+READ_ME = (
+    "Efficiency of the search by bins of x (energy fraction of what is not seen) and psi (angle of the recoil muon at the vertex [rad]): efficiency[c][i][j] and its statistical "
+    "error for trigger configuration c + 1, x_edges[i] to x_edges[i + 1], psi_edges[j] to psi_edges[j + 1]; 0 where known is false (fewer than 20 simulated muons). Of all muons on target (S0 S1 !V1) "
+    "with a boson made in the lead of the ECAL. Not in it: the loss to pile-up. Events = sum over c of muons on target in c x bosons per muon on target x sum over bins of "
+    "share x efficiency x (1 - loss). The set-up is partly inferred: these are efficiencies of a simulation, not of the experiment."
+)
 #: Draws of (x, psi') that share out a sample or a model over the bins; their seed is fixed.
 DRAWS, SEED = 200_000, 20240521
 
@@ -96,6 +103,22 @@ class KinematicMap:
         uncovered : float
             Part of the distribution in bins without enough simulated muons; it counts as not selected.
         """
+        value, error, known = self.bins(config)
+        return float(np.sum(share * value)), float(np.sqrt(np.sum(share**2 * error**2))), float(share[~known].sum())
+
+    def bins(self, config: int) -> tuple[FloatArray, FloatArray, BoolArray]:
+        """Efficiency of every bin, its statistical error, and whether enough muons were simulated there; where not, both are zero.
+
+        Parameters
+        ----------
+        config : int
+            Trigger configuration, 1 or 2.
+
+        Returns
+        -------
+        efficiency, error, known : FloatArray, FloatArray, BoolArray
+            Shape (n_x, n_psi).
+        """
         config = one_of(config, (1, 2), "config")
         generated, selected = self.generated[config - 1], self.selected[config - 1]
         known = generated >= FEWEST
@@ -103,8 +126,7 @@ class KinematicMap:
         value = np.where(known, np.minimum(selected / n, 1.0), 0.0)
         # (k + 1) / (n + 2): the error of an empty bin is not zero
         smooth = (selected + 1.0) / (n + 2.0)
-        variance = np.where(known, np.maximum(smooth * (1.0 - smooth), 0.0) / n, 0.0)
-        return float(np.sum(share * value)), float(np.sqrt(np.sum(share**2 * variance))), float(share[~known].sum())
+        return value, np.sqrt(np.where(known, np.maximum(smooth * (1.0 - smooth), 0.0) / n, 0.0)), known
 
     def of_boson(self, mediator: Mediator | str, *, method: Method | str = Method.WW) -> KinematicEfficiency:
         """Efficiency of one kind of boson against its mass."""
@@ -115,14 +137,19 @@ class KinematicMap:
         target = Path(path)
         with writing(target.parent):
             target.parent.mkdir(parents=True, exist_ok=True)
+        found = [self.bins(config) for config in (1, 2)]
         content = {
             "format_version": FORMAT_VERSION,
+            "read_me": READ_ME,
             "provenance": dict(self.provenance),
             "energy": self.energy,
             "x_edges": self.x_edges.tolist(),
             "psi_edges": self.psi_edges.tolist(),
             "generated": np.round(self.generated, 1).tolist(),
             "selected": self.selected.tolist(),
+            "efficiency": [np.round(value, 6).tolist() for value, _, _ in found],
+            "efficiency_error": [np.round(error, 6).tolist() for _, error, _ in found],
+            "known": [known.tolist() for _, _, known in found],
         }
         return write_whole(target, json.dumps(content) + "\n")
 

@@ -25,11 +25,14 @@ class Origin:
         Hash of the working point; empty if not known.
     detectors, calibrations : mapping of str to str
         Tag -> digest of the description, and hash of the calibration.
+    scales : tuple of str
+        What the alignments leave of the momentum scales, one sentence each.
     """
 
     selection: str = ""
     detectors: Mapping[str, str] = field(default_factory=dict)
     calibrations: Mapping[str, str] = field(default_factory=dict)
+    scales: tuple[str, ...] = ()
 
 
 def disagreements(provenance: Mapping[str, Any], origin: Origin) -> list[str]:

@@ -16,7 +16,6 @@ from na64mu.analysis.yields.signal import Efficiencies, PileUpLoss, SignalYield
 from na64mu.analysis.yields.target import Target, produced_per_muon
 from na64mu.common.arguments import choice
 from na64mu.errors import InputError
-from na64mu.physics.bosons import Mediator
 from na64mu.physics.cross_section import Method
 from na64mu.physics.nucleus import FormFactor
 from na64mu.physics.pairs import Pairs
@@ -47,7 +46,7 @@ def pair_range(known: tuple[float, float], heaviest: float) -> tuple[float, floa
 
 def pair_yield(
     target: Target,
-    tables: Mapping[Mediator, Efficiencies],
+    tables: Mapping[int, Efficiencies],
     pairs: Pairs,
     masses: Sequence[float],
     known: tuple[float, float],
@@ -65,8 +64,8 @@ def pair_yield(
     ----------
     target : Target
         Active target, from `target_of`.
-    tables : mapping of Mediator to Efficiencies
-        Efficiencies of a vector, and of an axial vector where the current has one.
+    tables : mapping of int to Efficiencies
+        By `Mediator`: efficiencies of a vector, and of an axial vector where the current has one.
     pairs : Pairs
     masses : sequence of float
         m_chi [GeV].

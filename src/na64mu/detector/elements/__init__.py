@@ -6,6 +6,7 @@ all in the frame of the raw tree: z along the zero-line, z = 0 at the ECAL front
 
 from __future__ import annotations
 
+from na64mu.common.modules import import_modules
 from na64mu.detector.elements.beam_line import FRINGE_REACH, Beam, Magnet, Medium
 from na64mu.detector.elements.calorimeters import Counter, Ecal, Hcal, Veto, Vhcal
 from na64mu.detector.elements.element import Element, Source
@@ -39,3 +40,5 @@ __all__ = (
     "is_station",
     "register_tracker",
 )
+
+import_modules(__name__, __path__)  # a kind of tracker is a module here that registers its class

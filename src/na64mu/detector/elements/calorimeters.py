@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -110,9 +111,9 @@ class Calorimeter(Element):
         """Its name."""
         return type(self).__name__.upper()
 
+    @abstractmethod
     def banks(self) -> tuple[Bank, ...]:
-        """The cells of every section or module."""
-        raise NotImplementedError
+        """Return the cells of every section or module."""
 
     def half_size_text(self) -> str:
         """Half size of all cells together, as the overview shows it."""

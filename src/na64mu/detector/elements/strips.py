@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -13,7 +14,7 @@ from na64mu.detector.elements.tracker import Tracker, register_tracker, strip_ce
 from na64mu.detector.readout import VIEWS, Bank, ReadoutPlane
 from na64mu.typing import IntArray
 
-__all__ = ("Gem", "Micromegas", "StripResponse")
+__all__ = ("Gem", "Micromegas", "StripModule", "StripResponse")
 
 
 class StripResponse(Element):
@@ -27,8 +28,38 @@ class StripResponse(Element):
     threshold: Positive  # zero suppression on q1 [ADC]
 
 
+class StripModule(Tracker):
+    """A module with an x and a y plane of strips. A subclass has their numbers and says which channel reads which strip."""
+
+    if TYPE_CHECKING:  # fields of every subclass, as in Tracker
+        module: int
+        pitch: float
+
+    @abstractmethod
+    def strip_channel(self, view: int) -> IntArray:
+        """Return the channel of every strip of a view, shape (n_strips,)."""
+
+    def banks(self) -> tuple[Bank, ...]:
+        """The electronics channels of both views."""
+        sizes = (1 + int(self.strip_channel(v).max()) for v in self.views)
+        return tuple(Bank(f"{self.name}_{VIEWS[v]}", self.kind, (self.module, v), (n,)) for v, n in zip(self.views, sizes, strict=True))
+
+    def read_out_planes(self) -> tuple[ReadoutPlane, ...]:
+        """The strips of both views."""
+        planes = []
+        for view, bank in zip(self.views, self.banks(), strict=True):
+            channel = self.strip_channel(view)
+            coordinate = strip_centres(self.centre[view], len(channel), self.pitch)
+            planes.append(self.plane(view, coordinate, self.pitch, bank, channel=channel))
+        return tuple(planes)
+
+    def measures(self) -> str:
+        """Coordinates and pitch, as the overview shows them."""
+        return f"{super().measures()}, pitch {number_text(self.pitch)} mm"
+
+
 @register_tracker
-class Micromegas(Tracker):
+class Micromegas(StripModule):
     """A multiplexed Micromegas module with an x and a y strip plane."""
 
     kind: ClassVar[str] = "mm"
@@ -82,24 +113,9 @@ class Micromegas(Tracker):
         i = np.arange(n)
         return np.concatenate([(i * s) % n for s in (self.multipliers_x, self.multipliers_y)[view]])
 
-    def banks(self) -> tuple[Bank, ...]:
-        """The electronics channels of both views."""
-        return tuple(Bank(f"{self.name}_{VIEWS[v]}", self.kind, (self.module, v), (self.channels[v],)) for v in self.views)
-
-    def read_out_planes(self) -> tuple[ReadoutPlane, ...]:
-        """The strips of both views."""
-        return tuple(
-            self.plane(v, strip_centres(self.centre[v], self.strips[v], self.pitch), self.pitch, bank, channel=self.strip_channel(v))
-            for v, bank in zip(self.views, self.banks(), strict=True)
-        )
-
-    def measures(self) -> str:
-        """Coordinates and pitch, as the overview shows them."""
-        return f"{super().measures()}, pitch {number_text(self.pitch)} mm"
-
 
 @register_tracker
-class Gem(Tracker):
+class Gem(StripModule):
     """A triple-GEM module with an x and a y strip plane, not multiplexed."""
 
     kind: ClassVar[str] = "gem"
@@ -117,17 +133,7 @@ class Gem(Tracker):
     x_over_x0: NonNegative
     rotation: float = 0.0  # about z through the centre, from x to y [rad]
 
-    def banks(self) -> tuple[Bank, ...]:
-        """The strips of both views."""
-        return tuple(Bank(f"{self.name}_{VIEWS[v]}", self.kind, (self.module, v), (self.strips,)) for v in self.views)
-
-    def read_out_planes(self) -> tuple[ReadoutPlane, ...]:
-        """The strips of both views."""
-        return tuple(
-            self.plane(v, strip_centres(self.centre[v], self.strips, self.pitch), self.pitch, bank)
-            for v, bank in zip(self.views, self.banks(), strict=True)
-        )
-
-    def measures(self) -> str:
-        """Coordinates and pitch, as the overview shows them."""
-        return f"{super().measures()}, pitch {number_text(self.pitch)} mm"
+    def strip_channel(self, view: int) -> IntArray:
+        """Channel of every strip: its number, shape (n_strips,)."""
+        view = one_of(view, (0, 1), "view")
+        return np.arange(self.strips, dtype=np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
@@ -9,6 +10,7 @@ from pydantic import BeforeValidator, PlainSerializer, SerializeAsAny
 
 from na64mu.detector.elements.element import Element, Pair, number_text
 from na64mu.detector.readout import ANY_TIME, VIEWS, Bank, ReadoutPlane, Sheet
+from na64mu.errors import DetectorError
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ("TRACKERS", "Module", "Tracker", "is_station", "register_tracker")
@@ -59,13 +61,13 @@ class Tracker(Element):
         """Name as it is shown: MM5."""
         return self.name.upper()
 
+    @abstractmethod
     def banks(self) -> tuple[Bank, ...]:
-        """Channels that the raw tree addresses together."""
-        raise NotImplementedError
+        """Return the channels that the raw tree addresses together."""
 
+    @abstractmethod
     def read_out_planes(self) -> tuple[ReadoutPlane, ...]:
-        """Planes that measure one coordinate each."""
-        raise NotImplementedError
+        """Return the planes that measure one coordinate each."""
 
     def sheets(self) -> tuple[Sheet, ...]:
         """Where a particle crosses it, each of which the simulation records: one, if not said otherwise."""
@@ -191,7 +193,20 @@ def register_tracker(cls: Kind) -> Kind:
     -------
     type of Tracker
         The same class.
+
+    Raises
+    ------
+    DetectorError
+        If the class does not say what it reads out or what it is called, or if another class has its kind or the prefix of its names.
     """
+    missing = [*(name for name in ("kind", "prefix") if not getattr(cls, name, "")), *sorted(cls.__abstractmethods__)]
+    if missing:
+        msg = f"register_tracker: the class {cls.__name__} has no {missing[0]!r}: see na64mu.detector.elements.pixels for one that is complete"
+        raise DetectorError(msg)
+    for kind, other in TRACKERS.items():
+        if other.__qualname__ != cls.__qualname__ and (kind == cls.kind or other.prefix == cls.prefix):
+            msg = f"register_tracker: {cls.__name__} has the kind {cls.kind!r} and the prefix {cls.prefix!r}, {other.__name__} has {kind!r} and {other.prefix!r}"
+            raise DetectorError(msg)
     TRACKERS[cls.kind] = cls
     return cls
 

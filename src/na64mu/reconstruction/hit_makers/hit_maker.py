@@ -14,7 +14,18 @@ from na64mu.detector.readout import ReadoutPlane, readout_planes
 from na64mu.events.batch import Jagged
 from na64mu.typing import AnyArray, FloatArray, IntArray
 
-__all__ = ("MODULES", "HitMaker", "PlaneHits", "Windows", "is_in_time", "planes_of", "put", "windows_of")
+__all__ = (
+    "HIT_MAKERS",
+    "MODULES",
+    "HitMaker",
+    "PlaneHits",
+    "Windows",
+    "is_in_time",
+    "planes_of",
+    "put",
+    "register_hit_maker",
+    "windows_of",
+)
 
 MODULES = 256  # numbers of modules and stations have 8 bits in the raw tree
 
@@ -73,6 +84,29 @@ class HitMaker:
     find: Callable[[Jagged, Detector], Any]
     hits: Callable[[Any, Detector], PlaneHits]
     count: Callable[[Any, Detector], dict[str, IntArray]]
+
+
+#: Kind of readout -> its hit maker.
+HIT_MAKERS: dict[str, HitMaker] = {}
+
+
+def register_hit_maker(kind: str, maker: HitMaker) -> HitMaker:
+    """Make the hit maker of a kind of readout known to the reconstruction.
+
+    Parameters
+    ----------
+    kind : str
+        Collection of the raw tree.
+    maker : HitMaker
+        How its digits become hits.
+
+    Returns
+    -------
+    HitMaker
+        The same.
+    """
+    HIT_MAKERS[kind] = maker
+    return maker
 
 
 def planes_of(detector: Detector, kind: str) -> list[tuple[int, ReadoutPlane]]:

@@ -12,7 +12,16 @@ from na64mu.detector import Detector
 from na64mu.detector.elements.pixels import PixelPlane
 from na64mu.detector.readout import modules_of
 from na64mu.events.batch import Jagged
-from na64mu.reconstruction.hit_makers.hit_maker import MODULES, HitMaker, PlaneHits, is_in_time, planes_of, put, windows_of
+from na64mu.reconstruction.hit_makers.hit_maker import (
+    MODULES,
+    HitMaker,
+    PlaneHits,
+    is_in_time,
+    planes_of,
+    put,
+    register_hit_maker,
+    windows_of,
+)
 from na64mu.reconstruction.strips import raw_columns
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
@@ -201,4 +210,4 @@ def _count(clusters: PixelClusters, detector: Detector) -> dict[str, IntArray]:
     return {m.name: np.bincount(event[clusters.module == m.number], minlength=n_events) for m in modules_of(detector, KIND)}
 
 
-PIXELS = HitMaker(("module", "col", "row", "charge", "time"), find_pixel_clusters, _hits, _count)
+PIXELS = register_hit_maker(KIND, HitMaker(("module", "col", "row", "charge", "time"), find_pixel_clusters, _hits, _count))

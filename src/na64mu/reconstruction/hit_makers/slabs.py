@@ -14,7 +14,7 @@ from na64mu.detector.elements import BmsStation
 from na64mu.detector.readout import modules_of
 from na64mu.events.batch import Jagged
 from na64mu.reconstruction.bit_sets import add, n_runs, words
-from na64mu.reconstruction.hit_makers.hit_maker import HitMaker, PlaneHits, is_in_time, planes_of, put, windows_of
+from na64mu.reconstruction.hit_makers.hit_maker import HitMaker, PlaneHits, is_in_time, planes_of, put, register_hit_maker, windows_of
 from na64mu.reconstruction.strips import raw_columns
 from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray
 
@@ -150,4 +150,4 @@ def _count(found: _Found, detector: Detector) -> dict[str, IntArray]:
     return {module.name: counts[module.number] for module in modules_of(detector, KIND)}
 
 
-SLABS = HitMaker(("station", "channel", "time"), _find, _hits, _count)
+SLABS = register_hit_maker("bms", HitMaker(("station", "channel", "time"), _find, _hits, _count))

@@ -11,7 +11,7 @@ from na64mu.compiled.kernel import kernel
 from na64mu.detector import Detector
 from na64mu.detector.readout import modules_of
 from na64mu.events.batch import Jagged
-from na64mu.reconstruction.hit_makers.hit_maker import HitMaker, PlaneHits, planes_of, put
+from na64mu.reconstruction.hit_makers.hit_maker import HitMaker, PlaneHits, planes_of, put, register_hit_maker
 from na64mu.reconstruction.strips import Clusters, gem_clusters, micromegas_clusters
 from na64mu.typing import IntArray
 
@@ -67,5 +67,5 @@ def _strips(kind: str, channel: str, find: Callable[[Jagged, Detector], Clusters
     return HitMaker(("module", "view", channel, "q0", "q1", "q2"), find, partial(_hits, kind), partial(_count, kind))
 
 
-MM_STRIPS = _strips("mm", "channel", micromegas_clusters)
-GEM_STRIPS = _strips("gem", "strip", gem_clusters)
+MM_STRIPS = register_hit_maker("mm", _strips("mm", "channel", micromegas_clusters))
+GEM_STRIPS = register_hit_maker("gem", _strips("gem", "strip", gem_clusters))

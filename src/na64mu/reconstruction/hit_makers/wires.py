@@ -14,7 +14,16 @@ from na64mu.detector.elements import Straw
 from na64mu.detector.readout import modules_of
 from na64mu.events.batch import Jagged
 from na64mu.reconstruction.bit_sets import add, has, lowest, without_lowest, words
-from na64mu.reconstruction.hit_makers.hit_maker import MODULES, HitMaker, PlaneHits, is_in_time, planes_of, put, windows_of
+from na64mu.reconstruction.hit_makers.hit_maker import (
+    MODULES,
+    HitMaker,
+    PlaneHits,
+    is_in_time,
+    planes_of,
+    put,
+    register_hit_maker,
+    windows_of,
+)
 from na64mu.reconstruction.strips import raw_columns
 from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray
 
@@ -231,4 +240,4 @@ def _count(found: _Found, detector: Detector) -> dict[str, IntArray]:
     return {module.name: particles[module.number] for module in modules_of(detector, KIND)}
 
 
-WIRES = HitMaker(("module", "view", "layer", "wire", "time"), _find, _hits, _count)
+WIRES = register_hit_maker("straw", HitMaker(("module", "view", "layer", "wire", "time"), _find, _hits, _count))

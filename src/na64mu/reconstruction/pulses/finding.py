@@ -104,14 +104,15 @@ def _add_pulse(n, top, shape, adc, s):  # type: ignore[no-untyped-def] # kernel
     """
     high, nearest = s.residual[top], 0
     for i in range(n):
-        s.before[0, i], s.before[1, i] = s.height[i], s.time[i]
+        s.before.height[i], s.before.time[i] = s.height[i], s.time[i]
         if abs(s.time[i] - (top - adc.trigger_sample) * adc.period) < abs(s.time[nearest] - (top - adc.trigger_sample) * adc.period):
             nearest = i
-    s.before[2, 0], s.before[2, 1] = s.pedestal[0], s.pedestal[1]
+    for p in range(2):
+        s.before.pedestal[p] = s.pedestal[p]
     for attempt in range(1 if n == 0 else 2):
         s.time[n] = half_height_time(s.residual, top, 0.5 * high, adc.period, adc.trigger_sample, shape.peak)
         if attempt == 1:
-            s.time[n] = s.before[1, nearest] + BEHIND
+            s.time[n] = s.before.time[nearest] + BEHIND
         s.height[n] = high
         if fit(n + 1, shape, adc, s) and _is_one_more(n + 1, adc, s):
             return True

@@ -82,10 +82,10 @@ def _move(n, s):  # type: ignore[no-untyped-def] # kernel
     """Keep the parameters and take the step, within limits; returns the largest change of a time."""
     largest = 0.0
     for p in range(2):
-        s.kept[2, p] = s.pedestal[p]
+        s.kept.pedestal[p] = s.pedestal[p]
         s.pedestal[p] += s.step[p]
     for i in range(n):
-        s.kept[0, i], s.kept[1, i] = s.height[i], s.time[i]
+        s.kept.height[i], s.kept.time[i] = s.height[i], s.time[i]
         s.height[i] = min(max(s.height[i] + s.step[2 + 2 * i], 0.3 * s.height[i]), 3.0 * s.height[i])
         change = min(max(s.step[3 + 2 * i], -LARGEST_STEP), LARGEST_STEP)
         s.time[i] += change
@@ -96,9 +96,10 @@ def _move(n, s):  # type: ignore[no-untyped-def] # kernel
 @kernel
 def return_to(kept, n, s):  # type: ignore[no-untyped-def] # kernel
     """Parameters of n pulses as they were kept."""
-    s.pedestal[0], s.pedestal[1] = kept[2, 0], kept[2, 1]
+    for p in range(2):
+        s.pedestal[p] = kept.pedestal[p]
     for i in range(n):
-        s.height[i], s.time[i] = kept[0, i], kept[1, i]
+        s.height[i], s.time[i] = kept.height[i], kept.time[i]
 
 
 @kernel

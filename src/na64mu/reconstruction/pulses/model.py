@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -62,8 +62,21 @@ class Pulses(NamedTuple):
     saturated: BoolArray
 
 
+class Parameters(NamedTuple):
+    """Pedestals of even and odd samples, shape (2,), heights and times of the pulses, shape (MOST_PULSES,)."""
+
+    pedestal: FloatArray
+    height: FloatArray
+    time: FloatArray
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Space for the most pulses."""
+        return cls(np.empty(2), np.empty(MOST_PULSES), np.empty(MOST_PULSES))
+
+
 class Scratch(NamedTuple):
-    """Working arrays of the fit of one waveform: values and residuals of the samples, and pulses; `before`, `kept`: heights, times, pedestals."""
+    """Working arrays of the fit of one waveform: values and residuals of the samples, and pulses; `before` a pulse is added, `kept` in a step."""
 
     value: FloatArray
     residual: FloatArray
@@ -72,8 +85,8 @@ class Scratch(NamedTuple):
     start: FloatArray
     height: FloatArray
     time: FloatArray
-    before: FloatArray
-    kept: FloatArray
+    before: Parameters
+    kept: Parameters
     gradient: FloatArray
     normal: FloatArray
     step: FloatArray
@@ -83,5 +96,5 @@ def new_scratch() -> Scratch:
     """Arrays for the fit of one waveform after the other."""
     n = 2 + 2 * MOST_PULSES
     samples = np.empty(SAMPLES), np.empty(SAMPLES), np.empty(SAMPLES, dtype=np.bool_)
-    pulses = np.empty(2), np.empty(2), np.empty(MOST_PULSES), np.empty(MOST_PULSES), np.empty((3, MOST_PULSES)), np.empty((3, MOST_PULSES))
-    return Scratch(*samples, *pulses, np.empty(n), np.empty((n, n)), np.empty(n))
+    pulses = np.empty(2), np.empty(2), np.empty(MOST_PULSES), np.empty(MOST_PULSES)
+    return Scratch(*samples, *pulses, Parameters.empty(), Parameters.empty(), np.empty(n), np.empty((n, n)), np.empty(n))

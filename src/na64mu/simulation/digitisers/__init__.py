@@ -1,15 +1,13 @@
 """Digitisers: for every kind of readout, how crossings of particles become digits.
 
-A kind is a collection of the raw tree. A further one is a module here and an entry of DIGITISERS, which a file of one's own can make too.
+A kind is a collection of the raw tree. A further one is a module here, or a file of one's own, that calls `register_digitiser`.
 """
 
 from __future__ import annotations
 
-from na64mu.simulation.digitisers.common_stream import COMMON_STREAM
-from na64mu.simulation.digitisers.digitiser import Crossings, Digitiser
-from na64mu.simulation.digitisers.pixels import PIXELS
+from na64mu.common.modules import import_modules
+from na64mu.simulation.digitisers.digitiser import DIGITISERS, Crossings, Digitiser, register_digitiser
 
-__all__ = ("DIGITISERS", "Crossings", "Digitiser")
+__all__ = ("DIGITISERS", "Crossings", "Digitiser", "register_digitiser")
 
-#: Kind of readout -> its digitiser.
-DIGITISERS: dict[str, Digitiser] = dict.fromkeys(COMMON_STREAM.kinds, COMMON_STREAM) | {"pixel": PIXELS}
+import_modules(__name__, __path__)

@@ -15,7 +15,7 @@ from na64mu.compiled.records import new_record, record_kind
 from na64mu.compiled.reference import by_reference
 from na64mu.detector import Detector
 from na64mu.detector.readout import sheets
-from na64mu.simulation.digitisers.digitiser import Crossings, Digitiser, to_module, turns
+from na64mu.simulation.digitisers.digitiser import Crossings, Digitiser, register_digitiser, to_module, turns
 from na64mu.simulation.digitisers.slabs import ROW as SLAB
 from na64mu.simulation.digitisers.slabs import Slabs, build_slabs, noise_slabs, read_slab
 from na64mu.simulation.digitisers.strips import ROW as STRIP
@@ -172,4 +172,4 @@ def _rows(modules: Modules, crossings: Crossings, key: np.uint64, stream: Stream
     return {kind: (offsets[kind], getattr(found, kind)) for kind in KINDS}
 
 
-COMMON_STREAM = Digitiser(KINDS, build_modules, _rows)
+COMMON_STREAM = register_digitiser(Digitiser(KINDS, build_modules, _rows))

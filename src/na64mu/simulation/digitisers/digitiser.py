@@ -17,7 +17,7 @@ from na64mu.simulation.stream import Stream
 from na64mu.simulation.truth import PileUp
 from na64mu.typing import AnyArray, IntArray, Record, RecordArray
 
-__all__ = ("Crossings", "Digitiser", "Noisy", "Turn", "noisy_channels", "padded", "to_module", "turns")
+__all__ = ("DIGITISERS", "Crossings", "Digitiser", "Noisy", "Turn", "noisy_channels", "padded", "register_digitiser", "to_module", "turns")
 
 
 class Crossings(NamedTuple):
@@ -57,6 +57,27 @@ class Digitiser:
     kinds: tuple[str, ...]
     prepare: Callable[[Detector], Any]
     rows: Callable[[Any, Crossings, np.uint64, Stream], dict[str, tuple[IntArray, AnyArray]]]
+
+
+#: Kind of readout -> its digitiser.
+DIGITISERS: dict[str, Digitiser] = {}
+
+
+def register_digitiser(digitiser: Digitiser) -> Digitiser:
+    """Make a digitiser known to the simulation, for every kind of readout that it fills.
+
+    Parameters
+    ----------
+    digitiser : Digitiser
+        How crossings become digits.
+
+    Returns
+    -------
+    Digitiser
+        The same.
+    """
+    DIGITISERS.update(dict.fromkeys(digitiser.kinds, digitiser))
+    return digitiser
 
 
 #: A module turned about its centre: centre [mm], cosine and sine of its rotation.

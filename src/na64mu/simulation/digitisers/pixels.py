@@ -13,7 +13,7 @@ from na64mu.compiled.reference import by_reference
 from na64mu.detector import Detector
 from na64mu.detector.elements.pixels import PixelPlane
 from na64mu.detector.readout import banks, sheets
-from na64mu.simulation.digitisers.digitiser import Crossings, Digitiser, noisy_channels, padded, to_module, turns
+from na64mu.simulation.digitisers.digitiser import Crossings, Digitiser, noisy_channels, padded, register_digitiser, to_module, turns
 from na64mu.simulation.digitisers.strips import moyal
 from na64mu.simulation.parameter_rows import room
 from na64mu.simulation.stream import Stream
@@ -172,4 +172,4 @@ def _rows(pixels: Pixels, crossings: Crossings, key: np.uint64, stream: Stream) 
     return {KIND: _pixel_rows(pixels, *crossings, new_record(HIT), rows, key, stream)}
 
 
-PIXELS = Digitiser((KIND,), build_pixels, _rows)
+PIXELS = register_digitiser(Digitiser((KIND,), build_pixels, _rows))
