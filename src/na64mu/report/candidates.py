@@ -145,7 +145,7 @@ def _verdict(cut: BoundCut, row: Summary) -> tuple[str, str, str, str]:
 
 def _tracks(ms: tuple[EventTracks, EventTracks], detector: Detector) -> Cells:
     """Momentum, quality and direction of every track."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for number, event in enumerate(ms, start=1):
         fits = event.fits
         for t in range(len(fits)):
