@@ -133,7 +133,8 @@ class SearchLimits(Shown):
         ]
         try:
             other = self.at_the_bounds()
-            at_most = "" if other is None else events(other)
+            why = {} if other is None else other.absent
+            at_most = f"no limit ({why['exact']})" if "exact" in why else "" if other is None else events(other)
         except StatisticsError as error:
             at_most = f"no limit ({error})"
         text = (

@@ -216,7 +216,7 @@ def table_of_density(density: Density, masses: Sequence[float], *, name: str = "
     masses : sequence of float
         [GeV].
     name : str
-        Of the model, for messages and files.
+        Name of the model, for messages and files.
 
     Returns
     -------
