@@ -19,24 +19,25 @@ from na64mu.simulation.beam import beam_spot, carry_back, sample_beam
 from na64mu.simulation.digits import digitise
 from na64mu.simulation.events import simulate_events
 from na64mu.simulation.muon_in_calorimeter import BEAM
+from na64mu.simulation.particles import STATE, copy_state
 from na64mu.simulation.pileup import mean_pile_up
+from na64mu.simulation.plans import no_plans
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.setup import build_setup
 from na64mu.simulation.transport import drift
-from na64mu.simulation.truth import FACTS
-from na64mu.typing import FloatArray
+from na64mu.typing import RecordArray
 
 CONSOLE = Console(width=150, markup=False)
 Row = tuple[str, str, str]
 
 
-def states(detector: Detector, n: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Beam muons without interactions at z = 0 and at the start of the line: (x, y, tx, ty, p), shape (n, 5)."""
+def states(detector: Detector, n: int, rng: np.random.Generator) -> tuple[RecordArray, RecordArray]:
+    """Beam muons without interactions at z = 0 and at the start of the line: states, shape (n,)."""
     spot, line = beam_spot(detector), build_setup(detector, 1).line
-    at_target, upstream = np.empty((n, 5)), np.empty((n, 5))
+    at_target, upstream = np.empty(n, STATE), np.empty(n, STATE)
     for i in range(n):
         sample_beam(spot, at_target[i], rng)
-        upstream[i] = at_target[i]
+        copy_state(at_target[i], upstream[i])
         carry_back(line, upstream[i], spot.charge)
     return at_target, upstream
 
@@ -51,25 +52,25 @@ def optics(detector: Detector, n: int, rng: np.random.Generator) -> list[Row]:
     (z4,) = (b.z for b in detector.bms if b.station == 4)
     for state in last:
         drift(state, z4)
-    slope, y = np.std(first[:, 3]), np.std(first[:, 1])
-    correlation = np.corrcoef(first[:, 3], first[:, 4])[0, 1]
-    aims = np.all([np.hypot(target[:, 0] + target[:, 2] * c.z, target[:, 1] + target[:, 3] * c.z) < c.radius for c in detector.counters if c.shape == "disc"], axis=0)  # fmt: skip
+    slope, y = np.std(first["ty"]), np.std(first["y"])
+    correlation = np.corrcoef(first["ty"], first["p"])[0, 1]
+    aims = np.all([np.hypot(target["x"] + target["tx"] * c.z, target["y"] + target["ty"] * c.z) < c.radius for c in detector.counters if c.shape == "disc"], axis=0)  # fmt: skip
     return [
-        ("width at the ECAL, x and y [mm]", f"{target[:, 0].std():.1f}, {target[:, 1].std():.1f}", "9, 19 (Letter)"),
-        ("the same of muons through S0 and S1", f"{target[aims, 0].std():.1f}, {target[aims, 1].std():.1f}", ""),
-        ("slope at the ECAL, x and y [mrad]", f"{1e3 * target[:, 2].std():.2f}, {1e3 * target[:, 3].std():.2f}", "0.4, 0.8 for a spot of 8 mm (COMPASS)"),
+        ("width at the ECAL, x and y [mm]", f'{target["x"].std():.1f}, {target["y"].std():.1f}', "9, 19 (Letter)"),
+        ("the same of muons through S0 and S1", f'{target["x"][aims].std():.1f}, {target["y"][aims].std():.1f}', ""),
+        ("slope at the ECAL, x and y [mrad]", f'{1e3 * target["tx"].std():.2f}, {1e3 * target["ty"].std():.2f}', "0.4, 0.8 for a spot of 8 mm (COMPASS)"),
         ("BMS1: y [mm], slope in y [mrad]", f"{y:.1f}, {1e3 * slope:.2f}", "52.2, 2.07 (COMPASS optics, CORAL)"),
-        ("BMS4: y [mm], slope in y [mrad]", f"{last[:, 1].std():.1f}, {1e3 * last[:, 3].std():.2f}", "66.5, 3.38 (COMPASS optics, CORAL)"),
+        ("BMS4: y [mm], slope in y [mrad]", f'{last["y"].std():.1f}, {1e3 * last["ty"].std():.2f}', "66.5, 3.38 (COMPASS optics, CORAL)"),
         ("correlation of slope and momentum at BMS1", f"{correlation:.2f}", ""),
-        ("mean of 1/p [c/GeV] ", f"{np.mean(1.0 / target[:, 4]):.5f}", "0.00627 (CORAL, sample of 160 GeV)"),
+        ("mean of 1/p [c/GeV] ", f'{np.mean(1.0 / target["p"]):.5f}', "0.00627 (CORAL, sample of 160 GeV)"),
     ]  # fmt: skip
 
 
 def reconstructed(detector: Detector, n: int, rng: np.random.Generator) -> list[Row]:
     setup, readout = build_setup(detector, 1), build_readout(detector)
-    on_target, truth = simulate_events(setup, detector, n, BEAM, np.zeros((n, 4)), 1, rng)
+    on_target, truth = simulate_events(setup, detector, n, BEAM, no_plans(n), 1, rng)
     t = reconstruct(RawBatch(scalars(len(truth.facts)), digitise(truth, readout, rng)), detector)
-    p_in, p_out, x_s4 = (truth.facts[:, FACTS.index(name)] for name in ("p_in", "p_out", "x_s4"))
+    p_in, p_out, x_s4 = (truth.facts[name] for name in ("p_in", "p_out", "x_s4"))
     clean = (p_in - p_out < 5.0) & (p_out > 0.0) & (t["n_tracks_ms1"] == 1) & (t["n_tracks_ms2"] == 1)
     widths = [np.std(t[name][clean & (np.abs(t[name] - 160.0) < 25.0)]) / 1.6 for name in ("p_in", "p_out")]
     at_160 = clean & (np.abs(t["p_out"] - 160.0) < 20.0)

@@ -14,8 +14,8 @@ import numpy as np
 from results import write_result
 
 from na64mu.statistics import CountingModel, Systematic, letter_model
-from na64mu.statistics.exact import summed_count
-from na64mu.statistics.feldman_cousins import compressed, count_probabilities, feldman_cousins
+from na64mu.statistics.exact import compressed, summed_count
+from na64mu.statistics.feldman_cousins import count_probabilities, feldman_cousins
 from na64mu.statistics.limits import both_limits
 from na64mu.statistics.profile_interval import profile_interval
 

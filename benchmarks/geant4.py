@@ -27,11 +27,12 @@ from na64mu.simulation.geant4.shots import Choice, aimed
 from na64mu.simulation.geometry import HCAL, VHCAL
 from na64mu.simulation.hadrons import follow_hadron
 from na64mu.simulation.muon_in_calorimeter import BEAM, cross_stack
+from na64mu.simulation.particles import copy_state, new_state
+from na64mu.simulation.plans import no_plans
 from na64mu.simulation.setup import build_setup, new_scratch
 from na64mu.simulation.showers import deposit_electromagnetic
 from na64mu.simulation.stream import Stream
-from na64mu.simulation.truth import FACTS
-from na64mu.typing import FloatArray
+from na64mu.typing import FloatArray, Record
 
 ELECTRONS = {10.0: 200, 20.0: 80, 40.0: 60, 80.0: 40}  # GeV: number
 PIONS = {10.0: 150, 20.0: 150, 40.0: 150, 80.0: 120}
@@ -108,26 +109,26 @@ def geant4_samples(detector: Detector, scale: float, folder: Path | None, settin
 
 
 @njit
-def muons_into(setup: Any, scratch: Any, step: int, start: FloatArray, vhcal: FloatArray, rng: Stream) -> None:
+def muons_into(setup: Any, scratch: Any, step: int, start: Record, plan: Record, vhcal: FloatArray, rng: Stream) -> None:
     """One muon after the other through the VHCAL of the fast engine."""
-    state, plan = np.empty(5), np.zeros(4)
+    state = scratch.beam
     for i in range(len(vhcal)):
-        state[:] = start
+        copy_state(start, state)
         scratch.vhcal[:] = 0.0
-        scratch.n[:] = 0
+        scratch.n.hits = 0
         cross_stack(setup, scratch, setup.vhcal, scratch.vhcal, step, state, np.inf, BEAM, plan, True, rng, rng)
         vhcal[i] = scratch.vhcal
 
 
 @njit
-def hadrons_into(setup: Any, scratch: Any, step: int, start: FloatArray, vhcal: FloatArray, hcal: FloatArray, rng: Stream) -> None:
+def hadrons_into(setup: Any, scratch: Any, step: int, start: Record, vhcal: FloatArray, hcal: FloatArray, rng: Stream) -> None:
     """One negative pion after the other from the front of a step of the line of the fast engine."""
-    state = np.empty(5)
+    state = scratch.beam
     for i in range(len(hcal)):
-        state[:] = start
+        copy_state(start, state)
         scratch.vhcal[:] = 0.0
         scratch.hcal[:] = 0.0
-        scratch.n[:] = 0
+        scratch.n.hits = 0
         follow_hadron(setup, scratch, step, state, setup.line.z_in[step], -1.0, rng)
         vhcal[i], hcal[i] = scratch.vhcal, scratch.hcal
 
@@ -138,27 +139,29 @@ def fast_samples(detector: Detector, n: int) -> dict[str, Any]:
     setup, out = build_setup(d, 1), {}
     e, h = setup.ecal, d.hcal
     rng = Stream(7)
-    at = np.array([d.ecal.cell_centre(0)[d.ecal.cells[0] // 2], d.ecal.cell_centre(1)[d.ecal.cells[1] // 2], 0.0, 0.0, 0.0])
+    at = new_state(d.ecal.cell_centre(0)[d.ecal.cells[0] // 2], d.ecal.cell_centre(1)[d.ecal.cells[1] // 2])
     for p in ELECTRONS:
         cells = np.zeros((2000, 2, *d.ecal.cells))
         for one in cells:
             deposit_electromagnetic(e, one, at, e.z, p, False, 0.0, rng)
         out[f"e{p:g}"] = {"ecal": cells}
-    scratch, v = new_scratch(d, len(FACTS)), d.vhcal
+    scratch, v = new_scratch(d), d.vhcal
     body = 0.5 * (v.half_hole[0] + 0.5 * v.cells[0] * v.cell[0]), 0.25 * v.cells[1] * v.cell[1]
     module = h.cell_centre(0)[h.cells[0] // 2], h.centre[1]
     shots = [(f"pi{p:g}", p, HCAL, module) for p in (*PIONS, 100.0)] + [("vhcal_pi-", BESIDE["pi-"][0], VHCAL, body)]
     for name, p, kind, (x, y) in shots:
         step = int(np.flatnonzero(setup.line.kind == kind)[0])
         vhcal, hcal = np.zeros((10_000, 1, *v.cells)), np.zeros((10_000, len(h.front), *h.cells))
-        hadrons_into(setup, scratch, step, np.array([x, y, 0.0, 0.0, p]), vhcal, hcal, rng)
+        hadrons_into(setup, scratch, step, new_state(x, y, p=p), vhcal, hcal, rng)
         out[name] = {"vhcal": vhcal, "hcal": hcal}
     vhcal = np.zeros((10_000, 1, *v.cells))
-    muons_into(setup, scratch, int(np.flatnonzero(setup.line.kind == VHCAL)[0]), np.array([*body, 0.0, 0.0, BESIDE["mu-"][0]]), vhcal, rng)
+    muons_into(
+        setup, scratch, int(np.flatnonzero(setup.line.kind == VHCAL)[0]), new_state(*body, p=BESIDE["mu-"][0]), no_plans(1)[0], vhcal, rng
+    )
     out["vhcal_mu-"] = {"vhcal": vhcal}
-    simulate_events(setup, d, 10, BEAM, np.zeros((10, 4)), 1, np.random.default_rng(1))
+    simulate_events(setup, d, 10, BEAM, no_plans(10), 1, np.random.default_rng(1))
     start = time.process_time()
-    _, truth = simulate_events(setup, d, n, BEAM, np.zeros((n, 4)), 1, np.random.default_rng(1))
+    _, truth = simulate_events(setup, d, n, BEAM, no_plans(n), 1, np.random.default_rng(1))
     out["muons"] = columns(truth) | {"cpu": np.array(time.process_time() - start)}
     return out
 
@@ -270,7 +273,7 @@ def muons(c: Comparison, g4: dict[str, Any], fast: dict[str, Any], scales: tuple
 
 
 def losses(c: Comparison, g4: dict[str, Any], fast: dict[str, Any], detector: Detector) -> None:
-    p_bare, p_out = g4["bare_muons"]["ends"][:, 5], fast["muons"]["facts"][:, FACTS.index("p_out")]
+    p_bare, p_out = g4["bare_muons"]["ends"][:, 5], fast["muons"]["facts"]["p_out"]
     p_out = p_out[p_out > 0.0]
     a, b = 160.0 - p_bare, 160.0 - p_out
     for limit, reference in (
@@ -290,9 +293,9 @@ def losses(c: Comparison, g4: dict[str, Any], fast: dict[str, Any], detector: De
     c.draw("muon_loss", "energy loss of 160 GeV muons in the ECAL [GeV]", np.geomspace(1.0, 150.0, 31), a, b)
     first = len(detector.bms) + len(detector.micromegas)
     hits = fast["muons"]["hits"]
-    angles = 1e3 * hits[hits[:, 0] == first, 3]
+    angles = 1e3 * hits["tx"][hits["surface"] == first]
     theirs = g4["muons"]["hits"]
-    theirs = 1e3 * theirs[theirs[:, 0] == first, 3]
+    theirs = 1e3 * theirs["tx"][theirs["surface"] == first]
     core = lambda v: np.quantile(np.abs(v), 0.6827)  # noqa: E731
     x, y = theirs[np.abs(theirs) < WIDEST], angles[np.abs(angles) < WIDEST]
     c.add(("angle x in the first GEM, below 3 mrad, 68 % [mrad]",), x, y, core, ("0.616 (Highland, ECAL alone)",))
@@ -338,14 +341,14 @@ def beside(c: Comparison, g4: dict[str, Any], fast: dict[str, Any], hcal: float)
 
 
 @njit
-def punched(setup: Any, scratch: Any, step: int, start: FloatArray, n: int, rng: Stream) -> int:
+def punched(setup: Any, scratch: Any, step: int, start: Record, n: int, rng: Stream) -> int:
     """Hadrons of which something fires the counter behind the HCAL."""
-    state, fired = np.empty(5), 0
+    state, fired = scratch.beam, 0
     for _ in range(n):
-        state[:] = start
+        copy_state(start, state)
         scratch.hcal[:] = 0.0
         scratch.counters[:] = 0.0
-        scratch.n[:] = 0
+        scratch.n.hits = 0
         follow_hadron(setup, scratch, step, state, setup.line.z_in[step], -1.0, rng)
         fired += scratch.counters[4] > setup.counters.threshold[4]
     return fired
@@ -362,9 +365,9 @@ def punch_through(detector: Detector, n: int) -> Table:
             wide = {"x": ((-582.0, 582.0),), "y": (-288.0, 288.0), "z": front[-1] + h.length + 58.0}
             counters = tuple(c.model_copy(update=wide) if c.name == "S_mu" else c for c in detector.counters)
             changed = detector.model_copy(update={"hcal": h.model_copy(update={"front": front}), "counters": counters})
-            setup, scratch = build_setup(changed, 1), new_scratch(changed, len(FACTS))
+            setup, scratch = build_setup(changed, 1), new_scratch(changed)
             step = int(np.flatnonzero(setup.line.kind == HCAL)[0])
-            k = punched(setup, scratch, step, np.array([h.cell_centre(0)[h.cells[0] // 2], h.centre[1], 0.0, 0.0, p]), n, Stream(9))
+            k = punched(setup, scratch, step, new_state(h.cell_centre(0)[h.cells[0] // 2], h.centre[1], p=p), n, Stream(9))
             cells.append(f"{k / n:.2e} +- {np.sqrt(max(k, 1)) / n:.0e}")
         table.add_row(f"{p:g} GeV", *cells, published)
     return table

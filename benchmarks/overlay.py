@@ -13,7 +13,7 @@ from na64mu.simulation.digitisers.strips import SAMPLE_RATIOS
 from na64mu.simulation.digits import digitise
 from na64mu.simulation.geometry import build_surfaces
 from na64mu.simulation.readout import build_readout
-from na64mu.simulation.truth import FACTS, Truth
+from na64mu.simulation.truth import FACTS, HIT, Truth
 from na64mu.tracking.spectrometer import Spectrometer
 from na64mu.tracking.transport import crossed
 from na64mu.typing import AnyArray, FloatArray, IntArray
@@ -74,11 +74,12 @@ def events(muons: FloatArray, detector: Detector, rng: np.random.Generator) -> R
     surfaces = build_surfaces(detector)
     n_trackers = surfaces.first_counter
     states = states_at(surfaces.z[:n_trackers], muons.reshape(-1, 5), detector)
-    surface = np.broadcast_to(np.arange(n_trackers, dtype=np.float64)[None, :, None], (*states.shape[:2], 1))
-    hits = np.ascontiguousarray(np.concatenate([surface, states[:, :, :4]], axis=2).reshape(-1, 5))
+    hits = np.zeros(states.shape[:2], HIT)
+    hits["surface"] = np.arange(n_trackers)
+    hits["x"], hits["y"], hits["tx"], hits["ty"] = np.moveaxis(states[:, :, :4], 2, 0)
     ecal, vhcal, hcal = (np.zeros((n_events, 1, 1, 1)) for _ in range(3))
     truth = Truth(
-        np.zeros((n_events, len(FACTS))), hits, np.arange(n_events + 1) * n_muons * n_trackers,
+        np.zeros(n_events, FACTS), hits.ravel(), np.arange(n_events + 1) * n_muons * n_trackers,
         np.zeros((n_events, 5)), np.zeros((n_events, detector.veto.panels)), ecal, vhcal, hcal,
     )  # fmt: skip
     quiet = detector.model_copy(update={"medium": detector.medium.model_copy(update={"noise_hits": 0.0})})

@@ -28,6 +28,7 @@ from na64mu.simulation.digits import digitise
 from na64mu.simulation.events import simulate_events
 from na64mu.simulation.muon_in_calorimeter import BEAM
 from na64mu.simulation.pileup import WINDOW, lay_over
+from na64mu.simulation.plans import no_plans
 from na64mu.simulation.readout import Readout, build_readout
 from na64mu.simulation.setup import build_setup
 from na64mu.simulation.truth import PileUp, Truth, no_pile_up
@@ -62,7 +63,7 @@ def sample(detector: Detector, n: int, seed: int) -> Sample:
     crowd: list[Summary] = []
     times: list[FloatArray] = []
     while sum(map(len, times)) < n:
-        _, truth = simulate_events(setup, detector, BATCH, BEAM, np.zeros((BATCH, 4)), 1, rng)
+        _, truth = simulate_events(setup, detector, BATCH, BEAM, no_plans(BATCH), 1, rng)
         times.append(WINDOW * (2.0 * rng.random(len(truth.facts)) - 1.0))
         alone.append(_summary(readout, detector, truth, no_pile_up(truth), rng))
         pile = lay_over(setup, detector, truth, np.ones(len(times[-1]), dtype=np.int64), times[-1], rng)
@@ -118,7 +119,7 @@ def show(s: Sample, detector: Detector) -> None:
     alone, crowd = rules(s.alone, windows, mode), rules(s.crowd, windows, mode)
     rate = detector.beam.muons_per_spill / detector.beam.spill_length * 1e-9
     setup, rng = build_setup(detector, 1), np.random.default_rng(2)
-    on_target = simulate_events(setup, detector, 10_000, BEAM, np.zeros((10_000, 4)), 0, rng)[0] / 10_000
+    on_target = simulate_events(setup, detector, 10_000, BEAM, no_plans(10_000), 0, rng)[0] / 10_000
     bins = ((-200, -100), (-100, -25), (-25, 25), (25, 100), (100, 200))
     table = Table(
         "kept alone, lost with one further particle at t [ns]", "alone", *(f"{a}, {b}" for a, b in bins), "W [ns]", "lost", "lost *",
@@ -152,7 +153,7 @@ def assumptions(s: Sample, detector: Detector) -> dict[str, tuple[float, float]]
     b = detector.beam
     rate = b.muons_per_spill / b.spill_length * 1e-9
     setup, rng = build_setup(detector, 1), np.random.default_rng(2)
-    on_target = simulate_events(setup, detector, 10_000, BEAM, np.zeros((10_000, 4)), 0, rng)[0] / 10_000
+    on_target = simulate_events(setup, detector, 10_000, BEAM, no_plans(10_000), 0, rng)[0] / 10_000
     intensities = {
         f"2.8e6 in the whole beam, even over {b.spill_length:g} s (taken here; published number, thesis' length)": rate,
         f"2.8e6 on target: {1 / on_target:.2f} times as many in the beam (which of the two is not published)": rate / on_target,

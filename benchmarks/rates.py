@@ -23,9 +23,10 @@ from na64mu.simulation.events import simulate_events
 from na64mu.simulation.geant4.backend import run_geant4
 from na64mu.simulation.muon_in_calorimeter import BEAM, DECAY, HADRON, HARD_LOSS, PILE_UP
 from na64mu.simulation.pileup import COINCIDENCE, Fired, accidental_triggers, fired
+from na64mu.simulation.plans import no_plans
 from na64mu.simulation.setup import build_setup
 from na64mu.simulation.signal import hard_loss_plans
-from na64mu.simulation.truth import FACTS, Truth
+from na64mu.simulation.truth import Truth
 from na64mu.typing import BoolArray, FloatArray
 
 CONSOLE = Console(width=150, markup=False)
@@ -54,7 +55,7 @@ SOFT = {
 
 
 def fact(truth: Truth, name: str) -> FloatArray:
-    return truth.facts[:, FACTS.index(name)]
+    return np.ascontiguousarray(truth.facts[name])
 
 
 def muons(detector: Detector, config: int, n: int, mode: int, seed: int, prescale: int = 0) -> tuple[int, list[Truth], float]:
@@ -63,7 +64,7 @@ def muons(detector: Detector, config: int, n: int, mode: int, seed: int, prescal
     on_target, kept, weight = 0, [], 1.0
     for first in range(0, n, 20_000):
         size = min(20_000, n - first)
-        plans = np.zeros((size, 4))
+        plans = no_plans(size)
         if mode == HARD_LOSS:
             plans, weight = hard_loss_plans(detector, setup, HARD, size, rng)
         elif mode == DECAY:

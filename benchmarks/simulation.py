@@ -28,10 +28,11 @@ from na64mu.simulation.events import simulate_events
 from na64mu.simulation.losses import build_losses, mean_loss
 from na64mu.simulation.muon_in_calorimeter import BEAM, HARD_LOSS
 from na64mu.simulation.pileup import mean_pile_up
+from na64mu.simulation.plans import no_plans
 from na64mu.simulation.produce import produce
 from na64mu.simulation.setup import build_setup
 from na64mu.simulation.signal import hard_loss_plans
-from na64mu.simulation.truth import FACTS, Truth
+from na64mu.simulation.truth import Truth
 from na64mu.typing import FloatArray
 
 CONSOLE = Console(width=130)
@@ -56,7 +57,7 @@ ENGINES = {
 
 
 def fact(truth: Truth, name: str) -> FloatArray:
-    return truth.facts[:, FACTS.index(name)]
+    return np.ascontiguousarray(truth.facts[name])
 
 
 def show(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
@@ -103,7 +104,7 @@ def losses() -> None:
 def behind_the_ecal(detector: Detector, n: int) -> None:
     setup, rng = build_setup(detector, 1), np.random.default_rng(4)
     mono = setup._replace(spot=setup.spot._replace(p_mean=160.0, p_sigma=0.0))
-    plans = np.zeros((20_000, 4))
+    plans = no_plans(20_000)
     p = np.concatenate([fact(simulate_events(mono, detector, 20_000, BEAM, plans, 1, rng)[1], "p_out") for _ in range(0, n, 20_000)])
     p = p[p > 0.0]
     values = [np.mean(p < limit) for limit in (80.0, 120.0, 150.0, 157.0)]
@@ -144,7 +145,7 @@ def counted(detector: Detector, mode: int, n: int, seed: int, prescale: int, onl
     counts, on_target, weight = dict.fromkeys(REGIONS, 0), 0, 1.0
     for _ in range(0, n, 20_000):
         size = min(n, 20_000)
-        plans = np.zeros((size, 4))
+        plans = no_plans(size)
         if mode == HARD_LOSS:
             plans, weight = hard_loss_plans(detector, setup, 20.0, size, rng, only)
         more, truth = simulate_events(setup, detector, size, mode, plans, prescale, rng)

@@ -30,6 +30,7 @@ from na64mu.simulation.digits import digitise
 from na64mu.simulation.events import simulate_events
 from na64mu.simulation.muon_in_calorimeter import BEAM
 from na64mu.simulation.pileup import MERGE, pile_up
+from na64mu.simulation.plans import no_plans
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.setup import build_setup
 from na64mu.simulation.waveforms import Electronics, sample_events
@@ -167,7 +168,7 @@ def both_tiers(detector: Detector, n: int, seed: int) -> None:
     tables, batches = [], []
     for merge, adc in ((MERGE, None), (0.0, electronics)):
         rng = np.random.default_rng(seed)
-        _, truth = simulate_events(setup, detector, n, BEAM, np.zeros((n, 4)), 1, rng)
+        _, truth = simulate_events(setup, detector, n, BEAM, no_plans(n), 1, rng)
         pile = pile_up(setup, detector, truth, rng, merge)
         start = time.perf_counter()
         batch = RawBatch(scalars(len(truth.facts)), digitise(truth, readout, np.random.default_rng(seed), pile, adc))

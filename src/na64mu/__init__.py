@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from na64mu.execution.calibration import calibrate as calibrate
     from na64mu.execution.efficiency import efficiency as efficiency
     from na64mu.execution.freezing import freeze as freeze
+    from na64mu.execution.mock import mock as mock
     from na64mu.execution.opening import open_box as open_box
     from na64mu.execution.options import RunOptions as RunOptions
     from na64mu.execution.reconstruct import reconstruct_files as reconstruct_files
@@ -103,6 +104,7 @@ GROUPS = {
     "make and change files": {
         "simulate": "na64mu.simulation.produce",
         "produce": "na64mu.simulation.produce",
+        "mock": "na64mu.execution.mock",
         "skim": "na64mu.execution.skim",
         "reconstruct_files": "na64mu.execution.reconstruct",
         "calibrate": "na64mu.execution.calibration",

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from alignment_examples import true_detector
 
+from na64mu.compiled.records import new_record, records
 from na64mu.detector import Detector
 from na64mu.events.batch import Jagged
 from na64mu.reconstruction.hit_makers.wires import drift_time
 from na64mu.simulation.digitisers.digitiser import to_module, turns
 from na64mu.simulation.geometry import build_surfaces
+from na64mu.simulation.truth import HIT
 
 
 def turned(angle: float) -> Detector:
@@ -23,20 +25,20 @@ def test_a_turned_module_measures_along_its_own_axes(name: str) -> None:
     detector = turned(0.02)
     module, surfaces = detector.trackers[name], build_surfaces(detector)
     surface = int(np.flatnonzero(np.isclose(surfaces.z, getattr(module, "view_z", (module.z,))[0]))[0])
-    crossing = np.array([surface, 12.0, -7.0, 1e-3, -2e-3])
-    local = np.empty(5)
+    crossing, local = records([(surface, 12.0, -7.0, 1e-3, -2e-3)], HIT)[0], new_record(HIT)
     to_module(turns(detector), crossing, local)
+    true, found = np.array([crossing.x, crossing.y]), np.array([local.x, local.y])
     centre, c, s = np.array(module.centre), np.cos(0.02), np.sin(0.02)
-    back = centre + np.array([[c, -s], [s, c]]) @ (local[1:3] - centre)
-    assert np.allclose(back, crossing[1:3])
-    assert local[1] - centre[0] == pytest.approx(np.dot([c, s], crossing[1:3] - centre))  # direction of the plane that measures x
-    assert np.hypot(*local[3:]) == pytest.approx(np.hypot(1e-3, 2e-3))
+    back = centre + np.array([[c, -s], [s, c]]) @ (found - centre)
+    assert np.allclose(back, true)
+    assert local.x - centre[0] == pytest.approx(np.dot([c, s], true - centre))  # direction of the plane that measures x
+    assert np.hypot(local.tx, local.ty) == pytest.approx(np.hypot(1e-3, 2e-3))
 
 
 def test_without_rotation_nothing_changes() -> None:
-    crossing, local = np.array([3.0, 0.1234567, -7.7654321, 1e-3, -2e-3]), np.empty(5)
+    crossing, local = records([(3, 0.1234567, -7.7654321, 1e-3, -2e-3)], HIT)[0], new_record(HIT)
     to_module(turns(true_detector()), crossing, local)
-    assert np.array_equal(local, crossing)
+    assert local == crossing
 
 
 def test_drift_times_count_from_t0() -> None:

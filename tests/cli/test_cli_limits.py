@@ -125,7 +125,7 @@ def test_a_table_of_another_set_up_is_named(table, caplog):
         limits_of("letter", efficiency=replace(made, provenance=provenance), masses=[0.1], method="ww")
         assert len(caplog.records) == n
     assert "simulated with another version of the detector description na64mu-2022 than the counts" in caplog.text
-    assert "`na64mu efficiency --detector DESCRIPTION --selection SELECTION --calibration CALIBRATION -o own.json`" in caplog.text
+    assert "`na64mu efficiency --like OUT -o own.json`" in caplog.text
 
 
 def test_other_windows_and_another_selection_are_named():

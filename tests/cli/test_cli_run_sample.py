@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from na64mu.cli import main
 
 SAMPLE = sorted((Path(__file__).parents[2] / "data" / "sample").glob("*.root"))
-FILES = {"manifest.json", "cutflow.json", "histograms.json", "summary.json", "plane.png", "report.html"}
+FILES = {"manifest.json", "cutflow.json", "histograms.json", "summary.json", "setup.json", "plane.png", "report.html"}
 
 
 @pytest.fixture(scope="module")

@@ -174,8 +174,8 @@ def test_a_run_in_the_worst_surroundings(tmp_path):
     assert done.stdout.isascii()
     assert b"physics trigger" in done.stdout
     lines = [line for line in done.stderr.decode("ascii").splitlines() if not line.endswith(" ...")]  # a busy machine names its stages
-    assert lines == ["wrote out/: cutflow.json, histograms.json, summary.json, plane.png, report.html"]
-    files = {"cutflow.json", "histograms.json", "summary.json", "plane.png", "report.html"}
+    assert lines == ["wrote out/: cutflow.json, histograms.json, summary.json, setup.json, plane.png, report.html"]
+    files = {"cutflow.json", "histograms.json", "summary.json", "setup.json", "plane.png", "report.html"}
     assert {p.name for p in (tmp_path / "out").iterdir()} == files | {"manifest.json"}
     assert json.loads((tmp_path / "out" / "cutflow.json").read_text(encoding="utf-8"))
     assert "could not be drawn" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

@@ -43,7 +43,7 @@ def test_a_copy_of_the_sources_has_the_same_hash(copy):
 @pytest.mark.parametrize(
     "file",
     [
-        "selections/blinding.py", "results/cutflow.py", "results/exposure.py", "results/run.py", "results/losses.py",
+        "selections/blinding.py", "results/cutflow.py", "results/exposure.py", "results/reconciliation.py", "results/run.py", "results/losses.py",
         "statistics/binomial.py", "compiled/kernel.py", "common/toml_model.py", "processors/search.py", "selections/cuts.py", "selections/prl2024.toml",
         "tracking/kalman.py", "reconstruction/strips.py", "execution/batches.py", "data/detector/na64mu-2022.toml", "__init__.py",
     ],

@@ -11,6 +11,7 @@ import pytest
 
 from na64mu import __version__
 from na64mu.common import deprecation
+from na64mu.common.deprecation import MOVED_MODULES, MOVED_NAMES
 
 
 @pytest.fixture
@@ -58,3 +59,19 @@ def test_it_costs_no_import_that_is_slow():
         [sys.executable, "-S", "-I", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {code}"], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_name_that_moved_is_found_where_it_was():
+    from na64mu.results import exposure, reconciliation
+
+    with pytest.warns(FutureWarning, match=r"na64mu\.results\.exposure\.reconcile is now na64mu\.results\.reconciliation\.reconcile; "):
+        assert exposure.reconcile is reconciliation.reconcile
+    with pytest.raises(AttributeError, match=r"'na64mu.results.exposure' has no attribute 'nothing'"):
+        exposure.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in MOVED_NAMES.items() for name in names])
+def test_every_moved_name_exists_under_its_new_module_only(module, name):
+    assert module in MOVED_MODULES.values()
+    assert hasattr(importlib.import_module(f"na64mu.{MOVED_NAMES[module][name]}"), name)
+    assert name not in vars(importlib.import_module(f"na64mu.{module}"))

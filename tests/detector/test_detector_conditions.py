@@ -8,8 +8,9 @@ import pytest
 
 from na64mu.detector import load_detector, read_detector
 from na64mu.detector.conditions import default_conditions, load_conditions
+from na64mu.detector.gains import Gain
 from na64mu.detector.pulse import amplitude, edge, pulse_shape
-from na64mu.detector.readout import plane_sizes
+from na64mu.detector.readout import banks, plane_sizes
 from na64mu.errors import DetectorError
 
 HEAD = 'format_version = 1\nkind = "conditions"\ntitle = "a test"\nsource = "inferred: a test"\n'
@@ -110,3 +111,38 @@ def test_pulse_shape(rise, fall):
         high, slope = edge(shape, t)
         assert high == pytest.approx(amplitude(shape, t), rel=1e-12)
         assert slope == pytest.approx((amplitude(shape, t + 1e-4) - amplitude(shape, t - 1e-4)) / 2e-4, rel=1e-5, abs=1e-9)
+
+
+GAIN = '[[gains]]\nsource = "inferred: a test"\nplane = "{plane}"\n{numbers}\n'
+
+
+def test_gains_of_conditions_take_the_place_of_those_of_the_description(tmp_path):
+    detector = load_detector("na64mu-2022")
+    assert detector.gain_of("ecal1") is None
+    own = read_detector(
+        write(tmp_path, 'detector = "na64mu-2022"\n' + GAIN.format(plane="veto", numbers="gain = 1.1\nchannels = [1, 1, 1, 0.9, 1, 1]"))
+    )
+    assert banks(own)["veto"].gain == pytest.approx([1.1, 1.1, 1.1, 0.99, 1.1, 1.1])
+    assert (banks(own)["ecal1"].gain == 1.0).all()
+    other = own.with_gains(
+        [Gain(source="inferred: a test", plane="veto", gain=0.8), Gain(source="inferred: a test", plane="ecal1", gain=2.0)]
+    )
+    assert (banks(other)["veto"].gain == 0.8).all()
+    assert (banks(other)["ecal1"].gain == 2.0).all()
+    assert other.with_gains(other.gains).digest == other.digest != own.digest
+    assert other.energy_digest == own.energy_digest == detector.energy_digest  # energies are corrected before anything looks at them
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (GAIN.format(plane="mm5_x", numbers=""), "no bank 'mm5_x' that writes an energy, detector 'na64mu-2022' has ecal0, ecal1"),
+        (GAIN.format(plane="veto", numbers="channels = [1.0, 1.0]"), "gains of veto: 2 numbers for channels, the bank has 6"),
+        (GAIN.format(plane="veto", numbers="") * 2, "gains: a bank is named twice"),
+        (GAIN.format(plane="veto", numbers="gain = 0.0"), r"gains\[0\].gain"),
+        (GAIN.format(plane="veto", numbers="channels = [1.0]\nchannel_errors = [0.1, 0.1]"), "1 channels have 2 channel_errors"),
+    ],
+)
+def test_gains_that_make_no_sense(tmp_path, text, message):
+    with pytest.raises(DetectorError, match=message):
+        read_detector(write(tmp_path, 'detector = "na64mu-2022"\n' + text))

@@ -137,7 +137,7 @@ def _load(text: str) -> None:
     content = tomllib.loads(text)
     if "trees" in content:
         load_layout(path)
-    elif content.get("kind") == "conditions":
+    elif content.get("kind") in ("conditions", "hidden"):
         read_detector(path)
     else:
         load_working_point(path)

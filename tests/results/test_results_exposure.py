@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from na64mu.results.exposure import Exposure, FileBook, reconcile
+from na64mu.results.exposure import Exposure
+from na64mu.results.file_book import FileBook
+from na64mu.results.reconciliation import reconcile
 
 
 def row(run: int, config: int = 1, n_mot: int = 1000, **more: Any) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from test_simulation_digits import DETECTOR, N, X, known_truth
 
 from na64mu.detector import Detector
 from na64mu.detector.conditions import default_conditions
-from na64mu.events.batch import Jagged
+from na64mu.events.batch import Jagged, RawBatch
+from na64mu.reconstruction.gains import on_one_scale
 from na64mu.simulation.digitisers.common_stream import build_modules
 from na64mu.simulation.digitisers.wires import chord_efficiency
 from na64mu.simulation.digits import digitise
@@ -24,6 +25,16 @@ def operated(*channels: dict[str, Any], **changes: Any) -> Detector:
 
 def digits_of(detector: Detector) -> dict[str, Jagged]:
     return digitise(known_truth(), build_readout(detector), np.random.default_rng(1))
+
+
+#: Gains so large that no threshold is in between.
+GAINS: dict[str, dict[str, Any]] = {
+    "veto": {"channels": [1.0, 1.0, 1.5, 1.5, 1.0, 1.0]},
+    "ecal0": {"gain": 1.3},
+    "ecal1": {"gain": 1.2},
+    "hcal2": {"gain": 1.1},
+    "counter": {"channels": [2.0, 1.0, 1.0, 1.0, 1.0]},
+}
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +80,33 @@ def test_dead_channels_are_silent(plain):
         assert occupancy(plain[name], **address) > 0.9, name
         assert occupancy(found[name], **address) == 0.0, name
     assert occupancy(found["gem"], module=1, view=0, strip=strip + 1) > 0.9
+
+
+def test_gains_multiply_what_is_written(plain):
+    """The same random numbers: every energy is the one without gains, times the gain."""
+    gains = [{"source": "inferred: a test", "plane": plane, **own} for plane, own in GAINS.items()]
+    found = digits_of(operated(gains=gains))
+    for name, address, gain in (
+        ("veto", {"id": 3}, 1.5),
+        ("ecal", {"section": 1}, 1.2),
+        ("hcal", {"module": 2}, 1.1),
+        ("counter", {"id": 0}, 2.0),
+    ):
+        own, before = (np.all([rows[name][f] == v for f, v in address.items()], axis=0) for rows in (found, plain))
+        assert own.sum() == before.sum() > 0.9 * N, name
+        assert found[name]["energy"][own] == pytest.approx(gain * plain[name]["energy"][before], rel=1e-6)
+    assert np.array_equal(found["hcal"]["time"], plain["hcal"]["time"])
+
+
+def test_reconstruction_divides_by_the_gains(plain):
+    gains = [{"source": "inferred: a test", "plane": plane, **own} for plane, own in GAINS.items()]
+    detector = operated(gains=gains)
+    found, right = (RawBatch({}, rows) for rows in (digits_of(detector), plain))
+    assert on_one_scale(right, DETECTOR) is right
+    corrected = on_one_scale(found, detector).collections
+    for name in ("veto", "ecal", "vhcal", "hcal", "counter"):
+        assert corrected[name]["energy"].dtype == found.collections[name]["energy"].dtype
+        assert corrected[name]["energy"] == pytest.approx(plain[name]["energy"], rel=1e-6)
 
 
 def test_noisy_channels_fire_at_their_rate(plain):

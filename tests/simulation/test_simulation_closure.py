@@ -9,9 +9,10 @@ from na64mu.detector import load_detector
 from na64mu.physics.energy_loss import NUCLEAR
 from na64mu.simulation.events import simulate_events
 from na64mu.simulation.muon_in_calorimeter import BEAM, HARD_LOSS
+from na64mu.simulation.plans import no_plans
 from na64mu.simulation.setup import build_setup
 from na64mu.simulation.signal import hard_loss_plans
-from na64mu.simulation.truth import FACTS, Truth
+from na64mu.simulation.truth import Truth
 
 DETECTOR = load_detector("na64mu-2022")
 LOSS = 25.0  # GeV, above the 20 GeV of the biased samples
@@ -19,7 +20,7 @@ LOSS = 25.0  # GeV, above the 20 GeV of the biased samples
 
 def regions(truth: Truth) -> dict[str, np.ndarray]:
     """Masks of the regions of the plane that a hard loss in the ECAL fills, from true momentum and visible energy."""
-    p_out, transfer, vertex, process = (truth.facts[:, FACTS.index(name)] for name in ("p_out", "transfer", "vertex_z", "process"))
+    p_out, transfer, vertex, process = (truth.facts[name] for name in ("p_out", "transfer", "vertex_z", "process"))
     energy = sum(cells.reshape(len(p_out), -1).sum(axis=1) for cells in (truth.ecal, truth.vhcal, truth.hcal))
     hard = (transfer > LOSS) & (vertex > 0.0) & (vertex < DETECTOR.ecal.length)
     missing = p_out + energy < 130.0
@@ -28,7 +29,7 @@ def regions(truth: Truth) -> dict[str, np.ndarray]:
         "band: p_out 80 to 135": hard & (p_out >= 80.0),
         "D: energy missing": hard & missing & (process == 3),
         "nuclear": hard & (process == 3),
-        "physics trigger": hard & (truth.facts[:, FACTS.index("trigger")] > 1),
+        "physics trigger": hard & (truth.facts["trigger"] > 1),
     }
 
 
@@ -38,7 +39,7 @@ def counted(mode: int, n: int, seed: int, only: int | None = None) -> tuple[dict
     n_mot, weight = 0, 1.0
     for _ in range(0, n, 20_000):
         size = min(20_000, n)
-        plans = np.zeros((size, 4))
+        plans = no_plans(size)
         if mode == HARD_LOSS:
             plans, weight = hard_loss_plans(DETECTOR, setup, 20.0, size, rng, only)
         more, truth = simulate_events(setup, DETECTOR, size, mode, plans, 1, rng)

@@ -21,27 +21,29 @@ from na64mu.simulation.decays import (
     decay_length,
     two_body,
 )
+from na64mu.simulation.particles import STATE, new_state
 from na64mu.simulation.produce import produce
 from na64mu.simulation.setup import build_setup
 from na64mu.simulation.transport import MUON_MASS
+from na64mu.typing import Record
 
 DETECTOR = load_detector("na64mu-2022")
 
 
 def products(channel: int, n: int, p: float = 160.0) -> tuple[np.ndarray, np.ndarray]:
     """Four-momenta (E, px, py, pz) of muon and photons, for hadrons of momentum p along a slanted direction."""
-    rng, photons, out = np.random.default_rng(channel + 1), np.zeros((2, 5)), []
+    rng, photons, out = np.random.default_rng(channel + 1), np.zeros(2, STATE), []
     gammas = []
     for _ in range(n):
-        state = np.array([1.0, 2.0, 0.02, -0.01, p])
+        state = new_state(1.0, 2.0, 0.02, -0.01, p)
         count = decay(channel, state, photons, rng)
         out.append(vector(state, MUON_MASS))
         gammas.append(sum((vector(photons[k], 0.0) for k in range(count)), np.zeros(4)))
     return np.array(out), np.array(gammas)
 
 
-def vector(state: np.ndarray, mass: float) -> np.ndarray:
-    tx, ty, p = state[2:5]
+def vector(state: Record, mass: float) -> np.ndarray:
+    tx, ty, p = state.tx, state.ty, state.p
     pz = p / math.sqrt(1.0 + tx * tx + ty * ty)
     return np.array([math.hypot(p, mass), pz * tx, pz * ty, pz])
 
@@ -53,7 +55,7 @@ def mass2(v: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("channel", list(CHANNELS))
 def test_the_neutrino_is_massless(channel: int) -> None:
     muon, gammas = products(channel, 500)
-    parent = vector(np.array([0, 0, 0.02, -0.01, 160.0]), PION_MASS if channel == PION_TO_MUON else KAON_MASS)
+    parent = vector(new_state(0.0, 0.0, 0.02, -0.01, 160.0), PION_MASS if channel == PION_TO_MUON else KAON_MASS)
     neutrino = parent - muon - gammas
     assert np.all(neutrino[:, 0] > 0.0)
     assert np.abs(mass2(neutrino)).max() < 1e-6 * 160.0
@@ -97,10 +99,10 @@ def test_weights_and_places() -> None:
     assert weights[KAON_TO_MUON] == pytest.approx(5e-5 * 0.024 * 0.6356 * (1.0 - math.exp(-length)), rel=1e-6)
     plans, weight = decay_plans(DETECTOR, setup, 4000, np.random.default_rng(1), kaons_only=True)
     assert weight == pytest.approx(weights[KAON_TO_MUON] + weights[KAON_TO_PION])
-    assert set(plans[:, 1]) == {KAON_TO_MUON, KAON_TO_PION}
-    assert start <= plans[:, 0].min()
-    assert plans[:, 0].max() <= 0.0
-    assert plans[:, 0].mean() == pytest.approx(0.5 * start, rel=0.05)
+    assert set(plans["channel"]) == {KAON_TO_MUON, KAON_TO_PION}
+    assert start <= plans["z"].min()
+    assert plans["z"].max() <= 0.0
+    assert plans["z"].mean() == pytest.approx(0.5 * start, rel=0.05)
     assert hadron_plans(DETECTOR, 3)[1] == 5e-5
 
 

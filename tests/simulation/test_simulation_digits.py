@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from na64mu.compiled.records import records
 from na64mu.detector import load_detector
 from na64mu.detector.readout import modules_of, sheets
 from na64mu.events.batch import Jagged
@@ -10,7 +11,7 @@ from na64mu.events.schema_v1 import COLLECTIONS
 from na64mu.simulation.digitisers.strips import SAMPLE_RATIOS, moyal
 from na64mu.simulation.digits import digitise
 from na64mu.simulation.readout import build_readout
-from na64mu.simulation.truth import FACTS, Truth
+from na64mu.simulation.truth import FACTS, HIT, Truth
 
 N = 2000
 DETECTOR = load_detector("na64mu-2022")
@@ -26,14 +27,14 @@ def known_truth() -> Truth:
     """One particle at a known place in MM1, GEM1, ST5 (both views) and BMS6, and known energies."""
     straw = surface_of("straw", 5)
     planes = [surface_of("mm", 1), surface_of("gem", 1), straw, straw + 1, surface_of("bms", 6)]
-    hits = np.array([[plane, X, Y, 0.0, 0.0] for plane in planes])
+    hits = records([(plane, X, Y, 0.0, 0.0) for plane in planes], HIT)
     ecal, vhcal, hcal = np.zeros((N, 2, 5, 6)), np.zeros((N, 1, 4, 4)), np.zeros((N, 2, 6, 3))
     ecal[:, 1, 2, 3], ecal[:, 0, 2, 3] = 0.5, 0.001
     vhcal[:, 0, 1, 2] = 1.0
     hcal[:, 1, 3, 1] = 2.0
     return Truth(
-        facts=np.zeros((N, len(FACTS))),
-        hits=np.tile(hits, (N, 1)),
+        facts=np.zeros(N, FACTS),
+        hits=np.tile(hits, N),
         hit_offsets=np.arange(N + 1) * len(planes),
         counters=np.tile([0.5, 0.6, 0.0, 0.0, 0.0], (N, 1)),
         veto=np.tile([0.0, 10.0, 0.0], (N, 1)),

@@ -9,17 +9,17 @@ from numba import njit
 from na64mu.detector import load_detector
 from na64mu.simulation.geometry import ECAL, HCAL, VHCAL
 from na64mu.simulation.hadrons import follow_hadron, nuclear_shower
+from na64mu.simulation.particles import new_state
 from na64mu.simulation.setup import build_setup, new_scratch
 from na64mu.simulation.stream import Stream
-from na64mu.simulation.truth import FACTS
 
 DETECTOR = load_detector("na64mu-2022")
-SETUP, SCRATCH = build_setup(DETECTOR, 1), new_scratch(DETECTOR, len(FACTS))
+SETUP, SCRATCH = build_setup(DETECTOR, 1), new_scratch(DETECTOR)
 
 
 @njit
 def _clear(scratch):
-    scratch.n[:] = 0
+    scratch.n.hits = 0
     scratch.counters[:] = 0.0
     scratch.ecal[:] = 0.0
     scratch.vhcal[:] = 0.0
@@ -58,7 +58,7 @@ def first(kind: int) -> int:
 
 def pions(energy: float, n: int, kind: int = HCAL, x: float = 97.0) -> tuple[np.ndarray, np.ndarray]:
     vhcal, hcal = np.zeros(n), np.zeros((n, 2, 6, 3))
-    _pions(SETUP, SCRATCH, first(kind), np.array([x, 0.0, 0.0, 0.0, energy]), np.zeros(n), vhcal, hcal, Stream(1))
+    _pions(SETUP, SCRATCH, first(kind), new_state(x=x, p=energy), np.zeros(n), vhcal, hcal, Stream(1))
     return vhcal, hcal
 
 
@@ -92,7 +92,7 @@ def test_vhcal_holds_most_of_a_shower_and_the_hole_nothing() -> None:
 
 def test_ecal_sees_less_of_hadrons_than_of_electrons() -> None:
     sums = np.zeros((800, 3))
-    _interactions(SETUP, SCRATCH, first(ECAL), np.array([0.0, 0.0, 0.0, 0.0, 160.0]), 50.0, 40.0, sums, Stream(2))
+    _interactions(SETUP, SCRATCH, first(ECAL), new_state(p=160.0), 50.0, 40.0, sums, Stream(2))
     assert sums[:, 0].max() < 50.0
     assert 3.0 < sums[:, 0].mean() < 30.0
     # what leaves the ECAL is seen by VHCAL and HCAL; nothing is made
@@ -105,8 +105,8 @@ def test_punch_through_of_four_modules() -> None:
     wide = {"x": ((-582.0, 582.0),), "y": (-288.0, 288.0), "z": front[-1] + h.length + 58.0}
     counters = tuple(c.model_copy(update=wide) if c.name == "S_mu" else c for c in DETECTOR.counters)
     changed = DETECTOR.model_copy(update={"hcal": h.model_copy(update={"front": front}), "counters": counters})
-    setup, scratch, n = build_setup(changed, 1), new_scratch(changed, len(FACTS)), 20_000
+    setup, scratch, n = build_setup(changed, 1), new_scratch(changed), 20_000
     step = int(np.flatnonzero(setup.line.kind == HCAL)[0])
     fired = np.zeros(n)
-    _punch(setup, scratch, step, np.array([97.0, 0.0, 0.0, 0.0, 100.0]), fired, Stream(3))
+    _punch(setup, scratch, step, new_state(x=97.0, p=100.0), fired, Stream(3))
     assert 2e-4 < fired.mean() < 3e-3

@@ -9,7 +9,7 @@ from na64mu.compiled.kernel import kernel
 from na64mu.physics.energy_loss import BREMSSTRAHLUNG, DELTA, NUCLEAR, PAIR, restricted_ionisation, spectrum, upper_limit
 from na64mu.physics.materials import COPPER, IRON, LEAD, SCINTILLATOR, Layer, Substance
 from na64mu.physics.stopping_power import stopping_power
-from na64mu.simulation.losses import CUT, build_losses, fluctuated, mean_loss, rate, sample_loss, sample_process, share_above
+from na64mu.simulation.losses import CUT, build_losses, fluctuated, losses_of, mean_loss, sample_loss, sample_process, share_above
 from na64mu.simulation.stream import Stream
 
 
@@ -27,12 +27,12 @@ def _through(tables, length, out, rng):
     for i in range(len(out)):
         energy, z = 160.0, 0.0
         while True:
-            per_length, continuous, straggling, third = rate(tables, energy)
-            step = rng.standard_exponential() / per_length
+            losses = losses_of(tables, energy)
+            step = rng.standard_exponential() / losses.hard
             last = z + step >= length
             step = length - z if last else step
             z += step
-            energy -= fluctuated(continuous * step, straggling * step, third * step, rng)
+            energy -= fluctuated(losses.mean * step, losses.variance * step, losses.third * step, rng)
             if last or energy < 1.0:
                 break
             energy -= sample_loss(tables, sample_process(tables, energy, rng), energy, 1.0, rng)

@@ -14,6 +14,7 @@ from na64mu.simulation.digitisers.strips import SAMPLE_RATIOS, sample_pulse
 from na64mu.simulation.events import simulate_events
 from na64mu.simulation.muon_in_calorimeter import BEAM, PILE_UP
 from na64mu.simulation.pileup import COINCIDENCE, MERGE, WINDOW, Fired, accidental_triggers, fired, lay_over, mean_pile_up
+from na64mu.simulation.plans import no_plans
 from na64mu.simulation.produce import produce
 from na64mu.simulation.setup import build_setup
 
@@ -81,7 +82,7 @@ def test_command_lays_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("time", "merged"), [(0.0, True), (MERGE + 1.0, False), (-MERGE - 1.0, False)])
 def test_given_times(time: float, merged: bool) -> None:
     setup, rng = build_setup(DETECTOR, 1), np.random.default_rng(5)
-    _, truth = simulate_events(setup, DETECTOR, 100, BEAM, np.zeros((100, 4)), 1, rng)
+    _, truth = simulate_events(setup, DETECTOR, 100, BEAM, no_plans(100), 1, rng)
     before = truth.hcal.sum()
     counts = np.zeros(len(truth.facts), dtype=np.int64)
     counts[:10] = 3

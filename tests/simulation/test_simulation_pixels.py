@@ -28,7 +28,7 @@ from na64mu.report.display import draw_event
 from na64mu.simulation.digits import digitise
 from na64mu.simulation.produce import produce
 from na64mu.simulation.readout import build_readout
-from na64mu.simulation.truth import FACTS, Truth
+from na64mu.simulation.truth import FACTS, HIT, Truth
 from na64mu.tracking.spectrometer import spectrometer
 
 PLANE = """
@@ -78,9 +78,10 @@ def crossings(detector: Detector, module: int, x: np.ndarray, y: np.ndarray) -> 
     """One particle per event that crosses one pixel plane at known places."""
     sheet = [s.station for s in sheets(detector)].index(f"pixel{module}")
     n = len(x)
-    hits = np.column_stack([np.full(n, sheet), x, y, np.zeros(n), np.zeros(n)])
+    hits = np.zeros(n, HIT)
+    hits["surface"], hits["x"], hits["y"] = sheet, x, y
     ecal, vhcal, hcal = np.zeros((n, 2, 5, 6)), np.zeros((n, 1, 4, 4)), np.zeros((n, 2, 6, 3))
-    return Truth(np.zeros((n, len(FACTS))), hits, np.arange(n + 1), np.zeros((n, 5)), np.zeros((n, 3)), ecal, vhcal, hcal)
+    return Truth(np.zeros(n, FACTS), hits, np.arange(n + 1), np.zeros((n, 5)), np.zeros((n, 3)), ecal, vhcal, hcal)
 
 
 def quiet(detector: Detector) -> Detector:

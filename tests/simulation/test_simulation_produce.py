@@ -180,10 +180,10 @@ def test_plans() -> None:
     assert np.all(depth % (471.0 / 150) <= 1.5 + 1e-9)
     assert depth.mean() == pytest.approx(235.0, abs=8.0)
     plans, weight = zprime_plans(DETECTOR, 0.1, 2e-4, 10, rng)
-    assert plans.shape == (10, 4)
+    assert plans.shape == (10,)
     assert weight == pytest.approx(4 * 7.68e-11, rel=0.01)
     plans, _ = hard_loss_plans(DETECTOR, build_setup(DETECTOR, 1), 20.0, 2000, rng)
-    assert set(plans[:, 2]) == {20.0}
+    assert set(plans["above"]) == {20.0}
 
 
 def test_errors(tmp_path: Path) -> None:

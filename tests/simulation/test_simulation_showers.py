@@ -9,8 +9,10 @@ from scipy.special import gammainc
 
 from na64mu.detector import load_detector
 from na64mu.simulation.calorimeters import build_calorimeters
+from na64mu.simulation.particles import new_state
 from na64mu.simulation.profiles import gamma_cdf, lateral_integral, longitudinal, mean_depth, radial
-from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic, deposit_point, smeared_response
+from na64mu.simulation.showers import deposit_electromagnetic, deposit_point, smeared_response
+from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.stream import Stream
 
 
@@ -57,7 +59,7 @@ def test_stack_constants(calorimeters: tuple[Calorimeter, ...]) -> None:
 
 def shower(c: Calorimeter, energy: float, rng: Stream, photon: bool = False) -> np.ndarray:
     cells = np.zeros((2, 5, 6))
-    leaving, leak = deposit_electromagnetic(c, cells, np.array([0.0, 0.0, 0.0, 0.0, 160.0]), 0.0, energy, photon, 0.0, rng)
+    leaving, leak = deposit_electromagnetic(c, cells, new_state(p=160.0), 0.0, energy, photon, 0.0, rng)
     assert leaving < 5.0  # 40 radiation lengths contain the shower: of thousands of electrons
     assert leak < 3e-3 * energy
     return cells
@@ -114,7 +116,7 @@ def test_profile_shapes() -> None:
 def test_late_showers_leak(calorimeters: tuple[Calorimeter, ...], photon: bool) -> None:
     ecal, rng, n = calorimeters[0], Stream(4), 100
     cells, start = np.zeros((2, 5, 6)), 471.0 - 5.0 * ecal.x0
-    state = np.array([0.0, 0.0, 0.0, 0.0, 160.0])
+    state = new_state(p=160.0)
     leaving, leak = np.mean([deposit_electromagnetic(ecal, cells, state, start, 50.0, photon, 0.0, rng) for _ in range(n)], axis=0)
     assert 100 < leaving < 2000
     assert leak + cells.sum() / ecal.scale / n == pytest.approx(50.0, rel=0.03)  # what leaks and what is seen make up the shower

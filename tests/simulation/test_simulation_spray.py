@@ -8,20 +8,21 @@ from numba import njit
 
 from na64mu.detector import load_detector
 from na64mu.physics.materials import IRON
-from na64mu.simulation.sampling_layers import ABSORBER, AIR, PLASTIC, build_plates, material_at, plate_values
+from na64mu.simulation.particles import set_state
+from na64mu.simulation.sampling_layers import ABSORBER, AIR, PLASTIC, build_plates, plate_at, plate_values
 from na64mu.simulation.setup import build_setup, new_scratch
-from na64mu.simulation.soft_secondaries import reaches, spray, spray_delta_rays
+from na64mu.simulation.soft_particles import reaches
+from na64mu.simulation.soft_secondaries import spray, spray_delta_rays
 from na64mu.simulation.stream import Stream
-from na64mu.simulation.truth import FACTS
 
 DETECTOR = load_detector("na64mu-2022")
-SETUP, SCRATCH = build_setup(DETECTOR, 2), new_scratch(DETECTOR, len(FACTS))
+SETUP, SCRATCH = build_setup(DETECTOR, 2), new_scratch(DETECTOR)
 PLATES = build_plates(IRON, 25.0, 4.0, 34.0)
 
 
 @njit
 def _material(plates, depth):
-    return material_at(plates, depth)
+    return plate_at(plates, depth)
 
 
 @njit
@@ -37,10 +38,10 @@ def _reaches(c, energy, rest):
 @njit
 def _fires(setup, scratch, back, energy, charge, x, n, rng):
     fired = 0
-    state = scratch.photons[1]
-    state[0], state[1], state[2], state[3], state[4] = x, 0.0, 0.0, 0.0, energy
+    state = scratch.beam
+    set_state(state, x, 0.0, 0.0, 0.0, energy)
     for _ in range(n):
-        scratch.n[0] = 0
+        scratch.n.hits = 0
         scratch.counters[:] = 0.0
         if charge == 2.0:
             spray_delta_rays(setup, scratch, setup.hcal, len(setup.line.kind) - 1, state, rng)
@@ -51,7 +52,7 @@ def _fires(setup, scratch, back, energy, charge, x, n, rng):
 
 
 def test_plates_of_a_layer() -> None:
-    assert [_material(PLATES, 34.0 * 3 + at)[0] for at in (1.0, 26.0, 30.0)] == [ABSORBER, PLASTIC, AIR]
+    assert [_material(PLATES, 34.0 * 3 + at).material for at in (1.0, 26.0, 30.0)] == [ABSORBER, PLASTIC, AIR]
     assert _material(PLATES, 61.0)[1:] == pytest.approx((59.0, 63.0))
     # photons of 10 MeV in iron (NIST XCOM): 0.0299 cm2/g
     scatters, pairs, loss = _values(PLATES, ABSORBER, 0.01)

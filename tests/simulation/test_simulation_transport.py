@@ -12,18 +12,20 @@ from na64mu.physics.constants import CURVATURE
 from na64mu.physics.energy_loss import BREMSSTRAHLUNG, DELTA, NUCLEAR
 from na64mu.simulation.beam import beam_spot, carry_back, sample_beam
 from na64mu.simulation.geometry import DRIFT, FIELD, PLANE, build_line, build_surfaces
+from na64mu.simulation.particles import STATE, new_state
 from na64mu.simulation.recoil import deflect, recoil_angle
 from na64mu.simulation.stream import Stream
-from na64mu.simulation.transport import circle, highland_sigma, inverse_p_beta, scatter, scattering
+from na64mu.simulation.transport import circle, drift, highland_sigma, inverse_p_beta, scatter, scattering
+from na64mu.typing import Record
 
 
-def runge_kutta(state: np.ndarray, length: float, bx: float, by: float, charge: float, n: int = 60) -> np.ndarray:
+def runge_kutta(state: Record, length: float, bx: float, by: float, charge: float, n: int = 60) -> np.ndarray:
     """Independent integration of dx/dz = u / u_z, du/ds = k u x B by fourth-order Runge-Kutta in z."""
-    u = np.array([state[2], state[3], 1.0])
+    u = np.array([state.tx, state.ty, 1.0])
     u /= np.linalg.norm(u)
-    y = np.concatenate([state[:2], u])
+    y = np.array([state.x, state.y, *u])
     field = np.array([bx, by, 0.0])
-    k = CURVATURE * charge / state[4]
+    k = CURVATURE * charge / state.p
 
     def slope(v: np.ndarray) -> np.ndarray:
         force = [-v[4] * field[1], v[4] * field[0], v[2] * field[1] - v[3] * field[0]]
@@ -45,33 +47,33 @@ def runge_kutta(state: np.ndarray, length: float, bx: float, by: float, charge: 
     st.floats(-2.0, 2.0), st.floats(-2.0, 2.0), st.sampled_from([-1.0, 1.0]),
 )  # fmt: skip
 def test_circle_is_the_solution_of_the_equation_of_motion(tx: float, ty: float, p: float, bx: float, by: float, charge: float) -> None:
-    state = np.array([10.0, -20.0, tx, ty, p])
+    state = new_state(10.0, -20.0, tx, ty, p)
     expected = runge_kutta(state, 2000.0, bx, by, charge)
     assert circle(state, 2000.0, bx, by, charge)
-    np.testing.assert_allclose(state[:4], expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(state.tolist()[:4], expected, rtol=1e-6, atol=1e-6)
 
 
 def test_circle_and_back() -> None:
-    state = np.array([1.0, 2.0, 0.003, -0.004, 30.0])
+    state = new_state(1.0, 2.0, 0.003, -0.004, 30.0)
     start = state.copy()
     circle(state, 3000.0, 1.2, -0.5, -1.0)
     circle(state, -3000.0, 1.2, -0.5, -1.0)
-    np.testing.assert_allclose(state, start, atol=1e-10)
+    np.testing.assert_allclose(state.tolist(), start.tolist(), atol=1e-10)
 
 
 def test_kick_and_sign() -> None:
     # 1.4 T m bends 160 GeV/c by 0.29979 x 1.4 / 160 = 2.623 mrad; a mu- in By < 0 goes to -x
-    state = np.array([0.0, 0.0, 0.0, 0.0, 160.0])
+    state = new_state(p=160.0)
     circle(state, 2000.0, 0.0, -0.7, -1.0)
-    assert state[2] == pytest.approx(-0.299792458 * 1.4 / 160.0, rel=1e-5)
-    assert state[1] == 0.0
+    assert state.tx == pytest.approx(-0.299792458 * 1.4 / 160.0, rel=1e-5)
+    assert state.y == 0.0
 
 
 def test_neutral_particles_and_turning_back() -> None:
-    state = np.array([0.0, 0.0, 0.01, 0.02, 10.0])
+    state = new_state(0.0, 0.0, 0.01, 0.02, 10.0)
     assert circle(state, 100.0, 1.0, 1.0, 0.0)
-    np.testing.assert_allclose(state[:2], [1.0, 2.0])
-    slow = np.array([0.0, 0.0, 0.0, 0.0, 0.1])
+    np.testing.assert_allclose([state.x, state.y], [1.0, 2.0])
+    slow = new_state(p=0.1)
     assert not circle(slow, 2000.0, 0.0, 1.0, 1.0)
 
 
@@ -88,9 +90,9 @@ def test_scattering_moments_and_tail() -> None:
     n = 40_000
     out, block = np.empty((n, 2)), scattering(40.0, 82.0)
     for i in range(n):
-        state = np.array([0.0, 0.0, 0.0, 0.0, 160.0])
-        scatter(state, 471.0, 1.0, *block, 82.0, inverse_p_beta(state[4]), rng)
-        out[i] = state[0], state[2]
+        state = new_state(p=160.0)
+        scatter(state, 471.0, 1.0, *block, 82.0, inverse_p_beta(state.p), rng)
+        out[i] = state.x, state.tx
     sigma = highland_sigma(40.0, 40.0, 160.0)
     core = np.abs(out[:, 1]) < 5.0 * sigma
     assert np.std(out[core, 1]) == pytest.approx(sigma, rel=0.015)
@@ -104,11 +106,11 @@ def test_scattering_adds_up_over_the_steps_of_a_block() -> None:
     whole, parts = np.empty(n), np.empty(n)
     for i in range(n):
         for out, shares in ((whole, (1.0,)), (parts, (0.5, 0.3, 0.2))):
-            state = np.array([0.0, 0.0, 0.0, 0.0, 160.0])
+            state = new_state(p=160.0)
             for share in shares:
-                state[:2] += 471.0 * share * state[2:4]
-                scatter(state, 471.0 * share, share, *block, 82.0, inverse_p_beta(state[4]), rng)
-            out[i] = state[0]
+                drift(state, 471.0 * share)
+                scatter(state, 471.0 * share, share, *block, 82.0, inverse_p_beta(state.p), rng)
+            out[i] = state.x
     assert np.percentile(np.abs(parts), [50.0, 90.0]) == pytest.approx(np.percentile(np.abs(whole), [50.0, 90.0]), rel=0.04)
     assert scattering(0.0, 7.0) == (0.0, 0.0)
 
@@ -122,9 +124,9 @@ def test_single_scattering_tail() -> None:
     chi_c2 = 112.4e-6 / math.log(183.0 * 7.0 ** (-1.0 / 3.0)) * thickness / 160.0**2
     count = 0
     for _ in range(n):
-        state = np.array([0.0, 0.0, 0.0, 0.0, 160.0])
-        scatter(state, 0.0, 1.0, *plane, 7.0, inverse_p_beta(state[4]), rng)
-        count += math.hypot(state[2], state[3]) > 8.0 * sigma
+        state = new_state(p=160.0)
+        scatter(state, 0.0, 1.0, *plane, 7.0, inverse_p_beta(state.p), rng)
+        count += math.hypot(state.tx, state.ty) > 8.0 * sigma
     expected = chi_c2 / (8.0 * sigma) ** 2
     assert 0.002 < expected < 0.006
     assert count / n == pytest.approx(expected, rel=0.2)
@@ -133,10 +135,10 @@ def test_single_scattering_tail() -> None:
 def test_zero_line_meets_the_stations() -> None:
     detector = load_detector("na64mu-2022")
     line = build_line(detector)
-    state = np.array([0.0, 0.0, 0.0, 0.0, detector.beam.momentum])
+    state = new_state(p=detector.beam.momentum)
     carry_back(line, state, float(detector.beam.charge))
     first = min(detector.bms, key=lambda b: b.z)
-    at_first = state[1] + state[3] * (first.z - line.z_in[0])
+    at_first = state.y + state.ty * (first.z - line.z_in[0])
     assert at_first == pytest.approx(first.centre[1], abs=0.2)
 
 
@@ -155,30 +157,30 @@ def test_line_has_no_gaps() -> None:
 def test_beam_at_the_ecal_face() -> None:
     detector = load_detector("na64mu-2022")
     spot, rng = beam_spot(detector), Stream(5)
-    sample = np.empty((20_000, 5))
+    sample = np.empty(20_000, STATE)
     for row in sample:
         sample_beam(spot, row, rng)
-    assert sample[:, 4].mean() == pytest.approx(159.4, abs=0.2)
-    assert sample[:, 4].std() / 159.4 == pytest.approx(0.0375, rel=0.03)
+    assert sample["p"].mean() == pytest.approx(159.4, abs=0.2)
+    assert sample["p"].std() / 159.4 == pytest.approx(0.0375, rel=0.03)
     # core and halo: the quartiles are nearly those of the core, the tail is that of the halo
-    core = np.percentile(np.abs(sample[:, :2]), 40.0, axis=0)  # of a Gaussian 0.524 widths; the halo shifts it by 20 %
+    core = np.percentile(np.abs([sample["x"], sample["y"]]), 40.0, axis=1)  # of a Gaussian 0.524 widths; the halo shifts it by 20 %
     assert np.all((core > 0.524 * np.array([9.0, 19.0])) & (core < 1.3 * 0.524 * np.array([9.0, 19.0])))
-    far = sample[:, 0] > 50.0  # the core is 5.6 widths away
+    far = sample["x"] > 50.0  # the core is 5.6 widths away
     assert np.mean(far) == pytest.approx(0.14 * 0.2525, rel=0.1)
-    alone = spot._replace(halo=np.zeros(5))
+    alone = spot._replace(halo_fraction=0.0)
     for row in sample:
         sample_beam(alone, row, rng)
-    assert sample[:, 0].std() == pytest.approx(9.0, rel=0.03)
-    assert sample[:, 1].std() == pytest.approx(19.0, rel=0.03)
-    assert abs(np.corrcoef(sample[:, 1], sample[:, 4])[0, 1]) < 0.03
+    assert sample["x"].std() == pytest.approx(9.0, rel=0.03)
+    assert sample["y"].std() == pytest.approx(19.0, rel=0.03)
+    assert abs(np.corrcoef(sample["y"], sample["p"])[0, 1]) < 0.03
 
 
 def test_deflection() -> None:
     rng = Stream(6)
-    old = np.array([0.0, 0.0, 0.02, -0.01, 100.0])
+    old = new_state(0.0, 0.0, 0.02, -0.01, 100.0)
     new = old.copy()
     deflect(new, 0.03, rng)
-    a, b = np.array([old[2], old[3], 1.0]), np.array([new[2], new[3], 1.0])
+    a, b = np.array([old.tx, old.ty, 1.0]), np.array([new.tx, new.ty, 1.0])
     assert math.acos(a @ b / np.linalg.norm(a) / np.linalg.norm(b)) == pytest.approx(0.03, abs=1e-6)
 
 

@@ -13,9 +13,9 @@ from na64mu.errors import ArgumentError, StatisticsError
 from na64mu.statistics import CountingModel, Systematic, letter_model
 from na64mu.statistics.compatibility import compatibility
 from na64mu.statistics.discovery import discovery, significance_of_p, tail_probability
-from na64mu.statistics.exact import summed_count
+from na64mu.statistics.exact import compressed, summed_count
 from na64mu.statistics.excess import excess
-from na64mu.statistics.feldman_cousins import compressed, count_probabilities, feldman_cousins
+from na64mu.statistics.feldman_cousins import count_probabilities, feldman_cousins
 from na64mu.statistics.on_off import on_off
 from na64mu.statistics.profile_interval import profile_interval
 from na64mu.statistics.reach import discovery_reach

@@ -9,10 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from na64mu.alignment.finding import find_tracks
-from na64mu.alignment.parameters import FreeParameters, Mode, moved
+from na64mu.alignment.gauge import robust_gauge
+from na64mu.alignment.knowledge import Knowledge
+from na64mu.alignment.parameters import COMPONENTS, FreeParameters, Mode, moved
+from na64mu.alignment.reference import MomentumReference, ReferenceSums
 from na64mu.alignment.residuals import TrackHits, TrackResiduals, residuals
 from na64mu.alignment.sample import Sample
 from na64mu.alignment.solver import NormalEquations, Solution, solve
+from na64mu.alignment.start import far_modules
 from na64mu.alignment.trajectory import scattering
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.errors import CalibrationError
@@ -24,6 +28,7 @@ __all__ = ("MIN_TRACKS", "AlignedSpectrometer", "align_spectrometer", "chunks")
 log = logging.getLogger(__name__)
 
 MIN_TRACKS = 500  # fewer cannot distinguish displaced planes from outliers
+START_EVENTS = 8000  # whose hits show modules that are far off
 CHUNK = 4000  # tracks held in memory with all their matrices
 MIN_FREEDOM = 3  # degrees of freedom of a track in all
 CONVERGED = 0.02  # steps below this fraction of the survey (or five errors) are so small that one more would not change them
@@ -72,6 +77,8 @@ class AlignedSpectrometer:
         Normal equations of the last pass.
     tracks : list of TrackHits
         Tracks of the last pass without outliers, one entry per sample.
+    knowledge : Knowledge
+        What holds the common movements.
     """
 
     name: str
@@ -83,6 +90,7 @@ class AlignedSpectrometer:
     modes: list[Mode]
     equations: NormalEquations
     tracks: list[TrackHits]
+    knowledge: Knowledge
 
 
 def chunks(hits: TrackHits, sample: Sample, detector: DetectorLike, spread: float = 0.0) -> Iterator[tuple[slice, TrackResiduals]]:
@@ -125,14 +133,41 @@ def _without_outliers(hits: TrackHits, sample: Sample, detector: Detector, sprea
     return replace(hits, used=used, state=state)
 
 
+@dataclass(frozen=True)
+class _Sums:
+    """Normal equations of every sample, what the MIP muons add to them, and the tracks."""
+
+    samples: list[tuple[bool, NormalEquations]]
+    reference: ReferenceSums
+    tracks: list[TrackHits]
+
+    @property
+    def of_tracks(self) -> NormalEquations:
+        """All tracks together."""
+        return NormalEquations.total([own for _, own in self.samples])
+
+    @property
+    def with_reference(self) -> NormalEquations:
+        """All tracks together with what the MIP muons know."""
+        total = self.of_tracks
+        return replace(total, matrix=total.matrix + self.reference.matrix, right=total.right + self.reference.right)
+
+
 def _summed(
-    found: list[TrackHits], samples: list[Sample], detector: Detector, spread: float, max_pull: float, parameters: FreeParameters
-) -> tuple[NormalEquations, list[TrackHits]]:
+    found: list[TrackHits],
+    samples: list[Sample],
+    detector: Detector,
+    spread: float,
+    max_pull: float,
+    parameters: FreeParameters,
+    references: list[MomentumReference | None],
+) -> _Sums:
     """Normal equations of all tracks whose hits agree, and these tracks."""
     columns = parameters.columns(samples[0].planes(detector))
-    equations = NormalEquations.empty(len(parameters), len(columns))
-    selected = []
-    for tracks, sample in zip(found, samples, strict=True):
+    muons = ReferenceSums.empty(len(parameters))
+    selected, sums = [], []
+    for tracks, sample, reference in zip(found, samples, references, strict=True):
+        equations = NormalEquations.empty(len(parameters), len(columns))
         hits = _without_outliers(tracks, sample, detector, spread, max_pull)
         good = (hits.used.sum(axis=1) >= 5 + MIN_FREEDOM) & np.isfinite(hits.state).all(axis=1)
         hits = hits[good]
@@ -140,9 +175,12 @@ def _summed(
         for rows, part in chunks(hits, sample, detector, spread):
             good[rows] = np.all(np.abs(part.pull) <= max_pull, axis=1) & np.isfinite(part.r).all(axis=1)
             state[rows] = part.state
-            equations.add(part[good[rows]], columns)
+            kept = part[good[rows]]
+            equations.add(kept, columns)
+            muons.add(kept, hits.event[rows][good[rows]], columns, reference)
+        sums.append((sample.field, equations))
         selected.append(replace(hits, state=state)[good])
-    return equations, selected
+    return _Sums(sums, muons, selected)
 
 
 def align_spectrometer(
@@ -152,6 +190,7 @@ def align_spectrometer(
     survey_shift: float = 1.0,
     survey_rotation: float = 5e-3,
     passes: tuple[Pass, ...] = PASSES,
+    references: list[MomentumReference | None] | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> AlignedSpectrometer:
     """Align the modules of one spectrometer.
@@ -166,6 +205,8 @@ def align_spectrometer(
         Prior uncertainty of the description [mm, rad]: the modules may be displaced by a few of these.
     passes : tuple of Pass
         Windows, from wide to narrow.
+    references : list of MomentumReference, optional
+        What is known of the momenta of MIP muons, one entry per sample; it holds the movement along the bend.
     progress : callable, optional
         Called with a line of text after every solution.
 
@@ -187,20 +228,29 @@ def align_spectrometer(
         msg = f"all modules of {spectrometer.name.upper()} are fixed: nothing is left to align"
         raise CalibrationError(msg)
     modes = parameters.modes(spectrometer, start)
-    correction, detector = np.zeros(len(parameters)), start
+    references = [None] * len(samples) if references is None else references
+    kinds = np.array([COMPONENTS.index(component) for _, component in parameters.free])
+    correction = far_modules(bent[0].first(START_EVENTS), start, parameters)
+    detector = moved(start, parameters, correction)
+    if progress is not None and correction.any():
+        far = ", ".join(f"{name} {value:+.1f} mm" for name, value in zip(parameters.names, correction, strict=True) if value)
+        progress(f"{spectrometer.name.upper()}: pairs of planes show modules that are far off: {far}")
     for i, step in enumerate(passes):
         found = [find_tracks(s.first(2 * step.n_tracks), detector, step.spread)[: step.n_tracks] for s in samples]
         for _ in range(step.n_solutions):
             spread = step.spread if i < len(passes) - 1 else 0.0
-            equations, tracks = _summed(found, samples, detector, spread, step.max_pull, parameters)
+            sums = _summed(found, samples, detector, spread, step.max_pull, parameters, references)
+            equations = sums.of_tracks
             if equations.n_tracks < MIN_TRACKS:
                 msg = (
                     f"{equations.n_tracks} clean tracks in {spectrometer.name.upper()} of {sum(s.n_events for s in samples)} events, "
                     f"at least {MIN_TRACKS} are needed: give more files of beam muons, or a description that is closer to the truth"
                 )
                 raise CalibrationError(msg)
-            solution = solve(equations, parameters, modes)
+            solution = solve(sums.with_reference, parameters, modes)
             correction = correction + solution.step
+            gauge = robust_gauge(correction / parameters.survey, solution.followed, kinds)
+            correction = correction + parameters.survey * (solution.followed @ gauge.amplitude)
             detector = moved(start, parameters, correction)
             error = np.nan_to_num(solution.error)
             if progress is not None:
@@ -211,4 +261,8 @@ def align_spectrometer(
                 )
             if np.all(np.abs(solution.step) <= np.maximum(CONVERGED * parameters.survey, 5.0 * error)):
                 break
-    return AlignedSpectrometer(spectrometer.name, spectrometer.planes, detector, parameters, correction, solution, modes, equations, tracks)
+    common = max((r.common for r in references if r is not None), default=0.0)
+    knowledge = Knowledge.of(parameters, sums.samples, sums.reference, gauge.precision, common)
+    return AlignedSpectrometer(
+        spectrometer.name, spectrometer.planes, detector, parameters, correction, solution, modes, equations, sums.tracks, knowledge
+    )

@@ -86,6 +86,10 @@ class TrackResiduals:
         Crossing of the track with every plane, along the plane's direction and across it, from the centre of the module [mm], shape (n, m).
     used : BoolArray
         Hits of the fit, shape (n, m).
+    gain : FloatArray
+        Change of the fitted q/p per change of each residual [c/GeV/mm], shape (n, m); 0 without field.
+    curvature_variance : FloatArray
+        Variance of the fitted q/p [c2/GeV2], shape (n,); 0 without field.
     """
 
     r: FloatArray
@@ -97,6 +101,8 @@ class TrackResiduals:
     crossing: FloatArray
     across: FloatArray
     used: BoolArray
+    gain: FloatArray
+    curvature_variance: FloatArray
 
     def __getitem__(self, rows: BoolArray) -> TrackResiduals:
         return TrackResiduals(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
@@ -196,7 +202,12 @@ def residuals(
     # r = u - d . (p - c): moving the centre moves the hit along d, turning the module turns d
     crossing, across = (np.einsum("mi,nmi->nm", axis, position - centre) for axis in (direction, turned))
     along = np.concatenate([np.broadcast_to(direction, (len(r), m, 2)), -across[:, :, None]], axis=2)
-    return TrackResiduals(r, state, covariance, local, projected, np.where(used[:, :, None], along, 0.0), crossing, across, used)
+    gain, curvature_variance = np.zeros_like(r), np.zeros(len(r))
+    if n_local == len(SCALE):
+        gain = SCALE[4] * (inverse[:, 4:5] @ weighted_local.transpose(0, 2, 1))[:, 0]
+        curvature_variance = SCALE[4] ** 2 * inverse[:, 4, 4]
+    along = np.where(used[:, :, None], along, 0.0)
+    return TrackResiduals(r, state, covariance, local, projected, along, crossing, across, used, gain, curvature_variance)
 
 
 def spread_globals(along: FloatArray, columns: IntArray, n_parameters: int) -> FloatArray:

@@ -10,13 +10,18 @@ import numpy as np
 from na64mu.alignment.trajectory import without_field
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.events.batch import RawBatch
+from na64mu.reconstruction.energies import calorimeter_energy
+from na64mu.reconstruction.gains import on_one_scale
 from na64mu.reconstruction.hit_makers.wires import drift_time
 from na64mu.reconstruction.hits import find_hits, spectrometer_hits
+from na64mu.reconstruction.pulses.digits import with_digits
 from na64mu.tracking.hits import Hits
 from na64mu.tracking.spectrometer import Spectrometer, spectrometer
 from na64mu.typing import FloatArray, IntArray
 
-__all__ = ("Sample", "concatenated", "hit_planes", "read_samples", "rounded")
+__all__ = ("Sample", "concatenated", "hit_planes", "mip_energy", "read_samples", "rounded")
+
+MIP_WINDOW = (0.5, 2.0)  # energies in the ECAL of a minimum-ionising muon, in units of its most probable one
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Sample:
         The hits.
     time : FloatArray
         Drift time of a wire [ns], NaN for other hits, shape (n_hits,).
+    mip : FloatArray or None
+        Energy that a muon left in the ECAL [GeV], NaN where it was no minimum-ionising particle, shape (n_events,); None where nobody looked.
     """
 
     detector: Detector
@@ -42,6 +49,7 @@ class Sample:
     field: bool
     hits: Hits
     time: FloatArray
+    mip: FloatArray | None = None
 
     @property
     def n_events(self) -> int:
@@ -61,7 +69,7 @@ class Sample:
         n = int(self.hits.offsets[end])
         h = self.hits
         hits = replace(h, offsets=h.offsets[: end + 1], u=h.u[:n], sigma=h.sigma[:n], source=h.source[:n])
-        return replace(self, hits=hits, time=self.time[:n])
+        return replace(self, hits=hits, time=self.time[:n], mip=None if self.mip is None else self.mip[:n_events])
 
     @cached_property
     def local(self) -> FloatArray:
@@ -128,6 +136,7 @@ def read_samples(batch: RawBatch, detector: DetectorLike, *, field: bool) -> tup
     detector = load_detector(detector)
     found = find_hits(batch, detector)
     times = drift_time(batch.collections["straw"], detector).astype(np.float64)
+    mip = mip_energy(batch, detector)
     samples = []
     for number in (1, 2):
         ms = spectrometer(detector, number)
@@ -135,8 +144,31 @@ def read_samples(batch: RawBatch, detector: DetectorLike, *, field: bool) -> tup
         wires = np.array([p.two_sided for p in ms.planes])[hit_planes(hits, len(ms.planes))]
         time = np.full(len(hits.u), np.nan)
         time[wires] = times[hits.source[wires]]
-        samples.append(Sample(detector, number, field, hits, time))
+        samples.append(Sample(detector, number, field, hits, time, mip))
     return samples[0], samples[1]
+
+
+def mip_energy(batch: RawBatch, detector: Detector) -> FloatArray | None:
+    """Energy in the ECAL of muons that lost no more than a minimum-ionising particle does.
+
+    Parameters
+    ----------
+    batch : RawBatch
+        Raw events.
+    detector : Detector
+        The description.
+
+    Returns
+    -------
+    FloatArray or None
+        [GeV], NaN for other events, shape (n_events,); None if the tree has no ECAL.
+    """
+    digits = on_one_scale(with_digits(batch, detector), detector).collections.get("ecal")
+    if digits is None:
+        return None
+    energy = calorimeter_energy(digits, detector.ecal.sigma_t).in_time
+    low, high = (share * detector.ecal.mip for share in MIP_WINDOW)
+    return np.where((energy > low) & (energy < high), energy, np.nan)
 
 
 def concatenated(samples: list[Sample]) -> Sample:
@@ -155,4 +187,10 @@ def concatenated(samples: list[Sample]) -> Sample:
         sigma=np.concatenate([s.hits.sigma for s in samples]),
         source=np.concatenate(sources),
     )
-    return replace(samples[0], hits=hits, time=np.concatenate([s.time for s in samples]))
+    mip = [s.mip for s in samples if s.mip is not None]
+    return replace(
+        samples[0],
+        hits=hits,
+        time=np.concatenate([s.time for s in samples]),
+        mip=np.concatenate(mip) if len(mip) == len(samples) else None,
+    )

@@ -54,6 +54,19 @@ class NormalEquations:
         zero = np.zeros(n_planes, dtype=np.int64)
         return cls(np.zeros((n_parameters, n_parameters)), np.zeros(n_parameters), 0.0, 0, 0, zero)
 
+    @classmethod
+    def total(cls, parts: list[NormalEquations]) -> NormalEquations:
+        """Sum of several samples of the same parameters."""
+        found = cls.empty(len(parts[0].right), len(parts[0].n_hits))
+        for part in parts:
+            found.matrix += part.matrix
+            found.right += part.right
+            found.chi2 += part.chi2
+            found.ndf += part.ndf
+            found.n_tracks += part.n_tracks
+            found.n_hits = found.n_hits + part.n_hits
+        return found
+
     def add(self, tracks: TrackResiduals, columns: IntArray) -> None:
         """Add tracks.
 

@@ -22,11 +22,13 @@ from na64mu.analysis.limits_models import boson_efficiencies
 from na64mu.analysis.yields import EfficiencyTable, PileUpLoss, signal_yield, target_of
 from na64mu.analysis.yields.efficiency import STANDARD, FlatEfficiency
 from na64mu.analysis.yields.origin import Origin, disagreements
+from na64mu.analysis.yields.pairs import pair_range, pair_yield
 from na64mu.common.arguments import choice
 from na64mu.detector import Detector, load_detector
 from na64mu.errors import InputError
-from na64mu.physics.bosons import BOSONS
+from na64mu.physics.bosons import Mediator
 from na64mu.physics.cross_section import Method
+from na64mu.physics.models import MODELS, Model
 from na64mu.physics.nucleus import FormFactor
 from na64mu.results.run import RunResult
 
@@ -148,7 +150,7 @@ def limits_of(
     mass_range : (float, float), optional
         Ends of the scan [GeV]; by default 1 MeV to 5 GeV as far as the efficiency reaches.
     boson : str
-        A name of na64mu.physics.bosons.BOSONS: "zprime", or one that is taken to decay invisibly.
+        A name of na64mu.physics.models.MODELS: "zprime", or a boson or pair that is taken not to be seen. The masses of a pair are those of one of the two.
     kinematic_map : str or Path
         Efficiency in (x, psi'), for other spins.
     detector : Detector or str
@@ -177,25 +179,28 @@ def limits_of(
     """
     method, form_factor = choice(method, Method, "method"), choice(form_factor, FormFactor, "form_factor")
     counting, table = counting_given(source, counts, backgrounds, mot), _efficiency(efficiency)
-    if boson not in BOSONS:
-        msg = f"no boson {boson!r}: known are {', '.join(BOSONS)}"
+    if boson not in MODELS:
+        msg = f"no boson {boson!r}: known are {', '.join(MODELS)}"
         raise InputError(msg)
-    kind, setup = BOSONS[boson], load_detector(detector) if isinstance(detector, str) else detector
+    kind, setup = MODELS[boson], load_detector(detector) if isinstance(detector, str) else detector
     efficiencies = boson_efficiencies(kind, table, kinematic_map)
     _warn(getattr(efficiencies, "provenance", {}), counting, setup)
-    yields = signal_yield(
-        target_of(setup),
-        efficiencies,
-        _masses(masses, mass_range, table.mass_range),
-        (counting.exposures[0], counting.exposures[1]),
-        _loss(pile_up_loss, table, published=source == LETTER),
-        g_ref=g_ref,
-        mediator=kind.mediator,
-        all_invisible=boson != "zprime",
-        method=method,
-        form_factor=form_factor,
-        progress=progress,
-    )
+    exposures, loss = (counting.exposures[0], counting.exposures[1]), _loss(pile_up_loss, table, published=source == LETTER)
+    how: dict[str, Any] = {"method": method, "form_factor": form_factor, "progress": progress}
+    simulated = max(LOW, table.mass_range[0]), min(HIGH, table.mass_range[1])
+    known = _known_masses(kind, simulated) if isinstance(kind, Model) else table.mass_range
+    at, target = _masses(masses, mass_range, known), target_of(setup)
+    if max(at) > known[1] and isinstance(kind, Model):
+        msg = f"{boson}: a mass of {max(at):g} GeV: its efficiency is known, the model holds and is not seen up to {known[1]:.4g} GeV; leave heavier ones out"
+        raise InputError(msg)
+    if isinstance(kind, Model) and kind.pairs is not None:
+        axial = boson_efficiencies(MODELS["axial"], table, kinematic_map) if kind.pairs.is_chiral else efficiencies
+        tables = {Mediator.VECTOR: efficiencies, Mediator.AXIAL: axial}
+        yields = pair_yield(target, tables, kind.pairs, at, simulated, exposures, loss, reference=g_ref, **how)
+    else:
+        yields = signal_yield(
+            target, efficiencies, at, exposures, loss, g_ref=g_ref, mediator=kind.mediator, all_invisible=boson != "zprime", **how
+        )
     return search_limits(counting, yields, dark=dark, level=level)
 
 
@@ -230,6 +235,11 @@ def counting_given(source: Any, counts: Any, backgrounds: Any, mot: Any) -> Coun
     if isinstance(source, RunResult):
         return counting_from(source)
     return letter_counting() if source == LETTER else counting_from(RunResult.read(source))
+
+
+def _known_masses(kind: Model, simulated: tuple[float, float]) -> tuple[float, float]:
+    """Lowest and highest mass of a model for which there are efficiencies [GeV]."""
+    return pair_range(simulated, kind.heaviest) if kind.pairs is not None else (simulated[0], min(simulated[1], 0.999 * kind.heaviest))
 
 
 def _efficiency(given: EfficiencyTable | str | Path | float) -> EfficiencyTable | FlatEfficiency:

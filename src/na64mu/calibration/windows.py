@@ -6,7 +6,7 @@ Energies GeV (VETO: MeV). Files are named data/calibration/<detector tag>.toml a
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +18,7 @@ from na64mu.common.toml_model import content_hash, read_toml, toml_lines, valida
 from na64mu.common.whole_file import write_whole
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.elements import Source
+from na64mu.detector.gains import Gain
 from na64mu.errors import CalibrationError, writing
 from na64mu.events.schema_v1 import TRIGGER_BITS
 from na64mu.reconstruction.columns import COLUMNS
@@ -92,6 +93,9 @@ class Calibration(Shown, _Model):
     rule: MipRule
     mip: dict[str, MipPeak]
     inputs: tuple[CalibrationInput, ...]
+    kind: Literal["", "calibration"] = ""  # files of version 0.1.0 have none
+    description: str = ""  # TOML file of the description, as seen from the folder of this file; empty: that of the tag
+    gains: tuple[Gain, ...] = ()  # what the energies are divided by
 
     def _table(self) -> Table:
         rows = tuple(
@@ -118,7 +122,24 @@ class Calibration(Shown, _Model):
     @property
     def hash(self) -> str:
         """SHA-256 of the canonical content."""
-        return content_hash(self.model_dump(mode="json"))
+        return content_hash(
+            self.model_dump(mode="json", exclude={name for name in ("kind", "description", "gains") if not getattr(self, name)})
+        )
+
+    def applied_to(self, detector: DetectorLike) -> Detector:
+        """The description with the gains that were found.
+
+        Parameters
+        ----------
+        detector : Detector, str or Path
+            The description; gains that it has of the same banks are replaced.
+
+        Returns
+        -------
+        Detector
+            The same description if the calibration has no gains.
+        """
+        return load_detector(detector).with_gains(self.gains)
 
     def belongs_to(self, detector: Detector) -> bool:
         """Whether the windows were made for this description, in all that the energies depend on."""

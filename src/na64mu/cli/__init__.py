@@ -29,6 +29,7 @@ __all__ = ("VERBS", "main")
 #: Verbs in the order of the chain, each with the line that `na64mu --help` shows; verb v is `command` of na64mu.cli.v.
 VERBS = {
     "simulate": "Make a raw tree: beam muons, hadrons or Z' events.",
+    "mock": "Make data-like files of simulation, to rehearse an unblinding.",
     "sample": "List or copy the small simulated sample of the package.",
     "check": "Read files against the raw-tree form; say what is wrong and where.",
     "layout": "Write a first layout for a foreign tree.",

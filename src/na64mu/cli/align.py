@@ -31,6 +31,14 @@ __all__ = ("command",)
 @click.option(
     "--survey-rotation", type=click.FloatRange(min=0, min_open=True), default=5.0, show_default=True, help="Error of the rotations [mrad]."
 )
+@click.option(
+    "--scale-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Largest error of a momentum scale that is written [%].",
+)
+@click.option("--accept", is_flag=True, help="Write an alignment that would be refused; the reason is written with it.")
 @click.option("--millepede", type=click.Path(dir_okay=False, path_type=Path), help="Write the tracks as input of Millepede II too.")
 @click.option("--freeze", multiple=True, metavar="FILE", help="Freeze file whose box is hidden too; those beside the data always are.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=50_000, show_default=True, help="Events read at a time.")
@@ -43,6 +51,8 @@ def command(
     fix: str,
     survey_shift: float,
     survey_rotation: float,
+    scale_limit: float,
+    accept: bool,
     millepede: Path | None,
     freeze: tuple[str, ...],
     chunksize: int,
@@ -50,8 +60,9 @@ def command(
 ) -> None:
     """Align the trackers with the tracks of FILES, and measure drift relations, resolutions, efficiencies and noise.
 
-    Tracks cannot see some common movements of all modules; the tables name them. With --fix they are known where three modules
-    stay; --field-off tells the movement along the bend, which makes all momenta wrong.
+    Tracks cannot see some common movements of all modules. The tables name them, what holds each (straight tracks of --field-off, modules of --fix,
+    p_in = p_out of muons that left a minimum in the ECAL, the survey), and what it means for the momenta. An alignment that finds fewer tracks than
+    the description, or leaves a momentum scale that nobody knows, is refused with exit code 1.
 
     The file that is written can be given wherever a detector description is asked for: na64mu run FILES --detector alignment.toml.
     The exit code is 3 if some input could not be read.
@@ -67,6 +78,8 @@ def command(
         fixed=[name for part in fix.split(",") if (name := part.strip())],
         survey_shift=survey_shift,
         survey_rotation=1e-3 * survey_rotation,
+        largest_scale_error=1e-2 * scale_limit,
+        accept=accept,
         chunksize=chunksize,
         output=output,
         freeze=freeze,

@@ -23,6 +23,12 @@ MASSES = "0.001,0.002,0.005,0.01,0.02,0.03,0.04,0.06,0.1,0.15,0.2,0.3,0.5,0.7,1,
     "--pile-up/--no-pile-up", default=True, show_default=True, help="Also simulate every sample with pile-up, to measure its loss."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Equal seeds give equal tables.")
+@click.option(
+    "--like",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="OUT",
+    help="Output folder (or freeze file) of your run: its selection, alignment, conditions and calibration are used.",
+)
 @click.option("--detector", "tag", default="na64mu-2022", show_default=True, help="Tag or TOML file of the set-up.")
 @click.option("--selection", default="prl2024", show_default=True, metavar="NAME|FILE", help="Working point.")
 @click.option("--user", multiple=True, metavar="FILE", help="Python file of your own that the selection needs.")
@@ -49,6 +55,7 @@ def command(
     masses: str,
     pile_up: bool,
     seed: int,
+    like: Path | None,
     tag: str,
     selection: str,
     user: tuple[str, ...],
@@ -58,15 +65,25 @@ def command(
     map_file: Path | None,
     output: Path,
 ) -> None:
-    """Simulate Z' events of every mass and trigger configuration, run the selection over them, write the efficiencies."""
+    """Simulate Z' events of every mass and trigger configuration, run the selection over them, write the efficiencies.
+
+    For limits of your own data the efficiencies must be those of your set-up: --like OUT takes selection, description (with its alignment and
+    conditions) and calibration from the output folder of your run.
+    """
     from na64mu.execution.efficiency import efficiency
 
+    usual = (("--detector", tag, "na64mu-2022"), ("--selection", selection, "prl2024"), ("--calibration", calibration, None))
+    given = [name for name, value, default in usual if value != default]
+    if like is not None and given:
+        msg = f"{', '.join(given)}: come from {like} with --like; leave one of them out"
+        raise click.UsageError(msg)
     began = time.perf_counter()
     table, kinematic_map = efficiency(
         _numbers(masses),
         n_events=n_events,
         pile_up=pile_up,
         seed=seed,
+        like=like,
         detector=tag,
         selection=selection,
         calibration=calibration,

@@ -20,6 +20,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "na64mu simulate -n 3500 --process zprime --mass 0.1 --prescale 0 -o zprime_100MeV.root",
         "na64mu simulate -n 20000 --process nuclear --pile-up --seed 2 -o nuclear.root",
     ),
+    "mock": (
+        "na64mu mock beam_1.root beam_2.root -o data/",
+        "na64mu mock 'samples/*.root' --hidden hidden.toml --mot 3e7 2e7 --runs 2 --answer answer.json -o data/",
+    ),
     "sample": ("na64mu sample", "na64mu sample sample/"),
     "check": (
         "na64mu check run9101.root",
@@ -73,6 +77,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "efficiency": (
         "na64mu efficiency -o efficiency.json",
+        "na64mu efficiency --like out/ -o own.json",
         "na64mu efficiency --masses 0.01,0.1,1 -n 5000 --no-pile-up --samples trees/ -o quick.json",
     ),
     "optimise": ("na64mu optimise out/ --signal zprime_100MeV -o boxes/",),

@@ -26,7 +26,7 @@ Show = Callable[[bool], None]
 def command(folder: Path | None, output: Path, published: bool, as_json: bool, **options: Any) -> None:
     """Compute upper limits on g_Z' against m_Z', and on y against m_chi, by two methods: asymptotic (as in the Letter) and exact.
 
-    With --model the same for a scalar, pseudoscalar, axial vector, or a dark photon (epsilon = g / e): limits_MODEL.csv and a figure.
+    With --model the same for another boson, an axion-like particle, or invisible pairs (small charges, a massless mediator, contact operators): limits_MODEL.csv and a figure.
 
     OUT is an output folder of `na64mu run`. With --published the Letter's exposure and backgrounds replace it: what is then compared is signal yield and
     statistics. Writes limits.csv, yields.csv, systematics.csv, the reach of a discovery (reach.csv), g-2 and other limits (plane.csv, bounds.csv), the pyhf likelihood (background_only.json,
@@ -94,10 +94,12 @@ def _zprime(limits: SearchLimits, targets: Any, output: Path, options: dict[str,
 
 
 def _boson(limits: SearchLimits, _targets: Any, output: Path, options: dict[str, Any]) -> tuple[list[Path], Show]:
-    from na64mu.analysis.limits_models import BosonLimits
-    from na64mu.physics.bosons import BOSONS
+    from na64mu.analysis.limits_models import BosonLimits, decay_path
+    from na64mu.detector import load_detector
+    from na64mu.physics.models import MODELS
 
-    result = BosonLimits(BOSONS[options["boson"]], limits, options["alpha_d"], options["ratio"])
+    path = decay_path(load_detector(options["detector"]))
+    result = BosonLimits(MODELS[options["boson"]], limits, options["alpha_d"], options["ratio"], path)
     files = [result.write(output)]
     if options["figures"]:
         from na64mu.report.boson_limits import write_boson_figure

@@ -51,10 +51,10 @@ OPTIONS = (
     click.option(
         "--model",
         "boson",
-        type=Known("na64mu.physics.bosons:BOSONS", RENAMED),
+        type=Known("na64mu.physics.models:MODELS", RENAMED),
         default="zprime",
         show_default=True,
-        help="Boson; all but the Z' are taken to decay invisibly.",
+        help="Boson or pair; all but the Z' are taken not to be seen.",
     ),
     click.option(
         "--map",

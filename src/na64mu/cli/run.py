@@ -57,7 +57,7 @@ def command(files: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **
     FILES are raw trees, or event summaries of `na64mu reconstruct`. Finished chunks are kept in the output folder until the result is
     written: after a crash the same command with --resume continues from them.
 
-    Writes cutflow.json, histograms.json, summary.json, plane.png and report.html; with --processor what it returned, as value.json, histograms.json and .root,
+    Writes cutflow.json, histograms.json, summary.json, setup.json (descriptions and calibrations), plane.png and report.html; with --processor what it returned, as value.json, histograms.json and .root,
     arrays.npz and tables, with exposure, losses and provenance in result.json, and report.html. The exit code is 3 if some input could not be
     read: every loss is listed, and lowers the muons on target.
     """

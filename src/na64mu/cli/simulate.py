@@ -82,7 +82,7 @@ def command(
     from na64mu.detector.conditions import load_conditions
     from na64mu.execution.progress import stage
     from na64mu.simulation.geant4.processes import Geant4Settings
-    from na64mu.simulation.produce import produce
+    from na64mu.simulation.produce import invisible_part, produce
 
     detector = load_detector(tag)
     if conditions is not None:
@@ -111,3 +111,8 @@ def command(
         f"{output}: {row['n_written']} events written of {n_events} generated, {row['n_mot']} met S0*S1*!V1, "
         f"{row['n_physics']} the physics trigger of configuration {config} ({detector.tag}, seed {seed})"
     )
+    unseen = invisible_part(process, mass)
+    if unseen is not None:
+        click.echo(
+            f"weights: every Z' that is made at g = {g_ref:g}; {100 * unseen:.1f} % of them decay to neutrinos (`na64mu limits` and `na64mu mock` multiply by it)"
+        )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-__all__ = ("REMOVED_IN", "install_old_modules", "renamed", "warn_renamed")
+__all__ = ("REMOVED_IN", "install_old_modules", "old_name", "renamed", "warn_renamed")
 
 #: The release that forgets the old names of the present one.
 REMOVED_IN = "0.3"
@@ -71,6 +71,18 @@ MOVED_MODULES: dict[str, str] = {
     "tracking.source": "tracking.code_generation",
 }
 
+#: Module -> name that was in it -> module that has it now, all without `na64mu.`.
+MOVED_NAMES: dict[str, dict[str, str]] = {
+    "results.exposure": {
+        "FileBook": "results.file_book",
+        "SummaryBook": "results.summary_book",
+        "bookkeeping_problems": "results.file_book",
+        "reconcile": "results.reconciliation",
+        "reconcile_summaries": "results.summary_book",
+        "rows_once": "results.file_book",
+    },
+}
+
 
 def renamed(old: str, new: str) -> str:
     """Return the warning about an old name.
@@ -101,6 +113,37 @@ def warn_renamed(old: str, new: str, *, stacklevel: int = 2) -> None:
     import warnings
 
     warnings.warn(renamed(old, new), FutureWarning, stacklevel=stacklevel + 1)
+
+
+def old_name(module: str, name: str) -> object:
+    """Find a name that has moved from one module to another: what `__getattr__` of the old module returns.
+
+    Parameters
+    ----------
+    module : str
+        The old module, its `__name__`.
+    name : str
+        What is asked of it.
+
+    Returns
+    -------
+    object
+        What has this name in the new module.
+
+    Raises
+    ------
+    AttributeError
+        If it never was in the old one.
+    """
+    new = MOVED_NAMES.get(module.removeprefix("na64mu."), {}).get(name)
+    if new is None:
+        msg = f"module {module!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    import importlib
+
+    warn_renamed(f"{module}.{name}", f"na64mu.{new}.{name}", stacklevel=3)
+    found: object = getattr(importlib.import_module(f"na64mu.{new}"), name)
+    return found
 
 
 class _OldModule:

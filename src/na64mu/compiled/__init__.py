@@ -11,6 +11,8 @@ folder.py, cache.py
     Where compiled kernels are kept, and how one is written and read.
 sources.py, contents.py
     What a compiled kernel belongs to: the files that it can reach, and the values and functions that it really uses.
+symbols.py
+    Names of compiled functions that no two processes give twice.
 written.py
     Modules whose source is written by the program.
 plain.py

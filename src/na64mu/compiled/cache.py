@@ -36,7 +36,7 @@ __all__ = ("KernelCache", "remove_old")
 
 _log = logging.getLogger(__name__)
 
-FORMAT = b"na64mu kernel 1\n"
+FORMAT = b"na64mu kernel 2\n"
 SUFFIX = ".kernel"
 KEPT = 30  # days without use
 DAY = 86_400.0
@@ -91,7 +91,17 @@ class KernelCache(NullCache):
         modules |= {str(f.__module__) for f in inside.functions}
         versions = (sys.implementation.cache_tag, sys.version_info[:3], numba.__version__, llvmlite.__version__)
         settings = {name: str(getattr(config, name, None)) for name in _SETTINGS}
-        parts = (_named(function), sig, _flags(self._dispatcher), versions, settings, codegen.magic_tuple(), inside.digest, stamp(modules))
+        parts = (
+            FORMAT,
+            _named(function),
+            sig,
+            _flags(self._dispatcher),
+            versions,
+            settings,
+            codegen.magic_tuple(),
+            inside.digest,
+            stamp(modules),
+        )
         return "\n".join(map(str, parts))
 
     def _name(self, key: str) -> str:

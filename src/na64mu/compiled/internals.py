@@ -1,7 +1,7 @@
 """The private parts of numba that kernels and their cache need, in one place, and the versions with which they were tried.
 
 Used are: the option `_nrt` (no reference counts), the attribute `_cache` of a dispatcher and its base class `NullCache`,
-`CompileResult._reduce` and `_rebuild`, the flags that a kernel inherits from its caller (`ConfigStack`), `codegen().magic_tuple()`,
+`CompileResult._reduce` and `_rebuild`, the counter `FunctionIdentity._unique_ids`, the flags that a kernel inherits from its caller (`ConfigStack`), `codegen().magic_tuple()`,
 `dumps` of numba.core.serialize, and of the code generator `cgutils`, `impl_ret_borrowed`, `lower_getattr_generic`,
 `AttributeTemplate` and `infer_getattr`. A part that is missing is said in one sentence.
 """
@@ -17,6 +17,7 @@ __all__ = (
     "AttributeTemplate",
     "CompileResult",
     "ConfigStack",
+    "FunctionIdentity",
     "NullCache",
     "cgutils",
     "check",
@@ -40,6 +41,7 @@ def _lacks(part: str) -> CompilerError:
 
 try:
     from numba.core import cgutils, config
+    from numba.core.bytecode import FunctionIdentity
     from numba.core.caching import NullCache
     from numba.core.compiler import CompileResult
     from numba.core.cpu import CPUTargetOptions
@@ -52,7 +54,7 @@ except ImportError as error:
     raise _lacks(error.name or str(error)) from error
 
 
-def check(options: type = CPUTargetOptions, result: type = CompileResult) -> None:
+def check(options: type = CPUTargetOptions, result: type = CompileResult, identity: type = FunctionIdentity) -> None:
     """Make sure that the options and methods which no import looks for are there.
 
     Raises
@@ -60,7 +62,7 @@ def check(options: type = CPUTargetOptions, result: type = CompileResult) -> Non
     CompilerError
         If one is missing.
     """
-    for owner, name in ((options, "_nrt"), (options, "forceinline"), (result, "_reduce"), (result, "_rebuild")):
+    for owner, name in ((options, "_nrt"), (options, "forceinline"), (result, "_reduce"), (result, "_rebuild"), (identity, "_unique_ids")):
         if not hasattr(owner, name):
             raise _lacks(name)
 

@@ -5,6 +5,7 @@ With NUMBA_DISABLE_JIT=1 they leave plain Python behind, see plain.py.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -14,6 +15,7 @@ import numba
 from na64mu.compiled.cache import KernelCache
 from na64mu.compiled.internals import config
 from na64mu.compiled.plain import plain
+from na64mu.compiled.symbols import number_anew
 
 __all__ = (
     "FASTMATH",
@@ -28,6 +30,10 @@ __all__ = (
     "typed_kernel",
     "vector_kernel",
 )
+
+number_anew()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=number_anew)
 
 #: A compiled function has no types for Python: many kernels have no annotations, and take arrays of several types.
 Decorator = Callable[[Callable[..., Any]], Any]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from numba import types
@@ -58,5 +60,19 @@ def register_state(kind_of_owner: type[ObjectType], owner: type, attribute: str)
 
 
 def method_of(kind: type[ObjectType], name: str) -> Any:
-    """Decorator of what kernels do for a method of an object; it may not allocate, see numba's `overload_method`."""
-    return _overload_method(kind, name, jit_options={"_nrt": False})
+    """Decorator of what kernels do for a method of an object; it may not allocate, see numba's `overload_method`.
+
+    The compiled method has the name of the method, whatever that of the Python function is: linkers know code by its name (symbols.py).
+    """
+    register = _overload_method(kind, name, jit_options={"_nrt": False})
+
+    def decorate(function: Callable[..., Callable[..., Any]]) -> Any:
+        @wraps(function)
+        def named(*args: Any) -> Callable[..., Any]:
+            made = function(*args)
+            made.__qualname__ = f"{kind.__name__}.{name}"
+            return made
+
+        return register(named)
+
+    return decorate

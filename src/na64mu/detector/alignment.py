@@ -15,7 +15,16 @@ from na64mu.common.toml_model import read_toml, toml_lines, validate
 from na64mu.common.whole_file import write_whole
 from na64mu.errors import DetectorError, writing
 
-__all__ = ("Alignment", "AlignmentInput", "AlignmentMode", "DriftRelation", "ModuleCorrection", "PlanePerformance", "is_alignment")
+__all__ = (
+    "Alignment",
+    "AlignmentInput",
+    "AlignmentMode",
+    "DriftRelation",
+    "ModuleCorrection",
+    "MomentumScale",
+    "PlanePerformance",
+    "is_alignment",
+)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Error = Annotated[float, Field(ge=0)]
@@ -56,8 +65,30 @@ class AlignmentMode(_Model):
     spectrometer: str
     name: str
     unit: str
-    held: bool  # kept as the description has it
+    held: bool  # kept as the description has it, for most modules
     error: Error | None = None  # what the tracks alone would give; missing where it is no better than the survey
+    size: Error | None = None  # its error with all that is known
+    held_by: str = ""  # tracks, straight tracks, p_in = p_out, survey
+    momentum: Error | None = None  # relative error of 1/p that the size implies
+
+
+class MomentumScale(_Model):
+    """An error of 1/p that all tracks of a spectrometer share: what is left of the movements that tracks cannot see."""
+
+    spectrometer: str
+    error: Error  # relative
+    held_by: str
+    n_muons: int = 0  # MIP muons compared with p_in
+    offset: float | None = None  # relative: 1/p expected from p_in and the ECAL, over the fitted one, minus 1
+    offset_error: Error | None = None
+    accepted: str = ""  # why it was to be refused, where somebody took it all the same
+
+    @property
+    def sentence(self) -> str:
+        """What it means for the momenta."""
+        side = {"ms1": "p_in", "ms2": "p_out"}.get(self.spectrometer, f"the momentum in {self.spectrometer.upper()}")
+        text = f"the scale of {side} is known to {100 * self.error:.2g} % (held by: {self.held_by})"
+        return f"{text}; it was accepted although {self.accepted}" if self.accepted else text
 
 
 class PlanePerformance(_Model):
@@ -104,6 +135,7 @@ class Alignment(_Model):
     survey_rotation: float
     modules: tuple[ModuleCorrection, ...]
     modes: tuple[AlignmentMode, ...] = ()
+    scales: tuple[MomentumScale, ...] = ()
     planes: tuple[PlanePerformance, ...] = ()
     straws: tuple[DriftRelation, ...] = ()
     inputs: tuple[AlignmentInput, ...] = ()

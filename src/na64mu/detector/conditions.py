@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from na64mu.common.arguments import file_name
 from na64mu.common.toml_model import content_hash, read_toml, validate
 from na64mu.detector.elements.element import Count, Element, Fraction, NonNegative, Positive
+from na64mu.detector.gains import Gain, named_once
 from na64mu.detector.pulse import PulseShape, pulse_shape
 from na64mu.errors import DetectorError
 
@@ -116,6 +117,7 @@ class Conditions(Element):
     vhcal: Sampling
     hcal: Sampling
     channels: tuple[Channels, ...] = ()
+    gains: tuple[Gain, ...] = ()  # of calorimeters, VETO and counters, in place of those of the description
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -126,6 +128,7 @@ class Conditions(Element):
         if len(set(planes)) != len(planes):
             msg = f"channels: a plane is named twice in {planes}"
             raise ValueError(msg)
+        named_once(self.gains)
         for name, sections in (("counter", 1), ("veto", 1), ("ecal", 2), ("vhcal", 1), ("hcal", 1)):
             if len(getattr(self, name).counts) != sections:
                 msg = f"{name}: counts has {len(getattr(self, name).counts)} numbers, {sections} wanted"
@@ -135,7 +138,8 @@ class Conditions(Element):
     @property
     def label(self) -> str:
         """Title and hash, as the bookkeeping of a simulated file names them."""
-        return f"conditions={self.title} ({content_hash(self.model_dump(mode='json'))[:12]})"
+        left_out = set() if self.gains else {"gains"}  # so that conditions of before have the hash that they had
+        return f"conditions={self.title} ({content_hash(self.model_dump(mode='json', exclude=left_out))[:12]})"
 
     def of(self, plane: str) -> Channels:
         """Return the conditions of a plane; without dead or noisy channels if none are given."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from na64mu.common.arguments import file_name, one_of
 from na64mu.common.table import Shown, Table
 from na64mu.common.toml_model import content_hash, read_toml, validate
-from na64mu.detector.alignment import Alignment, ModuleCorrection, is_alignment
+from na64mu.detector.alignment import Alignment, ModuleCorrection, MomentumScale, is_alignment
 from na64mu.detector.conditions import Conditions, default_conditions, is_conditions, load_conditions, read_conditions
 from na64mu.detector.elements import (
     TRACKERS,
@@ -34,8 +35,10 @@ from na64mu.detector.elements import (
     Veto,
     Vhcal,
 )
+from na64mu.detector.gains import Gain, GainTable, check_gains, named_once
+from na64mu.detector.hidden import Hidden, Moved, is_hidden, read_hidden
 from na64mu.detector.overview import UNITS, overview
-from na64mu.detector.readout import banks, plane_sizes
+from na64mu.detector.readout import banks, energy_sizes, plane_sizes
 from na64mu.errors import DetectorError
 
 __all__ = ("Detector", "DetectorLike", "detector_path", "known_detectors", "load_detector", "read_detector")
@@ -71,6 +74,8 @@ class Detector(Shown, BaseModel):
     vhcal: Vhcal
     hcal: Hcal
     conditions: Conditions | None = None  # of a run; None: those that ship with the package
+    gains: tuple[Gain, ...] = ()  # of calorimeters, VETO and counters, where the conditions have none
+    scales: tuple[MomentumScale, ...] = ()  # how well the alignment knows the momenta
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -90,6 +95,7 @@ class Detector(Shown, BaseModel):
             if len(set(names)) != len(names):
                 msg = f"{kind}: an element is named twice in {names}"
                 raise ValueError(msg)
+        named_once(self.gains)
         if {c.name for c in self.counters} != {"S0", "S1", "V1", "S4", "S_mu"}:
             msg = f"counters: S0, S1, V1, S4 and S_mu are needed, found {[c.name for c in self.counters]}"
             raise ValueError(msg)
@@ -105,7 +111,9 @@ class Detector(Shown, BaseModel):
         """SHA-256 of the whole description: two detectors are the same if and only if their digests are."""
         # of a field map the content counts (map_hash), not where its file lies
         left_out: dict[str, Any] = {"magnets": {"__all__": {"map"}}}
-        left_out |= {name: True for name in ("conditions", "modules") if not getattr(self, name)}
+        left_out |= {name: True for name in ("conditions", "modules", "gains", "scales") if not getattr(self, name)}
+        if self.conditions is not None and not self.conditions.gains:
+            left_out["conditions"] = {"gains"}
         return hashlib.sha256(self.model_dump_json(exclude=left_out).encode()).hexdigest()
 
     @cached_property
@@ -113,7 +121,7 @@ class Detector(Shown, BaseModel):
         """SHA-256 of what the energies of a muon depend on, without sources: calorimeters, VETO, counters and their digitisers.
 
         A calibration of MIP windows belongs to it. Positions, resolutions and dead channels of trackers are no part of it, so an alignment
-        leaves a calibration valid.
+        leaves a calibration valid; nor are gains, which are taken out of the energies before anything looks at them.
         """
         elements = ("ecal", "vhcal", "hcal", "veto", "counters")
         content = self.model_dump(mode="json", include={*elements})
@@ -183,7 +191,42 @@ class Detector(Shown, BaseModel):
             if beyond:
                 msg = f"the conditions name channel {beyond[0]} of {own.plane}, it has 0 to {sizes[own.plane] - 1}"
                 raise DetectorError(msg)
+        check_gains(conditions.gains, energy_sizes(self), self.tag)
         return type(self)(**({name: getattr(self, name) for name in type(self).model_fields} | {"conditions": conditions}))
+
+    def gain_of(self, plane: str) -> Gain | None:
+        """Gain of a bank: that of the conditions, else that of the description; None if neither has one."""
+        return next((g for g in (*self.operation.gains, *self.gains) if g.plane == plane), None)
+
+    def with_gains(self, gains: Iterable[Gain]) -> Self:
+        """Return the set-up with the gains of a calibration: they take the place of those that it had.
+
+        Parameters
+        ----------
+        gains : iterable of Gain
+            As `na64mu calibrate` finds them; banks that are not named keep theirs.
+
+        Returns
+        -------
+        Detector
+            A description with its own digest; it keeps its tag. Done twice, it is as done once.
+
+        Raises
+        ------
+        DetectorError
+            If they name a bank or a number of channels that this description does not have.
+        """
+        found = {gain.plane: gain for gain in gains}
+        if not found:
+            return self
+        check_gains(found.values(), energy_sizes(self), self.tag)
+        kept = {
+            name: tuple(g for g in own if g.plane not in found) for name, own in (("run", self.operation.gains), ("set-up", self.gains))
+        }
+        fields = {name: getattr(self, name) for name in type(self).model_fields} | {"gains": (*kept["set-up"], *found.values())}
+        if self.conditions is not None:
+            fields["conditions"] = self.conditions.model_copy(update={"gains": kept["run"]})
+        return type(self)(**fields)
 
     def aligned(self, alignment: Alignment) -> Self:
         """The description with measured positions, resolutions and drift relations.
@@ -215,7 +258,36 @@ class Detector(Shown, BaseModel):
         if unknown:
             msg = f"the alignment names the module {unknown[0]!r}, detector {self.tag!r} has {', '.join(trackers)}"
             raise DetectorError(msg)
-        return self.replaced({name: _corrected(name, trackers[name], alignment) for name in set(names)})
+        moved = self.replaced({name: _corrected(name, trackers[name], alignment) for name in set(names)})
+        return moved.model_copy(update={"scales": alignment.scales}) if alignment.scales else moved
+
+    def displaced(self, hidden: Hidden) -> Self:
+        """The apparatus as it really is, of which this description is what analysts have.
+
+        Parameters
+        ----------
+        hidden : Hidden
+            Modules that lie elsewhere, and dead channels; its gains are no part of a description.
+
+        Returns
+        -------
+        Detector
+            A description with its own digest; it keeps its tag.
+
+        Raises
+        ------
+        DetectorError
+            If a module, plane or channel is named that this description does not have.
+        """
+        if not hidden.moves:
+            return self
+        trackers = self.trackers
+        unknown = sorted({m.name for m in hidden.modules} - set(trackers))
+        if unknown:
+            msg = f"the hidden apparatus names the module {unknown[0]!r}, detector {self.tag!r} has {', '.join(trackers)}"
+            raise DetectorError(msg)
+        moved = {m.name: trackers[m.name].model_copy(update=_place(trackers[m.name], m)) for m in hidden.modules}
+        return self.replaced(moved).operated(hidden.conditions)
 
     def counter(self, name: str) -> Counter:
         """The counter called S0, S1, V1, S4 or S_mu."""
@@ -243,10 +315,7 @@ def _without_sources(content: Any) -> Any:
 
 def _corrected(name: str, module: Tracker, alignment: Alignment) -> Tracker:
     move = next((m for m in alignment.modules if m.name == name), ModuleCorrection(name=name))
-    update: dict[str, Any] = {
-        "centre": (module.centre[0] + move.dx, module.centre[1] + move.dy),
-        "rotation": module.rotation + move.drotation,
-    }
+    update: dict[str, Any] = _place(module, move)
     resolutions = [p.resolution for p in alignment.planes if p.name.partition("_")[0] == name]
     if resolutions and "sigma" in type(module).model_fields:  # a slab measures with its width
         update["sigma"] = sum(resolutions) / len(resolutions)
@@ -256,6 +325,11 @@ def _corrected(name: str, module: Tracker, alignment: Alignment) -> Tracker:
     tracks = ", ".join(f"{n} tracks in {ms}" for ms, n in alignment.n_tracks.items())
     update["sources"] = module.sources | dict.fromkeys(update, f"inferred: aligned and calibrated with {tracks}")
     return module.model_copy(update=update)
+
+
+def _place(module: Tracker, move: Moved | ModuleCorrection) -> dict[str, Any]:
+    """Fields of a module that is moved."""
+    return {"centre": (module.centre[0] + move.dx, module.centre[1] + move.dy), "rotation": module.rotation + move.drotation}
 
 
 def known_detectors() -> list[str]:
@@ -289,12 +363,12 @@ def read_detector(path: Path) -> Detector:
     Parameters
     ----------
     path : Path
-        A TOML file: a description, or an alignment (made by `na64mu align`) or the conditions of one.
+        A TOML file: a description, or an alignment (made by `na64mu align`), the conditions, a calibration (`na64mu calibrate`) or the hidden apparatus of one.
 
     Returns
     -------
     Detector
-        The frozen description, with the corrections of the alignment or under the conditions.
+        The frozen description, with the corrections of the alignment, under the conditions, or with the gains of the calibration.
 
     Raises
     ------
@@ -306,19 +380,23 @@ def read_detector(path: Path) -> Detector:
         return _read_aligned(content, path)
     if is_conditions(content):
         return _read_operated(content, path)
+    if content.get("kind") == "calibration":
+        return _read_calibrated(content, path)
+    if is_hidden(content):
+        return _read_displaced(content, path)
     _find_field_maps(content, path)
-    return validate(Detector, content, str(path), DetectorError)
+    detector = validate(Detector, content, str(path), DetectorError)
+    with _naming(path):
+        check_gains(detector.gains, energy_sizes(detector), detector.tag)
+    return detector
 
 
 def _read_aligned(content: dict[str, Any], path: Path) -> Detector:
     """The description that an alignment was made for, with its corrections."""
     alignment = validate(Alignment, content, str(path), DetectorError)
     description = _named_in(path, alignment.detector)
-    try:
+    with _naming(path):
         return description.aligned(alignment)
-    except DetectorError as error:
-        msg = f"{path}: {error}"
-        raise DetectorError(msg) from error
 
 
 def _read_operated(content: dict[str, Any], path: Path) -> Detector:
@@ -327,8 +405,32 @@ def _read_operated(content: dict[str, Any], path: Path) -> Detector:
     if not conditions.detector:
         msg = f"{path}: the conditions name no detector: add detector = TAG (or a TOML file), or give them beside a description"
         raise DetectorError(msg)
-    try:
+    with _naming(path):
         return _named_in(path, conditions.detector).operated(conditions)
+
+
+def _read_calibrated(content: dict[str, Any], path: Path) -> Detector:
+    """The description that a calibration was made for, with its gains."""
+    table = validate(GainTable, content, str(path), DetectorError)
+    with _naming(path):
+        return _named_in(path, table.reference).with_gains(table.gains)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in front of what is wrong with it."""
+    try:
+        yield
+    except DetectorError as error:
+        msg = f"{path}: {error}"
+        raise DetectorError(msg) from error
+
+
+def _read_displaced(content: dict[str, Any], path: Path) -> Detector:
+    """The description that a hidden apparatus belongs to, displaced."""
+    hidden = read_hidden(content, path)
+    try:
+        return _named_in(path, hidden.detector).displaced(hidden)
     except DetectorError as error:
         msg = f"{path}: {error}"
         raise DetectorError(msg) from error

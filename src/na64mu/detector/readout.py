@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from na64mu.detector.description import Detector
     from na64mu.detector.elements import Tracker
 
-__all__ = ("ANY_TIME", "TIME_WINDOW", "VIEWS", "Bank", "ReadoutPlane", "Sheet", "banks", "modules_of", "plane_sizes", "readout_planes", "sheets", "stations", "time_window")  # fmt: skip
+__all__ = ("ANY_TIME", "TIME_WINDOW", "VIEWS", "Bank", "ReadoutPlane", "Sheet", "banks", "energy_sizes", "modules_of", "plane_sizes", "readout_planes", "sheets", "stations", "time_window")  # fmt: skip
 
 #: Standard deviations around the trigger time within which a signal is in time (NA64 analysis drivers cut at 4).
 TIME_WINDOW = 4.0
+
+#: Kinds of banks whose channels write an energy.
+ENERGIES = ("ecal", "vhcal", "hcal", "veto", "counter")
 
 #: Names of the views: 0 measures x, 1 measures y.
 VIEWS = ("x", "y")
@@ -73,6 +76,8 @@ class Bank:
         Mean number of noise hits per event of each noisy channel.
     noise, threshold : float or None
         Noise and threshold of all channels of a strip plane [ADC], where they are not those of the description.
+    gains : tuple of float
+        Energy written over true energy of every channel; empty: all are 1.
     """
 
     name: str
@@ -84,6 +89,7 @@ class Bank:
     noise_rate: float = 0.0
     noise: float | None = None
     threshold: float | None = None
+    gains: tuple[float, ...] = ()
 
     @property
     def size(self) -> int:
@@ -99,6 +105,11 @@ class Bank:
     def read(self) -> BoolArray:
         """Channels that the reconstruction takes: all but the noisy ones, shape (n_channels,)."""
         return self._without(self.noisy)
+
+    @property
+    def gain(self) -> FloatArray:
+        """Energy written over true energy of every channel, shape (n_channels,)."""
+        return np.array(self.gains) if self.gains else np.ones(self.size)
 
     @property
     def firing(self) -> list[tuple[int, float]]:
@@ -241,7 +252,9 @@ def banks(detector: Detector) -> dict[str, Bank]:
 
 def _under(detector: Detector, bank: Bank) -> Bank:
     own = detector.operation.of(bank.name)
-    return replace(bank, dead=own.dead, noisy=own.noisy, noise_rate=own.noise_rate, noise=own.noise, threshold=own.threshold)
+    gain = detector.gain_of(bank.name)
+    gains = () if gain is None else gain.of_channels(bank.size)
+    return replace(bank, dead=own.dead, noisy=own.noisy, noise_rate=own.noise_rate, noise=own.noise, threshold=own.threshold, gains=gains)
 
 
 @lru_cache(maxsize=16)
@@ -265,6 +278,11 @@ def stations(detector: Detector) -> tuple[str, ...]:
 def modules_of(detector: Detector, kind: str) -> list[Tracker]:
     """Tracker modules of one kind (a collection of the raw tree), in the order of the description."""
     return [module for module in detector.trackers.values() if module.kind == kind]
+
+
+def energy_sizes(detector: Detector) -> dict[str, int]:
+    """Banks that write an energy -> number of channels: ecal0, ecal1, vhcal, hcal1, hcal2, veto, counter."""
+    return {name: bank.size for name, bank in banks(detector).items() if bank.kind in ENERGIES}
 
 
 def plane_sizes(detector: Detector) -> dict[str, int]:

@@ -67,6 +67,13 @@ class Jagged:
         offsets = np.concatenate([[0], np.cumsum(self.counts[mask])]).astype(np.int64)
         return Jagged(offsets, {field: column[rows] for field, column in self.fields.items()})
 
+    def in_order(self, order: IntArray) -> Jagged:
+        """The events in another order: those of indices of shape (n_events,)."""
+        counts = self.counts[order]
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        rows = np.repeat(self.offsets[:-1][order] - offsets[:-1], counts) + np.arange(int(offsets[-1]))
+        return Jagged(offsets, {field: column[rows] for field, column in self.fields.items()})
+
 
 @dataclass(frozen=True)
 class RawBatch:
@@ -94,6 +101,11 @@ class RawBatch:
         """Some of the events: those of a mask of shape (n_events,)."""
         collections = {name: collection.with_events(mask) for name, collection in self.collections.items()}
         return RawBatch({name: column[mask] for name, column in self.scalars.items()}, collections)
+
+    def in_order(self, order: IntArray) -> RawBatch:
+        """The events in another order: those of indices of shape (n_events,)."""
+        collections = {name: collection.in_order(order) for name, collection in self.collections.items()}
+        return RawBatch({name: column[order] for name, column in self.scalars.items()}, collections)
 
     @classmethod
     def from_events(cls, events: Any, collections: Iterable[str] | None = None) -> Self:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from na64mu.alignment.doubt import LARGEST_SCALE_ERROR
 from na64mu.alignment.parameters import fixed_modules
 from na64mu.alignment.result import AlignmentRun, align_detector
 from na64mu.alignment.sample import Sample, concatenated, read_samples
@@ -39,6 +40,8 @@ def align(
     fixed: Iterable[str] | str = (),
     survey_shift: float = 1.0,
     survey_rotation: float = 5e-3,
+    largest_scale_error: float = LARGEST_SCALE_ERROR,
+    accept: bool = False,
     chunksize: int = 50_000,
     output: str | Path | None = None,
     freeze: Freezes = None,
@@ -60,6 +63,10 @@ def align(
         Error of the positions in the description [mm].
     survey_rotation : float
         Error of the rotations [rad].
+    largest_scale_error : float
+        Largest relative error of the momentum scale of a spectrometer that is written.
+    accept : bool
+        Write an alignment that would be refused; the reason is written with it.
     chunksize : int
         Events read at a time.
     output : str or Path, optional
@@ -79,7 +86,8 @@ def align(
     Raises
     ------
     CalibrationError
-        If the files are of several detectors.
+        If the files are of several detectors, or (without `accept`) the result is worse than the description or leaves a momentum scale that nobody
+        knows.
     InputError
         If no event can be read.
     """
@@ -101,6 +109,8 @@ def align(
         fixed=fixed_modules(fixed, description),
         survey_shift=survey_shift,
         survey_rotation=survey_rotation,
+        largest_scale_error=largest_scale_error,
+        accept=accept,
         inputs=inputs,
         progress=progress,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from na64mu.calibration.windows import Calibration, load_calibration
 from na64mu.common.toml_model import content_hash
@@ -53,6 +53,12 @@ class Configuration:
         return {tag: calibration.hash for tag, calibration in self.calibrations.items()}
 
     @property
+    def content(self) -> dict[str, dict[str, Any]]:
+        """Descriptions and calibrations as plain values: "detectors" and "calibrations", each tag -> content."""
+        parts: dict[str, Mapping[str, Any]] = {"detectors": self.detectors, "calibrations": self.calibrations}
+        return {name: {tag: one.model_dump(mode="json") for tag, one in found.items()} for name, found in parts.items()}
+
+    @property
     def hash(self) -> str:
         """SHA-256 of everything."""
         layout = "" if self.layout is None else content_hash(self.layout.model_dump(mode="json", exclude={"origin"}))
@@ -71,8 +77,13 @@ class Configuration:
         return {tag: {q: w for q, w in c.windows.items() if q in wanted} for tag, c in self.calibrations.items()}
 
     def notes(self) -> list[Loss]:
-        """Return notes on the calibrations."""
-        return [
+        """Return notes on the calibrations, and on what alignments know of the momenta."""
+        scales = [
+            Loss("", tag, "note", f"the alignment of {tag}: {scale.sentence}")
+            for tag, detector in self.detectors.items()
+            for scale in detector.scales
+        ]
+        return scales + [
             Loss(
                 "",
                 tag,

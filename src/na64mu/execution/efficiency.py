@@ -18,6 +18,7 @@ from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.errors import InputError, writing
 from na64mu.execution.configuration import load_calibrations
 from na64mu.execution.executors import default_workers
+from na64mu.execution.own_setup import own_setup
 from na64mu.execution.progress import stage
 from na64mu.execution.run import run_search
 from na64mu.selections.cuts import in_box
@@ -25,6 +26,8 @@ from na64mu.selections.working_point import WorkingPoint, load_working_point
 
 if TYPE_CHECKING:
     from na64mu.analysis.yields import EfficiencyTable
+    from na64mu.results.freeze import Freeze
+    from na64mu.results.run import RunResult
 
 __all__ = ("MASSES", "efficiency", "make_sample")
 
@@ -38,6 +41,7 @@ def efficiency(
     n_events: int = 40_000,
     pile_up: bool = True,
     seed: int = 1,
+    like: RunResult | Freeze | str | Path | None = None,
     detector: DetectorLike = "na64mu-2022",
     selection: str | Path | WorkingPoint = "prl2024",
     calibration: Calibration | str | Path | None = None,
@@ -58,6 +62,9 @@ def efficiency(
         Also simulate every sample with pile-up, to measure its loss.
     seed : int
         Equal seeds give equal tables.
+    like : RunResult, Freeze, str or Path, optional
+        Output folder or freeze file of the run that the efficiencies are for: its selection, its description with alignment and conditions, and its
+        calibration take the place of the next three.
     detector : Detector, str or Path
         The set-up.
     selection : WorkingPoint, str or Path
@@ -84,12 +91,15 @@ def efficiency(
         If a mass is not above zero, or a sample in the folder is damaged.
     """
     wanted = sorted({float(m) for m in numbers(list(masses), "masses [GeV]", above=0.0)})
+    if like is not None:
+        selection, detector, calibration = own_setup(like)
     chosen = load_detector(detector)
     load_calibrations({chosen.tag: chosen}, calibration)  # a wrong file is said before minutes of work
     point = selection
     words = f"na64mu efficiency -n {n_events} --masses {','.join(f'{m:g}' for m in wanted)} {'--pile-up' if pile_up else '--no-pile-up'} --seed {seed}"
     words += f" --selection {point.name if isinstance(point, WorkingPoint) else point}"
     words += f" --calibration {Path(calibration).name}" if isinstance(calibration, str | Path) else ""
+    words += f" --like {like}" if isinstance(like, str | Path) else ""
     with nullcontext(samples) if samples is not None else tempfile.TemporaryDirectory() as folder:
         made = _samples(Path(folder), n_events, wanted, pile_up, seed, chosen, workers or default_workers("futures"))
         table = _table(made, chosen, point, calibration, words, user)

@@ -85,6 +85,7 @@ def result_of_search(plan: Plan, ran: Ran, clock: float) -> RunResult:
         windows={tag: {q: (None if low == float("-inf") else low, high) for q, (low, high) in w.items()} for tag, w in windows.items()},
         provenance=_provenance(plan, ran),
         timing=replace(ran.timing, wall=time.perf_counter() - clock),
+        setup=plan.configuration.content,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from na64mu.calibration.windows import Calibration
 from na64mu.common.arguments import file_names
 from na64mu.detector import DetectorLike
-from na64mu.errors import BlindedError, InputError, ProcessorError
+from na64mu.errors import BlindedError, CalibrationError, InputError, ProcessorError
 from na64mu.execution.carried import carried, digest_of_own
 from na64mu.execution.configuration import Configuration, load_calibrations
 from na64mu.execution.executors import in_this_process
@@ -204,6 +204,7 @@ def plan_of(
     stop_if_needed(fileset.losses, strict=strict, nothing_left=not fileset.files)
     wanted = processor is None or calibration is not None
     calibrations = load_calibrations(fileset.detectors, calibration, accept=accept_calibration) if wanted else {}
+    fileset = _on_one_scale(fileset, calibrations)
     configuration = Configuration(working_point, fileset.detectors, calibrations, foreign)
     if unblind is not None and isinstance(fileset, SummaryFileset):
         msg = "the box stays closed: event summaries of data were written without it; unblind a run on the raw trees"
@@ -214,6 +215,25 @@ def plan_of(
     if unblind is not None:
         unblind.must_fit(plan)
     return plan
+
+
+def _on_one_scale(fileset: Fileset | SummaryFileset, calibrations: Mapping[str, Calibration]) -> Fileset | SummaryFileset:
+    """The fileset with the gains of the calibrations in its descriptions; event summaries have them already, or never will."""
+    found = {tag: calibrations[tag].applied_to(d) if tag in calibrations else d for tag, d in fileset.detectors.items()}
+    changed = [
+        tag
+        for tag, detector in found.items()
+        if detector is not fileset.detectors[tag] and detector.digest != fileset.detectors[tag].digest
+    ]
+    if not changed:
+        return fileset
+    if isinstance(fileset, SummaryFileset):
+        msg = (
+            f"the energies of the event summaries of {changed[0]!r} were not divided by the gains of the given calibration: make them again with "
+            "`na64mu reconstruct FILES --detector CALIBRATION`, and give the same --detector here"
+        )
+        raise CalibrationError(msg)
+    return replace(fileset, detectors=found)
 
 
 def stop_if_needed(losses: Iterable[Loss], *, strict: bool, nothing_left: bool) -> None:

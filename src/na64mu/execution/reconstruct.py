@@ -25,9 +25,9 @@ from na64mu.inputs.raw_file import SourceFile
 from na64mu.inputs.raw_fileset import Fileset, inspect_files
 from na64mu.inputs.refused import Tally, row_losses
 from na64mu.inputs.summary_file import FORMAT_VERSION, TREE, column_checksums, sealed
-from na64mu.results.exposure import reconcile
 from na64mu.results.losses import Loss
 from na64mu.results.provenance import merged_ranges
+from na64mu.results.reconciliation import reconcile
 from na64mu.selections.blinding import BlindingPolicy
 from na64mu.selections.working_point import WorkingPoint, load_working_point
 from na64mu.typing import Summary

@@ -10,19 +10,22 @@ import json
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from na64mu.calibration.windows import Calibration
 from na64mu.common.arguments import file_names
 from na64mu.detector import Detector, load_detector
-from na64mu.errors import BlindedError, DetectorError
+from na64mu.errors import BlindedError, DetectorError, Na64muError
 from na64mu.events.layout import Layout
+from na64mu.execution.candidates import candidates_of
 from na64mu.execution.freezing import code_hash, code_of_search, freeze
 from na64mu.execution.opening import HOW, Opening, open_box
 from na64mu.execution.run import run_search
 from na64mu.execution.targets import must_be_writable
 from na64mu.results.box_events import write_box_events
+from na64mu.results.candidates import Candidate
 from na64mu.results.freeze import Freeze
 from na64mu.results.freeze_differences import differences, differences_to_run
 from na64mu.results.manifest import differences as edited_files
@@ -109,6 +112,7 @@ def unblind(
                     unblind=opening,
                 )
                 _same_outside(blind, result)
+                result = replace(result, candidates=_candidates(result, frozen, search["layout"]))
                 with output_folder(output, "run", replaces=DRAWN) as place:
                     result.write(place)
                     write_box_events(result.in_box, place)
@@ -230,6 +234,17 @@ def _same_outside(blind: RunResult, opened: RunResult) -> None:
         if before != flow.counts[:last] or regions != again:
             msg = f"{SHUT}dataset {name!r} comes out differently outside the box, so this is not the run that was frozen"
             raise BlindedError(msg)
+
+
+def _candidates(result: RunResult, frozen: Freeze, layout: Layout | None) -> tuple[Candidate, ...]:
+    """The raw events of the box; an opening is not lost where they cannot be read again."""
+    import logging
+
+    try:
+        return candidates_of(result, frozen, layout)
+    except Na64muError as error:
+        logging.getLogger(__name__).warning("the events of the box are not kept for the report: %s", error)
+        return ()
 
 
 def _copy_record(opening: Opening, folder: Path, output: Path) -> None:

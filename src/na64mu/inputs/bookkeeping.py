@@ -13,7 +13,7 @@ from na64mu.inputs.duplicates import Excluded
 from na64mu.inputs.entry_ranges import Ranges
 from na64mu.inputs.raw_file import SourceFile, read_numbers
 from na64mu.inputs.raw_fileset import Fileset
-from na64mu.results.exposure import FileBook, bookkeeping_problems, rows_once
+from na64mu.results.file_book import FileBook, bookkeeping_problems, rows_once
 from na64mu.results.losses import Loss
 
 __all__ = ("bookkeeping_losses", "books_of", "counts_of")
@@ -41,7 +41,7 @@ def books_of(
     Returns
     -------
     list of FileBook
-        Bookkeeping in the form that `na64mu.results.exposure.reconcile` takes. Events whose first copy is in another file count as not read.
+        Bookkeeping in the form that `na64mu.results.reconciliation.reconcile` takes. Events whose first copy is in another file count as not read.
     """
     books = []
     read: dict[tuple[str, str], dict[tuple[int, int], int]] = defaultdict(dict)

@@ -16,8 +16,10 @@ from na64mu.inputs.raw_fileset import Fileset
 from na64mu.inputs.refused import fault_losses, unit_losses
 from na64mu.inputs.summary_chunks import SummaryRunner, chunks_of
 from na64mu.inputs.summary_fileset import SummaryFileset
-from na64mu.results.exposure import Exposure, reconcile, reconcile_summaries
+from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss
+from na64mu.results.reconciliation import reconcile
+from na64mu.results.summary_book import reconcile_summaries
 
 if TYPE_CHECKING:
     from na64mu.events.layout import Layout

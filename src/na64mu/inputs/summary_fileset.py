@@ -20,8 +20,8 @@ from na64mu.inputs.kinds import separated
 from na64mu.inputs.paths import FileSpec, expand, inputs_of
 from na64mu.inputs.raw_file import installed_detector
 from na64mu.inputs.summary_file import TREE, Ranges, SummaryFile, open_summaries, read_rows
-from na64mu.results.exposure import SummaryBook
 from na64mu.results.losses import Loss
+from na64mu.results.summary_book import SummaryBook
 from na64mu.selections.floor import Floors
 from na64mu.selections.working_point import WorkingPoint
 

@@ -13,6 +13,9 @@ from na64mu.typing import FloatArray
 
 __all__ = ("BOSONS", "BOSON_PROCESSES", "DARK_PHOTON", "RENAMED", "Boson", "Mediator")
 
+#: Name of the dark photon.
+DARK_PHOTON = "dark-photon"
+
 
 class Mediator(IntEnum):
     """Spin and parity of X, by its coupling to the muon.
@@ -69,16 +72,13 @@ class Boson:
 
     @property
     def is_mixing(self) -> bool:
-        """Whether the coupling that is quoted is the mixing epsilon."""
-        return self.symbol == "epsilon"
+        """Whether the coupling that is quoted is the mixing epsilon of a dark photon."""
+        return self.name == DARK_PHOTON
 
     def coupling(self, g: FloatArray) -> FloatArray:
         """The coupling that is quoted, from the coupling g to muons."""
         return np.asarray(mixing(g), dtype=np.float64) if self.is_mixing else g
 
-
-#: Name of the dark photon.
-DARK_PHOTON = "dark-photon"
 
 #: Name -> boson. A further one is an entry here; another spin also needs its matrix element in na64mu.physics.mediator.
 BOSONS: dict[str, Boson] = {

@@ -16,11 +16,11 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from na64mu.compiled.intrinsics import trailing_zeros
 from na64mu.compiled.kernel import inlined_kernel, kernel
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.readout import readout_planes
 from na64mu.events.batch import Jagged
+from na64mu.reconstruction.bit_sets import add, beside, lowest, run_length, without_lowest
 from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray, WordArray
 
 __all__ = ("Clusters", "StripMap", "find_clusters", "gem_clusters", "micromegas_clusters", "raw_columns", "strip_map")
@@ -135,7 +135,7 @@ def strip_map(detector: Detector, kind: str) -> StripMap:
         origin[index], pitch[index] = p.coordinate[0], p.pitch
         masked[index, list(off)] = True
         for strip in np.flatnonzero(np.isin(p.channel, off)):
-            masked_strips[index, strip // 64] |= np.uint64(1) << np.uint64(strip % 64)
+            add(masked_strips[index], int(strip))
     return StripMap(channel, strips, origin, pitch, masked, masked_strips, np.array([own.any() for own in masked], dtype=np.bool_))
 
 
@@ -216,40 +216,17 @@ def _light(digits, begin, end, threshold, strip_map, event):  # type: ignore[no-
                 for copy in range(multiplexing):
                     strip = np.int64(strip_map.strips[p, c, copy])
                     if strip >= 0:
-                        event.lit[p, strip >> 6] |= np.uint64(1) << np.uint64(strip & 63)
+                        add(event.lit[p], strip)
             event.row_of[p, c] = row
-
-
-@inlined_kernel
-def _beside(lit, w, up):  # type: ignore[no-untyped-def] # kernel
-    """Word w of the strips whose lower (up) or upper neighbour is lit."""
-    if up:
-        return (lit[w] << np.uint64(1)) | (lit[w - 1] >> np.uint64(63) if w > 0 else np.uint64(0))
-    return (lit[w] >> np.uint64(1)) | (lit[w + 1] << np.uint64(63) if w + 1 < len(lit) else np.uint64(0))
 
 
 @inlined_kernel
 def _bridge(lit, masked, bridges):  # type: ignore[no-untyped-def] # kernel
     """Light the masked strips between two that are lit."""
     for w in range(len(lit)):
-        bridges[w] = masked[w] & _beside(lit, w, True) & _beside(lit, w, False)
+        bridges[w] = masked[w] & beside(lit, w, True) & beside(lit, w, False)
     for w in range(len(lit)):
         lit[w] |= bridges[w]
-
-
-@inlined_kernel
-def _length(lit, strip):  # type: ignore[no-untyped-def] # kernel
-    """Number of lit strips from this one on without a gap."""
-    w, b = strip >> 6, strip & 63
-    n = 0
-    while w < len(lit):
-        dark = ~(lit[w] >> np.uint64(b))
-        run = trailing_zeros(dark) if dark != np.uint64(0) else 64
-        if run < 64 - b:
-            return n + run
-        n += 64 - b
-        w, b = w + 1, 0
-    return n
 
 
 @inlined_kernel
@@ -262,11 +239,11 @@ def _find_runs(p, q1, strip_map, event, begin):  # type: ignore[no-untyped-def] 
     row_of, channel, first, last, total, lit = event.row_of[p], strip_map.channel[p], event.first, event.last, event.total, event.lit[p]
     n = 0
     for w in range(len(lit)):
-        starts = lit[w] & _beside(lit, w, False) & ~_beside(lit, w, True)
+        starts = lit[w] & beside(lit, w, False) & ~beside(lit, w, True)
         while starts != np.uint64(0):
-            start = 64 * w + trailing_zeros(starts)
-            starts &= starts - np.uint64(1)
-            end = start + _length(lit, start)
+            start = lowest(starts, w)
+            starts = without_lowest(starts)
+            end = start + run_length(lit, start)
             charge = 0.0
             for strip in range(start, end):
                 row = row_of[channel[strip + 1]]

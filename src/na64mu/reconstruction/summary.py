@@ -19,6 +19,7 @@ from na64mu.physics.scattering import MODELS, Scattering, highland_angle
 from na64mu.reconstruction.columns import hits_column, summary_columns
 from na64mu.reconstruction.energies import calorimeter_energy, counter_energy, pointed_cell_energy, veto_energy
 from na64mu.reconstruction.event_summary import EventSummary
+from na64mu.reconstruction.gains import on_one_scale
 from na64mu.reconstruction.hits import FoundHits, find_hits, spectrometer_hits, station_hits
 from na64mu.reconstruction.pulses.digits import with_digits
 from na64mu.tracking.extrapolation import Crossing, cross_plane
@@ -212,5 +213,5 @@ def _columns(events: RawBatch, detector: Detector, scattering: str) -> dict[str,
     columns |= _track_columns(1, ms1) | _track_columns(2, ms2)
     columns |= _upstream_columns(ms1, spectrometer(detector, 1).z[-1]) | downstream
     columns |= {hits_column(station): n for station, n in station_hits(found).items()}
-    columns |= _energy_columns(batch, detector, pointed)
+    columns |= _energy_columns(on_one_scale(batch, detector), detector, pointed)
     return {name: np.asarray(columns[name]).astype(kind, copy=False) for name, (kind, _, _) in summary_columns(detector).items()}

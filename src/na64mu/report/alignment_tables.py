@@ -50,11 +50,25 @@ def render_alignment(alignment: Alignment, console: Console) -> None:
             m.spectrometer.upper(),
             m.name,
             "unknown" if m.error is None else f"{m.error:.2g} {m.unit}",
-            "as described" if m.held else "from tracks",
+            m.held_by or ("as described" if m.held else "from tracks"),
+            "" if m.size is None else f"{m.size:.2g} {m.unit}",
+            "" if m.momentum is None else f"{100 * m.momentum:.2g} %",
         )
         for m in alignment.modes
     ]
-    table("Common movements, and what the tracks know of them", modes, ("spectrometer", "movement", "error from tracks", "taken"))
+    columns = ("spectrometer", "movement", "error from tracks", "held by", "error", "so 1/p is off by")
+    table("Common movements, and what the tracks know of them", modes, columns)
+    scales = [
+        (
+            s.spectrometer.upper(),
+            f"{100 * s.error:.2g} %",
+            s.held_by,
+            "" if s.offset is None else f"{100 * s.offset:+.3f} ± {100 * (s.offset_error or 0.0):.3f} %",
+            str(s.n_muons or ""),
+        )
+        for s in alignment.scales
+    ]
+    table("Momentum scales", scales, ("spectrometer", "error of 1/p", "held by", "1/p from p_in and ECAL, over the fitted", "MIP muons"))
     planes = [
         (
             p.name,

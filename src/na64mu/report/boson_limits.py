@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ("boson_figure", "write_boson_figure")
 
 GREEN, BAND = "#00755a", "#9ec9e2"
-LABELS = {"g": "$g$", "epsilon": r"$\epsilon$"}
+LABELS = {"g": "$g$", "epsilon": r"$\epsilon$", "g_amumu": r"$g_{a\mu\mu}$", "gg_chi": r"$g\,g_\chi$", "C": "$C$"}
 
 
 def boson_figure(result: BosonLimits, ax: Axes | None = None) -> tuple[Figure, Axes]:
@@ -50,7 +50,9 @@ def boson_figure(result: BosonLimits, ax: Axes | None = None) -> tuple[Figure, A
             ax.plot(1e3 * masses, g[:, column], color=BLUE, linestyle=line, linewidth=2.0, label=f"{which}, {method} CLs, 90 % CL")
         exact = result.couplings("exact")
         ax.fill_between(1e3 * masses, exact[:, 1], exact[:, 5], color=BAND, linewidth=0, label=r"expected, exact, $\pm2\sigma$")
-        if np.all(moment(masses, 1.0, boson.mediator) > 0):  # pseudoscalar and axial pull the moment down
+        if result.is_pair:
+            pass  # what makes a pair is in no loop of this mass
+        elif np.all(moment(masses, 1.0, boson.mediator) > 0):  # pseudoscalar and axial pull the moment down
             low, high = (boson.coupling(coupling_of(LETTER.at(s), masses, boson.mediator)) for s in (-2.0, 2.0))
             ax.fill_between(1e3 * masses, low, high, color=GREEN, alpha=0.28, linewidth=0, label=r"$(g-2)_\mu$, $\pm2\sigma$ (WP20)")
         else:
@@ -62,7 +64,7 @@ def boson_figure(result: BosonLimits, ax: Axes | None = None) -> tuple[Figure, A
         else:
             ax.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}" if f"{value:g}"[0] in "1235" else ""))
         ax.set_xlabel("mass [MeV]")
-        ax.set_ylabel(LABELS[boson.symbol])
+        ax.set_ylabel(f"{LABELS[boson.symbol]} [{result.unit}]" if result.unit else LABELS[boson.symbol])
         ax.legend(fontsize=11, loc="upper left", title=boson.title, title_fontsize=12, alignment="left")
         mplhep.label.exp_text(r"NA64$\mu$", f"simulated signal, {UNOFFICIAL}", loc=0, ax=ax, fontsize=15)
     return cast("Figure", ax.figure), ax

@@ -52,21 +52,30 @@ def render_boson_limits(result: BosonLimits, console: Console) -> None:
     limits, symbol = result.limits, result.boson.symbol
     column, which = (3, "expected") if limits.is_blinded else (0, "observed")
     rows = []
-    for mass in TABLE_MASSES:
+    inside = [m for m in TABLE_MASSES if limits.masses[0] <= m <= limits.masses[-1]]
+    for mass in inside if limits.masses[-1] >= TABLE_MASSES[-1] else [*inside, float(limits.masses[-1])]:
         values = [at_mass(limits, result.couplings(m)[:, column], mass) for m in ("asymptotic", "exact")]
         produced = at_mass(limits, limits.yields.per_muon, mass)
         efficiency = at_mass(limits, np.maximum(limits.yields.mean_efficiency, 1e-12), mass)
-        y = at_mass(limits, result.y("exact")[:, column], mass) if symbol == "epsilon" else math.nan
-        of_photon = (number(y),) if symbol == "epsilon" else ()
-        rows.append((f"{1000 * mass:g}", number(produced), number(100 * efficiency), *map(number, values), *of_photon))
-    last = ("y exact",) if symbol == "epsilon" else ()
-    head = ("m [MeV]", f"per MOT at g = {limits.yields.g_ref:g}", "efficiency [%]", f"{symbol} asymptotic", f"{symbol} exact", *last)
+        y = at_mass(limits, result.y("exact")[:, column], mass) if result.boson.is_mixing else math.nan
+        of_photon = (number(y),) if result.boson.is_mixing else ()
+        rows.append((f"{1000 * mass:.4g}", number(produced), number(100 * efficiency), *map(number, values), *of_photon))
+    last = ("y exact",) if result.boson.is_mixing else ()
+    head = (
+        "m [MeV]",
+        f"per MOT at {result.reference_symbol} = {limits.yields.g_ref:g}",
+        "efficiency [%]",
+        f"{symbol} asymptotic",
+        f"{symbol} exact",
+        *last,
+    )
     source = "map in (x, psi') of the vertex" if result.boson.from_map else "simulated Z' of the same mass"
-    note = f"All decays invisible. Efficiency: {source}."
-    if symbol == "epsilon":
+    words = result.what_is_not_seen
+    note = f"{words[0].upper()}{words[1:]}. Efficiency: {source}."
+    if result.boson.is_mixing:
         note += f" y = epsilon^2 alpha_D / {result.ratio:g}^4 with alpha_D = {result.alpha_d:g}."
     level = 100 * limits.scan.limits[0].level
-    console.print(plain_table(f"Upper limits at {level:g} % CL, {which}: {result.boson.title}", head, rows, note))
+    console.print(plain_table(f"Upper limits at {level:g} % CL, {which}: {result.boson.title}, {result.quoted}", head, rows, note))
     _caution(console, [one.caution for one in limits.scan.limits])
 
 

@@ -22,6 +22,7 @@ from na64mu.events.batch import RawBatch, as_batch
 from na64mu.inputs.frozen_floors import Freezes
 from na64mu.inputs.visible import file_of, visible_rows
 from na64mu.reconstruction.event import EventTracks, event_junction, event_tracks, trajectory
+from na64mu.reconstruction.gains import on_one_scale
 from na64mu.reconstruction.pulses.digits import with_digits
 from na64mu.reconstruction.summary import reconstruct
 from na64mu.report.apparatus import ENERGY_MAP, ENERGY_SCALE, Cells, draw_cells, draw_line, draw_names, event_cells
@@ -241,7 +242,7 @@ def draw_event(batch: RawBatch, detector: DetectorLike) -> tuple[Figure, FloatAr
     events = {1: ms1, 2: ms2}
     junction = event_junction(ms1, ms2, detector)
     row = reconstruct(batch, detector)
-    cells = event_cells(batch, detector)
+    cells = event_cells(on_one_scale(batch, detector), detector)
     with own_style({"font.size": 9, "axes.labelsize": 10, "xtick.labelsize": 8, "ytick.labelsize": 8}):
         figure = _OwnFigure(figsize=(16, 12))
         frames = figure.add_gridspec(2, 2, left=0.045, right=0.985, top=0.9, bottom=0.53, wspace=0.09, hspace=0.06, width_ratios=(1.0, 1.9))

@@ -38,6 +38,7 @@ tr.last td { font-weight: 600; }
 .lost { border-color: #d55e00; background: #fdf1ea; } .warning { border-color: #e69f00; background: #fdf7e8; } .quiet { border-color: #009e73; background: #edf8f4; }
 img { max-width: 100%; height: auto; }
 .spectra { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: .5rem; } figure { margin: 0; break-inside: avoid; }
+h3.candidate { border-top: 1px solid #ccc; padding-top: .6rem; margin-top: 2rem; } div.candidate { display: flex; flex-wrap: wrap; gap: 0 2rem; } div.candidate > div { min-width: 0; max-width: 100%; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; font-size: .9rem; margin: .5rem 0; } dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 40rem) { .plane img { max-width: none; width: 46rem; } body { font-size: 15px; padding: .5rem .75rem; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } .spectra { grid-template-columns: 1fr; } }
 @media print { nav { display: none; } body { max-width: none; font-size: 10.5pt; padding: 0; } h2, h3 { break-after: avoid; } tr { break-inside: avoid; } .wide { overflow: visible; } table { font-size: 8pt; }

@@ -127,6 +127,13 @@ def _excess(result: RunResult) -> str:
     return table(excess_cells(result), titled=False) if is_opened(result) else ""
 
 
+def _candidates(result: RunResult) -> str:
+    """Every event of an opened box."""
+    from na64mu.report.candidates import candidates_html
+
+    return candidates_html(result)
+
+
 def _spectra(result: RunResult) -> str:
 
     def draw(column: str) -> Figure:
@@ -217,6 +224,7 @@ SECTIONS: list[Section] = [
     Section("Cut-flow", _cutflows),
     Section("Exposure", _exposure),
     Section("Excess over the background", _excess),
+    Section("Candidates", _candidates),
     Section("Spectra", _spectra),
     Section("Histograms", _histograms),
     Section("Data and simulation", _comparison),

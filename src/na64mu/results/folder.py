@@ -9,6 +9,7 @@ from na64mu.errors import InputError
 from na64mu.results.output_folder import must_be_finished
 from na64mu.results.processor import RESULT, ProcessorResult
 from na64mu.results.run import DRAWN, FILES, RunResult
+from na64mu.results.setup import SETUP
 from na64mu.results.value_files import VALUE_FILES
 
 __all__ = ("files_of", "read_folder")
@@ -42,4 +43,4 @@ def files_of(result: RunResult | ProcessorResult, folder: str | Path) -> list[st
     names = (
         FILES if isinstance(result, RunResult) else (*VALUE_FILES, RESULT, *sorted(f"tables/{each.name}" for each in path.glob("tables/*")))
     )
-    return [name for name in (*names, *DRAWN) if (path / name).is_file()]
+    return [name for name in (*names, SETUP, *DRAWN) if (path / name).is_file()]

@@ -56,7 +56,9 @@ def differences_to_run(freeze: Freeze, was: Provenance) -> list[str]:
     if not found and freeze.configuration_hash != was.configuration_hash:
         found = ["the layout"]
     if was.code != freeze.code:
-        found.append("the code" if was.code else "the code, of which the run says nothing")
+        found.append(
+            "the code" if was.code else "the code, of which the run says nothing (in Python, run it with options=RunOptions(output=FOLDER))"
+        )
     return [*found, *_inputs(freeze.inputs, was.inputs)]
 
 

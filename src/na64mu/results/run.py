@@ -1,4 +1,4 @@
-"""The result of a run, and the output folder it is kept in: cutflow.json, histograms.json (UHI) and summary.json."""
+"""The result of a run, and the output folder it is kept in: cutflow.json, histograms.json (UHI), summary.json and setup.json."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from na64mu.common.table import Shown, Table
 from na64mu.common.whole_file import write_whole
 from na64mu.errors import InputError
 from na64mu.results.box_events import BoxEvent, box_events
+from na64mu.results.candidates import CANDIDATES, Candidate, candidates_text, read_candidates
 from na64mu.results.cutflow import CutFlow
 from na64mu.results.exposure import Exposure
 from na64mu.results.losses import Loss
 from na64mu.results.manifest import MANIFEST, differences
 from na64mu.results.output_folder import UNFINISHED, must_be_finished, output_folder
 from na64mu.results.provenance import Provenance
+from na64mu.results.setup import SETUP, read_setup
 from na64mu.selections.working_point import WorkingPoint
 
 __all__ = ("Counts", "RegionCounts", "RunResult", "Timing")
@@ -109,6 +111,10 @@ class RunResult(Shown):
     timing : Timing
     in_box : dict of str to tuple of BoxEvent
         Dataset -> events of its signal box before the plane cut, where the box of data was opened.
+    setup : dict
+        "detectors" and "calibrations" as they were used: tag -> plain content. What is simulated for the run later takes them from here.
+    candidates : tuple of Candidate
+        Raw events of a box that was opened, at most 100.
     """
 
     cutflows: dict[str, CutFlow]
@@ -123,6 +129,8 @@ class RunResult(Shown):
     provenance: Provenance
     timing: Timing = field(default_factory=Timing)
     in_box: dict[str, tuple[BoxEvent, ...]] = field(default_factory=dict)
+    setup: dict[str, dict[str, Any]] = field(default_factory=dict)
+    candidates: tuple[Candidate, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "regions", RegionCounts(self.regions))
@@ -201,7 +209,7 @@ class RunResult(Shown):
         }
 
     def write(self, folder: str | Path) -> Path:
-        """Write cutflow.json, histograms.json and summary.json: all or none; figures and report of an earlier result go.
+        """Write cutflow.json, histograms.json, summary.json and setup.json: all or none; figures and report of an earlier result go.
 
         Parameters
         ----------
@@ -221,6 +229,10 @@ class RunResult(Shown):
             for name, content in zip(FILES, contents, strict=True):
                 indent = None if name == "histograms.json" else 1
                 write_whole(path / name, json.dumps(content, default=uhi.io.json.default, indent=indent) + "\n")
+            if self.setup:
+                write_whole(path / SETUP, json.dumps(head | self.setup, indent=1) + "\n")
+            if self.candidates:
+                write_whole(path / CANDIDATES, candidates_text(self.candidates))
         return Path(folder)
 
     @classmethod
@@ -260,6 +272,8 @@ class RunResult(Shown):
                 provenance=Provenance.from_dict(summary["provenance"]),
                 timing=Timing(**summary["timing"]),
                 in_box={name: box_events(rows) for name, rows in summary.get("in_box", {}).items()},
+                setup=read_setup(path),
+                candidates=read_candidates(path),
             )
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             msg = f"{path}: not an output folder of this version of na64mu ({error!r}): make it again with `na64mu run`"

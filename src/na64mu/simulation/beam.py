@@ -14,16 +14,13 @@ from na64mu.compiled.kernel import kernel
 from na64mu.detector import Detector
 from na64mu.simulation.geometry import DRIFT, FIELD, Line
 from na64mu.simulation.transport import circle, drift
-from na64mu.typing import FloatArray
+from na64mu.typing import Record
 
 __all__ = ("BeamSpot", "beam_spot", "carry_back", "sample_beam")
 
 
 class BeamSpot(NamedTuple):
-    """Means and widths of the beam at the ECAL face: momentum [GeV/c], spot [mm], slopes [rad], charge [e].
-
-    `halo` has its fraction, spot (x, y) and slopes (x, y).
-    """
+    """Means and widths of the beam at the ECAL face: momentum [GeV/c], spot [mm], slopes [rad], charge [e]; fraction and widths of its halo."""
 
     p_mean: float
     p_sigma: float
@@ -32,7 +29,11 @@ class BeamSpot(NamedTuple):
     sigma_tx: float
     sigma_ty: float
     charge: float
-    halo: FloatArray
+    halo_fraction: float
+    halo_x: float
+    halo_y: float
+    halo_tx: float
+    halo_ty: float
 
 
 def beam_spot(detector: Detector) -> BeamSpot:
@@ -57,19 +58,21 @@ def beam_spot(detector: Detector) -> BeamSpot:
         beam.sigma_tx,
         beam.sigma_ty,
         float(beam.charge),
-        np.array([beam.halo_fraction, *beam.halo_sigma, *beam.halo_slope]),
+        beam.halo_fraction,
+        *beam.halo_sigma,
+        *beam.halo_slope,
     )
 
 
 @kernel
-def carry_back(line: Line, state: FloatArray, charge: float) -> None:
+def carry_back(line: Line, state: Record, charge: float) -> None:
     """Carry a state from z = 0 to the start of the line, without interactions, through the magnets on the way.
 
     Parameters
     ----------
     line : Line
         Steps of the set-up.
-    state : FloatArray
+    state : Record
         (x, y, tx, ty, p) at z = 0, changed in place.
     charge : float
         Charge in units of e.
@@ -79,27 +82,27 @@ def carry_back(line: Line, state: FloatArray, charge: float) -> None:
             continue
         length = line.z_in[i] - line.z_out[i]
         if line.kind[i] == FIELD:
-            circle(state, length, line.field[i, 0], line.field[i, 1], charge)
+            circle(state, length, line.field_x[i], line.field_y[i], charge)
         elif line.kind[i] == DRIFT:
             drift(state, length)
 
 
 @kernel
-def sample_beam(spot: BeamSpot, state: FloatArray, rng: np.random.Generator) -> None:
+def sample_beam(spot: BeamSpot, state: Record, rng: np.random.Generator) -> None:
     """Draw one beam particle at z = 0.
 
     Parameters
     ----------
     spot : BeamSpot
         Means and widths at z = 0.
-    state : FloatArray
+    state : Record
         (x, y, tx, ty, p) at z = 0, set in place.
     rng : Generator
         Random numbers.
     """
-    halo = spot.halo[0] > 0.0 and rng.random() < spot.halo[0]
-    state[0] = (spot.halo[1] if halo else spot.sigma_x) * rng.standard_normal()
-    state[1] = (spot.halo[2] if halo else spot.sigma_y) * rng.standard_normal()
-    state[2] = (spot.halo[3] if halo else spot.sigma_tx) * rng.standard_normal()
-    state[3] = (spot.halo[4] if halo else spot.sigma_ty) * rng.standard_normal()
-    state[4] = spot.p_mean + spot.p_sigma * rng.standard_normal()
+    halo = spot.halo_fraction > 0.0 and rng.random() < spot.halo_fraction
+    state.x = (spot.halo_x if halo else spot.sigma_x) * rng.standard_normal()
+    state.y = (spot.halo_y if halo else spot.sigma_y) * rng.standard_normal()
+    state.tx = (spot.halo_tx if halo else spot.sigma_tx) * rng.standard_normal()
+    state.ty = (spot.halo_ty if halo else spot.sigma_ty) * rng.standard_normal()
+    state.p = spot.p_mean + spot.p_sigma * rng.standard_normal()

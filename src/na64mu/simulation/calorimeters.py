@@ -18,9 +18,11 @@ from na64mu.detector import Detector
 from na64mu.detector.elements import Ecal, Hcal, Vhcal
 from na64mu.physics.energy_loss import restricted_ionisation
 from na64mu.physics.materials import COPPER, IRON, LEAD, SCINTILLATOR, Layer, Substance
-from na64mu.simulation.losses import CUT, LossTables, build_losses, rate
+from na64mu.simulation.losses import CUT, LossTables, build_losses, losses_of
+from na64mu.simulation.particles import new_state
 from na64mu.simulation.sampling_layers import build_plates
-from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic
+from na64mu.simulation.showers import deposit_electromagnetic
+from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.straggling import Knocks, knock_exponent
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray
@@ -125,7 +127,7 @@ def _knocks(
 def _mip_scale(tables: LossTables, length: float, energy: float, mip: float, knocks: Callable[[float], Knocks], stochastic: float) -> float:
     """Signal per ionisation below the cut that puts the most probable muon signal where the description has it."""
     hard = _hard_losses(tables, length, energy, stochastic)
-    loss = rate(tables, energy)[1] * length
+    loss = losses_of(tables, energy).mean * length
     return float(brentq(lambda k: most_probable(hard, k * loss, knocks(k * loss)) - mip, 0.2 * mip / loss, 1.2 * mip / loss, xtol=1e-5))
 
 
@@ -138,7 +140,7 @@ def _contained(c: Calorimeter, shape: tuple[int, int]) -> float:
     """Share of a central electron shower that the cells see: the calibration with electrons makes up for the rest."""
     cells, rng = np.zeros((len(c.ends), *shape)), Stream(1)
     sharp, (ix, iy) = c._replace(stochastic=0.0, constant=0.0), (shape[0] // 2, shape[1] // 2)
-    state = np.array([c.x_low + (ix + 0.5) * c.x_pitch, c.y_low + (iy + 0.5) * c.y_pitch, 0.0, 0.0, CONTAINED_AT])
+    state = new_state(c.x_low + (ix + 0.5) * c.x_pitch, c.y_low + (iy + 0.5) * c.y_pitch, 0.0, 0.0, CONTAINED_AT)
     for _ in range(N_CONTAINED):
         deposit_electromagnetic(sharp, cells, state, c.z, CONTAINED_AT, False, 0.0, rng)
     return float(cells.sum()) / (N_CONTAINED * CONTAINED_AT)
@@ -185,7 +187,7 @@ def _build(
         return _knocks(mean, layers * scintillator, stack, length, energy, isinstance(calorimeter, Ecal), stochastic**2)
 
     scale = _mip_scale(losses, length, energy, calorimeter.mip, knocks, stochastic)
-    ionisation = rate(losses, energy)[1] * length * scale
+    ionisation = losses_of(losses, energy).mean * length * scale
     moliere = x0 * 0.0212 / critical
     masses = [layer.fraction * layer.substance.density for layer in stack]
     z_effective = sum(m * _charge(layer.substance) for m, layer in zip(masses, stack, strict=True)) / sum(masses)

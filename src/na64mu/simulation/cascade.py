@@ -12,7 +12,7 @@ import math
 
 from na64mu.compiled.kernel import inner_kernel, kernel
 from na64mu.simulation.stream import Stream
-from na64mu.typing import FloatArray
+from na64mu.typing import RecordArray
 
 __all__ = ("MOST_PARTICLES", "SOFTEST", "brems_fraction", "leaving_particles")
 
@@ -25,7 +25,6 @@ MOST_PARTICLES = 2000
 @inner_kernel
 def brems_fraction(lowest: float, rng: Stream) -> float:
     """Part of an electron's energy that a photon takes, from (4/3 - 4/3 y + y^2) / y above `lowest`."""
-    """Photon energy over electron energy, from (4/3 - 4/3 y + y^2) / y above a lowest y."""
     while True:
         y = lowest ** (1.0 - rng.random())
         if rng.random() * (4.0 / 3.0) < 4.0 / 3.0 * (1.0 - y) + y * y:
@@ -48,7 +47,7 @@ def _brems_rate(lowest: float) -> float:
 
 
 @kernel
-def leaving_particles(energy: float, photon: bool, depth: float, critical_energy: float, out: FloatArray, rng: Stream) -> int:
+def leaving_particles(energy: float, photon: bool, depth: float, critical_energy: float, out: RecordArray, rng: Stream) -> int:
     """Particles above SOFTEST that leave the rear face.
 
     Parameters
@@ -61,23 +60,24 @@ def leaving_particles(energy: float, photon: bool, depth: float, critical_energy
         Depth from the start to the rear face [radiation lengths].
     critical_energy : float
         Critical energy of the stack [GeV]: the ionisation loss per radiation length.
-    out : FloatArray
-        Shape (MOST_PARTICLES, 3), overwritten: energy [GeV], charge (0: photon), depth travelled since the particle was made.
+    out : RecordArray
+        Records of the kind particles.LEAVING, shape (MOST_PARTICLES,), overwritten.
     rng : Stream
         Random numbers.
 
     Returns
     -------
     int
-        Number of rows filled.
+        Number of records filled.
     """
-    # rows from the end of `out` are the particles still to follow: energy, charge, depth left
+    # records from the end of `out` are the particles still to follow
     n_out, n_left = 0, 1
     last = len(out) - 1
-    out[last, 0], out[last, 1], out[last, 2] = energy, 0.0 if photon else -1.0, depth
+    first = out[last]
+    first.energy, first.charge, first.depth = energy, 0.0 if photon else -1.0, depth
     while n_left > 0:
-        row = last - n_left + 1
-        e, charge, left = out[row, 0], out[row, 1], out[row, 2]
+        next_one = out[last - n_left + 1]
+        e, charge, left = next_one.energy, next_one.charge, next_one.depth
         n_left -= 1
         made = left
         while True:
@@ -89,7 +89,8 @@ def leaving_particles(energy: float, photon: bool, depth: float, critical_energy
                 e -= (4.0 / 3.0 * SOFTEST + critical_energy) * min(step, left)
             if step >= left:
                 if e >= SOFTEST and n_out < last - n_left:
-                    out[n_out, 0], out[n_out, 1], out[n_out, 2] = e, charge, made
+                    gone = out[n_out]
+                    gone.energy, gone.charge, gone.depth = e, charge, made
                     n_out += 1
                 break
             left -= step
@@ -98,13 +99,13 @@ def leaving_particles(energy: float, photon: bool, depth: float, critical_energy
             if charge == 0.0:
                 v = _pair_fraction(rng)
                 n_left += 1
-                row = last - n_left + 1
-                out[row, 0], out[row, 1], out[row, 2] = (1.0 - v) * e, 1.0, left
+                new = out[last - n_left + 1]
+                new.energy, new.charge, new.depth = (1.0 - v) * e, 1.0, left
                 e, charge, made = v * e, -1.0, left
             else:
                 y = brems_fraction(lowest, rng)
                 n_left += 1
-                row = last - n_left + 1
-                out[row, 0], out[row, 1], out[row, 2] = y * e, 0.0, left
+                new = out[last - n_left + 1]
+                new.energy, new.charge, new.depth = y * e, 0.0, left
                 e *= 1.0 - y
     return n_out

@@ -17,8 +17,9 @@ import numpy as np
 
 from na64mu.detector import Detector
 from na64mu.simulation.decays import CHANNELS, decay_length
+from na64mu.simulation.plans import no_plans, plans_of
 from na64mu.simulation.setup import Setup
-from na64mu.typing import FloatArray
+from na64mu.typing import FloatArray, RecordArray
 
 __all__ = ("decay_plans", "decay_weights", "hadron_plans")
 
@@ -48,7 +49,7 @@ def decay_weights(detector: Detector, start: float, *, kaons_only: bool) -> Floa
     return np.array(weights)
 
 
-def decay_plans(detector: Detector, setup: Setup, n: int, rng: np.random.Generator, *, kaons_only: bool) -> tuple[FloatArray, float]:
+def decay_plans(detector: Detector, setup: Setup, n: int, rng: np.random.Generator, *, kaons_only: bool) -> tuple[RecordArray, float]:
     """Plans for decays to a muon along the line, from its start to the ECAL face.
 
     The decay length is that at the mean momentum: the spread of 4 % changes the probability of a decay by as much.
@@ -68,8 +69,8 @@ def decay_plans(detector: Detector, setup: Setup, n: int, rng: np.random.Generat
 
     Returns
     -------
-    plans : FloatArray
-        (z, channel, 0, 0), shape (n, 4).
+    plans : RecordArray
+        Shape (n,).
     weight : float
         Expected number of such decays per beam muon.
     """
@@ -79,10 +80,10 @@ def decay_plans(detector: Detector, setup: Setup, n: int, rng: np.random.Generat
     length = np.array([decay_length(kaon, detector.beam.momentum_mean) for kaon, _ in CHANNELS.values()])[channels]
     whole = -np.expm1((start - detector.ecal.z) / length)
     z = start - length * np.log1p(-rng.random(n) * whole)
-    return np.column_stack([z, channels.astype(np.float64), np.zeros((n, 2))]), float(weights.sum())
+    return plans_of(n, z=z, channel=channels), float(weights.sum())
 
 
-def hadron_plans(detector: Detector, n: int) -> tuple[FloatArray, float]:
+def hadron_plans(detector: Detector, n: int) -> tuple[RecordArray, float]:
     """Return empty plans for hadrons of the beam; their weight is their number per muon.
 
     Pions, kaons and protons are treated alike: the parametrised showers do not distinguish them.
@@ -96,9 +97,9 @@ def hadron_plans(detector: Detector, n: int) -> tuple[FloatArray, float]:
 
     Returns
     -------
-    plans : FloatArray
-        Zeros, shape (n, 4).
+    plans : RecordArray
+        Shape (n,).
     weight : float
         Hadrons per beam muon.
     """
-    return np.zeros((n, 4)), detector.beam.hadron_fraction
+    return no_plans(n), detector.beam.hadron_fraction

@@ -12,7 +12,8 @@ import numpy as np
 
 from na64mu.compiled.kernel import allocating_kernel, general_kernel
 from na64mu.physics.constants import MUON_MASS
-from na64mu.typing import FloatArray
+from na64mu.simulation.particles import STATE, copy_state
+from na64mu.typing import FloatArray, Record, RecordArray
 
 __all__ = ("CHANNELS", "KAON_MASS", "KAON_TO_MUON", "KAON_TO_PION", "PION_MASS", "PION_TO_MUON", "decay", "decay_length", "two_body")
 
@@ -67,20 +68,20 @@ def two_body(parent: float, mass: float, other: float) -> float:
 
 
 @general_kernel
-def _boosted(state: FloatArray, energy: float, momentum: FloatArray, gamma: float, beta_gamma: float, out: FloatArray) -> None:
+def _boosted(state: Record, energy: float, momentum: FloatArray, gamma: float, beta_gamma: float, out: Record) -> None:
     """Take a product from the rest frame (z along the parent) to the line: (x, y, tx, ty, p), flying along the parent's direction."""
     along = gamma * momentum[2] + beta_gamma * energy
-    norm = 1.0 / math.sqrt(1.0 + state[2] ** 2 + state[3] ** 2)
-    ux, uy, uz = state[2] * norm, state[3] * norm, norm
+    norm = 1.0 / math.sqrt(1.0 + state.tx**2 + state.ty**2)
+    ux, uy, uz = state.tx * norm, state.ty * norm, norm
     hx, hz = uz / math.hypot(ux, uz), -ux / math.hypot(ux, uz)
     gx, gy, gz = uy * hz, uz * hx - ux * hz, -uy * hx
     px = along * ux + momentum[0] * hx + momentum[1] * gx
     py = along * uy + momentum[1] * gy
     pz = along * uz + momentum[0] * hz + momentum[1] * gz
-    out[0], out[1] = state[0], state[1]
+    out.x, out.y = state.x, state.y
     pz_safe = max(pz, 1e-3)  # a product that goes backwards: a slope that misses everything
-    out[2], out[3] = px / pz_safe, py / pz_safe
-    out[4] = math.sqrt(px * px + py * py + pz * pz)
+    out.tx, out.ty = px / pz_safe, py / pz_safe
+    out.p = math.sqrt(px * px + py * py + pz * pz)
 
 
 @general_kernel
@@ -125,17 +126,17 @@ def _three_body(rng: np.random.Generator) -> tuple[float, float]:
 
 
 @allocating_kernel  # it allocates, unlike the kernels that call it
-def decay(channel: int, state: FloatArray, photons: FloatArray, rng: np.random.Generator) -> int:
+def decay(channel: int, state: Record, photons: RecordArray, rng: np.random.Generator) -> int:
     """Let a hadron decay: it becomes the muon.
 
     Parameters
     ----------
     channel : int
         Decay channel, one of CHANNELS.
-    state : FloatArray
+    state : Record
         (x, y, tx, ty, p) of the hadron, then of the muon.
-    photons : FloatArray
-        Shape (2, 5), filled with (x, y, tx, ty, E) of the photons of a pi0.
+    photons : RecordArray
+        States of the two photons of a pi0, filled.
     rng : Generator
         Random numbers.
 
@@ -145,13 +146,13 @@ def decay(channel: int, state: FloatArray, photons: FloatArray, rng: np.random.G
         Number of photons, 0 or 2.
     """
     mass = PION_MASS if channel == PION_TO_MUON else KAON_MASS
-    beta_gamma = state[4] / mass
+    beta_gamma = state.p / mass
     gamma = math.sqrt(1.0 + beta_gamma * beta_gamma)
-    muon = np.empty(5)
+    muon = np.empty(1, STATE)[0]
     if channel != KAON_TO_PION:
         p = two_body(mass, MUON_MASS, 0.0)
         _boosted(state, math.sqrt(p * p + MUON_MASS**2), _direction(p, rng), gamma, beta_gamma, muon)
-        state[:] = muon
+        copy_state(muon, state)
         return 0
     e_muon, e_pion = _three_body(rng)
     p_muon, p_pion = math.sqrt(e_muon**2 - MUON_MASS**2), math.sqrt(e_pion**2 - NEUTRAL_PION_MASS**2)
@@ -174,5 +175,5 @@ def decay(channel: int, state: FloatArray, photons: FloatArray, rng: np.random.G
         pushed = pion_gamma * along + p_pion / NEUTRAL_PION_MASS * 0.5 * NEUTRAL_PION_MASS
         q = sign * photon + (pushed - along) * axis
         _boosted(state, math.sqrt(np.sum(q * q)), q, gamma, beta_gamma, photons[i])
-    state[:] = muon
+    copy_state(muon, state)
     return 2

@@ -6,66 +6,87 @@ drawn all the same: what follows does not depend on thresholds and time resoluti
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from na64mu.compiled.kernel import general_kernel, kernel
+from na64mu.compiled.records import new_record, record_kind
 from na64mu.compiled.reference import by_reference
 from na64mu.simulation.parameter_rows import room
 from na64mu.simulation.readout import EnergyReadout
 from na64mu.simulation.stream import Stream
-from na64mu.simulation.truth import PileUp
-from na64mu.typing import FloatArray, IntArray
+from na64mu.simulation.truth import PileUp, Truth
+from na64mu.typing import FloatArray, IntArray, Record, RecordArray
 
-__all__ = ("energy_rows", "read_cells", "read_counters", "read_veto")
+__all__ = ("CELL", "SIGNAL", "energy_rows", "read_cells", "read_counters", "read_veto")
+
+#: A row of counters or of VETO ends, and one of a calorimeter, whose section is a module in the HCAL.
+SIGNAL, CELL = record_kind("id energy time", id="i8"), record_kind("section ix iy energy time", section="i8", ix="i8", iy="i8")
+
+#: Rows of every collection, so far or before an event.
+COUNTS = record_kind("counter veto ecal vhcal hcal", "i8")
+
+
+class _Rows(NamedTuple):
+    """Rows of every collection; those behind COUNTS are free."""
+
+    counter: RecordArray
+    veto: RecordArray
+    ecal: RecordArray
+    vhcal: RecordArray
+    hcal: RecordArray
 
 
 @kernel
-def read_counters(r: EnergyReadout, deposits: FloatArray, time: float, rows: FloatArray, n: int, rng: Stream) -> int:
-    """Rows (id, energy, time) of the trigger counters; their resolution is in the deposits. Returns the number of rows."""
+def read_counters(r: EnergyReadout, deposits: FloatArray, time: float, rows: RecordArray, n: int, rng: Stream) -> int:
+    """Rows of the trigger counters; their resolution is in the deposits. Returns the number of rows."""
     for c in range(len(deposits)):
         if deposits[c] > 0.0:
             at = time + r.counter_sigma_t[c] * rng.standard_normal()
             if r.counter[c] > 0.0:
-                rows[n, 0], rows[n, 1], rows[n, 2] = c, deposits[c], at
+                out = rows[n]
+                out.id, out.energy, out.time = c, deposits[c] * r.counter[c], at
                 n += 1
     return n
 
 
 @kernel
-def read_veto(r: EnergyReadout, panels: FloatArray, time: float, rows: FloatArray, n: int, rng: Stream) -> int:
-    """Rows (end, energy, time) of the VETO; returns the number of rows."""
-    own = r.response[0]
+def read_veto(r: EnergyReadout, panels: FloatArray, time: float, rows: RecordArray, n: int, rng: Stream) -> int:
+    """Rows of the VETO ends; returns the number of rows."""
+    own = r.veto_response
     for end in range(2 * len(panels)):
         if panels[end // 2] <= 0.0:
             continue
-        energy = panels[end // 2] * (1.0 + own.resolution * rng.standard_normal())
+        energy = panels[end // 2] * (1.0 + own.resolution * rng.standard_normal()) * r.veto[end]
         at = time + own.sigma_t * rng.standard_normal()
         if energy > own.threshold and r.veto[end] > 0.0:
-            rows[n, 0], rows[n, 1], rows[n, 2] = end, energy, at
+            out = rows[n]
+            out.id, out.energy, out.time = end, energy, at
             n += 1
     return n
 
 
 @kernel
-def read_cells(response: Any, alive: FloatArray, cells: FloatArray, first: int, time: float, rows: FloatArray, n: int, rng: Stream) -> int:
-    """Rows (section or module, ix, iy, energy, time) of one calorimeter.
+def read_cells(
+    response: Record, gains: FloatArray, cells: FloatArray, first: int, time: float, rows: RecordArray, n: int, rng: Stream
+) -> int:
+    """Rows of one calorimeter.
 
     Parameters
     ----------
-    response : record
+    response : Record
         Resolution of a cell, threshold [GeV] and time resolution [ns], see readout.RESPONSE.
-    alive : FloatArray
-        1 for a cell that lives, shape (n_sections, n_x, n_y).
+    gains : FloatArray
+        Gain of every cell, 0 of a dead one, shape (n_sections, n_x, n_y).
     cells : FloatArray
         Visible energy [GeV], of the same shape.
     first : int
         Number of section 0.
     time : float
         When the particle comes [ns].
-    rows : FloatArray
-        Receives the rows from n on.
+    rows : RecordArray
+        Receives records of the kind CELL from n on.
     n : int
         Rows so far.
     rng : Stream
@@ -81,35 +102,51 @@ def read_cells(response: Any, alive: FloatArray, cells: FloatArray, first: int, 
             for iy in range(cells.shape[2]):
                 if cells[section, ix, iy] <= 0.0:
                     continue
-                energy = cells[section, ix, iy] * (1.0 + response.resolution * rng.standard_normal())
+                energy = cells[section, ix, iy] * (1.0 + response.resolution * rng.standard_normal()) * gains[section, ix, iy]
                 at = time + response.sigma_t * rng.standard_normal()
-                if energy > response.threshold and alive[section, ix, iy] > 0.0:
-                    rows[n, 0], rows[n, 1], rows[n, 2] = section + first, ix, iy
-                    rows[n, 3], rows[n, 4] = energy, at
+                if energy > response.threshold and gains[section, ix, iy] > 0.0:
+                    out = rows[n]
+                    out.section, out.ix, out.iy, out.energy, out.time = section + first, ix, iy, energy, at
                     n += 1
     return n
 
 
 @general_kernel
-def energy_rows(
-    readout: EnergyReadout,
-    counters: FloatArray,
-    veto: FloatArray,
-    ecal: FloatArray,
-    vhcal: FloatArray,
-    hcal: FloatArray,
-    more: PileUp,
-    key: np.uint64,
-    rng: Stream,
-) -> tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+def _energy_rows(
+    readout: EnergyReadout, truth: Truth, more: PileUp, rows: _Rows, n: Record, offsets: RecordArray, key: np.uint64, rng: Stream
+) -> _Rows:
+    """See energy_rows; offsets receive the counts before every event."""
+    r, t, o = by_reference(readout), by_reference(truth), more.truth
+    ids, ends, em, ring, had = rows.counter, rows.veto, rows.ecal, rows.vhcal, rows.hcal
+    for e in range(len(t.counters)):
+        rng.restart(key, np.uint64(e))
+        ids, ends = room(ids, n.counter), room(ends, n.veto)
+        em, ring, had = room(em, n.ecal), room(ring, n.vhcal), room(had, n.hcal)
+        n.counter = read_counters(r, t.counters[e], 0.0, ids, n.counter, rng)
+        n.veto = read_veto(r, t.veto[e], 0.0, ends, n.veto, rng)
+        n.ecal = read_cells(r.ecal_response, r.ecal, t.ecal[e], 0, 0.0, em, n.ecal, rng)
+        n.vhcal = read_cells(r.vhcal_response, r.vhcal, t.vhcal[e], 0, 0.0, ring, n.vhcal, rng)
+        n.hcal = read_cells(r.hcal_response, r.hcal, t.hcal[e], 1, 0.0, had, n.hcal, rng)
+        for k in range(more.offsets[e], more.offsets[e + 1]):
+            time = more.times[k]
+            n.counter = read_counters(r, o.counters[k], time, ids, n.counter, rng)
+            n.veto = read_veto(r, o.veto[k], time, ends, n.veto, rng)
+            n.ecal = read_cells(r.ecal_response, r.ecal, o.ecal[k], 0, time, em, n.ecal, rng)
+            n.vhcal = read_cells(r.vhcal_response, r.vhcal, o.vhcal[k], 0, time, ring, n.vhcal, rng)
+            n.hcal = read_cells(r.hcal_response, r.hcal, o.hcal[k], 1, time, had, n.hcal, rng)
+        offsets[e + 1] = n
+    return _Rows(ids[: n.counter], ends[: n.veto], em[: n.ecal], ring[: n.vhcal], had[: n.hcal])
+
+
+def energy_rows(readout: EnergyReadout, truth: Truth, more: PileUp, key: np.uint64, rng: Stream) -> dict[str, tuple[IntArray, RecordArray]]:
     """Rows of counters, VETO and calorimeters of all events: those of the trigger's particle, then those piled up.
 
     Parameters
     ----------
     readout : EnergyReadout
         The read-out.
-    counters, veto, ecal, vhcal, hcal : FloatArray
-        Deposits of the particles of the triggers, see Truth.
+    truth : Truth
+        Deposits of the particles of the triggers.
     more : PileUp
         Particles piled up.
     key : np.uint64
@@ -119,31 +156,10 @@ def energy_rows(
 
     Returns
     -------
-    offsets : IntArray
-        First rows of every event in each of the five tables, shape (5, n_events + 1).
-    counters, veto, ecal, vhcal, hcal : FloatArray
-        Rows of the five tables; cells have (section or module, ix, iy, energy, time), the VHCAL a section 0.
+    dict of str to (IntArray, RecordArray)
+        Collection -> first row of every event, shape (n_events + 1,), and rows, of the kind SIGNAL (counters, VETO) or CELL.
     """
-    r = by_reference(readout)
-    n_events = len(counters)
-    offsets, n = np.zeros((5, n_events + 1), dtype=np.int64), np.zeros(5, dtype=np.int64)
-    ends, ids = np.empty((0, 3)), np.empty((0, 3))
-    em, ring, had = np.empty((0, 5)), np.empty((0, 5)), np.empty((0, 5))
-    o, at_ecal, at_vhcal, at_hcal = more.truth, r.response[1], r.response[2], r.response[3]
-    for e in range(n_events):
-        rng.restart(key, np.uint64(e))
-        ids, ends, em, ring, had = room(ids, n[0]), room(ends, n[1]), room(em, n[2]), room(ring, n[3]), room(had, n[4])
-        n[0] = read_counters(r, counters[e], 0.0, ids, n[0], rng)
-        n[1] = read_veto(r, veto[e], 0.0, ends, n[1], rng)
-        n[2] = read_cells(at_ecal, r.ecal, ecal[e], 0, 0.0, em, n[2], rng)
-        n[3] = read_cells(at_vhcal, r.vhcal, vhcal[e], 0, 0.0, ring, n[3], rng)
-        n[4] = read_cells(at_hcal, r.hcal, hcal[e], 1, 0.0, had, n[4], rng)
-        for k in range(more.offsets[e], more.offsets[e + 1]):
-            time = more.times[k]
-            n[0] = read_counters(r, o.counters[k], time, ids, n[0], rng)
-            n[1] = read_veto(r, o.veto[k], time, ends, n[1], rng)
-            n[2] = read_cells(at_ecal, r.ecal, o.ecal[k], 0, time, em, n[2], rng)
-            n[3] = read_cells(at_vhcal, r.vhcal, o.vhcal[k], 0, time, ring, n[3], rng)
-            n[4] = read_cells(at_hcal, r.hcal, o.hcal[k], 1, time, had, n[4], rng)
-        offsets[:, e + 1] = n
-    return offsets, ids[: n[0]], ends[: n[1]], em[: n[2]], ring[: n[3]], had[: n[4]]
+    offsets, empty = np.zeros(len(truth.counters) + 1, COUNTS), (SIGNAL, SIGNAL, CELL, CELL, CELL)
+    rows = _Rows(*(np.empty(0, kind) for kind in empty))
+    found = _energy_rows(readout, truth, more, rows, new_record(COUNTS), offsets, key, rng)
+    return {name: (offsets[name].copy(), getattr(found, name)) for name in _Rows._fields}

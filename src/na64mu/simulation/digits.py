@@ -19,17 +19,18 @@ from na64mu.simulation.readout import Readout
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.truth import PileUp, Truth, no_pile_up
 from na64mu.simulation.waveforms import Electronics, sampled_collections
-from na64mu.typing import AnyArray, IntArray
+from na64mu.typing import IntArray, RecordArray
 
 __all__ = ("digitise",)
 
-ENERGIES = ("counter", "veto", "ecal", "vhcal", "hcal")
+#: Fields that have another name in the records of kernels: a view (a name that kernels cannot have), and what kernels share.
+IN_KERNELS = {"view": "axis", "strip": "channel", "module": "section"}
 
 
-def _jagged(name: str, offsets: IntArray, rows: AnyArray) -> Jagged:
-    fields = mandatory_fields(name)
-    skip = rows.shape[1] - len(fields)  # rows of cells have a section in front, the VHCAL has none
-    return Jagged(offsets.copy(), {field: rows[:, skip + j].astype(kind) for j, (field, kind) in enumerate(fields.items())})
+def _jagged(name: str, offsets: IntArray, rows: RecordArray) -> Jagged:
+    named = rows.dtype.names or ()
+    names = {field: field if field in named else IN_KERNELS[field] for field in mandatory_fields(name)}
+    return Jagged(offsets.copy(), {field: rows[names[field]].astype(kind) for field, kind in mandatory_fields(name).items()})
 
 
 def _key(rng: np.random.Generator) -> np.uint64:
@@ -71,10 +72,9 @@ def digitise(
     for digitiser, prepared in readout.trackers:
         found = digitiser.rows(prepared, crossings, _key(for_trackers), stream)
         collections |= {name: _jagged(name, offsets, rows) for name, (offsets, rows) in found.items()}
-    deposits = truth.counters, truth.veto, truth.ecal, truth.vhcal, truth.hcal
     energies = readout.energies if electronics is None else electronics.unsampled(readout.energies)
-    offsets, *rows = energy_rows(energies, *deposits, more, _key(for_energies), stream)
+    signals = energy_rows(energies, truth, more, _key(for_energies), stream)
     if electronics is None:
-        collections |= {name: _jagged(name, offsets[i], rows[i]) for i, name in enumerate(ENERGIES)}
+        collections |= {name: _jagged(name, offsets, rows) for name, (offsets, rows) in signals.items()}
         return {name: collections[name] for name in (*COLLECTIONS, *(name for name in collections if name not in COLLECTIONS))}
-    return collections | sampled_collections(electronics, dict(zip(ENERGIES, zip(offsets, rows, strict=True), strict=True)), for_samples)
+    return collections | sampled_collections(electronics, signals, for_samples)

@@ -13,10 +13,11 @@ from na64mu.compiled.kernel import inner_kernel
 from na64mu.simulation.geometry import ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.recording import record
 from na64mu.simulation.setup import Scratch, Setup
-from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic, deposit_point
+from na64mu.simulation.showers import deposit_electromagnetic, deposit_point
+from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import circle, drift
-from na64mu.typing import FloatArray
+from na64mu.typing import FloatArray, Record
 
 __all__ = ("ELECTRON_LOSS", "HARD", "LOWEST_DELTA", "MASS_PER_X0", "SOFT", "fly", "in_aperture")
 
@@ -34,7 +35,7 @@ ELECTRON_LOSS = 0.00195
 
 
 @inner_kernel
-def in_aperture(setup: Setup, step: int, state: FloatArray) -> bool:
+def in_aperture(setup: Setup, step: int, state: Record) -> bool:
     """Whether a particle is inside the aperture of a magnet.
 
     Parameters
@@ -43,7 +44,7 @@ def in_aperture(setup: Setup, step: int, state: FloatArray) -> bool:
         The set-up.
     step : int
         The FIELD.
-    state : FloatArray
+    state : Record
         (x, y, ...).
 
     Returns
@@ -52,21 +53,21 @@ def in_aperture(setup: Setup, step: int, state: FloatArray) -> bool:
         False: it hits the yoke.
     """
     line = setup.line
-    inside = abs(state[0] - line.aperture_centre[step, 0]) < line.aperture[step, 0]
-    return inside and abs(state[1] - line.aperture_centre[step, 1]) < line.aperture[step, 1]
+    aperture = line.aperture[step]
+    return abs(state.x - aperture.x) < aperture.half_x and abs(state.y - aperture.y) < aperture.half_y
 
 
 @inner_kernel
-def _enter(c: Calorimeter, cells: FloatArray, section: int, state: FloatArray, z_in: float, kind: int, charge: float, rng: Stream) -> None:
+def _enter(c: Calorimeter, cells: FloatArray, section: int, state: Record, z_in: float, kind: int, charge: float, rng: Stream) -> None:
     """A calorimeter in the way: the particle ends there."""
     if kind == SOFT:
-        deposit_point(c, cells, section, state[0], state[1], state[4])
+        deposit_point(c, cells, section, state.x, state.y, state.p)
     else:
-        deposit_electromagnetic(c, cells, state, z_in, state[4], charge == 0.0, 0.0, rng)
+        deposit_electromagnetic(c, cells, state, z_in, state.p, charge == 0.0, 0.0, rng)
 
 
 @inner_kernel
-def fly(setup: Setup, scratch: Scratch, step: int, z: float, state: FloatArray, kind: int, charge: float, rng: Stream) -> None:
+def fly(setup: Setup, scratch: Scratch, step: int, z: float, state: Record, kind: int, charge: float, rng: Stream) -> None:
     """Carry a particle from a step to where it ends.
 
     Parameters
@@ -79,7 +80,7 @@ def fly(setup: Setup, scratch: Scratch, step: int, z: float, state: FloatArray, 
         First step that it sees.
     z : float
         Position along z [mm].
-    state : FloatArray
+    state : Record
         (x, y, tx, ty, energy), changed in place.
     kind : int
         SOFT or HARD.
@@ -96,18 +97,18 @@ def fly(setup: Setup, scratch: Scratch, step: int, z: float, state: FloatArray, 
         what, z_in, z_out = line.kind[i], line.z_in[i], line.z_out[i]
         if what == PLANE:
             if charge != 0.0:
-                record(setup, scratch, line.number[i], state[0], state[1], state[2], state[3], 1e3 * state[4], rng)
+                record(setup, scratch, line.number[i], state.x, state.y, state.tx, state.ty, 1e3 * state.p, rng)
             if kind == SOFT:
-                path = math.sqrt(1.0 + state[2] ** 2 + state[3] ** 2)
-                state[4] -= ELECTRON_LOSS * line.x_over_x0[i] * MASS_PER_X0 * path
-                if state[4] <= 0.0:
+                path = math.sqrt(1.0 + state.tx**2 + state.ty**2)
+                state.p -= ELECTRON_LOSS * line.x_over_x0[i] * MASS_PER_X0 * path
+                if state.p <= 0.0:
                     return
         elif what == FIELD:
             if kind == SOFT or not in_aperture(setup, i, state):
                 return
-            if not circle(state, z_out - z_in, line.field[i, 0], line.field[i, 1], charge):
+            if not circle(state, z_out - z_in, line.field_x[i], line.field_y[i], charge):
                 return
-        elif what == VHCAL and not (abs(state[0]) < setup.vhcal.x_hole and abs(state[1]) < setup.vhcal.y_hole):
+        elif what == VHCAL and not (abs(state.x) < setup.vhcal.x_hole and abs(state.y) < setup.vhcal.y_hole):
             _enter(setup.vhcal, scratch.vhcal, 0, state, z_in, kind, charge, rng)
             return
         elif what == HCAL:

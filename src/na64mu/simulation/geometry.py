@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from na64mu.compiled.records import record_kind, records
 from na64mu.detector import Detector
 from na64mu.detector.readout import sheets
 from na64mu.physics.materials import SCINTILLATOR
 from na64mu.simulation.transport import scattering
-from na64mu.typing import FloatArray, IntArray
+from na64mu.typing import FloatArray, IntArray, RecordArray
 
 __all__ = (
     "AIR_Z", "COMPOSITE_Z", "DRIFT", "ECAL", "FIELD", "HCAL", "PLANE", "VHCAL", "Line", "Surfaces", "build_line", "build_surfaces",
@@ -31,8 +32,12 @@ LEAD_IN = 500.0
 AIR_Z, COMPOSITE_Z = 7.3, 7.0  # nuclear charges for the scattering tails of air and of planes
 
 
+#: Aperture of a magnet: its centre and half size [mm].
+APERTURE = record_kind("x y half_x half_y")
+
+
 class Line(NamedTuple):
-    """Steps in order of z; every array has shape (n_steps,), pairs (n_steps, 2).
+    """Steps in order of z; every array has shape (n_steps,).
 
     Attributes
     ----------
@@ -46,10 +51,10 @@ class Line(NamedTuple):
         Thickness of a DRIFT, FIELD or PLANE in radiation lengths.
     core, tail : FloatArray
         Scattering in the step, see `transport.scattering`.
-    field : FloatArray
-        (Bx, By) [T], zero outside a FIELD.
-    aperture, aperture_centre : FloatArray
-        Half aperture of a FIELD and its centre [mm].
+    field_x, field_y : FloatArray
+        [T], zero outside a FIELD.
+    aperture : RecordArray
+        Records of the kind APERTURE, zero outside a FIELD.
     """
 
     kind: IntArray
@@ -59,9 +64,9 @@ class Line(NamedTuple):
     x_over_x0: FloatArray
     core: FloatArray
     tail: FloatArray
-    field: FloatArray
-    aperture: FloatArray
-    aperture_centre: FloatArray
+    field_x: FloatArray
+    field_y: FloatArray
+    aperture: RecordArray
 
 
 class Surfaces(NamedTuple):
@@ -174,7 +179,7 @@ def build_line(detector: Detector) -> Line:
         x_over_x0=np.array([s.x_over_x0 for s in steps], dtype=np.float64),
         core=np.array([core for core, _ in scatterers]),
         tail=np.array([tail for _, tail in scatterers]),
-        field=np.array([s.field for s in steps], dtype=np.float64),
-        aperture=np.array([s.aperture for s in steps], dtype=np.float64),
-        aperture_centre=np.array([s.centre for s in steps], dtype=np.float64),
+        field_x=np.array([s.field[0] for s in steps], dtype=np.float64),
+        field_y=np.array([s.field[1] for s in steps], dtype=np.float64),
+        aperture=records([(*s.centre, *s.aperture) for s in steps], APERTURE),
     )

@@ -11,11 +11,14 @@ from na64mu.compiled.kernel import inner_kernel
 from na64mu.simulation.cascade import SOFTEST, leaving_particles
 from na64mu.simulation.flight import HARD, LOWEST_DELTA, SOFT, fly
 from na64mu.simulation.geometry import HCAL
+from na64mu.simulation.particles import set_state
 from na64mu.simulation.setup import Scratch, Setup
-from na64mu.simulation.showers import Calorimeter, deposit_electromagnetic
-from na64mu.simulation.soft_secondaries import reaches, spray
+from na64mu.simulation.showers import deposit_electromagnetic
+from na64mu.simulation.soft_particles import reaches
+from na64mu.simulation.soft_secondaries import spray
+from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.stream import Stream
-from na64mu.typing import FloatArray
+from na64mu.typing import FloatArray, Record
 
 __all__ = ("DEEPEST", "electromagnetic_shower", "leak_electrons", "step_behind")
 
@@ -93,8 +96,8 @@ def leak_electrons(
         r = radius * math.sqrt(u / (1.0 - u))
         phi = 2.0 * math.pi * rng.random()
         angle = min(0.7, 0.0136 / t)
-        electron[0], electron[1] = x + r * math.cos(phi), y + r * math.sin(phi)
-        electron[2], electron[3], electron[4] = angle * rng.standard_normal(), angle * rng.standard_normal(), t
+        electron.x, electron.y = x + r * math.cos(phi), y + r * math.sin(phi)
+        electron.tx, electron.ty, electron.p = angle * rng.standard_normal(), angle * rng.standard_normal(), t
         fly(setup, scratch, step, z, electron, SOFT, -1.0, rng)
 
 
@@ -105,7 +108,7 @@ def electromagnetic_shower(
     c: Calorimeter,
     cells: FloatArray,
     step: int,
-    state: FloatArray,
+    state: Record,
     z: float,
     energy: float,
     photon: bool,
@@ -129,7 +132,7 @@ def electromagnetic_shower(
         Cells of the calorimeter.
     step : int
         Number of its step along the line.
-    state : FloatArray
+    state : Record
         (x, y, tx, ty, ...) at the start; the shower follows this direction.
     z : float
         Start of the shower along z [mm].
@@ -147,19 +150,20 @@ def electromagnetic_shower(
             spray(setup, scratch, c, behind, state, z, energy, 0.0 if photon else -1.0, rng)
         deposit_electromagnetic(c, cells, state, z, energy, photon, 0.0, rng)
         return
-    x, y = state[0] + state[2] * rest, state[1] + state[3] * rest
+    x, y = state.x + state.tx * rest, state.y + state.ty * rest
     carried, flying, particles = 0.0, scratch.hard, scratch.cascade
     if energy > SOFTEST and rest < DEEPEST * c.x0:
         for i in range(leaving_particles(energy, photon, rest / c.x0, c.critical_energy, particles, rng)):
-            carried += particles[i, 0]
+            hard = particles[i]
+            carried += hard.energy
             # multiple scattering of the particle, at least that of one radiation length of its parents
-            angle = min(0.7, 0.0136 / particles[i, 0] * math.sqrt(max(1.0, particles[i, 2])))
-            flying[0], flying[1], flying[4] = x, y, particles[i, 0]
-            flying[2] = state[2] + angle * rng.standard_normal()
-            flying[3] = state[3] + angle * rng.standard_normal()
-            fly(setup, scratch, behind, end, flying, HARD, particles[i, 1], rng)
+            angle = min(0.7, 0.0136 / hard.energy * math.sqrt(max(1.0, hard.depth)))
+            flying.x, flying.y, flying.p = x, y, hard.energy
+            flying.tx = state.tx + angle * rng.standard_normal()
+            flying.ty = state.ty + angle * rng.standard_normal()
+            fly(setup, scratch, behind, end, flying, HARD, hard.charge, rng)
     leaving, leak = deposit_electromagnetic(c, cells, state, z, energy, photon, carried, rng)
     leak_electrons(setup, scratch, c, behind, x, y, leaving, min(energy, SOFTEST), rng)
     if leak > LEAST_LEAK:
-        flying[0], flying[1], flying[2], flying[3], flying[4] = x, y, state[2], state[3], leak
+        set_state(flying, x, y, state.tx, state.ty, leak)
         fly(setup, scratch, behind, end, flying, HARD, 0.0, rng)

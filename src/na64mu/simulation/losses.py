@@ -14,13 +14,25 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.compiled.kernel import kernel
+from na64mu.compiled.records import record_kind
 from na64mu.physics.constants import MUON_MASS
 from na64mu.physics.energy_loss import PROCESSES, restricted_ionisation, spectrum, upper_limit
 from na64mu.physics.materials import Layer
 from na64mu.simulation.stream import Stream
-from na64mu.typing import FloatArray
+from na64mu.typing import FloatArray, RecordArray
 
-__all__ = ("CUT", "LossTables", "build_losses", "fluctuated", "mean_loss", "rate", "sample_loss", "sample_process", "share_above")
+__all__ = (
+    "CUT",
+    "LossTables",
+    "Losses",
+    "build_losses",
+    "fluctuated",
+    "losses_of",
+    "mean_loss",
+    "sample_loss",
+    "sample_process",
+    "share_above",
+)
 
 #: Losses above this energy are sampled one by one [GeV].
 CUT = 0.020
@@ -30,6 +42,27 @@ N_SOFT, N_HARD = 160, 100  # transfers of the tables below and above half of the
 CLOSEST = 5e-5  # of the largest transfer: distance from it of the last but one transfer
 LOWEST, HIGHEST = 3.0, 300.0  # muon energies of the tables [GeV]
 LOWEST_TRANSFER = 5e-5  # where the continuous radiative loss begins [GeV]; below it pairs cannot be made
+
+
+#: Mean [GeV/mm], variance [GeV^2/mm] and third cumulant [GeV^3/mm] of the loss below the cut, and the sum of the rates above it [1/mm].
+SOFT = record_kind("mean variance third hard")
+
+
+class Losses(NamedTuple):
+    """Losses of a muon of some energy.
+
+    Attributes
+    ----------
+    hard : float
+        Rate of losses above the cut [1/mm].
+    mean, variance, third : float
+        Cumulants of the loss below it [GeV/mm], [GeV^2/mm], [GeV^3/mm].
+    """
+
+    hard: float
+    mean: float
+    variance: float
+    third: float
 
 
 class LossTables(NamedTuple):
@@ -46,9 +79,8 @@ class LossTables(NamedTuple):
         largest, then even in the logarithm of the distance from it, because the muon that is left is what fires the trigger.
     log_survival : FloatArray
         ln P(transfer > t), same shape.
-    soft : FloatArray
-        Mean [GeV/mm], variance [GeV^2/mm] and third cumulant [GeV^3/mm] of the loss below the cut, and the sum of the rates above it
-        [1/mm], shape (n_energies, 4).
+    soft : RecordArray
+        Records of the kind SOFT, shape (n_energies,).
     """
 
     log_low: float
@@ -56,12 +88,13 @@ class LossTables(NamedTuple):
     rates: FloatArray
     log_transfer: FloatArray
     log_survival: FloatArray
-    soft: FloatArray
+    soft: RecordArray
 
     @property
     def continuous(self) -> FloatArray:
         """Mean loss below the cut [GeV/mm], shape (n_energies,)."""
-        return self.soft[:, 0]
+        mean: FloatArray = self.soft["mean"]
+        return mean
 
 
 def _per_log(process: int, energy: float, layers: tuple[Layer, ...], transfer: FloatArray) -> FloatArray:
@@ -119,7 +152,8 @@ def build_losses(layers: tuple[Layer, ...]) -> LossTables:
                 continuous[j] += np.trapezoid(per_log, transfer)
                 straggling[j] += np.trapezoid(per_log * transfer, transfer)
                 third[j] += np.trapezoid(per_log * transfer**2, transfer)
-    soft = np.column_stack([continuous, straggling, third, rates.sum(axis=0)])
+    soft = np.zeros(N_ENERGIES, SOFT)
+    soft["mean"], soft["variance"], soft["third"], soft["hard"] = continuous, straggling, third, rates.sum(axis=0)
     return LossTables(float(log_e[0]), float(log_e[1] - log_e[0]), rates, log_transfer, log_survival, soft)
 
 
@@ -179,7 +213,7 @@ def fluctuated(mean: float, variance: float, third: float, rng: Stream) -> float
 
 
 @kernel
-def rate(tables: LossTables, energy: float) -> tuple[float, float, float, float]:
+def losses_of(tables: LossTables, energy: float) -> Losses:
     """Rate of hard losses, and mean, variance and third cumulant of the continuous loss.
 
     Parameters
@@ -191,15 +225,15 @@ def rate(tables: LossTables, energy: float) -> tuple[float, float, float, float]
 
     Returns
     -------
-    tuple of float
-        [1/mm], [GeV/mm], [GeV^2/mm], [GeV^3/mm].
+    Losses
+        Interpolated.
     """
     j, f = _locate(tables, energy)
-    soft, g = tables.soft, 1.0 - f
-    mean = g * soft[j, 0] + f * soft[j + 1, 0]
-    variance = g * soft[j, 1] + f * soft[j + 1, 1]
-    third = g * soft[j, 2] + f * soft[j + 1, 2]
-    return g * soft[j, 3] + f * soft[j + 1, 3], mean, variance, third
+    low, high, g = tables.soft[j], tables.soft[j + 1], 1.0 - f
+    mean = g * low.mean + f * high.mean
+    variance = g * low.variance + f * high.variance
+    third = g * low.third + f * high.third
+    return Losses(g * low.hard + f * high.hard, mean, variance, third)
 
 
 @kernel
@@ -221,7 +255,7 @@ def sample_process(tables: LossTables, energy: float, rng: Stream) -> int:
         Index into PROCESSES.
     """
     j, f = _locate(tables, energy)
-    u = rng.random() * ((1.0 - f) * tables.soft[j, 3] + f * tables.soft[j + 1, 3])
+    u = rng.random() * ((1.0 - f) * tables.soft[j].hard + f * tables.soft[j + 1].hard)
     for i in range(tables.rates.shape[0]):
         u -= (1.0 - f) * tables.rates[i, j] + f * tables.rates[i, j + 1]
         if u <= 0.0:

@@ -10,18 +10,19 @@ from na64mu.compiled.kernel import inner_kernel
 from na64mu.physics.constants import MUON_MASS
 from na64mu.physics.energy_loss import BREMSSTRAHLUNG, DELTA, NUCLEAR
 from na64mu.simulation.geometry import HCAL
-from na64mu.simulation.hadrons import SOFTEST_HADRON, nuclear_shower
+from na64mu.simulation.hadron_interactions import SOFTEST_HADRON
+from na64mu.simulation.hadrons import nuclear_shower
 from na64mu.simulation.leakage import DEEPEST, electromagnetic_shower, leak_electrons
-from na64mu.simulation.losses import fluctuated, rate, sample_loss, sample_process, share_above
+from na64mu.simulation.losses import fluctuated, losses_of, sample_loss, sample_process, share_above
 from na64mu.simulation.recoil import deflect, recoil_angle
 from na64mu.simulation.setup import Scratch, Setup
-from na64mu.simulation.showers import Calorimeter, deposit_point
+from na64mu.simulation.showers import deposit_point
 from na64mu.simulation.soft_secondaries import delta_direction, spray_delta_rays
+from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.straggling import straggled
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import drift, inverse_p_beta, scatter, scattering
-from na64mu.simulation.truth import F_MASS, F_PROCESS, F_PSI, F_TRANSFER, F_VERTEX, F_XFRAC
-from na64mu.typing import FloatArray
+from na64mu.typing import FloatArray, Record
 
 __all__ = ("BEAM", "DECAY", "HADRON", "HARD_LOSS", "PILE_UP", "TRUTH_HADRON", "TRUTH_KAON", "TRUTH_PION", "ZPRIME", "cross_stack")
 
@@ -52,7 +53,7 @@ def lose(
     c: Calorimeter,
     cells: FloatArray,
     step: int,
-    state: FloatArray,
+    state: Record,
     z: float,
     process: int,
     transfer: float,
@@ -61,7 +62,7 @@ def lose(
     rest: Stream,
 ) -> None:
     """A hard loss: shower in the calorimeter, electrons behind it, recoil of the muon, truth."""
-    energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
+    energy = math.sqrt(state.p**2 + MUON_MASS**2)
     if whole and process == NUCLEAR:
         nuclear_shower(setup, scratch, step, state, z, transfer, False, rest)
     elif whole and process == DELTA and setup.line.kind[step] == HCAL:
@@ -70,16 +71,16 @@ def lose(
     elif whole:
         electromagnetic_shower(setup, scratch, c, cells, step, state, z, transfer, process == BREMSSTRAHLUNG, rest)
     elif process == NUCLEAR:
-        scratch.n[1] += transfer > SOFTEST_HADRON
+        scratch.n.hard_losses += transfer > SOFTEST_HADRON
     else:
-        scratch.n[1] += transfer > HARDEST_SWEPT and c.ends[-1] - z < DEEPEST * c.x0
+        scratch.n.hard_losses += transfer > HARDEST_SWEPT and c.ends[-1] - z < DEEPEST * c.x0
     deflect(state, recoil_angle(process, energy, transfer, track), track)
     left = energy - transfer
-    state[4] = math.sqrt(max(left * left - MUON_MASS**2, 1e-6))
+    state.p = math.sqrt(max(left * left - MUON_MASS**2, 1e-6))
     facts = scratch.facts
-    named = transfer > TRUTH_ABOVE and setup.line.kind[step] != HCAL and facts[F_PROCESS] < TRUTH_KAON
-    if named and transfer > facts[F_TRANSFER]:
-        facts[F_PROCESS], facts[F_VERTEX], facts[F_TRANSFER] = TRUTH_PROCESS[process], z, transfer
+    named = transfer > TRUTH_ABOVE and setup.line.kind[step] != HCAL and facts.process < TRUTH_KAON
+    if named and transfer > facts.transfer:
+        facts.process, facts.vertex_z, facts.transfer = TRUTH_PROCESS[process], z, transfer
 
 
 @inner_kernel
@@ -89,25 +90,26 @@ def force(
     c: Calorimeter,
     cells: FloatArray,
     step: int,
-    state: FloatArray,
+    state: Record,
     z: float,
     mode: int,
-    plan: FloatArray,
+    plan: Record,
     whole: bool,
     track: Stream,
     rest: Stream,
 ) -> None:
-    """Apply the interaction planned for this event: a Z' (plan: depth, x, psi, mass) or a loss (depth, process, smallest energy)."""
-    energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
+    """Apply the interaction planned for this event: a Z' or a loss."""
+    energy = math.sqrt(state.p**2 + MUON_MASS**2)
     if mode == ZPRIME:
-        deflect(state, plan[2], track)
-        left = (1.0 - plan[1]) * energy
-        state[4] = math.sqrt(max(left * left - MUON_MASS**2, 1e-6))
-        scratch.facts[F_PROCESS], scratch.facts[F_VERTEX] = TRUTH_ZPRIME, z
-        scratch.facts[F_XFRAC], scratch.facts[F_PSI], scratch.facts[F_MASS] = plan[1], plan[2], plan[3]
+        facts = scratch.facts
+        deflect(state, plan.psi, track)
+        left = (1.0 - plan.x) * energy
+        state.p = math.sqrt(max(left * left - MUON_MASS**2, 1e-6))
+        facts.process, facts.vertex_z = TRUTH_ZPRIME, z
+        facts.xfrac, facts.psi, facts.mass = plan.x, plan.psi, plan.mass
     else:
-        process = int(plan[1])
-        transfer = sample_loss(c.losses, process, energy, share_above(c.losses, process, energy, plan[2]), track)
+        process = plan.process
+        transfer = sample_loss(c.losses, process, energy, share_above(c.losses, process, energy, plan.above), track)
         lose(setup, scratch, c, cells, step, state, z, process, transfer, whole, track, rest)
 
 
@@ -118,10 +120,10 @@ def cross_stack(
     c: Calorimeter,
     cells: FloatArray,
     step: int,
-    state: FloatArray,
+    state: Record,
     planned: float,
     mode: int,
-    plan: FloatArray,
+    plan: Record,
     whole: bool,
     track: Stream,
     rest: Stream,
@@ -129,7 +131,7 @@ def cross_stack(
     """Walk the muon through a calorimeter, from one hard loss to the next; False if it stops.
 
     The muon draws from `track` alone: without the `whole` (deposits, showers, which draw from `rest`) it goes the same way,
-    and scratch.n[1] counts the losses that may send something to S4.
+    and scratch.n.hard_losses counts the losses that may send something to S4.
     """
     z, z_out = setup.line.z_in[step], setup.line.z_out[step]
     thickness = (z_out - z) / c.x0
@@ -138,24 +140,24 @@ def cross_stack(
     while True:
         while section < len(c.ends) - 1 and z >= c.ends[section]:
             section += 1
-        energy = math.sqrt(state[4] ** 2 + MUON_MASS**2)
-        per_length, continuous, straggling, third = rate(c.losses, energy)
-        length = track.standard_exponential() / per_length
+        energy = math.sqrt(state.p**2 + MUON_MASS**2)
+        losses = losses_of(c.losses, energy)
+        length = track.standard_exponential() / losses.hard
         stop = min(z_out, c.ends[section])
         at_plan = planned < min(z + length, stop)
         at_loss = z + length < stop and not at_plan
         length = (planned if at_plan else (z + length if at_loss else stop)) - z
-        before_x, before_y = state[0], state[1]
+        before_x, before_y = state.x, state.y
         drift(state, length)
-        scatter(state, length, length / (c.x0 * thickness), core, tail, c.z_nucleus, inverse_p_beta(state[4]), track)
-        mean = continuous * length
+        scatter(state, length, length / (c.x0 * thickness), core, tail, c.z_nucleus, inverse_p_beta(state.p), track)
+        mean = losses.mean * length
         if whole:
             visible = straggled(c.mip_scale * mean, c.knocks, rest)
-            deposit_point(c, cells, section, 0.5 * (before_x + state[0]), 0.5 * (before_y + state[1]), visible)
-        energy -= fluctuated(mean, straggling * length, third * length, track)
+            deposit_point(c, cells, section, 0.5 * (before_x + state.x), 0.5 * (before_y + state.y), visible)
+        energy -= fluctuated(mean, losses.variance * length, losses.third * length, track)
         if energy < SLOWEST:
             return False
-        state[4] = math.sqrt(energy * energy - MUON_MASS**2)
+        state.p = math.sqrt(energy * energy - MUON_MASS**2)
         z += length
         if at_plan:
             planned = math.inf
@@ -166,10 +168,10 @@ def cross_stack(
             lose(setup, scratch, c, cells, step, state, z, process, transfer, whole, track, rest)
         elif stop >= z_out:
             break
-        if state[4] < SLOWEST:
+        if state.p < SLOWEST:
             return False
     if whole and setup.line.kind[step] == HCAL and z_out >= c.ends[-1]:
         spray_delta_rays(setup, scratch, c, step + 1, state, rest)
     elif whole and z_out >= c.ends[-1]:  # not between preshower and main section, nor between modules
-        leak_electrons(setup, scratch, c, step + 1, state[0], state[1], EQUILIBRIUM, 0.01, rest)
+        leak_electrons(setup, scratch, c, step + 1, state.x, state.y, EQUILIBRIUM, 0.01, rest)
     return True

@@ -16,7 +16,8 @@ import numpy as np
 from na64mu.detector import Detector
 from na64mu.simulation.events import simulate_events
 from na64mu.simulation.muon_in_calorimeter import PILE_UP
-from na64mu.simulation.setup import Setup
+from na64mu.simulation.plans import no_plans
+from na64mu.simulation.setup import S4, S_MU, V1, Setup
 from na64mu.simulation.truth import PileUp, Truth, no_pile_up
 from na64mu.typing import FloatArray, IntArray
 
@@ -30,8 +31,6 @@ MERGE = 25.0
 
 #: Gate of the trigger's coincidence [ns] (E. Depero, thesis (ETH Zurich), for the S counters of NA64; that of 2022 is not published).
 COINCIDENCE = 3.0
-
-V1, S4, S_MU = 2, 3, 4
 
 
 class Fired(NamedTuple):
@@ -72,7 +71,7 @@ def fired(setup: Setup, detector: Detector, n: int, mode: int, rng: np.random.Ge
     Fired
         Fractions.
     """
-    _, truth = simulate_events(setup, detector, n, mode, np.zeros((n, 4)), 1, rng)
+    _, truth = simulate_events(setup, detector, n, mode, no_plans(n), 1, rng)
     over = truth.counters > setup.counters.threshold
     s4, s_mu = over[:, S4] & ~over[:, V1], over[:, S_MU] & ~over[:, V1]
     return Fired(len(over), float(s4.mean()), float(s_mu.mean()), float((s4 & s_mu).mean()))
@@ -173,7 +172,7 @@ def lay_over(
     n = len(times)
     if n == 0:
         return no_pile_up(truth)
-    _, others = simulate_events(setup, detector, n, PILE_UP, np.zeros((n, 4)), 1, rng)
+    _, others = simulate_events(setup, detector, n, PILE_UP, no_plans(n), 1, rng)
     event = np.repeat(np.arange(len(counts)), counts)
     close = np.abs(times) < merge
     for mine, added in ((truth.veto, others.veto), (truth.ecal, others.ecal), (truth.vhcal, others.vhcal), (truth.hcal, others.hcal)):

@@ -9,7 +9,8 @@ alone) that decay to a muon between the start of the line and the ECAL. Their we
 magnifying glass: never add them to the same region of an unbiased sample.
 
 Weights. n_mot counts the generated particles that met S0*S1*!V1 (of decays: that would, had they not decayed), and sum_weights is the sum of mc_weight over them, written or
-not: the weighted events are what n_mot muons on target make at the coupling g_ref. For any selection the expected
+not: the weighted events are what n_mot muons on target make at the coupling g_ref. Weights of a boson count every one that is made, before
+its branching ratio to what is not seen; the bookkeeping says so (`conditions`). For any selection the expected
 number of events for N muons on target is N (sum of mc_weight of selected events) / n_mot.
 """
 
@@ -31,6 +32,7 @@ from na64mu.events.schema_v1 import SCALARS, TRUTH
 from na64mu.events.writer import RawTreeWriter, Storage
 from na64mu.physics.bosons import RENAMED
 from na64mu.physics.energy_loss import NUCLEAR
+from na64mu.physics.widths import invisible_fraction
 from na64mu.simulation.contamination import decay_plans, hadron_plans
 from na64mu.simulation.digits import digitise
 from na64mu.simulation.events import CALIBRATION, simulate_events
@@ -39,15 +41,16 @@ from na64mu.simulation.geant4.processes import Geant4Settings
 from na64mu.simulation.muon_in_calorimeter import BEAM, DECAY, HADRON, HARD_LOSS, ZPRIME
 from na64mu.simulation.names import Engine, Tier
 from na64mu.simulation.pileup import MERGE, pile_up
+from na64mu.simulation.plans import no_plans
 from na64mu.simulation.readout import build_readout
 from na64mu.simulation.setup import Setup, build_setup
 from na64mu.simulation.signal import SIGNALS, hard_loss_plans, zprime_plans
-from na64mu.simulation.truth import FACTS, PileUp, Truth, no_pile_up
+from na64mu.simulation.truth import PileUp, Truth, no_pile_up
 from na64mu.simulation.waveforms import Electronics
 from na64mu.simulation.workers import in_order
-from na64mu.typing import AnyArray, FloatArray
+from na64mu.typing import AnyArray, RecordArray
 
-__all__ = ("BATCH", "PROCESSES", "produce", "simulate")
+__all__ = ("BATCH", "PROCESSES", "invisible_part", "produce", "simulate")
 
 BATCH = 20_000
 
@@ -66,7 +69,7 @@ PROCESSES = dict.fromkeys(SIGNALS, ZPRIME) | {
 
 def _plans(
     process: str, detector: Detector, setup: Setup, mass: float | None, g_ref: float, n: int, rng: np.random.Generator
-) -> tuple[FloatArray, float]:
+) -> tuple[RecordArray, float]:
     if process in SIGNALS:
         if mass is None:
             msg = f"process {process} needs the mass of the boson (--mass, GeV)"
@@ -79,27 +82,40 @@ def _plans(
         return hadron_plans(detector, n)
     if process in ("decay", "kaon"):
         return decay_plans(detector, setup, n, rng, kaons_only=process == "kaon")
-    return np.zeros((n, 4)), 1.0
+    return no_plans(n), 1.0
 
 
-def _column(truth: Truth, name: str) -> AnyArray:
-    return truth.facts[:, FACTS.index(name)]
+def invisible_part(process: str, mass: float | None) -> float | None:
+    """Part of the bosons of a sample that decay unseen: the weights count all of them, limits and mock data this part.
+
+    Parameters
+    ----------
+    process : str
+    mass : float or None
+        [GeV].
+
+    Returns
+    -------
+    float or None
+        Branching ratio of a Z' to neutrinos; None for all other processes: their bosons are all taken as invisible, or they have none.
+    """
+    return float(invisible_fraction(mass, 1e-4)) if process == "zprime" and mass is not None and mass > 0.0 else None
 
 
 def _scalars(truth: Truth, pile: PileUp, first: int, run: int, config: int, per_spill: float) -> dict[str, AnyArray]:
     """Event scalars and truth of the written events; `first` is the number of the first generated one."""
-    number = first + _column(truth, "index").astype(np.int64)
+    number = first + truth.facts["index"].astype(np.int64)
     n = len(number)
     facts = {
         "run": np.full(n, run),
         "spill": 1 + (number / per_spill).astype(np.int64),
         "event": number + 1,
         "config": np.full(n, config),
-        "trigger": _column(truth, "trigger"),
+        "trigger": truth.facts["trigger"],
         "mc_n_pileup": np.diff(pile.offsets),
     }
     for name in ("weight", "process", "p_in", "p_out", "px", "py", "pz", "x", "y", "z", "vertex_z", "mass", "xfrac", "psi"):
-        facts[f"mc_{name}"] = _column(truth, name)
+        facts[f"mc_{name}"] = truth.facts[name]
     return {name: facts[name].astype(kind) for name, kind in (SCALARS | TRUTH).items()}
 
 
@@ -146,15 +162,15 @@ def _make(order: _Order, batch: int, number: int) -> _Made:
             detector, order.config, size, order.prescale, order.seed, order.geant4,
             process=process, plans=given, above=HARD_LOSS_ABOVE, progress=order.progress,
         )  # fmt: skip
-    truth.facts[:, FACTS.index("weight")] = weight
+    truth.facts["weight"] = weight
     if process in SIGNALS:
-        truth.facts[:, FACTS.index("process")] = SIGNALS[process][1]
+        truth.facts["process"] = SIGNALS[process][1]
     electronics = Electronics.of(detector) if order.tier == "waveform" else None
     merge = MERGE if electronics is None else 0.0
     pile = pile_up(setup, detector, truth, rng, merge) if order.with_pile_up else no_pile_up(truth)
     scalars = _scalars(truth, pile, number * batch, order.run, order.config, detector.beam.muons_per_spill)
     digits = digitise(truth, build_readout(detector), rng, pile, electronics)
-    n_physics = int(np.count_nonzero(_column(truth, "trigger") > CALIBRATION))
+    n_physics = int(np.count_nonzero(truth.facts["trigger"] > CALIBRATION))
     return _Made(n_mot, weight * n_mot, RawBatch(scalars, digits), n_physics, made_with)
 
 
@@ -243,6 +259,9 @@ def produce(
     conditions = f"simulation;{process}{';pile-up' if with_pile_up else ''}{';waveforms' if form == 'waveform' else ''}"
     if detector.conditions is not None:
         conditions += f";{detector.conditions.label}"
+    unseen = invisible_part(process, mass)
+    if unseen is not None:
+        conditions += f";weights before branching, {unseen:.3f} to neutrinos"
     batch = n_events if by_geant4 else BATCH
     order = _Order(
         detector, process, n_events, config, seed, run, mass, g_ref, prescale_calibration, with_pile_up, form,

@@ -11,11 +11,12 @@ lie outside the central cell, with Geant4 and the fitted ones 17 %.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from na64mu.compiled.kernel import kernel
 from na64mu.simulation.stream import Stream
 
-__all__ = ("TAIL", "TAIL_SPREAD", "gamma_cdf", "lateral_integral", "longitudinal", "mean_depth", "radial")
+__all__ = ("TAIL", "TAIL_SPREAD", "RadialProfile", "gamma_cdf", "lateral_integral", "longitudinal", "mean_depth", "radial")
 
 
 #: Added to the published depth of the maximum [radiation lengths], and factor on the published fluctuations.
@@ -28,6 +29,14 @@ WIDER_CORE, TAIL, CORE_WEIGHT = 2.08, 2.23, 0.944
 #: The radius of the tail changes from shower to shower: width of its logarithm times sqrt(E / GeV), above 4 GeV. Fitted to the rms of the part in
 #: 3 x 3 cells, which is 0.42, 0.29 and 0.24 % at 20, 40 and 80 GeV in the same showers of Geant4 and 0.29, 0.21 and 0.15 % without it.
 TAIL_SPREAD = 1.15
+
+
+class RadialProfile(NamedTuple):
+    """Radii of core and tail [Moliere radii], and weight of the core."""
+
+    core: float
+    tail: float
+    weight: float
 
 
 @kernel
@@ -153,7 +162,7 @@ def mean_depth(alpha: float, beta: float, first: float, last: float, share: floa
 
 
 @kernel
-def radial(tau: float, log_e: float, z_effective: float, sampling_frequency: float, e_hat: float) -> tuple[float, float, float]:
+def radial(tau: float, log_e: float, z_effective: float, sampling_frequency: float, e_hat: float) -> RadialProfile:
     """Radial profile p 2 r C^2 / (r^2 + C^2)^2 + (1 - p) 2 r T^2 / (r^2 + T^2)^2 at a depth.
 
     Parameters
@@ -167,10 +176,10 @@ def radial(tau: float, log_e: float, z_effective: float, sampling_frequency: flo
 
     Returns
     -------
-    tuple of float
-        C, T (in Moliere radii) and p.
+    RadialProfile
+        C, T and p.
     """
     fade = math.exp(-tau) / sampling_frequency
     core = 0.0251 + 0.00319 * log_e + (0.1162 - 0.000381 * z_effective) * tau
     core += -0.0203 * (1.0 - e_hat) + 0.0397 * fade
-    return WIDER_CORE * max(core, 0.02), TAIL, CORE_WEIGHT
+    return RadialProfile(WIDER_CORE * max(core, 0.02), TAIL, CORE_WEIGHT)

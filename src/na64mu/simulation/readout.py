@@ -9,17 +9,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from na64mu.compiled.records import record_kind, records
 from na64mu.detector import Detector
 from na64mu.detector.readout import banks, readout_planes
 from na64mu.errors import DetectorError
 from na64mu.events.schema_v1 import COLLECTIONS
 from na64mu.simulation.digitisers import DIGITISERS, Digitiser
-from na64mu.typing import AnyArray, FloatArray
+from na64mu.typing import FloatArray, Record
 
 __all__ = ("EnergyReadout", "Readout", "build_readout")
 
 #: How a cell is read out: relative resolution, threshold, and resolution in time.
-RESPONSE = np.dtype([("resolution", "f8"), ("threshold", "f8"), ("sigma_t", "f8")])
+RESPONSE = record_kind("resolution threshold sigma_t")
 
 
 class EnergyReadout(NamedTuple):
@@ -29,16 +30,19 @@ class EnergyReadout(NamedTuple):
     ----------
     counter_sigma_t : FloatArray
         Resolution in time of every counter, shape (n_counters,).
-    response : AnyArray
-        Records of the kind RESPONSE of VETO ends, ECAL, VHCAL and HCAL, shape (4,).
+    veto_response, ecal_response, vhcal_response, hcal_response : Record
+        Records of the kind RESPONSE.
     counter, veto : FloatArray
-        1 for a channel that lives.
+        Gain of every channel, 0 of a dead one.
     ecal, vhcal, hcal : FloatArray
-        1 for a cell that lives, shape (n_sections, n_x, n_y).
+        Gain of every cell, 0 of a dead one, shape (n_sections, n_x, n_y).
     """
 
     counter_sigma_t: FloatArray
-    response: AnyArray
+    veto_response: Record
+    ecal_response: Record
+    vhcal_response: Record
+    hcal_response: Record
     counter: FloatArray
     veto: FloatArray
     ecal: FloatArray
@@ -61,23 +65,27 @@ class Readout(NamedTuple):
     energies: EnergyReadout
 
 
-def _alive(detector: Detector, kind: str) -> FloatArray:
-    """1 for every channel of a kind that lives, bank by bank."""
+def _gains(detector: Detector, kind: str) -> FloatArray:
+    """Gain of every channel of a kind, 0 of a dead one, bank by bank."""
     own = [bank for bank in banks(detector).values() if bank.kind == kind]
-    return np.stack([bank.alive.astype(np.float64).reshape(bank.shape) for bank in own])
+    return np.stack([np.where(bank.alive, bank.gain, 0.0).reshape(bank.shape) for bank in own])
 
 
 def _energies(detector: Detector) -> EnergyReadout:
     veto, cells = detector.veto, (detector.ecal, detector.vhcal, detector.hcal)
-    response = [(veto.end_resolution, veto.threshold, veto.sigma_t), *((c.cell_resolution, c.threshold, c.sigma_t) for c in cells)]
+    rows = [(veto.end_resolution, veto.threshold, veto.sigma_t), *((c.cell_resolution, c.threshold, c.sigma_t) for c in cells)]
+    responses = records(rows, RESPONSE)
     return EnergyReadout(
         counter_sigma_t=np.array([c.sigma_t for c in sorted(detector.counters, key=lambda c: c.id)]),
-        response=np.array(response, dtype=RESPONSE).view(np.recarray),
-        counter=_alive(detector, "counter")[0],
-        veto=_alive(detector, "veto")[0],
-        ecal=_alive(detector, "ecal"),
-        vhcal=_alive(detector, "vhcal"),
-        hcal=_alive(detector, "hcal"),
+        veto_response=responses[0],
+        ecal_response=responses[1],
+        vhcal_response=responses[2],
+        hcal_response=responses[3],
+        counter=_gains(detector, "counter")[0],
+        veto=_gains(detector, "veto")[0],
+        ecal=_gains(detector, "ecal"),
+        vhcal=_gains(detector, "vhcal"),
+        hcal=_gains(detector, "hcal"),
     )
 
 

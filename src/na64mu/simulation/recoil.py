@@ -8,7 +8,7 @@ from na64mu.compiled.kernel import kernel
 from na64mu.physics.constants import ELECTRON_MASS, MUON_MASS
 from na64mu.physics.energy_loss import DELTA, NUCLEAR
 from na64mu.simulation.stream import Stream
-from na64mu.typing import FloatArray
+from na64mu.typing import Record
 
 __all__ = ("deflect", "recoil_angle")
 
@@ -53,12 +53,12 @@ def recoil_angle(process: int, energy: float, transfer: float, rng: Stream) -> f
 
 
 @kernel
-def deflect(state: FloatArray, angle: float, rng: Stream) -> None:
+def deflect(state: Record, angle: float, rng: Stream) -> None:
     """Turn a direction by an angle, at a random azimuth.
 
     Parameters
     ----------
-    state : FloatArray
+    state : Record
         (x, y, tx, ty, p), slopes changed in place; a muon turned backwards is set to a slope of 10.
     angle : float
         [rad].
@@ -66,8 +66,8 @@ def deflect(state: FloatArray, angle: float, rng: Stream) -> None:
         Random numbers.
     """
     phi = 2.0 * math.pi * rng.random()
-    norm = 1.0 / math.sqrt(1.0 + state[2] ** 2 + state[3] ** 2)
-    ux, uy, uz = state[2] * norm, state[3] * norm, norm
+    norm = 1.0 / math.sqrt(1.0 + state.tx**2 + state.ty**2)
+    ux, uy, uz = state.tx * norm, state.ty * norm, norm
     # two directions across the old one
     hx, hz = uz / math.hypot(ux, uz), -ux / math.hypot(ux, uz)
     gx, gy, gz = uy * hz, uz * hx - ux * hz, -uy * hx
@@ -75,4 +75,4 @@ def deflect(state: FloatArray, angle: float, rng: Stream) -> None:
     a, b = s * math.cos(phi), s * math.sin(phi)
     nx, ny, nz = c * ux + a * hx + b * gx, c * uy + b * gy, c * uz + a * hz + b * gz
     nz = max(nz, 0.1)
-    state[2], state[3] = nx / nz, ny / nz
+    state.tx, state.ty = nx / nz, ny / nz

@@ -63,14 +63,14 @@ def inside_counter(setup: Setup, counter: int, x: float, y: float) -> bool:
     bool
         True inside its outline.
     """
-    size = setup.counters.size[counter]
+    outline = setup.counters.outline[counter]
     shape = setup.counters.shape[counter]
     if shape == BOX:
-        return size[2] < x < size[3] and size[4] < y < size[5]
+        return outline.x_low < x < outline.x_high and outline.y_low < y < outline.y_high
     r2 = x * x + y * y
     if shape == DISC:
-        return r2 < size[0] * size[0]
-    return size[0] * size[0] < r2 < size[1] * size[1]
+        return r2 < outline.radius * outline.radius
+    return outline.radius * outline.radius < r2 < outline.outer_radius * outline.outer_radius
 
 
 @inner_kernel
@@ -95,14 +95,14 @@ def record(setup: Setup, scratch: Scratch, surface: int, x: float, y: float, tx:
     s, c = setup.surfaces, setup.counters
     path = math.sqrt(1.0 + tx * tx + ty * ty)
     if surface < s.first_counter:
-        if scratch.n[0] < len(scratch.hits):
-            hit = scratch.hits[scratch.n[0]]
-            hit[0], hit[1], hit[2], hit[3], hit[4] = surface, x, y, tx, ty
-            scratch.n[0] += 1
+        if scratch.n.hits < len(scratch.hits):
+            hit = scratch.hits[scratch.n.hits]
+            hit.surface, hit.x, hit.y, hit.tx, hit.ty = surface, x, y, tx, ty
+            scratch.n.hits += 1
     elif surface < s.veto:
         k = surface - s.first_counter
         if inside_counter(setup, k, x, y):
             scratch.counters[k] += min(limit, counter_deposit(c.thickness[k] * path, rng))
-    elif abs(x) < c.veto_half[0] and abs(y) < c.veto_half[1]:
-        panel = int((x + c.veto_half[0]) / (2.0 * c.veto_half[0]) * c.n_panels)
+    elif abs(x) < c.veto_half_x and abs(y) < c.veto_half_y:
+        panel = int((x + c.veto_half_x) / (2.0 * c.veto_half_x) * c.n_panels)
         scratch.veto[panel] += min(limit, counter_deposit(c.veto_thickness * path, rng))

@@ -8,20 +8,37 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.compiled.kernel import inner_kernel
+from na64mu.compiled.records import record_kind
 from na64mu.physics.electromagnetic import collision_loss, compton, pair_production, screening_constants
 from na64mu.physics.materials import SCINTILLATOR, Substance
-from na64mu.typing import FloatArray
+from na64mu.typing import FloatArray, RecordArray
 
-__all__ = ("AIR", "LOSS", "PAIRS", "PLASTIC", "SCATTERS", "Plates", "build_plates", "material_at", "plate_values")
+__all__ = ("ABSORBER", "AIR", "PLASTIC", "Plate", "PlateValues", "Plates", "build_plates", "plate_at", "plate_values")
 
 #: Materials of a layer, in the order that the beam meets them: absorber, scintillator, and air up to the next layer.
 ABSORBER, PLASTIC, AIR = range(3)
 
-#: Columns of the tables: Compton scatterings and pairs per length [1/mm], collision loss [GeV/mm].
-SCATTERS, PAIRS, LOSS = range(3)
+#: What happens to a photon or electron of some energy: Compton scatterings and pairs per length [1/mm], collision loss [GeV/mm].
+VALUES = record_kind("scatters pairs loss")
 
 LOWEST, HIGHEST, N_ENERGIES = 3e-4, 200.0, 140  # of the tables [GeV]
 LOG_LOW, LOG_STEP = math.log(LOWEST), math.log(HIGHEST / LOWEST) / (N_ENERGIES - 1)
+
+
+class PlateValues(NamedTuple):
+    """Scatterings and pairs of a photon per length [1/mm], collision loss of an electron [GeV/mm]."""
+
+    scatters: float
+    pairs: float
+    loss: float
+
+
+class Plate(NamedTuple):
+    """A plate: ABSORBER, PLASTIC or AIR, its begin and its end [mm]."""
+
+    material: int
+    low: float
+    high: float
 
 
 class Plates(NamedTuple):
@@ -37,8 +54,8 @@ class Plates(NamedTuple):
         For radiation, see `physics.electromagnetic.screening_constants`, of the element with most of Z^2; shape (2,).
     density : FloatArray
         Densities of absorber, scintillator and air (none) [g/cm3], shape (3,).
-    table : FloatArray
-        Shape (2, N_ENERGIES, 3): materials, energies even in their logarithm, columns.
+    table : RecordArray
+        Records of the kind VALUES, shape (2, N_ENERGIES): materials, energies even in their logarithm.
     """
 
     pitch: float
@@ -48,7 +65,7 @@ class Plates(NamedTuple):
     screening: FloatArray
     correction: FloatArray
     density: FloatArray
-    table: FloatArray
+    table: RecordArray
 
 
 def build_plates(absorber: Substance, thickness: float, scintillator: float, pitch: float) -> Plates:
@@ -67,7 +84,7 @@ def build_plates(absorber: Substance, thickness: float, scintillator: float, pit
         Arrays for the kernels.
     """
     energies = np.exp(LOG_LOW + LOG_STEP * np.arange(N_ENERGIES))
-    table = np.zeros((2, N_ENERGIES, 3))
+    table = np.zeros((2, N_ENERGIES), VALUES)
     for i, substance in enumerate((absorber, SCINTILLATOR)):
         for j, energy in enumerate(energies):
             table[i, j] = compton(energy, substance), pair_production(energy, substance), collision_loss(energy, substance)
@@ -78,8 +95,8 @@ def build_plates(absorber: Substance, thickness: float, scintillator: float, pit
 
 
 @inner_kernel
-def plate_values(plates: Plates, material: int, energy: float) -> tuple[float, float, float]:
-    """A row of the tables, interpolated.
+def plate_values(plates: Plates, material: int, energy: float) -> PlateValues:
+    """A record of the tables, interpolated.
 
     Parameters
     ----------
@@ -92,19 +109,19 @@ def plate_values(plates: Plates, material: int, energy: float) -> tuple[float, f
 
     Returns
     -------
-    tuple of float
-        SCATTERS, PAIRS, LOSS.
+    PlateValues
+        At the energy.
     """
     position = min(max((math.log(energy) - LOG_LOW) / LOG_STEP, 0.0), N_ENERGIES - 1.000001)
     j = int(position)
     f = position - j
     low, high = plates.table[material, j], plates.table[material, j + 1]
     g = 1.0 - f
-    return g * low[0] + f * high[0], g * low[1] + f * high[1], g * low[2] + f * high[2]
+    return PlateValues(g * low.scatters + f * high.scatters, g * low.pairs + f * high.pairs, g * low.loss + f * high.loss)
 
 
 @inner_kernel
-def material_at(plates: Plates, depth: float) -> tuple[int, float, float]:
+def plate_at(plates: Plates, depth: float) -> Plate:
     """The plate at a depth in the stack.
 
     Parameters
@@ -116,15 +133,13 @@ def material_at(plates: Plates, depth: float) -> tuple[int, float, float]:
 
     Returns
     -------
-    material : int
-        ABSORBER, PLASTIC or AIR.
-    low, high : float
-        Begin and end of the plate [mm].
+    Plate
+        With its begin and end, as depths [mm].
     """
     layer = math.floor(depth / plates.pitch) * plates.pitch
     first, second = layer + plates.absorber, layer + plates.absorber + plates.scintillator
     if depth < first:
-        return ABSORBER, layer, first
+        return Plate(ABSORBER, layer, first)
     if depth < second:
-        return PLASTIC, first, second
-    return AIR, second, layer + plates.pitch
+        return Plate(PLASTIC, first, second)
+    return Plate(AIR, second, layer + plates.pitch)

@@ -9,7 +9,7 @@ from na64mu.physics.constants import ELECTRON_MASS, MUON_MASS
 from na64mu.simulation.flight import ELECTRON_LOSS, LOWEST_DELTA, MASS_PER_X0, SOFT, fly
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.stream import Stream
-from na64mu.typing import FloatArray
+from na64mu.typing import Record
 
 __all__ = ("DELTA_STRENGTH", "delta_rays")
 
@@ -20,8 +20,8 @@ THIN = 0.5  # below this mean number there is at most one
 
 
 @inner_kernel
-def _delta_ray(setup: Setup, scratch: Scratch, step: int, state: FloatArray, rng: Stream) -> None:
-    line, p = setup.line, state[4]
+def _delta_ray(setup: Setup, scratch: Scratch, step: int, state: Record, rng: Stream) -> None:
+    line, p = setup.line, state.p
     energy = math.sqrt(p * p + MUON_MASS * MUON_MASS)
     ratio = ELECTRON_MASS / MUON_MASS
     gamma = energy / MUON_MASS
@@ -39,14 +39,14 @@ def _delta_ray(setup: Setup, scratch: Scratch, step: int, state: FloatArray, rng
         return
     back = still * (line.z_out[step] - line.z_in[step])
     electron = scratch.electron
-    electron[0], electron[1] = state[0] - back * state[2], state[1] - back * state[3]
-    electron[2], electron[3] = state[2] + tangent * math.cos(phi), state[3] + tangent * math.sin(phi)
-    electron[4] = t
+    electron.x, electron.y = state.x - back * state.tx, state.y - back * state.ty
+    electron.tx, electron.ty = state.tx + tangent * math.cos(phi), state.ty + tangent * math.sin(phi)
+    electron.p = t
     fly(setup, scratch, step + 1, line.z_out[step] - back, electron, SOFT, -1.0, rng)
 
 
 @inner_kernel
-def delta_rays(setup: Setup, scratch: Scratch, step: int, state: FloatArray, rng: Stream) -> None:
+def delta_rays(setup: Setup, scratch: Scratch, step: int, state: Record, rng: Stream) -> None:
     """Delta rays of the muon in a plane or a stretch of air: dN/dT = K/2 <Z/A> x / T^2 (1 - beta^2 T / T_max + T^2 / 2 E^2).
 
     The angle follows from elastic kinematics, cos(theta) = T (E + m_e) / (p_e p). The number is drawn without the upper end of
@@ -60,7 +60,7 @@ def delta_rays(setup: Setup, scratch: Scratch, step: int, state: FloatArray, rng
         The event, changed in place.
     step : int
         The step; `state` is the muon at its end.
-    state : FloatArray
+    state : Record
         (x, y, tx, ty, p).
     rng : Stream
         Random numbers.

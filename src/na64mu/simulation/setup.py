@@ -7,21 +7,34 @@ from typing import NamedTuple
 
 import numpy as np
 
+from na64mu.compiled.records import new_record, record_kind, records
 from na64mu.detector import Detector
 from na64mu.simulation.beam import BeamSpot, beam_spot
 from na64mu.simulation.calorimeters import build_calorimeters
 from na64mu.simulation.cascade import MOST_PARTICLES
 from na64mu.simulation.geometry import Line, Surfaces, build_line, build_surfaces
-from na64mu.simulation.showers import Calorimeter
-from na64mu.typing import FloatArray, IntArray
+from na64mu.simulation.particles import HADRON, LEAVING, SOFT_PARTICLE, STATE, new_state
+from na64mu.simulation.stack import Calorimeter
+from na64mu.simulation.truth import FACTS, HIT
+from na64mu.typing import FloatArray, IntArray, Record, RecordArray
 
-__all__ = ("BOX", "DISC", "HOLE", "Counters", "Scratch", "Setup", "build_setup", "new_scratch")
+__all__ = ("BOX", "DISC", "HOLE", "S0", "S1", "S4", "S_MU", "V1", "Counters", "Scratch", "Setup", "build_setup", "new_scratch")
 
 #: Shapes of a counter.
 DISC, BOX, HOLE = range(3)
 
+#: Trigger counters by id.
+S0, S1, V1, S4, S_MU = range(5)
+
 MOST_HADRONS = 500  # as below
-MOST_SPRAYED = 1000  # particles still to follow: the last made is followed first, so that a few hundred are never there at once
+MOST_SOFT = 1000  # particles still to follow: the last made is followed first, so that a few hundred are never there at once
+
+#: Outline of a counter [mm]: radii of a disc and of what is around a hole, edges of a box.
+OUTLINE = record_kind("radius outer_radius x_low x_high y_low y_high")
+
+#: Counts of one event: hits; losses that may send something to S4; and 1 where S_mu alone would make no trigger, because S4 has not fired:
+#: soft particles behind the HCAL are not followed then.
+COUNTS = record_kind("hits hard_losses no_trigger", "i8")
 
 MOST_HITS = 1500  # hits kept per event; the rest of a very large shower is dropped
 
@@ -33,12 +46,12 @@ class Counters(NamedTuple):
     ----------
     shape : IntArray
         DISC, BOX or HOLE, shape (5,).
-    size : FloatArray
-        (radius, outer radius, x low, x high, y low, y high) [mm], shape (5, 6).
+    outline : RecordArray
+        Records of the kind OUTLINE, shape (5,).
     thickness, threshold, resolution : FloatArray
         [mm], [MeV], relative; shape (5,).
-    veto_half : FloatArray
-        Half size of the VETO in x and y [mm].
+    veto_half_x, veto_half_y : float
+        Half size of the VETO [mm].
     veto_thickness, veto_mip : float
         [mm], most probable deposit [MeV].
     n_panels : int
@@ -46,11 +59,12 @@ class Counters(NamedTuple):
     """
 
     shape: IntArray
-    size: FloatArray
+    outline: RecordArray
     thickness: FloatArray
     threshold: FloatArray
     resolution: FloatArray
-    veto_half: FloatArray
+    veto_half_x: float
+    veto_half_y: float
     veto_thickness: float
     veto_mip: float
     n_panels: int
@@ -73,61 +87,67 @@ class Scratch(NamedTuple):
 
     Attributes
     ----------
-    n : IntArray
-        Number of hits, of losses that may send something to S4, and 1 where soft particles behind the HCAL are not followed because
-        S4 has not fired: S_mu alone makes no trigger; shape (3,).
-    hits : FloatArray
-        Rows (surface, x, y, tx, ty).
+    n : Record
+        A record of the kind COUNTS.
+    hits : RecordArray
+        Records of the kind truth.HIT.
     counters, veto : FloatArray
         Energy in counters and VETO panels [MeV].
     measured : FloatArray
         Energy in counters with their resolution [MeV].
     ecal, vhcal, hcal : FloatArray
         Energy in cells [GeV].
-    facts : FloatArray
-        Columns of truth.FACTS.
-    electron, hard, hadron : FloatArray
-        States of the particles that accompany the muon, shape (5,).
-    photons : FloatArray
-        States of the photons of a neutral pion, shape (2, 5).
-    cascade : FloatArray
-        Particles of a shower, see cascade.py.
-    hadrons, parent : FloatArray
-        Hadrons still to follow, shape (MOST_HADRONS, 8), and the one that interacts, see hadrons.py.
-    spray : FloatArray
-        Particles near the rear of the last stack, see soft_secondaries.py.
+    facts : Record
+        A record of the kind truth.FACTS.
+    beam : Record
+        State of the beam particle.
+    electron, hard, hadron : Record
+        States of the particles that accompany it.
+    photons : RecordArray
+        States of the photons of a neutral pion, shape (2,).
+    cascade : RecordArray
+        Particles of a shower, records of the kind particles.LEAVING.
+    hadrons : RecordArray
+        Hadrons still to follow, records of the kind particles.HADRON.
+    parent : Record
+        State of the hadron that interacts.
+    soft, soft_ones : Record, RecordArray
+        The particle near the rear of the last stack that is followed, and those still to follow, of the kind particles.SOFT_PARTICLE.
     """
 
-    n: IntArray
-    hits: FloatArray
+    n: Record
+    hits: RecordArray
     counters: FloatArray
     measured: FloatArray
     veto: FloatArray
     ecal: FloatArray
     vhcal: FloatArray
     hcal: FloatArray
-    facts: FloatArray
-    electron: FloatArray
-    hard: FloatArray
-    hadron: FloatArray
-    photons: FloatArray
-    cascade: FloatArray
-    hadrons: FloatArray
-    parent: FloatArray
-    spray: FloatArray
+    facts: Record
+    beam: Record
+    electron: Record
+    hard: Record
+    hadron: Record
+    photons: RecordArray
+    cascade: RecordArray
+    hadrons: RecordArray
+    parent: Record
+    soft: Record
+    soft_ones: RecordArray
 
 
 def _counters(detector: Detector, config: int) -> Counters:
     ordered = sorted(detector.counters, key=lambda c: c.id)
-    sizes = [[c.radius, c.outer_radius, *(c.x_range(config) if c.shape == "box" else (0.0, 0.0)), *c.y] for c in ordered]
+    outlines = [(c.radius, c.outer_radius, *(c.x_range(config) if c.shape == "box" else (0.0, 0.0)), *c.y) for c in ordered]
     veto = detector.veto
     return Counters(
         shape=np.array([{"disc": DISC, "box": BOX, "hole": HOLE}[c.shape] for c in ordered], dtype=np.int64),
-        size=np.array(sizes, dtype=np.float64),
+        outline=records(outlines, OUTLINE),
         thickness=np.array([c.thickness for c in ordered]),
         threshold=np.array([c.threshold for c in ordered]),
         resolution=np.array([c.energy_resolution for c in ordered]),
-        veto_half=np.array(veto.half),
+        veto_half_x=veto.half[0],
+        veto_half_y=veto.half[1],
         veto_thickness=veto.thickness,
         veto_mip=veto.mip,
         n_panels=veto.panels,
@@ -159,15 +179,13 @@ def build_setup(detector: Detector, config: int) -> Setup:
     return _cached_setup(detector.model_dump_json(), config)
 
 
-def new_scratch(detector: Detector, n_facts: int) -> Scratch:
+def new_scratch(detector: Detector) -> Scratch:
     """Empty scratch space for one event.
 
     Parameters
     ----------
     detector : Detector
         The description.
-    n_facts : int
-        Columns of the facts.
 
     Returns
     -------
@@ -175,21 +193,23 @@ def new_scratch(detector: Detector, n_facts: int) -> Scratch:
         Zeros of the right shapes.
     """
     return Scratch(
-        n=np.zeros(3, dtype=np.int64),
-        hits=np.zeros((MOST_HITS, 5)),
+        n=new_record(COUNTS),
+        hits=np.zeros(MOST_HITS, HIT),
         counters=np.zeros(len(detector.counters)),
         measured=np.zeros(len(detector.counters)),
         veto=np.zeros(detector.veto.panels),
         ecal=np.zeros((2, *detector.ecal.cells)),
         vhcal=np.zeros((1, *detector.vhcal.cells)),
         hcal=np.zeros((len(detector.hcal.front), *detector.hcal.cells)),
-        facts=np.zeros(n_facts),
-        electron=np.zeros(5),
-        hard=np.zeros(5),
-        hadron=np.zeros(5),
-        photons=np.zeros((2, 5)),
-        cascade=np.zeros((MOST_PARTICLES, 3)),
-        hadrons=np.zeros((MOST_HADRONS, 8)),
-        parent=np.zeros(5),
-        spray=np.zeros((MOST_SPRAYED, 8)),
+        facts=new_record(FACTS),
+        beam=new_state(),
+        electron=new_state(),
+        hard=new_state(),
+        hadron=new_state(),
+        photons=np.zeros(2, STATE),
+        cascade=np.zeros(MOST_PARTICLES, LEAVING),
+        hadrons=np.zeros(MOST_HADRONS, HADRON),
+        parent=new_state(),
+        soft=new_record(SOFT_PARTICLE),
+        soft_ones=np.zeros(MOST_SOFT, SOFT_PARTICLE),
     )

@@ -8,91 +8,14 @@ resolution stochastic / sqrt(E), and the sharing over cells and sections fluctua
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 from na64mu.compiled.kernel import kernel
-from na64mu.simulation.losses import LossTables
-from na64mu.simulation.profiles import TAIL, TAIL_SPREAD, gamma_cdf, lateral_integral, longitudinal, mean_depth, radial
-from na64mu.simulation.sampling_layers import Plates
-from na64mu.simulation.straggling import Knocks
+from na64mu.simulation.profiles import TAIL, TAIL_SPREAD, RadialProfile, gamma_cdf, lateral_integral, longitudinal, mean_depth, radial
+from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.stream import Stream
-from na64mu.typing import FloatArray
+from na64mu.typing import FloatArray, Record
 
-__all__ = ("Calorimeter", "deposit_electromagnetic", "deposit_point", "smeared_response")
-
-
-class Calorimeter(NamedTuple):
-    """A calorimeter for the kernels.
-
-    Attributes
-    ----------
-    z : float
-        Front face [mm].
-    ends : FloatArray
-        End of every section (or module) along z [mm], shape (n_sections,).
-    x_low, y_low, x_pitch, y_pitch : float
-        Low edge of cell 0 and cell sizes [mm].
-    x_hole, y_hole : float
-        Half size of a hole on the axis [mm], 0 without.
-    x0, interaction_length : float
-        Radiation and interaction length of the homogenised stack, the latter for pions [mm].
-    critical_energy : float
-        Critical energy of the homogenised stack [GeV].
-    core, tail, core_weight : float
-        Radii [mm] and weight of the core in the radial profile, averaged over depth.
-    moliere : float
-        Moliere radius of the homogenised stack [mm].
-    z_effective, sampling_frequency, e_hat : float
-        Properties of the stack that set the shapes of showers (see profiles.py).
-    scale : float
-        Signal per energy inside the cells: it corrects for the lateral and rear leakage of a central shower.
-    stochastic, constant : float
-        Resolution for electromagnetic showers, sigma/E = stochastic / sqrt(E) (+) constant.
-    hadron_stochastic, hadron_constant : float
-        Resolution for hadronic showers, in the same form.
-    h_over_e : float
-        Response to the non-electromagnetic part of a hadronic shower over that to electrons; 1 on a hadron scale.
-    mip_scale : float
-        Energy scale of ionisation by muons relative to that of showers.
-    knocks : Knocks
-        Fluctuations of that signal.
-    z_nucleus : float
-        Nuclear charge of the absorber, for scattering.
-    losses : LossTables
-        Muon losses in the stack.
-    plates : Plates
-        Layers of the calorimeter, for photons and electrons near the rear.
-    """
-
-    z: float
-    ends: FloatArray
-    x_low: float
-    y_low: float
-    x_pitch: float
-    y_pitch: float
-    x_hole: float
-    y_hole: float
-    x0: float
-    interaction_length: float
-    critical_energy: float
-    core: float
-    tail: float
-    core_weight: float
-    moliere: float
-    z_effective: float
-    sampling_frequency: float
-    e_hat: float
-    scale: float
-    stochastic: float
-    constant: float
-    hadron_stochastic: float
-    hadron_constant: float
-    h_over_e: float
-    mip_scale: float
-    knocks: Knocks
-    z_nucleus: float
-    losses: LossTables
-    plates: Plates
+__all__ = ("deposit_electromagnetic", "deposit_point", "smeared_response")
 
 
 #: Softer showers are spots of at most SPOT each, at depths and radii drawn from the profiles [GeV]: the parametrisation was made for 0.4 GeV
@@ -173,10 +96,10 @@ def _corner(u: float, v: float, core: float, tail: float, weight: float) -> floa
 @kernel
 def _deposit_spread(
     c: Calorimeter, cells: FloatArray, section: int, x: float, y: float, energy: float,
-    profile: tuple[float, float, float], rng: Stream,
+    profile: RadialProfile, rng: Stream,
 ) -> None:  # fmt: skip
     """Share energy over the 5 x 5 cells around a point by a radial profile, or 3 x 3 that are larger than its mean tail; the rest is lost."""
-    core, tail, weight = c.moliere * profile[0], c.moliere * profile[1], profile[2]
+    core, tail, weight = c.moliere * profile.core, c.moliere * profile.tail, profile.weight
     n = 1 if min(c.x_pitch, c.y_pitch) > TAIL * c.moliere else 2
     ix0 = math.floor((x - c.x_low) / c.x_pitch)
     iy0 = math.floor((y - c.y_low) / c.y_pitch)
@@ -193,7 +116,7 @@ def _deposit_spread(
 
 
 @kernel
-def _deposit_spot(c: Calorimeter, cells: FloatArray, state: FloatArray, z: float, energy: float, alpha: float, rng: Stream) -> None:
+def _deposit_spot(c: Calorimeter, cells: FloatArray, state: Record, z: float, energy: float, alpha: float, rng: Stream) -> None:
     """Put the signal of a part of a soft shower at one point: depth and radius drawn from the profiles."""
     depth = rng.standard_gamma(alpha) / SOFT_BETA * c.x0
     section = 0
@@ -205,7 +128,7 @@ def _deposit_spot(c: Calorimeter, cells: FloatArray, state: FloatArray, z: float
     u = rng.random()
     r = radius * math.sqrt(u / (1.0 - u))
     phi = 2.0 * math.pi * rng.random()
-    x, y = state[0] + state[2] * depth + r * math.cos(phi), state[1] + state[3] * depth + r * math.sin(phi)
+    x, y = state.x + state.tx * depth + r * math.cos(phi), state.y + state.ty * depth + r * math.sin(phi)
     ix, iy = math.floor((x - c.x_low) / c.x_pitch), math.floor((y - c.y_low) / c.y_pitch)
     if 0 <= ix < cells.shape[1] and 0 <= iy < cells.shape[2] and not (abs(x) < c.x_hole and abs(y) < c.y_hole):
         _add(c, cells, section, ix, iy, energy, rng)
@@ -213,7 +136,7 @@ def _deposit_spot(c: Calorimeter, cells: FloatArray, state: FloatArray, z: float
 
 @kernel
 def deposit_electromagnetic(
-    c: Calorimeter, cells: FloatArray, state: FloatArray, z: float, energy: float, photon: bool, carried: float, rng: Stream
+    c: Calorimeter, cells: FloatArray, state: Record, z: float, energy: float, photon: bool, carried: float, rng: Stream
 ) -> tuple[float, float]:
     """Let an electromagnetic shower develop: profile along z over the sections, sharing over cells, resolution.
 
@@ -223,7 +146,7 @@ def deposit_electromagnetic(
         The calorimeter.
     cells : FloatArray
         Energies [GeV], shape (n_sections, n_x, n_y), changed in place.
-    state : FloatArray
+    state : Record
         (x, y, tx, ty, p) where the shower starts; it follows this direction.
     z : float
         Start of the shower along z [mm].
@@ -275,9 +198,9 @@ def deposit_electromagnetic(
             after = contained if section == len(c.ends) - 1 else gamma_cdf(alpha, beta * to_depth)
             middle = mean_depth(alpha, beta, from_depth, to_depth, after - before)
             at = (start + middle) * c.x0
-            core, tail, weight = radial(middle / peak, math.log(energy), c.z_effective, c.sampling_frequency, c.e_hat)
-            profile = core, tail * wider, weight
-            _deposit_spread(c, cells, section, state[0] + state[2] * at, state[1] + state[3] * at, seen * (after - before), profile, rng)
+            mean = radial(middle / peak, math.log(energy), c.z_effective, c.sampling_frequency, c.e_hat)
+            profile = RadialProfile(mean.core, mean.tail * wider, mean.weight)
+            _deposit_spread(c, cells, section, state.x + state.tx * at, state.y + state.ty * at, seen * (after - before), profile, rng)
             before, from_depth = after, to_depth
             if before > 0.9999:
                 return 0.0, 0.0

@@ -1,7 +1,6 @@
 """Forced interactions in the ECAL (production of a Z' or another boson, hard muon losses) and their weights.
 
-A plan is one row per event: depth z [mm] and, for a Z', (x, psi [rad], mass [GeV]), for a hard loss (process, energy
-[GeV], 0). The weight is the expected number of such events per muon on target.
+A plan is a record, see plans.py. The weight is the expected number of such events per muon on target.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from na64mu.physics.bosons import BOSONS, Mediator
 from na64mu.physics.materials import LEAD
 from na64mu.physics.production import sample_kinematics, tabulate
 from na64mu.simulation.losses import LossTables, share_above
+from na64mu.simulation.plans import plans_of
 from na64mu.simulation.setup import Setup
-from na64mu.typing import FloatArray
+from na64mu.typing import FloatArray, RecordArray
 
 __all__ = ("SIGNALS", "hard_loss_plans", "lead_depths", "lead_per_area", "rates_above", "zprime_plans", "zprime_plans_from")
 
@@ -74,7 +74,7 @@ def lead_depths(detector: Detector, n: int, rng: np.random.Generator) -> FloatAr
     return ecal.z + layer * (ecal.length / layers) + ecal.lead * rng.random(n)
 
 
-def zprime_plans_from(detector: Detector, x: FloatArray, psi: FloatArray, mass: float, rng: np.random.Generator) -> FloatArray:
+def zprime_plans_from(detector: Detector, x: FloatArray, psi: FloatArray, mass: float, rng: np.random.Generator) -> RecordArray:
     """Plans for given (x, psi).
 
     Parameters
@@ -90,15 +90,15 @@ def zprime_plans_from(detector: Detector, x: FloatArray, psi: FloatArray, mass: 
 
     Returns
     -------
-    FloatArray
-        Shape (n, 4).
+    RecordArray
+        Shape (n,).
     """
-    return np.column_stack([lead_depths(detector, len(x), rng), x, psi, np.full(len(x), mass)])
+    return plans_of(len(x), z=lead_depths(detector, len(x), rng), x=x, psi=psi, mass=mass)
 
 
 def zprime_plans(
     detector: Detector, mass: float, coupling: float, n: int, rng: np.random.Generator, mediator: Mediator | str = Mediator.VECTOR
-) -> tuple[FloatArray, float]:
+) -> tuple[RecordArray, float]:
     """Plans for the production of a Z' or another boson off lead, with (x, psi) from the WW cross-section at the mean beam momentum.
 
     Parameters
@@ -118,8 +118,8 @@ def zprime_plans(
 
     Returns
     -------
-    plans : FloatArray
-        Depth [mm], process, threshold, and 0, shape (n, 4).
+    plans : RecordArray
+        Shape (n,).
     weight : float
         Expected number of bosons per muon on target.
 
@@ -161,7 +161,7 @@ def rates_above(losses: LossTables, energy: float, threshold: float) -> FloatArr
 
 def hard_loss_plans(
     detector: Detector, setup: Setup, threshold: float, n: int, rng: np.random.Generator, only: int | None = None
-) -> tuple[FloatArray, float]:
+) -> tuple[RecordArray, float]:
     """Plans for one loss above a threshold in the ECAL, of one process or of any in its proportion.
 
     The loss itself is drawn where it happens, for the energy that the muon has there; its rate is that at the mean beam momentum.
@@ -185,14 +185,14 @@ def hard_loss_plans(
 
     Returns
     -------
-    plans : FloatArray
-        Depth [mm], process, threshold, and 0, shape (n, 4).
+    plans : RecordArray
+        Shape (n,).
     weight : float
         Expected number of such losses per muon.
     """
     rates = rates_above(setup.ecal.losses, detector.beam.momentum_mean, threshold)
     if only is not None:
         rates = np.where(np.arange(len(rates)) == only, rates, 0.0)
-    processes = rng.choice(len(rates), size=n, p=rates / rates.sum()).astype(np.float64)
+    processes = rng.choice(len(rates), size=n, p=rates / rates.sum())
     depth = detector.ecal.z + detector.ecal.length * rng.random(n)
-    return np.column_stack([depth, processes, np.full(n, threshold), np.zeros(n)]), float(rates.sum() * detector.ecal.length)
+    return plans_of(n, z=depth, process=processes, above=threshold), float(rates.sum() * detector.ecal.length)

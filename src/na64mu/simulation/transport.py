@@ -1,6 +1,6 @@
 """Steps of a charged particle: straight lines, circles in a box field, multiple scattering.
 
-A state is (x, y, tx, ty, p) at a known z: mm, slopes dx/dz and dy/dz, GeV/c. Kernels change it in place.
+A state is a record (x, y, tx, ty, p) at a known z, see particles.py: mm, slopes dx/dz and dy/dz, GeV/c. Kernels change it in place.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from na64mu.compiled.kernel import kernel, small_kernel
 from na64mu.physics.constants import CURVATURE, MUON_MASS
 from na64mu.physics.scattering import highland
 from na64mu.simulation.stream import Stream
-from na64mu.typing import FloatArray
+from na64mu.typing import Record
 
 __all__ = ("circle", "drift", "highland_sigma", "inverse_p_beta", "scatter", "scattering")
 
@@ -21,22 +21,22 @@ SINGLE = math.pi * 0.51099895e-3**2 * 137.035999
 
 
 @small_kernel
-def drift(state: FloatArray, length: float) -> None:
+def drift(state: Record, length: float) -> None:
     """Carry a state along a straight line.
 
     Parameters
     ----------
-    state : FloatArray
+    state : Record
         (x, y, tx, ty, p), changed in place.
     length : float
         Distance along z [mm], negative upstream.
     """
-    state[0] += state[2] * length
-    state[1] += state[3] * length
+    state.x += state.tx * length
+    state.y += state.ty * length
 
 
 @kernel
-def circle(state: FloatArray, length: float, field_x: float, field_y: float, charge: float) -> bool:
+def circle(state: Record, length: float, field_x: float, field_y: float, charge: float) -> bool:
     r"""Carry a state exactly through a uniform field across the z axis: dp/dt = q v x B.
 
     With b along the field, n = b x z and curvature k = 0.2998e-3 q B / p, the direction obeys
@@ -45,7 +45,7 @@ def circle(state: FloatArray, length: float, field_x: float, field_y: float, cha
 
     Parameters
     ----------
-    state : FloatArray
+    state : Record
         (x, y, tx, ty, p), changed in place.
     length : float
         Length of the field along z [mm], negative upstream.
@@ -65,9 +65,9 @@ def circle(state: FloatArray, length: float, field_x: float, field_y: float, cha
         return True
     bx, by = field_x / field, field_y / field
     nx, ny = by, -bx
-    k = CURVATURE * charge * field / state[4]
-    norm = 1.0 / math.sqrt(1.0 + state[2] ** 2 + state[3] ** 2)
-    ux, uy, uz = state[2] * norm, state[3] * norm, norm
+    k = CURVATURE * charge * field / state.p
+    norm = 1.0 / math.sqrt(1.0 + state.tx**2 + state.ty**2)
+    ux, uy, uz = state.tx * norm, state.ty * norm, norm
     u_b = ux * bx + uy * by
     u_n = ux * nx + uy * ny
     u_t2 = u_n * u_n + uz * uz
@@ -82,10 +82,10 @@ def circle(state: FloatArray, length: float, field_x: float, field_y: float, cha
     else:
         u_t = math.sqrt(u_t2)
         arc = (math.asin(u_n / u_t) - math.asin(u_n_out / u_t)) / k
-    state[0] += shift * nx + u_b * arc * bx
-    state[1] += shift * ny + u_b * arc * by
-    state[2] = (u_b * bx + u_n_out * nx) / uz_out
-    state[3] = (u_b * by + u_n_out * ny) / uz_out
+    state.x += shift * nx + u_b * arc * bx
+    state.y += shift * ny + u_b * arc * by
+    state.tx = (u_b * bx + u_n_out * nx) / uz_out
+    state.ty = (u_b * by + u_n_out * ny) / uz_out
     return True
 
 
@@ -146,17 +146,17 @@ def scattering(x_over_x0: float, z_nucleus: float) -> tuple[float, float]:
 
 
 @kernel
-def _single_scatter(state: FloatArray, least: float, z_nucleus: float, rng: Stream) -> None:
+def _single_scatter(state: Record, least: float, z_nucleus: float, rng: Stream) -> None:
     """A single scattering by more than an angle, kept with the probability that the nucleus or a proton takes it as a whole."""
     theta = least / math.sqrt(1.0 - rng.random())
-    q2 = (state[4] * theta) ** 2
+    q2 = (state.p * theta) ** 2
     mean_r2 = 0.6 * (1.2 / 0.1973269804) ** 2 * (2.5 * z_nucleus) ** (2.0 / 3.0)  # 3/5 (1.2 fm A^1/3)^2, A = 2.5 Z [GeV^-2]
     coherent = (1.0 + q2 * mean_r2 / 12.0) ** -4
     protons = (1.0 + q2 / 0.71) ** -4 * (1.0 - coherent) / z_nucleus
     if theta < 0.5 and rng.random() < coherent + protons:
         phi = 2.0 * math.pi * rng.random()
-        state[2] += theta * math.cos(phi)
-        state[3] += theta * math.sin(phi)
+        state.tx += theta * math.cos(phi)
+        state.ty += theta * math.sin(phi)
 
 
 OFFSET = 1.0 / math.sqrt(12.0)
@@ -169,9 +169,7 @@ def inverse_p_beta(p: float) -> float:
 
 
 @small_kernel
-def scatter(
-    state: FloatArray, length: float, share: float, core: float, tail: float, z_nucleus: float, inverse: float, rng: Stream
-) -> None:
+def scatter(state: Record, length: float, share: float, core: float, tail: float, z_nucleus: float, inverse: float, rng: Stream) -> None:
     """Multiple scattering in a step: a Gaussian core with correlated angle and offset, and a single-scattering tail.
 
     Core: Highland angle and, for an extended step, the offset of the PDG Review (2024) eq. 34.21-34.22:
@@ -181,7 +179,7 @@ def scatter(
 
     Parameters
     ----------
-    state : FloatArray
+    state : Record
         (x, y, tx, ty, p) at the end of the step, changed in place.
     length : float
         Length of the step along z [mm], 0 for a thin plane.
@@ -200,11 +198,14 @@ def scatter(
         return
     whole = core * inverse
     sigma = whole if share == 1.0 else whole * math.sqrt(share)
-    for axis in range(2):
-        z2 = rng.standard_normal()
-        if length > 0.0:
-            state[axis] += length * sigma * (OFFSET * rng.standard_normal() + 0.5 * z2)
-        state[2 + axis] += sigma * z2
-    one_over_beta = state[4] * inverse
+    z2 = rng.standard_normal()
+    if length > 0.0:
+        state.x += length * sigma * (OFFSET * rng.standard_normal() + 0.5 * z2)
+    state.tx += sigma * z2
+    z2 = rng.standard_normal()
+    if length > 0.0:
+        state.y += length * sigma * (OFFSET * rng.standard_normal() + 0.5 * z2)
+    state.ty += sigma * z2
+    one_over_beta = state.p * inverse
     if rng.random() * one_over_beta * one_over_beta < tail * share:  # about 1 % for a whole block: never two
         _single_scatter(state, TAIL_FROM * whole, z_nucleus, rng)

@@ -6,26 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.typing import FloatArray, IntArray
+from na64mu.compiled.records import record_kind
+from na64mu.typing import FloatArray, IntArray, RecordArray
 
-__all__ = (
-    "FACTS", "F_INDEX", "F_MASS", "F_PROCESS", "F_PSI", "F_PX", "F_P_IN", "F_P_OUT", "F_TRANSFER", "F_TRIGGER", "F_VERTEX",
-    "F_XFRAC", "F_X_S4", "PileUp", "Truth", "no_pile_up",
-)  # fmt: skip
+__all__ = ("FACTS", "HIT", "PileUp", "Truth", "no_pile_up")
 
-#: Columns of Truth.facts: those of the raw tree's mc_*, the event's index in the batch, true x at S4 [mm], largest transfer [GeV].
-# fmt: off
-FACTS = (
-    "trigger", "process", "weight", "p_in", "p_out", "px", "py", "pz", "x", "y", "z",
-    "vertex_z", "mass", "xfrac", "psi", "index", "x_s4", "transfer",
-)
-# fmt: on
+#: An event: what the raw tree has as mc_*, the event's index in the batch, true x at S4 [mm], largest transfer [GeV].
+FACTS = record_kind("trigger process weight p_in p_out px py pz x y z vertex_z mass xfrac psi index x_s4 transfer")
 
-#: Their places, for the kernels.
-F_TRIGGER, F_PROCESS, F_P_IN, F_P_OUT, F_PX, F_VERTEX, F_MASS, F_XFRAC, F_PSI, F_INDEX, F_X_S4, F_TRANSFER = (
-    FACTS.index(name)
-    for name in ("trigger", "process", "p_in", "p_out", "px", "vertex_z", "mass", "xfrac", "psi", "index", "x_s4", "transfer")
-)
+#: A charged particle at a surface: number of the surface, position [mm] and slopes. The surfaces of trackers are their sheets.
+HIT = record_kind("surface x y tx ty", surface="i8")
 
 
 class Truth(NamedTuple):
@@ -33,10 +23,10 @@ class Truth(NamedTuple):
 
     Attributes
     ----------
-    facts : FloatArray
-        Columns of FACTS, shape (n_events, len(FACTS)).
-    hits : FloatArray
-        Rows (surface, x, y, tx, ty) of every charged particle at a tracker, shape (n_hits, 5).
+    facts : RecordArray
+        Records of the kind FACTS, shape (n_events,).
+    hits : RecordArray
+        Every charged particle at a tracker: records of the kind HIT, shape (n_hits,).
     hit_offsets : IntArray
         Hits of event i are hit_offsets[i]:hit_offsets[i + 1], shape (n_events + 1,).
     counters : FloatArray
@@ -47,8 +37,8 @@ class Truth(NamedTuple):
         Visible energy in the cells [GeV], shape (n_events, n_sections, n_x, n_y).
     """
 
-    facts: FloatArray
-    hits: FloatArray
+    facts: RecordArray
+    hits: RecordArray
     hit_offsets: IntArray
     counters: FloatArray
     veto: FloatArray
@@ -88,7 +78,7 @@ def no_pile_up(truth: Truth) -> PileUp:
     PileUp
         Pile-up without particles.
     """
-    empty = (truth.facts, truth.hits, truth.counters, truth.veto, truth.ecal, truth.vhcal, truth.hcal)
-    facts, hits, *deposits = (np.zeros((0, *array.shape[1:])) for array in empty)
-    nothing = Truth(facts, hits, np.zeros(1, dtype=np.int64), *deposits)
+    empty = (truth.counters, truth.veto, truth.ecal, truth.vhcal, truth.hcal)
+    deposits = (np.zeros((0, *array.shape[1:])) for array in empty)
+    nothing = Truth(np.zeros(0, FACTS), np.zeros(0, HIT), np.zeros(1, dtype=np.int64), *deposits)
     return PileUp(np.zeros(len(truth.hit_offsets), dtype=np.int64), np.zeros(0), nothing)

@@ -21,7 +21,7 @@ from na64mu.detector.readout import banks
 from na64mu.events.batch import Jagged
 from na64mu.events.schema_v1 import WAVEFORMS, waveform_of
 from na64mu.simulation.readout import EnergyReadout
-from na64mu.typing import AnyArray, FloatArray, IntArray
+from na64mu.typing import AnyArray, FloatArray, IntArray, RecordArray
 
 __all__ = ("Bank", "Electronics", "Sampler", "sample_events", "sampled_collections")
 
@@ -90,10 +90,12 @@ class Electronics:
 
     def unsampled(self, readout: EnergyReadout) -> EnergyReadout:
         """The read-out before the ADC: no thresholds, and the spread of the pulses for the resolution in time."""
-        response = readout.response.copy()
-        response["threshold"] = 0.0
-        response["sigma_t"] = [self.banks[name].jitter for name in ("veto", "ecal", "vhcal", "hcal")]
-        return readout._replace(counter_sigma_t=np.full_like(readout.counter_sigma_t, self.banks["counter"].jitter), response=response)
+        responses = {}
+        for name in ("veto", "ecal", "vhcal", "hcal"):
+            field = f"{name}_response"
+            responses[field] = response = getattr(readout, field).copy()
+            response.threshold, response.sigma_t = 0.0, self.banks[name].jitter
+        return readout._replace(counter_sigma_t=np.full_like(readout.counter_sigma_t, self.banks["counter"].jitter), **responses)
 
 
 def _sampler(adc: Msadc, noise: float, threshold: float) -> Sampler:
@@ -186,16 +188,17 @@ def sample_events(
     return out_offsets, out_channel[:n], samples[:n]
 
 
-def _channel_numbers(bank: Bank, address: FloatArray) -> IntArray:
+def _channel_numbers(bank: Bank, address: IntArray) -> IntArray:
     """Number of the channels of some addresses, shape (n_rows, n_fields), in their bank."""
     sizes = bank.address.max(axis=0) + 1
     lookup = np.full(sizes, -1, dtype=np.int64)
     lookup[tuple(bank.address.T)] = np.arange(len(bank.address))
-    return lookup[tuple(address.T.astype(np.int64))]
+    found: IntArray = lookup[tuple(address.T)]
+    return found
 
 
 def sampled_collections(
-    electronics: Electronics, rows: dict[str, tuple[IntArray, FloatArray]], rng: np.random.Generator
+    electronics: Electronics, rows: dict[str, tuple[IntArray, RecordArray]], rng: np.random.Generator
 ) -> dict[str, Jagged]:
     """Waveform collections of all events.
 
@@ -203,8 +206,8 @@ def sampled_collections(
     ----------
     electronics : Electronics
         The sampling ADCs.
-    rows : dict of str to (IntArray, FloatArray)
-        Collection -> offsets and rows (address, energy, time) before the ADC.
+    rows : dict of str to (IntArray, RecordArray)
+        Collection -> offsets and rows before the ADC, see `deposits.energy_rows`.
     rng : Generator
         Random numbers.
 
@@ -218,8 +221,9 @@ def sampled_collections(
     out = {}
     for name, (offsets, table) in rows.items():
         bank = electronics.banks[name]
-        address = table[:, table.shape[1] - 2 - bank.address.shape[1] : -2]
-        energy, time = np.ascontiguousarray(table[:, -2]), table[:, -1] + np.repeat(phase, np.diff(offsets))
+        fields = (table.dtype.names or ())[-2 - bank.address.shape[1] : -2]  # those before energy and time; the VHCAL has no section
+        address = np.stack([table[field] for field in fields], axis=1)
+        energy, time = np.ascontiguousarray(table["energy"]), table["time"] + np.repeat(phase, np.diff(offsets))
         own_offsets, channel, samples = sample_events(
             np.ascontiguousarray(offsets), _channel_numbers(bank, address), energy, time, bank.counts, bank.shape, bank.sampler, rng
         )

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from na64mu.errors import StatisticsError
-from na64mu.statistics.exact import quadrature
 from na64mu.statistics.limits import checked_counts
 from na64mu.statistics.model import CountingModel
+from na64mu.statistics.quadrature import condensed, quadrature
 
 __all__ = ("compatibility",)
 
@@ -52,7 +52,7 @@ def compatibility(model: CountingModel, observed: Sequence[float], strength: flo
         return math.nan
     if total == 0:
         return 1.0
-    rates = model.rates().reduced()
+    rates = condensed(model.rates().reduced())
     theta, weights = quadrature(rates)
     expected = rates.factors(theta) * rates.nominal * np.where(rates.is_signal, strength, 1.0)
     first, both = expected[:, rates.channel == 0].sum(axis=1), expected.sum(axis=1)

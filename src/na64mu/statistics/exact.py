@@ -8,7 +8,6 @@ a rate is cut off at zero, for there the integrand has a kink that Gauss-Hermite
 
 from __future__ import annotations
 
-import logging
 import math
 from functools import lru_cache
 from typing import NamedTuple
@@ -19,25 +18,19 @@ from na64mu.compiled.kernel import general_kernel
 from na64mu.errors import StatisticsError
 from na64mu.statistics.asymptotic import BANDS
 from na64mu.statistics.model import CountingModel, Rates
+from na64mu.statistics.quadrature import blocks, condensed, fine_nodes, is_small, quadrature
 from na64mu.typing import FloatArray
 
-__all__ = ("SummedCount", "exact_limits", "part_of", "probability_at_most", "quadrature", "summed_count", "totals")
-
-logger = logging.getLogger(__name__)
+__all__ = ("SummedCount", "compressed", "exact_limits", "part_of", "probability_at_most", "summed_count", "totals")
 
 #: An array as bytes and shape: what a cache can take.
 Packed = tuple[bytes, tuple[int, ...]]
-#: Points of the quadrature for each parameter; fewer where that would make more than MAX_NODES in all.
-POINTS = 21
-MAX_NODES = 50_000
 #: The summed count is followed up to the background plus this many standard deviations, for the expected limits.
 COUNT_RANGE = 6.0
-#: Points of the trapezoidal rule for each parameter, its range in standard deviations, and the fewest that it needs.
-KINK_POINTS, KINK_RANGE, FEWEST_KINK_POINTS = 401, 8.0, 12
-#: What is said where a cut-off Gaussian is averaged by Gauss-Hermite because the other rule would need too many nodes.
-MISSED_KINK = "%d independent nuisance parameters with a Gaussian systematic that is cut off at zero are too many for the fine quadrature: the exact limit may be off by up to 3 per cent; make the large ones log-normal, or combine some"
 #: Largest number of counts to follow, and of counts times nodes: seconds of work and 200 MB.
 MAX_COUNTS, MAX_TERMS = 20_000, 25_000_000
+#: Nodes that the distribution of the signal's factor is compressed to: exact for polynomials of degree 2 x 16 - 1 in it.
+COMPRESSED = 16
 #: Above this many signal events exp(-n) underflows: the sum begins at the first term that is not negligible.
 MANY = 700.0
 
@@ -58,62 +51,6 @@ class SummedCount(NamedTuple):
     signal: FloatArray
     weights: FloatArray
     background: FloatArray
-
-
-def gauss_hermite(n_parameters: int) -> tuple[FloatArray, FloatArray]:
-    """Nodes and weights for the average over independent standard normal parameters.
-
-    Parameters
-    ----------
-    n_parameters : int
-
-    Returns
-    -------
-    nodes, weights : FloatArray
-        Shapes (n_nodes, n_parameters) and (n_nodes,).
-
-    Raises
-    ------
-    StatisticsError
-        If even three points for each parameter are too many.
-    """
-    if n_parameters == 0:
-        return np.zeros((1, 0)), np.ones(1)
-    points = min(POINTS, int(MAX_NODES ** (1.0 / n_parameters) + 1e-9))
-    if points < 3:
-        msg = f"{n_parameters} independent nuisance parameters are too many for the quadrature of the exact limit: correlate or combine some (nine can be kept)"
-        raise StatisticsError(msg)
-    x, w = np.polynomial.hermite_e.hermegauss(points)
-    grid = np.meshgrid(*[x] * n_parameters, indexing="ij")
-    weights = np.meshgrid(*[w / w.sum()] * n_parameters, indexing="ij")
-    return np.stack([g.ravel() for g in grid], axis=1), np.prod([g.ravel() for g in weights], axis=0)
-
-
-def quadrature(rates: Rates) -> tuple[FloatArray, FloatArray]:
-    """Nodes and weights for the average over the parameters of these rates.
-
-    Parameters
-    ----------
-    rates : Rates
-        Rates with the fewest parameters.
-
-    Returns
-    -------
-    nodes, weights : FloatArray
-        Shapes (n_nodes, n_parameters) and (n_nodes,).
-    """
-    n = rates.exponents.shape[1]
-    points = min(KINK_POINTS, int(MAX_NODES ** (1.0 / n) + 1e-9)) if n else 0
-    reach = np.sqrt(np.sum(rates.slopes**2, axis=1)).max(initial=0.0)  # the factor 1 + slopes @ theta is zero at 1 / reach at the nearest
-    if reach * KINK_RANGE < 1.0:
-        return gauss_hermite(n)
-    if points < FEWEST_KINK_POINTS:
-        logger.warning("%s", MISSED_KINK % n)
-        return gauss_hermite(n)
-    x = np.linspace(-KINK_RANGE, KINK_RANGE, points)
-    w = np.exp(-0.5 * x**2)
-    grid, weights = np.meshgrid(*[x] * n, indexing="ij"), np.meshgrid(*[w / w.sum()] * n, indexing="ij")
-    return np.stack([g.ravel() for g in grid], axis=1), np.prod([g.ravel() for g in weights], axis=0)
 
 
 def poisson_terms(expected: FloatArray, n_counts: int) -> FloatArray:
@@ -151,11 +88,13 @@ def summed_count(model: CountingModel, n_counts: int) -> SummedCount:
     signal, background = part_of(rates, True), part_of(rates, False)
     moved = [np.any(r.exponents != 0, axis=0) | np.any(r.slopes != 0, axis=0) for r in (_raw(rates, True), _raw(rates, False))]
     if not np.any(moved[0] & moved[1]):
-        theta_s, weights = quadrature(signal)
-        average = _averaged_terms(*((a.tobytes(), a.shape) for a in background), n_counts)
+        few = condensed(signal)
+        theta_s, weights = quadrature(few)
+        average = _background_terms(rates, background, n_counts)
         _check_size(len(weights), n_counts)
-        return SummedCount(totals(signal, theta_s), weights, average[None, :].copy())
-    together = rates.reduced()
+        found = SummedCount(totals(few, theta_s), weights, average[None, :].copy())
+        return found if few is signal else compressed(found)
+    together = condensed(rates.reduced())
     theta, weights = quadrature(together)
     _check_size(len(weights), n_counts)
     expected = together.factors(theta) * together.nominal
@@ -164,6 +103,47 @@ def summed_count(model: CountingModel, n_counts: int) -> SummedCount:
         weights,
         poisson_terms(expected[:, ~rates.is_signal].sum(axis=1), n_counts),
     )
+
+
+def _background_terms(rates: Rates, background: Rates, n_counts: int) -> FloatArray:
+    """Probabilities of 0, 1, ... background events, averaged; with many parameters the convolution of parts that share none."""
+    if is_small(background):
+        return _averaged_terms(*_packed(background), n_counts)
+    average = np.zeros(n_counts)
+    average[0] = 1.0
+    for terms in _terms_of_blocks(*_packed(_raw(rates, False)), n_counts):
+        average = np.convolve(average, terms)[:n_counts]
+    return average
+
+
+def _packed(rates: Rates) -> tuple[Packed, Packed, Packed, Packed, Packed]:
+    a, b, c, d, e = ((values.tobytes(), values.shape) for values in rates)
+    return a, b, c, d, e
+
+
+def compressed(count: SummedCount) -> SummedCount:
+    """The same with few nodes for the signal: the Gauss quadrature of their distribution (Lanczos; G. H. Golub and J. H. Welsch, Math. Comp. 23 (1969) 221).
+
+    Where a nuisance parameter moves signal and background together every node has its own background, and nothing is changed.
+    """
+    if len(count.background) > 1 or len(count.signal) <= COMPRESSED:
+        return count
+    vectors = [np.sqrt(count.weights / count.weights.sum())]
+    diagonal, beside = [float(vectors[0] @ (count.signal * vectors[0]))], []
+    scale = float(np.abs(count.signal).max())
+    while len(diagonal) < COMPRESSED:
+        v = count.signal * vectors[-1]
+        for _ in range(2):  # twice is enough
+            for u in vectors:
+                v = v - (u @ v) * u
+        norm = float(np.linalg.norm(v))
+        if norm < 1e-12 * scale:
+            break
+        vectors.append(v / norm)
+        beside.append(norm)
+        diagonal.append(float(vectors[-1] @ (count.signal * vectors[-1])))
+    nodes, matrix = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
+    return SummedCount(np.maximum(nodes, 0.0), np.ascontiguousarray(matrix[0] ** 2), count.background)
 
 
 def _check_size(n_nodes: int, n_counts: int) -> None:
@@ -175,12 +155,28 @@ def _check_size(n_nodes: int, n_counts: int) -> None:
 @lru_cache(maxsize=4)
 def _averaged_terms(nominal: Packed, is_signal: Packed, channel: Packed, exponents: Packed, slopes: Packed, n_counts: int) -> FloatArray:
     """Probabilities of 0, 1, ... background events, averaged; the same for all masses of a scan, so kept."""
-    kinds = (np.float64, np.bool_, np.int64, np.float64, np.float64)
-    packed = zip((nominal, is_signal, channel, exponents, slopes), kinds, strict=True)
-    rates = Rates(*(np.frombuffer(content, kind).reshape(shape) for (content, shape), kind in packed))
-    theta, weights = quadrature(rates)
+    rates = _unpacked(nominal, is_signal, channel, exponents, slopes)
+    return _average(rates, quadrature(rates), n_counts)
+
+
+@lru_cache(maxsize=4)
+def _terms_of_blocks(
+    nominal: Packed, is_signal: Packed, channel: Packed, exponents: Packed, slopes: Packed, n_counts: int
+) -> list[FloatArray]:
+    """The same for every part that shares no nuisance parameter with the others."""
+    found = blocks(_unpacked(nominal, is_signal, channel, exponents, slopes))
+    return [_average(block, fine_nodes(block), n_counts) for block in found]
+
+
+def _average(rates: Rates, nodes: tuple[FloatArray, FloatArray], n_counts: int) -> FloatArray:
+    theta, weights = nodes
     _check_size(len(weights), n_counts)
     return np.asarray(weights @ poisson_terms(totals(rates, theta), n_counts))
+
+
+def _unpacked(*packed: Packed) -> Rates:
+    kinds = (np.float64, np.bool_, np.int64, np.float64, np.float64)
+    return Rates(*(np.frombuffer(content, kind).reshape(shape) for (content, shape), kind in zip(packed, kinds, strict=True)))
 
 
 def _raw(rates: Rates, is_signal: bool) -> Rates:

@@ -15,7 +15,7 @@ import numpy as np
 
 from na64mu.compiled.kernel import general_kernel
 from na64mu.errors import StatisticsError
-from na64mu.statistics.exact import SummedCount, summed_count
+from na64mu.statistics.exact import SummedCount, compressed, summed_count
 from na64mu.statistics.limits import checked_level
 from na64mu.statistics.model import CountingModel
 from na64mu.typing import FloatArray
@@ -28,36 +28,9 @@ MAX_COUNT = 100
 FARTHEST = 20.0
 #: Points of the scan in mu for every square root of an event, and bisections of its borders.
 STEPS, BISECTIONS = 30.0, 40
-#: Nodes that the distribution of the signal's factor is compressed to: exact for polynomials of degree 2 x 16 - 1 in it.
-COMPRESSED = 16
 #: exp(-n) underflows above.
 MANY = 700.0
 GOLDEN = 0.5 * (math.sqrt(5.0) - 1.0)
-
-
-def compressed(count: SummedCount) -> SummedCount:
-    """The same with few nodes for the signal: the Gauss quadrature of their distribution (Lanczos; G. H. Golub and J. H. Welsch, Math. Comp. 23 (1969) 221).
-
-    Where a nuisance parameter moves signal and background together every node has its own background, and nothing is changed.
-    """
-    if len(count.background) > 1 or len(count.signal) <= COMPRESSED:
-        return count
-    vectors = [np.sqrt(count.weights / count.weights.sum())]
-    diagonal, beside = [float(vectors[0] @ (count.signal * vectors[0]))], []
-    scale = float(np.abs(count.signal).max())
-    while len(diagonal) < COMPRESSED:
-        v = count.signal * vectors[-1]
-        for _ in range(2):  # twice is enough
-            for u in vectors:
-                v = v - (u @ v) * u
-        norm = float(np.linalg.norm(v))
-        if norm < 1e-12 * scale:
-            break
-        vectors.append(v / norm)
-        beside.append(norm)
-        diagonal.append(float(vectors[-1] @ (count.signal * vectors[-1])))
-    nodes, matrix = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
-    return SummedCount(np.maximum(nodes, 0.0), np.ascontiguousarray(matrix[0] ** 2), count.background)
 
 
 @general_kernel

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -21,6 +22,9 @@ __all__ = ("SIGNAL", "CountingModel", "Nuisance", "Rates", "Systematic")
 
 #: Name of the signal among the samples of a model.
 SIGNAL = "signal"
+
+#: With more parameters than these, rates that none moves are left out of the singular value decomposition: they cost time alone.
+MANY_PARAMETERS = 24
 
 Shape = Literal["lognormal", "gaussian"]
 Effect = float | tuple[float, ...]
@@ -102,14 +106,22 @@ class Rates(NamedTuple):
         Only exponents @ theta and slopes @ theta matter, so a rotation of theta, which keeps its normal constraint, leaves as many parameters
         as the matrices have independent rows. The likelihood profiled or averaged over the nuisance parameters is exactly the same.
         """
-        stacked = np.concatenate([self.exponents, self.slopes])
-        if stacked.size == 0:  # no rate, or no parameter
+        if self.exponents.size == 0:  # no rate, or no parameter
             return self._replace(exponents=self.exponents[:, :0], slopes=self.slopes[:, :0])
-        u, singular, _ = np.linalg.svd(stacked, full_matrices=False)
-        kept = singular > 1e-12 * max(float(singular.max()), 1e-300)
-        rotated = np.ascontiguousarray(u[:, kept] * singular[kept])
-        n = len(self.nominal)
-        return self._replace(exponents=np.ascontiguousarray(rotated[:n]), slopes=np.ascontiguousarray(rotated[n:]))
+        exponents, slopes = _rotated(self.exponents.tobytes(), self.slopes.tobytes(), self.exponents.shape)
+        return self._replace(exponents=exponents.copy(), slopes=slopes.copy())
+
+
+@lru_cache(maxsize=64)
+def _rotated(exponents: bytes, slopes: bytes, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
+    """Exponents and slopes with the fewest columns; kept, for the masses of a scan share those of the background."""
+    stacked = np.concatenate([np.frombuffer(content).reshape(shape) for content in (exponents, slopes)])
+    moved = np.any(stacked != 0.0, axis=1) if shape[1] > MANY_PARAMETERS else np.ones(len(stacked), dtype=np.bool_)
+    u, singular, _ = np.linalg.svd(stacked[moved], full_matrices=False)
+    kept = singular > 1e-12 * max(float(singular.max(initial=0.0)), 1e-300)
+    rotated = np.zeros((len(stacked), int(kept.sum())))
+    rotated[moved] = u[:, kept] * singular[kept]
+    return np.ascontiguousarray(rotated[: shape[0]]), np.ascontiguousarray(rotated[shape[0] :])
 
 
 @dataclass(frozen=True)
@@ -204,7 +216,8 @@ class CountingModel:
                 found.append(Nuisance(systematic.name, systematic, None))
             else:
                 found += [Nuisance(f"{systematic.name}_{channel}", systematic, i) for i, channel in enumerate(self.channels)]
-        return tuple(n for n in found if any(n.size(s, c) != 0 for s in self.samples for c in range(len(self.channels))))
+        channels = range(len(self.channels))
+        return tuple(n for n in found if any(n.size(s, c) != 0 for s in n.systematic.effects for c in channels))
 
     def expected(self, sample: str) -> tuple[float, ...]:
         """Expected events of one sample per channel."""
@@ -220,7 +233,7 @@ class CountingModel:
         nuisances = self.nuisances
         exponents, slopes = np.zeros((2, len(cells), len(nuisances)))
         for j, nuisance in enumerate(nuisances):
-            sizes = np.array([nuisance.size(sample, c) for sample, c in cells])
+            sizes = np.array([nuisance.size(sample, c) if sample in nuisance.systematic.effects else 0.0 for sample, c in cells])
             if nuisance.systematic.shape == "lognormal":
                 exponents[:, j] = np.log1p(sizes)
             else:

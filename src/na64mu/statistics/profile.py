@@ -90,25 +90,36 @@ def negative_log_likelihood(
         for i in range(n_theta + 1):
             gradient[i] += weight[t] * d_nu[t, i]
             if counts[t] > 0.0:
-                for j in range(n_theta + 1):
+                for j in range(i + 1):
                     hessian[i, j] += counts[t] / nu[t] ** 2 * d_nu[t, i] * d_nu[t, j]
     for r in range(n_rates):
         strength = p[0] if model.is_signal[r] > 0.0 else 1.0
         w = weight[model.channel[r]] * expo[r]
+        if w == 0.0:
+            continue
+        is_straight = True
+        for i in range(n_theta):
+            is_straight = is_straight and model.slopes[r, i] == 0.0
         for i in range(n_theta):
             a_i, b_i = model.exponents[r, i], model.slopes[r, i]
-            for j in range(n_theta):
-                hessian[1 + i, 1 + j] += (
-                    w * strength * (line[r] * a_i * model.exponents[r, j] + a_i * model.slopes[r, j] + b_i * model.exponents[r, j])
-                )
+            if is_straight:
+                for j in range(i + 1):
+                    hessian[1 + i, 1 + j] += w * strength * (line[r] * a_i * model.exponents[r, j])
+            else:
+                for j in range(i + 1):
+                    hessian[1 + i, 1 + j] += (
+                        w * strength * (line[r] * a_i * model.exponents[r, j] + a_i * model.slopes[r, j] + b_i * model.exponents[r, j])
+                    )
             if model.is_signal[r] > 0.0:
-                hessian[0, 1 + i] += w * (line[r] * a_i + b_i)
                 hessian[1 + i, 0] += w * (line[r] * a_i + b_i)
     for j in range(n_theta):
         pull = p[1 + j] - centre[j]
         value += 0.5 * pull * pull
         gradient[1 + j] += pull
         hessian[1 + j, 1 + j] += 1.0
+    for i in range(n_theta + 1):  # the sums above are for j <= i
+        for j in range(i):
+            hessian[j, i] = hessian[i, j]
     return value
 
 

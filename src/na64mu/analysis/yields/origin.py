@@ -12,10 +12,7 @@ from na64mu.errors import Na64muError
 __all__ = ("Origin", "disagreements")
 
 #: How efficiencies for another set-up are made; they are never corrected for one.
-ADVICE = (
-    "make them for yours with `na64mu efficiency --detector DESCRIPTION --selection SELECTION --calibration CALIBRATION -o own.json` "
-    "and give --efficiency own.json (without --calibration the windows are those that ship with the package)"
-)
+ADVICE = "make them for yours with `na64mu efficiency --like OUT -o own.json`, where OUT is the output folder of the counts, and give --efficiency own.json"
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from na64mu.compiled.kernel import inlined_kernel, small_kernel
+from na64mu.compiled.kernel import inlined_kernel
 from na64mu.detector import Detector
 from na64mu.detector.readout import ReadoutPlane, readout_planes
 from na64mu.events.batch import Jagged
 from na64mu.typing import AnyArray, FloatArray, IntArray
 
-__all__ = ("MODULES", "HitMaker", "PlaneHits", "is_in_time", "planes_of", "put", "window_of_modules")
+__all__ = ("MODULES", "HitMaker", "PlaneHits", "Windows", "is_in_time", "planes_of", "put", "windows_of")
 
 MODULES = 256  # numbers of modules and stations have 8 bits in the raw tree
 
@@ -80,7 +80,14 @@ def planes_of(detector: Detector, kind: str) -> list[tuple[int, ReadoutPlane]]:
     return [(i, p) for i, p in enumerate(readout_planes(detector)) if p.kind == kind]
 
 
-def window_of_modules(planes: list[tuple[int, ReadoutPlane]], kind: AnyArray) -> AnyArray:
+class Windows(NamedTuple):
+    """Lowest and highest time in time of every module [ns], NaN where there is none; shape (MODULES,)."""
+
+    low: AnyArray
+    high: AnyArray
+
+
+def windows_of(planes: list[tuple[int, ReadoutPlane]], kind: AnyArray) -> Windows:
     """Lowest and highest time in time of every module, in the type of the times of the raw tree.
 
     Parameters
@@ -92,19 +99,19 @@ def window_of_modules(planes: list[tuple[int, ReadoutPlane]], kind: AnyArray) ->
 
     Returns
     -------
-    AnyArray
-        [ns]; NaN where there is no module, so that nothing is in time there; shape (2, MODULES).
+    Windows
+        NaN where there is no module, so that nothing is in time there.
     """
-    window = np.full((2, MODULES), np.nan)
+    low, high = np.full((2, MODULES), np.nan)
     for _, plane in planes:
-        window[:, plane.number] = plane.window
-    return window.astype(kind.dtype)
+        low[plane.number], high[plane.number] = plane.window
+    return Windows(low.astype(kind.dtype), high.astype(kind.dtype))
 
 
-@small_kernel
-def is_in_time(time: float, low: float, high: float) -> bool:
-    """Whether a time is in time: between low and high, the ends excluded; False if they are NaN."""
-    return low < time < high
+@inlined_kernel
+def is_in_time(time: float, windows: Windows, module: int) -> bool:
+    """Whether a signal of a module is in time: within its window, the ends excluded; False if there is no such module."""
+    return windows.low[module] < time < windows.high[module]
 
 
 @inlined_kernel

@@ -12,7 +12,7 @@ from na64mu.detector import Detector
 from na64mu.detector.elements.pixels import PixelPlane
 from na64mu.detector.readout import modules_of
 from na64mu.events.batch import Jagged
-from na64mu.reconstruction.hit_makers.hit_maker import MODULES, HitMaker, PlaneHits, is_in_time, planes_of, put, window_of_modules
+from na64mu.reconstruction.hit_makers.hit_maker import MODULES, HitMaker, PlaneHits, is_in_time, planes_of, put, windows_of
 from na64mu.reconstruction.strips import raw_columns
 from na64mu.typing import BoolArray, FloatArray, IntArray
 
@@ -105,11 +105,11 @@ def pixel_map(detector: Detector) -> PixelMap:
 
 
 @kernel
-def _good_pixels(module, col, row, time, window, pixels, good):  # type: ignore[no-untyped-def] # kernel
+def _good_pixels(module, col, row, time, windows, pixels, good):  # type: ignore[no-untyped-def] # kernel
     """Rows in time, on pixels that exist and are read."""
     for i in range(len(good)):
         m, c, r = np.int64(module[i]), np.int64(col[i]), np.int64(row[i])
-        known = c < pixels.size[m, 0] and r < pixels.size[m, 1] and is_in_time(time[i], window[0, m], window[1, m])
+        known = c < pixels.size[m, 0] and r < pixels.size[m, 1] and is_in_time(time[i], windows, m)
         good[i] = known and pixels.read[pixels.start[m] + c * pixels.size[m, 1] + r]
 
 
@@ -167,7 +167,7 @@ def find_pixel_clusters(pixel: Jagged, detector: Detector) -> PixelClusters:
     module, col, row, charge, time = raw_columns(pixel, "module", "col", "row", "charge", "time")
     n, pixels = len(time), pixel_map(detector)
     good = np.empty(n, dtype=np.bool_)
-    _good_pixels(module, col, row, time, window_of_modules(planes_of(detector, KIND), time), pixels, good)
+    _good_pixels(module, col, row, time, windows_of(planes_of(detector, KIND), time), pixels, good)
     out = PixelClusters(
         np.zeros(len(pixel) + 1, dtype=np.int64), np.empty(n, dtype=np.int64), np.empty((n, 2)), np.empty((n, 2), dtype=np.int64), np.empty(n)
     )  # fmt: skip

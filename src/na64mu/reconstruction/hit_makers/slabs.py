@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.compiled.kernel import inlined_kernel, kernel
+from na64mu.compiled.kernel import kernel
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.elements import BmsStation
 from na64mu.detector.readout import modules_of
 from na64mu.events.batch import Jagged
-from na64mu.reconstruction.hit_makers.hit_maker import HitMaker, PlaneHits, is_in_time, planes_of, put, window_of_modules
+from na64mu.reconstruction.bit_sets import add, n_runs, words
+from na64mu.reconstruction.hit_makers.hit_maker import HitMaker, PlaneHits, is_in_time, planes_of, put, windows_of
 from na64mu.reconstruction.strips import raw_columns
 from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray
 
@@ -71,10 +72,10 @@ def slab_map(detector: Detector) -> SlabMap:
 
 
 @kernel
-def _good_slabs(station, channel, time, window, slabs, good):  # type: ignore[no-untyped-def] # kernel
+def _good_slabs(station, channel, time, windows, slabs, good):  # type: ignore[no-untyped-def] # kernel
     for i in range(len(good)):
         s, c = np.int64(station[i]), np.int64(channel[i])
-        good[i] = is_in_time(time[i], window[0, s], window[1, s]) and c < slabs.u.shape[1] and not math.isnan(slabs.u[s, c])
+        good[i] = is_in_time(time[i], windows, s) and c < slabs.u.shape[1] and not math.isnan(slabs.u[s, c])
 
 
 def in_time_slabs(bms: Jagged, detector: DetectorLike) -> BoolArray:
@@ -95,7 +96,7 @@ def in_time_slabs(bms: Jagged, detector: DetectorLike) -> BoolArray:
     detector = load_detector(detector)
     station, channel, time = raw_columns(bms, "station", "channel", "time")
     good = np.empty(len(time), dtype=np.bool_)
-    _good_slabs(station, channel, time, window_of_modules(planes_of(detector, KIND), time), slab_map(detector), good)
+    _good_slabs(station, channel, time, windows_of(planes_of(detector, KIND), time), slab_map(detector), good)
     return good
 
 
@@ -127,11 +128,6 @@ def _hits(found: _Found, detector: Detector) -> PlaneHits:
     return hits.first(_slab_hits(found, slab_map(detector), hits))
 
 
-@inlined_kernel
-def _set(bits, i):  # type: ignore[no-untyped-def] # kernel
-    bits[i >> 6] |= np.uint64(1) << np.uint64(i & 63)
-
-
 @kernel
 def _count_slabs(found, row, bits, counts):  # type: ignore[no-untyped-def] # kernel
     """Runs of neighbouring rows of slabs per station and event; `bits` is scratch of shape (n_stations, n_words)."""
@@ -140,23 +136,16 @@ def _count_slabs(found, row, bits, counts):  # type: ignore[no-untyped-def] # ke
         for i in range(found.offsets[e], found.offsets[e + 1]):
             if found.good[i]:
                 s = np.int64(found.station[i])
-                _set(bits[s], row[s, np.int64(found.channel[i])])
+                add(bits[s], row[s, np.int64(found.channel[i])])
         for place in range(len(bits)):
-            counts[place, e] = 0
-            before = np.uint64(0)  # the highest row of the word before
-            for k in range(bits.shape[1]):
-                first = bits[place, k] & ~(bits[place, k] << np.uint64(1) | before)
-                before = bits[place, k] >> np.uint64(63)
-                while first != np.uint64(0):
-                    first &= first - np.uint64(1)
-                    counts[place, e] += 1
+            counts[place, e] = n_runs(bits[place])
 
 
 def _count(found: _Found, detector: Detector) -> dict[str, IntArray]:
     """Runs of neighbouring rows of slabs in time, per station."""
     row = slab_map(detector).row
     counts = np.empty((len(row), len(found.offsets) - 1), dtype=np.int64)
-    bits = np.empty((len(row), int(row.max(initial=0)) // 64 + 1), dtype=np.uint64)
+    bits = np.empty((len(row), words(int(row.max(initial=0)) + 1)), dtype=np.uint64)
     _count_slabs(found, row, bits, counts)
     return {module.name: counts[module.number] for module in modules_of(detector, KIND)}
 

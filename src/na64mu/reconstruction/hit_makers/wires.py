@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from na64mu.compiled.intrinsics import trailing_zeros
 from na64mu.compiled.kernel import inlined_kernel, kernel
 from na64mu.detector import Detector, DetectorLike, load_detector
 from na64mu.detector.elements import Straw
 from na64mu.detector.readout import modules_of
 from na64mu.events.batch import Jagged
-from na64mu.reconstruction.hit_makers.hit_maker import MODULES, HitMaker, PlaneHits, is_in_time, planes_of, put, window_of_modules
+from na64mu.reconstruction.bit_sets import add, has, lowest, without_lowest, words
+from na64mu.reconstruction.hit_makers.hit_maker import MODULES, HitMaker, PlaneHits, is_in_time, planes_of, put, windows_of
 from na64mu.reconstruction.strips import raw_columns
 from na64mu.typing import AnyArray, BoolArray, FloatArray, IntArray
 
@@ -101,10 +101,10 @@ def drift_time(straw: Jagged, detector: DetectorLike) -> AnyArray:
 
 
 @kernel
-def _good_wires(found, window, wires):  # type: ignore[no-untyped-def] # kernel
+def _good_wires(found, windows, wires):  # type: ignore[no-untyped-def] # kernel
     for i in range(len(found.good)):
         m, w = np.int64(found.module[i]), np.int64(found.wire[i])
-        good = is_in_time(found.time[i], window[0, m], window[1, m]) and found.axis[i] < 2 and found.layer[i] < 2
+        good = is_in_time(found.time[i], windows, m) and found.axis[i] < 2 and found.layer[i] < 2
         found.good[i] = good and w < wires.u.shape[3] and not math.isnan(wires.u[m, found.axis[i], found.layer[i], w])
 
 
@@ -112,7 +112,7 @@ def _find(straw: Jagged, detector: Detector) -> _Found:
     time = drift_time(straw, detector)
     module, axis, layer, wire = raw_columns(straw, "module", "view", "layer", "wire")
     found = _Found(straw.offsets, module, axis, layer, wire, time, np.empty(len(time), dtype=np.bool_))
-    _good_wires(found, window_of_modules(planes_of(detector, KIND), time), wire_map(detector))
+    _good_wires(found, windows_of(planes_of(detector, KIND), time), wire_map(detector))
     return found
 
 
@@ -160,30 +160,20 @@ def _hits(found: _Found, detector: Detector) -> PlaneHits:
 
 
 @inlined_kernel
-def _is_set(bits, i):  # type: ignore[no-untyped-def] # kernel
-    return (bits[i >> 6] >> np.uint64(i & 63)) & np.uint64(1) != np.uint64(0)
-
-
-@inlined_kernel
-def _set(bits, i):  # type: ignore[no-untyped-def] # kernel
-    bits[i >> 6] |= np.uint64(1) << np.uint64(i & 63)
-
-
-@inlined_kernel
-def _doublets(layers):  # type: ignore[no-untyped-def] # kernel
+def _doublets(first, second):  # type: ignore[no-untyped-def] # kernel
     """Particles in a view of two staggered layers: pairs of touching wires, or 1 if only single wires fired.
 
     A particle fires one wire of each layer; wire w of layer 0 touches wires w - 1 and w of layer 1. Single wires (noise, dead
-    material between the tubes) are not counted if there is a pair. Wires are bits, shape (2, n_words).
+    material between the tubes) are not counted if there is a pair. The wires of a layer are a set of bits.
     """
     pairs, used, fired = 0, -1, False
-    for k in range(layers.shape[1]):
-        left = layers[0, k]
-        fired |= (left | layers[1, k]) != np.uint64(0)
+    for k in range(len(first)):
+        left = first[k]
+        fired |= (left | second[k]) != np.uint64(0)
         while left != np.uint64(0):
-            w = 64 * k + trailing_zeros(left)
-            left &= left - np.uint64(1)
-            partner = w - 1 if w > 0 and used != w - 1 and _is_set(layers[1], w - 1) else w if _is_set(layers[1], w) else -1
+            w = lowest(left, k)
+            left = without_lowest(left)
+            partner = w - 1 if w > 0 and used != w - 1 and has(second, w - 1) else w if has(second, w) else -1
             if partner >= 0:
                 pairs += 1
                 used = partner
@@ -198,11 +188,14 @@ def _count_doublets(offsets, module, view, layer, wire, good, n_wires, bits, see
             m, w = np.int64(module[i]), np.int64(wire[i])
             if good[i] and w < n_wires[m]:
                 seen[m] = True
-                _set(bits[m, view[i], layer[i]], w)
+                add(bits[m, view[i], layer[i]], w)
         for chamber in range(len(seen)):
             counts[chamber, e] = 0
             if seen[chamber]:
-                counts[chamber, e] = max(_doublets(bits[chamber, 0]), _doublets(bits[chamber, 1]))
+                most = 0
+                for v in range(bits.shape[1]):
+                    most = max(most, _doublets(bits[chamber, v, 0], bits[chamber, v, 1]))
+                counts[chamber, e] = most
                 bits[chamber, :, :, :] = np.uint64(0)
                 seen[chamber] = False
 
@@ -224,7 +217,7 @@ def count_doublets(straw: Jagged, good: BoolArray, n_wires: IntArray) -> IntArra
     IntArray
         Shape (n_modules, n_events).
     """
-    n_modules, n_words = len(n_wires), max(1, -(-int(n_wires.max(initial=0)) // 64))
+    n_modules, n_words = len(n_wires), words(int(n_wires.max(initial=0)))
     counts = np.empty((n_modules, len(straw)), dtype=np.int64)
     bits, seen = np.zeros((n_modules, 2, 2, n_words), dtype=np.uint64), np.zeros(n_modules, dtype=np.bool_)
     _count_doublets(straw.offsets, *raw_columns(straw, "module", "view", "layer", "wire"), good, n_wires, bits, seen, counts)

@@ -11,17 +11,21 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.compiled.kernel import general_kernel, inner_kernel
+from na64mu.compiled.records import new_record, record_kind
 from na64mu.compiled.reference import by_reference
 from na64mu.detector import Detector
 from na64mu.detector.readout import sheets
 from na64mu.simulation.digitisers.digitiser import Crossings, Digitiser, to_module, turns
+from na64mu.simulation.digitisers.slabs import ROW as SLAB
 from na64mu.simulation.digitisers.slabs import Slabs, build_slabs, noise_slabs, read_slab
+from na64mu.simulation.digitisers.strips import ROW as STRIP
 from na64mu.simulation.digitisers.strips import Strips, StripViews, build_strips, empty_strips, read_strips, sample_pulse, share_charge
+from na64mu.simulation.digitisers.wires import ROW as WIRE
 from na64mu.simulation.digitisers.wires import Wires, build_wires, noise_wires, read_wires
 from na64mu.simulation.parameter_rows import room
 from na64mu.simulation.stream import Stream
-from na64mu.simulation.truth import PileUp
-from na64mu.typing import AnyArray, Float32Array, FloatArray, IntArray
+from na64mu.simulation.truth import HIT, PileUp
+from na64mu.typing import AnyArray, FloatArray, IntArray, Record, RecordArray
 
 __all__ = ("COMMON_STREAM", "Modules", "build_modules")
 
@@ -34,6 +38,19 @@ SLABS, STRIPS, WIRES, OTHERS = range(4)
 READ_BY = {"bms": SLABS, "mm": STRIPS, "gem": STRIPS, "straw": WIRES}
 
 
+#: Rows of every collection, so far or before an event.
+COUNTS = record_kind("bms mm gem straw", "i8")
+
+
+class _Rows(NamedTuple):
+    """Rows of every collection; those behind COUNTS are free."""
+
+    bms: RecordArray
+    mm: RecordArray
+    gem: RecordArray
+    straw: RecordArray
+
+
 class Modules(NamedTuple):
     """Modules of the four kinds.
 
@@ -41,7 +58,7 @@ class Modules(NamedTuple):
     ----------
     read_by, first : IntArray
         What reads every sheet (SLABS, STRIPS, WIRES; OTHERS if it belongs to another digitiser), and the number of its first station or view there.
-    turn : AnyArray
+    turn : RecordArray
         How the module of every sheet is turned, see digitiser.turns.
     slabs, strips, wires
         The stations and the views.
@@ -49,7 +66,7 @@ class Modules(NamedTuple):
 
     read_by: IntArray
     first: IntArray
-    turn: AnyArray
+    turn: RecordArray
     slabs: Slabs
     strips: StripViews
     wires: Wires
@@ -70,66 +87,65 @@ def build_modules(detector: Detector) -> Modules:
 @inner_kernel
 def _digitise_particle(
     m: Modules,
-    hits: FloatArray,
+    hits: RecordArray,
     first: int,
     last: int,
     time: float,
-    local: FloatArray,
+    local: Record,
     samples: FloatArray,
     strips: Strips,
-    bms: Float32Array,
-    straws: Float32Array,
-    n: IntArray,
+    bms: RecordArray,
+    straws: RecordArray,
+    n: Record,
     rng: Stream,
 ) -> None:
-    """Trackers for one beam particle; hits first to last - 1 are rows (sheet, x, y, tx, ty) of it and of its secondaries."""
+    """Trackers for one beam particle; hits first to last - 1 are those of it and of its secondaries."""
     sample_pulse(time, samples)
     for h in range(first, last):
-        sheet = int(hits[h, 0])
+        sheet = hits[h].surface
         if sheet >= len(m.read_by) or m.read_by[sheet] == OTHERS:
             continue
         to_module(m.turn, hits[h], local)
         k, reader = m.first[sheet], m.read_by[sheet]
         if reader == SLABS:
-            n[0] = read_slab(m.slabs, k, local[1], local[2], time, bms, n[0], rng)
+            n.bms = read_slab(m.slabs, k, local.x, local.y, time, bms, n.bms, rng)
         elif reader == STRIPS:
-            share_charge(m.strips, k, local[1], local[2], samples, strips, rng)
-            share_charge(m.strips, k + 1, local[2], local[1], samples, strips, rng)
+            share_charge(m.strips, k, local.x, local.y, samples, strips, rng)
+            share_charge(m.strips, k + 1, local.y, local.x, samples, strips, rng)
+        elif k % 2 == 0:  # it measures x
+            n.straw = read_wires(m.wires, k, local.x, local.tx, local.y, local.ty, time, straws, n.straw, rng)
         else:
-            v = k % 2
-            n[3] = read_wires(m.wires, k, local[1 + v], local[3 + v], local[2 - v], local[4 - v], time, straws, n[3], rng)
+            n.straw = read_wires(m.wires, k, local.y, local.ty, local.x, local.tx, time, straws, n.straw, rng)
 
 
 @inner_kernel
-def _noise(m: Modules, bms: Float32Array, straws: Float32Array, n: IntArray, rng: Stream) -> None:
+def _noise(m: Modules, bms: RecordArray, straws: RecordArray, n: Record, rng: Stream) -> None:
     """Noise of the trackers without strips."""
     for i in range(len(m.slabs.station)):
-        n[0] = noise_slabs(m.slabs, i, bms, n[0], rng)
+        n.bms = noise_slabs(m.slabs, i, bms, n.bms, rng)
     for k in range(len(m.wires.table)):
-        n[3] = noise_wires(m.wires, k, straws, n[3], rng)
+        n.straw = noise_wires(m.wires, k, straws, n.straw, rng)
 
 
 @general_kernel
 def _tracker_rows(
     modules: Modules,
     strips: Strips,
-    hits: FloatArray,
+    hits: RecordArray,
     hit_offsets: IntArray,
     more: PileUp,
+    rows: _Rows,
+    n: Record,
+    offsets: RecordArray,
+    local: Record,
     key: np.uint64,
     rng: Stream,
-) -> tuple[IntArray, Float32Array, Float32Array, Float32Array, Float32Array]:
-    """Offsets, shape (4, n_events + 1), and rows of the four collections."""
-    m = by_reference(modules)
-    local, samples = np.empty(hits.shape[1]), np.empty(3)
-    n_events = len(hit_offsets) - 1
-    offsets, n = np.zeros((4, n_events + 1), dtype=np.int64), np.zeros(4, dtype=np.int64)
-    most = ROWS_PER_EVENT * n_events
-    bms, straws = np.empty((most, 3), np.float32), np.empty((most, 5), np.float32)
-    mm, gem = np.empty((2 * most, 6), np.float32), np.empty((2 * most, 6), np.float32)
-    others = more.truth
-    for e in range(n_events):
-        bms, mm, gem, straws = room(bms, n[0]), room(mm, n[1]), room(gem, n[2]), room(straws, n[3])
+) -> _Rows:
+    """Rows of the four collections; offsets receive the counts before every event, and `local` is scratch of the kind truth.HIT."""
+    m, samples, others = by_reference(modules), np.empty(3), more.truth
+    bms, mm, gem, straws = rows.bms, rows.mm, rows.gem, rows.straw
+    for e in range(len(hit_offsets) - 1):
+        bms, mm, gem, straws = room(bms, n.bms), room(mm, n.mm), room(gem, n.gem), room(straws, n.straw)
         rng.restart(key, np.uint64(e))
         first, last = hit_offsets[e], hit_offsets[e + 1]
         _digitise_particle(m, hits, first, last, 0.0, local, samples, strips, bms, straws, n, rng)
@@ -140,16 +156,20 @@ def _tracker_rows(
         sample_pulse(0.0, samples)
         for k in range(len(m.strips.table)):
             if m.strips.table[k].collection == 0:
-                n[1] = read_strips(m.strips, k, strips, samples, mm, n[1], rng)
+                n.mm = read_strips(m.strips, k, strips, samples, mm, n.mm, rng)
             else:
-                n[2] = read_strips(m.strips, k, strips, samples, gem, n[2], rng)
-        offsets[:, e + 1] = n
-    return offsets, bms[: n[0]], mm[: n[1]], gem[: n[2]], straws[: n[3]]
+                n.gem = read_strips(m.strips, k, strips, samples, gem, n.gem, rng)
+        offsets[e + 1] = n
+    return _Rows(bms[: n.bms], mm[: n.mm], gem[: n.gem], straws[: n.straw])
 
 
 def _rows(modules: Modules, crossings: Crossings, key: np.uint64, stream: Stream) -> dict[str, tuple[IntArray, AnyArray]]:
-    found = _tracker_rows(modules, empty_strips(modules.strips), *crossings, key, stream)
-    return {kind: (found[0][i], found[1 + i]) for i, kind in enumerate(KINDS)}
+    n_events = len(crossings.offsets) - 1
+    most, offsets = ROWS_PER_EVENT * n_events, np.zeros(n_events + 1, COUNTS)
+    rows = _Rows(np.empty(most, SLAB), np.empty(2 * most, STRIP), np.empty(2 * most, STRIP), np.empty(most, WIRE))
+    strips = empty_strips(modules.strips)
+    found = _tracker_rows(modules, strips, *crossings, rows, new_record(COUNTS), offsets, new_record(HIT), key, stream)
+    return {kind: (offsets[kind], getattr(found, kind)) for kind in KINDS}
 
 
 COMMON_STREAM = Digitiser(KINDS, build_modules, _rows)

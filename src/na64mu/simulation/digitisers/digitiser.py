@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from na64mu.compiled.kernel import kernel
+from na64mu.compiled.records import record_kind, records
 from na64mu.detector import Detector
 from na64mu.detector.readout import sheets
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.truth import PileUp
-from na64mu.typing import AnyArray, FloatArray, IntArray
+from na64mu.typing import AnyArray, IntArray, Record, RecordArray
 
-__all__ = ("Crossings", "Digitiser", "Noisy", "Turn", "noisy_channels", "padded", "records", "to_module", "turns")
+__all__ = ("Crossings", "Digitiser", "Noisy", "Turn", "noisy_channels", "padded", "to_module", "turns")
 
 
 class Crossings(NamedTuple):
@@ -24,8 +25,8 @@ class Crossings(NamedTuple):
 
     Attributes
     ----------
-    hits : FloatArray
-        Rows (sheet, x, y, tx, ty) of the particles of the triggers, shape (n_hits, 5); the number of a counter or the VETO is larger
+    hits : RecordArray
+        Particles of the triggers at sheets, records of the kind truth.HIT, shape (n_hits,); the number of a counter or the VETO is larger
         than that of every sheet.
     offsets : IntArray
         First crossing of every event, shape (n_events + 1,).
@@ -33,7 +34,7 @@ class Crossings(NamedTuple):
         Particles piled up on the events, each with its time.
     """
 
-    hits: FloatArray
+    hits: RecordArray
     offsets: IntArray
     more: PileUp
 
@@ -49,8 +50,8 @@ class Digitiser:
     prepare : callable
         Detector -> what its kernels need of a set-up under its conditions.
     rows : callable
-        (prepared, crossings, key, stream) -> collection -> (offsets, rows): first row of every event, shape (n_events + 1,), and rows with
-        the fields of the collection in order. The stream is restarted with the key for every event.
+        (prepared, crossings, key, stream) -> collection -> (offsets, rows): first row of every event, shape (n_events + 1,), and records
+        with the fields of the collection. The stream is restarted with the key for every event.
     """
 
     kinds: tuple[str, ...]
@@ -59,15 +60,10 @@ class Digitiser:
 
 
 #: A module turned about its centre: centre [mm], cosine and sine of its rotation.
-Turn = np.dtype([("x", "f8"), ("y", "f8"), ("c", "f8"), ("s", "f8")])
+Turn = record_kind("x y c s")
 
 #: A channel that is noisy and not dead: number of its plane in the table of its kind, its layer, and its mean number of noise hits per event.
-Noisy = np.dtype([("plane", "i8"), ("layer", "i8"), ("channel", "i8"), ("rate", "f8")])
-
-
-def records(rows: list[tuple[Any, ...]], kind: np.dtype) -> AnyArray:
-    """Rows as an array whose fields have names, in kernels too; shape (n_rows,)."""
-    return np.array(rows, dtype=kind).view(np.recarray)
+Noisy = record_kind("plane layer channel rate", "i8", rate="f8")
 
 
 def padded(lists: Sequence[AnyArray], fill: float = -1) -> AnyArray:
@@ -78,35 +74,34 @@ def padded(lists: Sequence[AnyArray], fill: float = -1) -> AnyArray:
     return table
 
 
-def noisy_channels(firing: list[tuple[int, int, list[tuple[int, float]]]]) -> AnyArray:
+def noisy_channels(firing: list[tuple[int, int, list[tuple[int, float]]]]) -> RecordArray:
     """Noisy channels of (plane, layer, `Bank.firing`) as records."""
     return records([(plane, layer, channel, rate) for plane, layer, own in firing for channel, rate in own], Noisy)
 
 
-def turns(detector: Detector) -> AnyArray:
+def turns(detector: Detector) -> RecordArray:
     """How the module of every sheet is turned, as records of the kind Turn; shape (n_sheets,)."""
     return records([(*s.centre, math.cos(s.rotation), math.sin(s.rotation)) for s in sheets(detector)], Turn)
 
 
 @kernel
-def to_module(turn: AnyArray, hit: FloatArray, local: FloatArray) -> None:
-    """A crossing (sheet, x, y, tx, ty) as its module sees it, which may be turned about its centre.
+def to_module(turn: RecordArray, hit: Record, local: Record) -> None:
+    """A crossing as its module sees it, which may be turned about its centre.
 
     Parameters
     ----------
-    turn : AnyArray
+    turn : RecordArray
         How the module of every sheet is turned, see `turns`.
-    hit : FloatArray
-        The crossing, shape (5,).
-    local : FloatArray
-        Receives it in the frame of the module, shape (5,).
+    hit : Record
+        The crossing, of the kind truth.HIT.
+    local : Record
+        Receives it in the frame of the module.
     """
-    for i in range(len(hit)):
-        local[i] = hit[i]
-    t = turn[int(hit[0])]
+    local.surface, local.x, local.y, local.tx, local.ty = hit.surface, hit.x, hit.y, hit.tx, hit.ty
+    t = turn[hit.surface]
     if t.s == 0.0:
         return
-    local[1] = t.x + t.c * (hit[1] - t.x) + t.s * (hit[2] - t.y)
-    local[2] = t.y - t.s * (hit[1] - t.x) + t.c * (hit[2] - t.y)
-    local[3] = t.c * hit[3] + t.s * hit[4]
-    local[4] = -t.s * hit[3] + t.c * hit[4]
+    local.x = t.x + t.c * (hit.x - t.x) + t.s * (hit.y - t.y)
+    local.y = t.y - t.s * (hit.x - t.x) + t.c * (hit.y - t.y)
+    local.tx = t.c * hit.tx + t.s * hit.ty
+    local.ty = -t.s * hit.tx + t.c * hit.ty

@@ -8,16 +8,17 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.compiled.kernel import general_kernel, inner_kernel
+from na64mu.compiled.records import new_record, record_kind, records
 from na64mu.compiled.reference import by_reference
 from na64mu.detector import Detector
 from na64mu.detector.elements.pixels import PixelPlane
 from na64mu.detector.readout import banks, sheets
-from na64mu.simulation.digitisers.digitiser import Crossings, Digitiser, noisy_channels, padded, records, to_module, turns
+from na64mu.simulation.digitisers.digitiser import Crossings, Digitiser, noisy_channels, padded, to_module, turns
 from na64mu.simulation.digitisers.strips import moyal
 from na64mu.simulation.parameter_rows import room
 from na64mu.simulation.stream import Stream
-from na64mu.simulation.truth import PileUp
-from na64mu.typing import AnyArray, Float32Array, FloatArray, IntArray
+from na64mu.simulation.truth import HIT, PileUp
+from na64mu.typing import AnyArray, FloatArray, IntArray, Record, RecordArray
 
 __all__ = ("PIXELS", "Pixels", "build_pixels")
 
@@ -26,10 +27,10 @@ REACH = 4.0  # charge is shared out this many widths of its cloud to both sides
 
 #: A plane: its number, edges of column and row 0, their distances and numbers, width of the cloud, mode and width of the charge, noise,
 #: threshold, resolution in time, efficiency.
-PLANE = np.dtype(
-    [("module", "f8"), ("x", "f8"), ("y", "f8"), ("dx", "f8"), ("dy", "f8"), ("columns", "i8"), ("rows", "i8")]
-    + [(name, "f8") for name in ("cloud", "mode", "width", "noise", "threshold", "sigma_t", "efficiency")]
-)
+PLANE = record_kind("module x y dx dy columns rows cloud mode width noise threshold sigma_t efficiency", columns="i8", rows="i8")
+
+#: A row of the collection.
+ROW = record_kind("module col row charge time", "f4")
 
 
 class Pixels(NamedTuple):
@@ -89,17 +90,18 @@ def _part(low: float, pitch: float, at: float, cloud: float) -> float:
 
 
 @inner_kernel
-def _write(p: Pixels, k: int, column: int, row: int, charge: float, time: float, rows: Float32Array, n: int) -> int:
+def _write(p: Pixels, k: int, column: int, row: int, charge: float, time: float, rows: RecordArray, n: int) -> int:
     plane = p.plane[k]
     if charge < plane.threshold or p.alive[k, column * plane.rows + row] == 0.0:
         return n
-    rows[n, 0], rows[n, 1], rows[n, 2], rows[n, 3], rows[n, 4] = plane.module, column, row, charge, time
+    out = rows[n]
+    out.module, out.col, out.row, out.charge, out.time = plane.module, column, row, charge, time
     return n + 1
 
 
 @inner_kernel
-def _share(p: Pixels, k: int, x: float, y: float, time: float, rows: Float32Array, n: int, rng: Stream) -> int:
-    """The pixels of plane k that a particle at (x, y) fires: rows (module, column, row, charge, time); returns the number of rows."""
+def _share(p: Pixels, k: int, x: float, y: float, time: float, rows: RecordArray, n: int, rng: Stream) -> int:
+    """The pixels of plane k that a particle at (x, y) fires, as records of the kind ROW; returns the number of rows."""
     plane = p.plane[k]
     u, v = (x - plane.x) / plane.dx, (y - plane.y) / plane.dy
     if u < 0.0 or v < 0.0 or u >= plane.columns or v >= plane.rows or rng.random() >= plane.efficiency:
@@ -116,7 +118,7 @@ def _share(p: Pixels, k: int, x: float, y: float, time: float, rows: Float32Arra
 
 
 @inner_kernel
-def _noise(p: Pixels, rows: Float32Array, n: int, rng: Stream) -> int:
+def _noise(p: Pixels, rows: RecordArray, n: int, rng: Stream) -> int:
     """Noise of all planes: anywhere, and in their noisy pixels; returns the number of rows."""
     for k in range(len(p.plane)):
         plane = p.plane[k]
@@ -136,23 +138,23 @@ def _noise(p: Pixels, rows: Float32Array, n: int, rng: Stream) -> int:
 
 @inner_kernel
 def _particle(
-    p: Pixels, hits: FloatArray, first: int, last: int, time: float, local: FloatArray, rows: Float32Array, n: int, rng: Stream
+    p: Pixels, hits: RecordArray, first: int, last: int, time: float, local: Record, rows: RecordArray, n: int, rng: Stream
 ) -> int:
     for h in range(first, last):
-        sheet = int(hits[h, 0])
+        sheet = hits[h].surface
         if sheet < len(p.of_sheet) and p.of_sheet[sheet] >= 0:
             to_module(p.turn, hits[h], local)
-            n = _share(p, p.of_sheet[sheet], local[1], local[2], time, rows, n, rng)
+            n = _share(p, p.of_sheet[sheet], local.x, local.y, time, rows, n, rng)
     return n
 
 
 @general_kernel
 def _pixel_rows(
-    pixels: Pixels, hits: FloatArray, hit_offsets: IntArray, more: PileUp, key: np.uint64, rng: Stream
-) -> tuple[IntArray, Float32Array]:
-    p, local = by_reference(pixels), np.empty(hits.shape[1])
+    pixels: Pixels, hits: RecordArray, hit_offsets: IntArray, more: PileUp, local: Record, rows: RecordArray, key: np.uint64, rng: Stream
+) -> tuple[IntArray, RecordArray]:
+    p = by_reference(pixels)
     n_events, n = len(hit_offsets) - 1, 0
-    offsets, rows = np.zeros(n_events + 1, dtype=np.int64), np.empty((16 * n_events, 5), np.float32)
+    offsets = np.zeros(n_events + 1, dtype=np.int64)
     others = more.truth
     for e in range(n_events):
         rows = room(rows, n)
@@ -166,7 +168,8 @@ def _pixel_rows(
 
 
 def _rows(pixels: Pixels, crossings: Crossings, key: np.uint64, stream: Stream) -> dict[str, tuple[IntArray, AnyArray]]:
-    return {KIND: _pixel_rows(pixels, *crossings, key, stream)}
+    rows = np.empty(16 * (len(crossings.offsets) - 1), ROW)
+    return {KIND: _pixel_rows(pixels, *crossings, new_record(HIT), rows, key, stream)}
 
 
 PIXELS = Digitiser((KIND,), build_pixels, _rows)

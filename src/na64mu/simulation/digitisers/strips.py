@@ -12,13 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from na64mu.compiled.kernel import inner_kernel, kernel
+from na64mu.compiled.records import record_kind, records
 from na64mu.detector import Detector
 from na64mu.detector.readout import readout_planes
-from na64mu.simulation.digitisers.digitiser import noisy_channels, padded, records
+from na64mu.simulation.digitisers.digitiser import noisy_channels, padded
 from na64mu.simulation.stream import Stream
-from na64mu.typing import AnyArray, Float32Array, FloatArray, IntArray
+from na64mu.typing import FloatArray, IntArray, RecordArray
 
-__all__ = ("SAMPLE_RATIOS", "StripViews", "Strips", "build_strips", "empty_strips", "moyal", "read_strips", "sample_pulse", "share_charge")
+__all__ = (
+    "ROW",
+    "SAMPLE_RATIOS",
+    "StripViews",
+    "Strips",
+    "build_strips",
+    "empty_strips",
+    "moyal",
+    "read_strips",
+    "sample_pulse",
+    "share_charge",
+)
 
 #: q0 / q1 and q2 / q1 of an in-time pulse, CR-RC of 30 ns peaking time (inferred: the thesis gives the 25 ns samples,
 #: the raw-tree form that q1 is the largest) sampled at its peak: t/tau exp(1 - t/tau) at -25, 0 and +25 ns.
@@ -37,11 +49,13 @@ NORMAL = np.array([0.5 * math.erfc(-(i / STEPS - REACH - 1.0) / math.sqrt(2.0)) 
 #: A strip view: module and axis (the view: a name that kernels cannot have), edge of the first strip, pitch, collection (0 Micromegas, 1 GEM), strips and channels, half length along the strips and their middle,
 #: resolution, efficiency, part of a charge that each neighbour on the chip reads too; mode and width of the charge, width of the
 #: cluster and its spread.
-VIEW = np.dtype(
-    [(name, "f8") for name in ("module", "axis", "first", "pitch")]
-    + [("collection", "i8"), ("n_strips", "i8"), ("n_channels", "i8")]
-    + [(name, "f8") for name in ("half", "middle", "sigma", "efficiency", "cross_talk", "mode", "width", "cluster", "spread")]
-)
+VIEW = record_kind(
+    "module axis first pitch collection n_strips n_channels half middle sigma efficiency cross_talk mode width cluster spread",
+    collection="i8", n_strips="i8", n_channels="i8",
+)  # fmt: skip
+
+#: A row of the collections.
+ROW = record_kind("module axis channel q0 q1 q2", "f4")
 
 
 class StripViews(NamedTuple):
@@ -49,23 +63,23 @@ class StripViews(NamedTuple):
 
     Attributes
     ----------
-    table : AnyArray
+    table : RecordArray
         Records of the kind VIEW, shape (n_views,).
     channel : IntArray
         Channel of every strip, shape (n_views, most strips).
     noise, threshold : FloatArray
         Noise and threshold of every channel [ADC], shape (n_views, most channels); infinite threshold if dead.
-    noisy : AnyArray
+    noisy : RecordArray
         Records of the kind Noisy.
     noise_hits : float
         Mean number of noise hits per view.
     """
 
-    table: AnyArray
+    table: RecordArray
     channel: IntArray
     noise: FloatArray
     threshold: FloatArray
-    noisy: AnyArray
+    noisy: RecordArray
     noise_hits: float
 
 
@@ -216,8 +230,15 @@ def _add_noise_hit(views: StripViews, k: int, channel: int, samples: FloatArray,
         strips.charges[k, channel, s] += charge * samples[s]
 
 
+@inner_kernel
+def _read_sample(sample: int, peak: int, largest: float, charge: float, noise: float, rng: Stream) -> float:
+    """What the ADC makes of a sample; the noise of the largest one has been drawn."""
+    noisy = largest if sample == peak else charge + noise * rng.standard_normal()
+    return math.floor(min(OVERFLOW, noisy) + 0.5)
+
+
 @kernel
-def read_strips(views: StripViews, k: int, strips: Strips, samples: FloatArray, rows: Float32Array, n: int, rng: Stream) -> int:
+def read_strips(views: StripViews, k: int, strips: Strips, samples: FloatArray, rows: RecordArray, n: int, rng: Stream) -> int:
     """Cross-talk, noise and zero suppression of one strip view; clears its channels and returns the number of rows.
 
     Parameters
@@ -230,8 +251,8 @@ def read_strips(views: StripViews, k: int, strips: Strips, samples: FloatArray, 
         Charges of its channels.
     samples : FloatArray
         The three samples of an in-time pulse of height 1, shape (3,).
-    rows : Float32Array
-        Receives (module, view, channel, q0, q1, q2) from row n on.
+    rows : RecordArray
+        Receives records of the kind ROW from n on.
     n : int
         Rows so far.
     rng : Stream
@@ -267,10 +288,11 @@ def read_strips(views: StripViews, k: int, strips: Strips, samples: FloatArray, 
         kept = largest >= threshold - 5.0 * noise and largest > 0.0
         largest += noise * rng.standard_normal() if kept else 0.0
         if kept and largest >= threshold:
-            rows[n, 0], rows[n, 1], rows[n, 2] = view.module, view.axis, channel
-            for s in range(3):
-                charge = largest if s == peak else charges[channel, s] + noise * rng.standard_normal()
-                rows[n, 3 + s] = math.floor(min(OVERFLOW, charge) + 0.5)
+            out = rows[n]
+            out.module, out.axis, out.channel = view.module, view.axis, channel
+            out.q0 = _read_sample(0, peak, largest, charges[channel, 0], noise, rng)
+            out.q1 = _read_sample(1, peak, largest, charges[channel, 1], noise, rng)
+            out.q2 = _read_sample(2, peak, largest, charges[channel, 2], noise, rng)
             n += 1
         for s in range(3):
             charges[channel, s] = 0.0

@@ -8,22 +8,22 @@ from typing import NamedTuple
 import numpy as np
 
 from na64mu.compiled.kernel import kernel
+from na64mu.compiled.records import record_kind, records
 from na64mu.detector import Detector
 from na64mu.detector.elements import Straw
 from na64mu.detector.readout import VIEWS, banks, modules_of
-from na64mu.simulation.digitisers.digitiser import noisy_channels, padded, records
+from na64mu.simulation.digitisers.digitiser import noisy_channels, padded
 from na64mu.simulation.stream import Stream
-from na64mu.typing import AnyArray, Float32Array, FloatArray
+from na64mu.typing import FloatArray, RecordArray
 
-__all__ = ("Wires", "build_wires", "chord_efficiency", "noise_wires", "read_wires")
+__all__ = ("ROW", "Wires", "build_wires", "chord_efficiency", "noise_wires", "read_wires")
 
 #: A view of a chamber: module and axis (the view: a name that kernels cannot have), first wire of layer 0, distance of wires, shift and distance of the layers, wires per layer,
 #: radius of the tubes, drift time per distance, resolution, efficiency, half length of the wires and their middle, start time.
-VIEW = np.dtype(
-    [(name, "f8") for name in ("module", "axis", "first", "pitch", "shift", "spacing")]
-    + [("n", "i8")]
-    + [(name, "f8") for name in ("radius", "drift", "sigma", "efficiency", "half", "middle", "t0")]
-)
+VIEW = record_kind("module axis first pitch shift spacing n radius drift sigma efficiency half middle t0", n="i8")
+
+#: A row of the collection.
+ROW = record_kind("module axis layer wire time", "f4")
 
 
 class Wires(NamedTuple):
@@ -31,11 +31,11 @@ class Wires(NamedTuple):
 
     Attributes
     ----------
-    table : AnyArray
+    table : RecordArray
         Records of the kind VIEW, shape (n_views,).
     alive : FloatArray
         1 for a wire that lives, shape (n_views, 2 layers, most wires).
-    noisy : AnyArray
+    noisy : RecordArray
         Records of the kind Noisy.
     clusters_per_mm : float
         Primary ionisation.
@@ -43,9 +43,9 @@ class Wires(NamedTuple):
         Mean number of noise hits per view.
     """
 
-    table: AnyArray
+    table: RecordArray
     alive: FloatArray
-    noisy: AnyArray
+    noisy: RecordArray
     clusters_per_mm: float
     noise_hits: float
 
@@ -108,11 +108,11 @@ def read_wires(
     along: float,
     slope_along: float,
     time: float,
-    rows: Float32Array,
+    rows: RecordArray,
     n: int,
     rng: Stream,
 ) -> int:
-    """The wires of both layers of view k that a track meets: rows (module, view, layer, wire, drift time); returns the number of rows."""
+    """The wires of both layers of view k that a track meets, as records of the kind ROW; returns the number of rows."""
     view = wires.table[k]
     if abs(along - view.middle) > view.half:
         return n
@@ -126,22 +126,24 @@ def read_wires(
         efficiency = view.efficiency * wires.alive[k, layer, wire]
         if rng.random() >= efficiency * chord_efficiency(distance, view.radius, slope_along, wires.clusters_per_mm):
             continue
-        rows[n, 0], rows[n, 1], rows[n, 2], rows[n, 3] = view.module, view.axis, layer, wire
-        rows[n, 4] = view.t0 + time + view.drift * (distance + view.sigma * rng.standard_normal())
+        out = rows[n]
+        out.module, out.axis, out.layer, out.wire = view.module, view.axis, layer, wire
+        out.time = view.t0 + time + view.drift * (distance + view.sigma * rng.standard_normal())
         n += 1
     return n
 
 
 @kernel
-def _noise_hit(wires: Wires, k: int, layer: int, wire: int, rows: Float32Array, n: int, rng: Stream) -> int:
+def _noise_hit(wires: Wires, k: int, layer: int, wire: int, rows: RecordArray, n: int, rng: Stream) -> int:
     view = wires.table[k]
-    rows[n, 0], rows[n, 1], rows[n, 2], rows[n, 3] = view.module, view.axis, layer, wire
-    rows[n, 4] = view.t0 + rng.random() * view.radius * view.drift
+    out = rows[n]
+    out.module, out.axis, out.layer, out.wire = view.module, view.axis, layer, wire
+    out.time = view.t0 + rng.random() * view.radius * view.drift
     return n + 1
 
 
 @kernel
-def noise_wires(wires: Wires, k: int, rows: Float32Array, n: int, rng: Stream) -> int:
+def noise_wires(wires: Wires, k: int, rows: RecordArray, n: int, rng: Stream) -> int:
     """Noise of view k: anywhere, and on its noisy wires; times anywhere between wire and wall. Returns the number of rows."""
     for _ in range(rng.poisson(wires.noise_hits)):
         layer, wire = int(rng.random() * 2.0), int(rng.random() * wires.table[k].n)

@@ -26,8 +26,9 @@ from na64mu.simulation.geant4.scales import energy_scales
 from na64mu.simulation.geant4.shots import Choice, beam_shots
 from na64mu.simulation.geant4.vertex import shoot_with_vertex
 from na64mu.simulation.muon_in_calorimeter import TRUTH_HADRON, TRUTH_PROCESS
-from na64mu.simulation.truth import F_PROCESS, F_TRIGGER, Truth
-from na64mu.typing import FloatArray
+from na64mu.simulation.setup import S0, S1, S4, S_MU, V1
+from na64mu.simulation.truth import Truth
+from na64mu.typing import FloatArray, RecordArray
 
 __all__ = ("GEANT4_PROCESSES", "Geant4Result", "run_geant4")
 
@@ -37,7 +38,6 @@ GEANT4_PROCESSES = ("beam", "hadron", "hardloss", "nuclear")
 #: Geant4's names of the hadrons of a negative and a positive beam, in the order of the description's hadron_species.
 HADRONS = {-1: ("pi-", "kaon-", "anti_proton"), 1: ("pi+", "kaon+", "proton")}
 
-S0, S1, V1, S4, S_MU = range(5)
 CALIBRATION, PHYSICS = 1, 2
 
 
@@ -62,7 +62,7 @@ def _triggered(detector: Detector, found: Deposits, prescale: int, rng: np.rando
     mask = (kept | physics)[found.chosen]
     rows = found.chosen[mask]
     facts = found.facts[rows].copy()
-    facts[:, F_TRIGGER] = CALIBRATION + PHYSICS * physics[rows]
+    facts["trigger"] = CALIBRATION + PHYSICS * physics[rows]
     lengths = np.diff(found.hit_offsets)
     written = found._replace(
         facts=facts, hits=found.hits[np.repeat(mask, lengths)], hit_offsets=np.concatenate([[0], np.cumsum(lengths[mask])]),
@@ -101,7 +101,7 @@ def run_geant4(
     settings: Geant4Settings | None = None,
     *,
     process: str = "beam",
-    plans: FloatArray | None = None,
+    plans: RecordArray | None = None,
     above: float = 20.0,
     progress: Callable[[int], object] | None = None,
 ) -> Geant4Result:
@@ -123,8 +123,8 @@ def run_geant4(
         Physics list, cut, scales, workers.
     process : str
         One of GEANT4_PROCESSES, or a boson with `plans`.
-    plans : FloatArray, optional
-        Vertices of a boson (z, x, psi, mass), shape (n_events, 4): see simulation/signal.py.
+    plans : RecordArray, optional
+        Vertices of a boson, shape (n_events,): see simulation/plans.py.
     above : float
         Smallest loss of hardloss and nuclear [GeV].
     progress : callable, optional
@@ -162,7 +162,7 @@ def run_geant4(
     else:
         found = shoot(detector, config, shots, settings, choice, told)
     if process == "hadron":
-        found.facts[:, F_PROCESS] = TRUTH_HADRON
+        found.facts["process"] = TRUTH_HADRON
     if told is not None:
         told.finish()
     n_mot, found, counters = _triggered(detector, found, prescale, np.random.default_rng([seed, 7]))

@@ -107,8 +107,9 @@ class Geometry(g4.G4VUserDetectorConstruction):
     def _magnet(self, i: int) -> None:
         line = self.line
         z_in, z_out = line.z_in[i], line.z_out[i]
-        half = float(line.aperture[i, 0]), float(line.aperture[i, 1])
-        x, y = float(line.aperture_centre[i, 0]), float(line.aperture_centre[i, 1])
+        aperture = line.aperture[i]
+        half = float(aperture.half_x), float(aperture.half_y)
+        x, y = float(aperture.x), float(aperture.y)
         long, centre = 0.5 * float(z_out - z_in), 0.5 * float(z_in + z_out)
         outer = self._box(f"yoke{i}_outer", (half[0] + YOKE, half[1] + YOKE, long))
         hole = self._box(f"yoke{i}_hole", (*half, 2.0 * long))
@@ -117,7 +118,7 @@ class Geometry(g4.G4VUserDetectorConstruction):
         self._place(yoke, "iron", f"yoke{i}", (x, y, centre), None)
         material = "vacuum" if centre < self.detector.medium.vacuum_until else "air"
         gap = self._place(self._box(f"magnet{i}", (*half, long)), material, f"magnet{i}", (x, y, centre), None)
-        self.fields.append((gap, (float(line.field[i, 0]), float(line.field[i, 1])), float(z_in)))
+        self.fields.append((gap, (float(line.field_x[i]), float(line.field_y[i])), float(z_in)))
 
     def _plane(self, surface: int, z: float) -> None:
         d, s = self.detector, self.surfaces

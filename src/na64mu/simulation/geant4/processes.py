@@ -19,7 +19,8 @@ from na64mu.detector import Detector
 from na64mu.errors import Na64muError
 from na64mu.simulation.geant4.data import data_environment
 from na64mu.simulation.geant4.shots import Choice, Shots
-from na64mu.typing import FloatArray, IntArray
+from na64mu.simulation.truth import FACTS, HIT
+from na64mu.typing import FloatArray, IntArray, RecordArray
 
 __all__ = ("CUT", "PHYSICS_LIST", "TIME_LIMIT", "Deposits", "Geant4Settings", "checked_environment", "run_module", "shoot")
 
@@ -64,11 +65,11 @@ class Deposits(NamedTuple):
     Events that were not chosen (see `Choice`) have a row in `facts`, `counters` and `ends` only; `chosen` are the others.
     """
 
-    facts: FloatArray
+    facts: RecordArray
     counters: FloatArray
     ends: FloatArray
     chosen: IntArray
-    hits: FloatArray
+    hits: RecordArray
     hit_offsets: IntArray
     veto: FloatArray
     ecal: FloatArray
@@ -151,6 +152,7 @@ def run_module(module: str, tasks: list[dict[str, Any]], environment: dict[str, 
 
 def _merged(parts: list[dict[str, Any]]) -> Deposits:
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name not in ("version", "hit_offsets")}
+    columns |= {"facts": columns["facts"].view(FACTS), "hits": columns["hits"].view(HIT)}
     chosen = np.flatnonzero(columns.pop("chosen"))
     lengths = np.concatenate([np.diff(part["hit_offsets"]) for part in parts])[chosen]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

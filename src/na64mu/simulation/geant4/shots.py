@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from na64mu.detector import Detector
 from na64mu.simulation.beam import beam_spot, carry_back, sample_beam
 from na64mu.simulation.geometry import build_line
+from na64mu.simulation.particles import new_state
 from na64mu.typing import FloatArray, IntArray
 
 __all__ = ("Choice", "Shots", "aimed", "beam_shots", "event_seeds")
@@ -145,12 +146,12 @@ def beam_shots(detector: Detector, particle: str, n: int, seed: int) -> Shots:
     """
     line, spot, rng = build_line(detector), beam_spot(detector), np.random.default_rng([seed, 4])
     discs = [c for c in detector.counters if c.shape == "disc"]
-    state, states, numbers = np.empty(5), [], []
+    state, states, numbers = new_state(), [], []
     for i in range(n):
         sample_beam(spot, state, rng)
-        if all(math.hypot(state[0] + state[2] * c.z, state[1] + state[3] * c.z) < c.radius + AIM_MARGIN for c in discs):
+        if all(math.hypot(state.x + state.tx * c.z, state.y + state.ty * c.z) < c.radius + AIM_MARGIN for c in discs):
             carry_back(line, state, spot.charge)
-            states.append([state[0], state[1], float(line.z_in[0]), *state[2:]])
+            states.append([state.x, state.y, float(line.z_in[0]), state.tx, state.ty, state.p])
             numbers.append(i)
     found = np.array(numbers, dtype=np.int64)
     columns = np.array(states, dtype=np.float64).reshape(-1, 6)

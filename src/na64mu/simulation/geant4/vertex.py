@@ -12,21 +12,20 @@ from na64mu.physics.constants import MUON_MASS
 from na64mu.simulation.geant4.processes import Deposits, Geant4Settings, shoot
 from na64mu.simulation.geant4.shots import Shots, event_seeds
 from na64mu.simulation.muon_in_calorimeter import TRUTH_ZPRIME
-from na64mu.simulation.truth import F_MASS, F_P_OUT, F_PROCESS, F_PSI, F_VERTEX, F_XFRAC
-from na64mu.typing import FloatArray, IntArray
+from na64mu.typing import FloatArray, IntArray, Record, RecordArray
 
 __all__ = ("scattered", "shoot_with_vertex")
 
 
-def scattered(state: FloatArray, plan: FloatArray, phi: float) -> list[float]:
+def scattered(state: FloatArray, plan: Record, phi: float) -> list[float]:
     """State of a muon behind the vertex of a boson.
 
     Parameters
     ----------
     state : FloatArray
         x, y, z, tx, ty, p before it.
-    plan : FloatArray
-        z, share of the energy that the boson takes, angle of the muon to its old direction [rad], mass.
+    plan : Record
+        Share of the energy that the boson takes and angle of the muon, see simulation/plans.py.
     phi : float
         Azimuth of the deflection [rad].
 
@@ -36,16 +35,16 @@ def scattered(state: FloatArray, plan: FloatArray, phi: float) -> list[float]:
         x, y, z, tx, ty, p.
     """
     x, y, z, tx, ty, p = state
-    energy = (1.0 - plan[1]) * math.hypot(p, MUON_MASS)
+    energy = (1.0 - plan.x) * math.hypot(p, MUON_MASS)
     direction = np.array([tx, ty, 1.0]) / math.sqrt(1.0 + tx * tx + ty * ty)
     across = np.cross(direction, [0.0, 1.0, 0.0])
     across /= np.linalg.norm(across)
     other = np.cross(direction, across)
-    turned = math.cos(plan[2]) * direction + math.sin(plan[2]) * (math.cos(phi) * across + math.sin(phi) * other)
+    turned = math.cos(plan.psi) * direction + math.sin(plan.psi) * (math.cos(phi) * across + math.sin(phi) * other)
     return [x, y, z, turned[0] / turned[2], turned[1] / turned[2], math.sqrt(max(energy**2 - MUON_MASS**2, 1e-6))]
 
 
-def _joined_hits(first: Deposits, second: Deposits) -> tuple[FloatArray, IntArray]:
+def _joined_hits(first: Deposits, second: Deposits) -> tuple[RecordArray, IntArray]:
     rows, lengths = [], []
     for i in range(len(first.facts)):
         parts = [d.hits[d.hit_offsets[i] : d.hit_offsets[i + 1]] for d in (first, second)]
@@ -58,7 +57,7 @@ def shoot_with_vertex(
     detector: Detector,
     config: int,
     shots: Shots,
-    plans: FloatArray,
+    plans: RecordArray,
     seed: int,
     settings: Geant4Settings,
     progress: Callable[[int], object] | None = None,
@@ -75,8 +74,8 @@ def shoot_with_vertex(
         Trigger configuration.
     shots : Shots
         The muons.
-    plans : FloatArray
-        z, x, psi, mass for each, shape (n, 4): see simulation/signal.py.
+    plans : RecordArray
+        The vertex of each, shape (n,): see simulation/plans.py.
     seed : int
         Seed for the azimuth of the deflection and the events behind the vertex.
     settings : Geant4Settings
@@ -89,7 +88,7 @@ def shoot_with_vertex(
     Deposits
         One event per shot; a muon that does not reach its vertex keeps its deposits up to there.
     """
-    before = shoot(detector, config, shots._replace(ends=plans[:, 0]), settings, None, progress)
+    before = shoot(detector, config, shots._replace(ends=plans["z"]), settings, None, progress)
     phi = 2.0 * math.pi * np.random.default_rng([seed, 5]).random(len(plans))
     reached = np.flatnonzero(np.isfinite(before.ends[:, 0]))
     states = np.array([scattered(before.ends[i], plans[i], phi[i]) for i in reached]).reshape(-1, 6)
@@ -101,9 +100,10 @@ def shoot_with_vertex(
         spread[name] = getattr(before, name).copy()
         spread[name][reached] += getattr(behind, name)
     facts = before.facts.copy()
-    facts[reached, F_P_OUT] = behind.facts[:, F_P_OUT]
-    facts[reached, F_PROCESS], facts[reached, F_VERTEX] = TRUTH_ZPRIME, before.ends[reached, 2]
-    facts[reached, F_XFRAC], facts[reached, F_PSI], facts[reached, F_MASS] = plans[reached, 1:4].T
+    facts["p_out"][reached] = behind.facts["p_out"]
+    facts["process"][reached], facts["vertex_z"][reached] = TRUTH_ZPRIME, before.ends[reached, 2]
+    for name, planned in (("xfrac", "x"), ("psi", "psi"), ("mass", "mass")):
+        facts[name][reached] = plans[planned][reached]
     lengths = np.zeros(len(facts), dtype=np.int64)
     lengths[reached] = np.diff(behind.hit_offsets)
     hits, offsets = _joined_hits(before, behind._replace(hit_offsets=np.concatenate([[0], np.cumsum(lengths)])))

@@ -17,13 +17,14 @@ import geant4_pybind as g4
 import numpy as np
 
 from na64mu.common.processes import end_with
+from na64mu.compiled.records import new_record, records
 from na64mu.detector import Detector
 from na64mu.simulation.geant4.actions import Collector, Gun, Staging, TakeOut
 from na64mu.simulation.geant4.geometry import Geometry
 from na64mu.simulation.geant4.sensitive import Event, Gap, Plane, Vhcal
 from na64mu.simulation.geant4.shots import Choice, Shots
-from na64mu.simulation.truth import F_INDEX, F_P_IN, F_P_OUT, F_PROCESS, F_PX, F_TRANSFER, F_VERTEX, F_X_S4, FACTS
-from na64mu.typing import FloatArray
+from na64mu.simulation.truth import FACTS, HIT
+from na64mu.typing import FloatArray, Record
 
 __all__ = ("Run", "main", "version")
 
@@ -114,19 +115,20 @@ class Run:
         ecal = np.stack([out[0][:, :, :first].sum(axis=2), out[0][:, :, first:].sum(axis=2)])
         return ecal, np.stack([cells.sum(axis=2) for cells in out[1:]])
 
-    def _facts(self, k: int) -> FloatArray:
+    def _facts(self, k: int) -> Record:
         left, shots = self.event, self.gun.shots
         x, y, z, tx, ty, p = shots.states[k]
         along = 1.0 / np.sqrt(1.0 + tx * tx + ty * ty)
-        facts = np.zeros(len(FACTS))
-        facts[F_VERTEX:F_INDEX], facts[F_X_S4] = np.nan, np.nan
-        facts[F_INDEX], facts[F_P_IN], facts[F_P_OUT] = shots.numbers[k], p, left.p_out
-        facts[F_PX : F_PX + 6] = p * tx * along, p * ty * along, p * along, x, y, z
+        facts = new_record(FACTS)
+        facts.vertex_z, facts.mass, facts.xfrac, facts.psi, facts.x_s4 = np.nan, np.nan, np.nan, np.nan, np.nan
+        facts.index, facts.p_in, facts.p_out = shots.numbers[k], p, left.p_out
+        facts.px, facts.py, facts.pz = p * tx * along, p * ty * along, p * along
+        facts.x, facts.y, facts.z = x, y, z
         front = self.detector.hcal.front[0]
         inside = {key: transfer for key, transfer in left.transfers.items() if key[1] < front and transfer > TRUTH_ABOVE}
         if inside:
             key = max(inside, key=lambda k: inside[k])
-            facts[F_PROCESS], facts[F_VERTEX], facts[F_TRANSFER] = *key, inside[key]
+            (facts.process, facts.vertex_z), facts.transfer = key, inside[key]
         return facts
 
     def take(self, event: Any) -> None:
@@ -154,11 +156,12 @@ class Run:
         """The columns of Truth, with energies in the scintillator, and the `ends` of particles that were stopped."""
         d = self.detector
         shapes = {
-            "facts": (len(FACTS),), "counters": (len(d.counters),), "veto": (d.veto.panels,), "ecal": (2, *d.ecal.cells),
+            "counters": (len(d.counters),), "veto": (d.veto.panels,), "ecal": (2, *d.ecal.cells),
             "vhcal": (1, *d.vhcal.cells), "hcal": (len(d.hcal.front), *d.hcal.cells), "ends": (6,), "chosen": (),
         }  # fmt: skip
-        out = {name: np.array(rows, dtype=np.float64).reshape(len(rows), *shapes[name]) for name, rows in self.rows.items()}
-        return out | {"hits": np.array(self.hits, dtype=np.float64).reshape(-1, 5), "hit_offsets": np.array(self.offsets, dtype=np.int64)}
+        out = {name: np.array(self.rows[name], dtype=np.float64).reshape(len(self.rows[name]), *shapes[name]) for name in shapes}
+        records_of = {"facts": records(map(tuple, self.rows["facts"]), FACTS), "hits": records(self.hits, HIT)}
+        return out | records_of | {"hit_offsets": np.array(self.offsets, dtype=np.int64)}
 
 
 class _Report:
