@@ -361,7 +361,7 @@ ATTACKS: dict[str, tuple[Callable[[Field], Any], str]] = {
     "a summary of data with a column mc_process": (grown_summary, TRUTH),
     "a summary of data that was written without decoys": (
         old_summary,
-        r"exit 1\n.*other events of data were withheld when the file was written: what is frozen now is prl2024, then it was other ones",
+        r"exit 1\n.*other events of data were withheld when the file was written: what is frozen now is prl2024, then it was",
     ),
     "a file with simulated runs and runs of data": (
         mixed_runs,
