@@ -29,7 +29,7 @@ __all__ = ("command",)
 )
 @click.option("--detector", default=None, help="Detector description (tag or TOML file) that replaces the tags in the files.")
 @click.option("--layout", default=None, help="Layout (TOML file) of a foreign tree.")
-@click.option("--gains/--no-gains", default=True, show_default=True, help="Find gains and faulty channels of what measures energies.")
+@click.option("--gains", is_flag=True, help="Find gains and faulty channels of what measures energies too.")
 @click.option("--freeze", multiple=True, metavar="FILE", help="Freeze file whose box is hidden too; those beside the data always are.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True, help="Events per chunk.")
 @click.option("--json", "as_json", is_flag=True, help="Print the calibration as JSON instead of a table.")
@@ -46,7 +46,7 @@ def command(
 ) -> None:
     """Fit the MIP peaks of beam muons (calibration trigger) in FILES and record the windows of cuts (iii) and (iv).
 
-    Gains of calorimeters, VETO and counters are the peaks of single cells over those of simulated muons. Those that are not 1 are written too:
+    With --gains, those of calorimeters, VETO and counters are found: the peaks of single cells over those of simulated muons. Those that are not 1 are written:
     `na64mu run --calibration` divides by them, and every other verb does with the file as its --detector.
     """
     from na64mu.execution.calibration import calibrate_files

@@ -45,7 +45,7 @@ def calibrate_files(
     selection: str | Path | WorkingPoint = "prl2024",
     detector: DetectorLike | None = None,
     layout: Layout | str | Path | None = None,
-    gains: bool = True,
+    gains: bool = False,
     chunksize: int = 100_000,
     output: str | Path | None = None,
     freeze: Freezes = None,
