@@ -96,5 +96,6 @@ def new_scratch() -> Scratch:
     """Arrays for the fit of one waveform after the other."""
     n = 2 + 2 * MOST_PULSES
     samples = np.empty(SAMPLES), np.empty(SAMPLES), np.empty(SAMPLES, dtype=np.bool_)
-    pulses = np.empty(2), np.empty(2), np.empty(MOST_PULSES), np.empty(MOST_PULSES), Parameters.empty(), Parameters.empty()
-    return Scratch(*samples, *pulses, np.empty(n), np.empty((n, n)), np.empty(n))
+    pulses = np.empty(2), np.empty(2), np.empty(MOST_PULSES), np.empty(MOST_PULSES)
+    kept = Parameters.empty(), Parameters.empty()
+    return Scratch(*samples, *pulses, *kept, np.empty(n), np.empty((n, n)), np.empty(n))
