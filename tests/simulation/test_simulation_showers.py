@@ -8,11 +8,11 @@ from scipy.integrate import dblquad
 from scipy.special import gammainc
 
 from na64mu.detector import load_detector
+from na64mu.simulation.calorimeter_stack import Calorimeter
 from na64mu.simulation.calorimeters import build_calorimeters
 from na64mu.simulation.particles import new_state
 from na64mu.simulation.profiles import gamma_cdf, lateral_integral, longitudinal, mean_depth, radial
 from na64mu.simulation.showers import deposit_electromagnetic, deposit_point, smeared_response
-from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.stream import Stream
 
 

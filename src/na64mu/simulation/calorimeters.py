@@ -18,11 +18,11 @@ from na64mu.detector import Detector
 from na64mu.detector.elements import Ecal, Hcal, Vhcal
 from na64mu.physics.energy_loss import restricted_ionisation
 from na64mu.physics.materials import COPPER, IRON, LEAD, SCINTILLATOR, Layer, Substance
+from na64mu.simulation.calorimeter_stack import Calorimeter
 from na64mu.simulation.losses import CUT, LossTables, build_losses, losses_of
 from na64mu.simulation.particles import new_state
 from na64mu.simulation.sampling_layers import build_plates
 from na64mu.simulation.showers import deposit_electromagnetic
-from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.straggling import Knocks, knock_exponent
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 
 from na64mu.compiled.kernel import inner_kernel
+from na64mu.simulation.calorimeter_stack import Calorimeter
 from na64mu.simulation.geometry import ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.recording import record
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import deposit_electromagnetic, deposit_point
-from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import circle, drift
 from na64mu.typing import FloatArray, Record

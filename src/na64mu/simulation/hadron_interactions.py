@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 
 from na64mu.compiled.kernel import inner_kernel
+from na64mu.simulation.calorimeter_stack import Calorimeter
 from na64mu.simulation.geometry import ECAL, HCAL, VHCAL
 from na64mu.simulation.leakage import electromagnetic_shower
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import deposit_point, smeared_response
-from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray, Record
 

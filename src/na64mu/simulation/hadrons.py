@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from na64mu.compiled.kernel import inner_kernel
 from na64mu.physics.constants import MUON_MASS
+from na64mu.simulation.calorimeter_stack import Calorimeter
 from na64mu.simulation.flight import in_aperture
 from na64mu.simulation.geometry import ECAL, FIELD, HCAL, PLANE, VHCAL
 from na64mu.simulation.hadron_interactions import SOFTEST_HADRON, break_up, section_at, see_slow, stack_of
@@ -24,7 +25,6 @@ from na64mu.simulation.particles import copy_state, set_state
 from na64mu.simulation.recording import record
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import deposit_point
-from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import circle, drift
 from na64mu.typing import FloatArray, Record

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from na64mu.compiled.kernel import inner_kernel
+from na64mu.simulation.calorimeter_stack import Calorimeter
 from na64mu.simulation.cascade import SOFTEST, leaving_particles
 from na64mu.simulation.flight import HARD, LOWEST_DELTA, SOFT, fly
 from na64mu.simulation.geometry import HCAL
@@ -16,7 +17,6 @@ from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import deposit_electromagnetic
 from na64mu.simulation.soft_particles import reaches
 from na64mu.simulation.soft_secondaries import spray
-from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray, Record
 

@@ -9,6 +9,7 @@ import numpy as np
 from na64mu.compiled.kernel import inner_kernel
 from na64mu.physics.constants import MUON_MASS
 from na64mu.physics.energy_loss import BREMSSTRAHLUNG, DELTA, NUCLEAR
+from na64mu.simulation.calorimeter_stack import Calorimeter
 from na64mu.simulation.geometry import HCAL
 from na64mu.simulation.hadron_interactions import SOFTEST_HADRON
 from na64mu.simulation.hadrons import nuclear_shower
@@ -18,7 +19,6 @@ from na64mu.simulation.recoil import deflect, recoil_angle
 from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.showers import deposit_point
 from na64mu.simulation.soft_secondaries import delta_direction, spray_delta_rays
-from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.straggling import straggled
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import drift, inverse_p_beta, scatter, scattering

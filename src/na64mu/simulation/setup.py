@@ -10,11 +10,11 @@ import numpy as np
 from na64mu.compiled.records import new_record, record_kind, records
 from na64mu.detector import Detector
 from na64mu.simulation.beam import BeamSpot, beam_spot
+from na64mu.simulation.calorimeter_stack import Calorimeter
 from na64mu.simulation.calorimeters import build_calorimeters
 from na64mu.simulation.cascade import MOST_PARTICLES
 from na64mu.simulation.geometry import Line, Surfaces, build_line, build_surfaces
 from na64mu.simulation.particles import HADRON, LEAVING, SOFT_PARTICLE, STATE, new_state
-from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.truth import FACTS, HIT
 from na64mu.typing import FloatArray, IntArray, Record, RecordArray
 

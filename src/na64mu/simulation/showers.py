@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 from na64mu.compiled.kernel import kernel
+from na64mu.simulation.calorimeter_stack import Calorimeter
 from na64mu.simulation.profiles import TAIL, TAIL_SPREAD, RadialProfile, gamma_cdf, lateral_integral, longitudinal, mean_depth, radial
-from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.stream import Stream
 from na64mu.typing import FloatArray, Record
 

@@ -7,11 +7,11 @@ import math
 from na64mu.compiled.kernel import inner_kernel
 from na64mu.physics.constants import ELECTRON_MASS
 from na64mu.physics.electromagnetic import bethe_heitler
+from na64mu.simulation.calorimeter_stack import Calorimeter
 from na64mu.simulation.cascade import brems_fraction
 from na64mu.simulation.sampling_layers import AIR, Plates, plate_at, plate_values
 from na64mu.simulation.secondaries import DELTA_STRENGTH
 from na64mu.simulation.soft_particles import SOFTEST_ELECTRON, SOFTEST_PHOTON, advance, put, reaches, turn
-from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.stream import Stream
 from na64mu.typing import Record, RecordArray
 

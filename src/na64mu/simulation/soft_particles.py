@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from na64mu.compiled.kernel import inner_kernel, small_kernel
-from na64mu.simulation.stack import Calorimeter
+from na64mu.simulation.calorimeter_stack import Calorimeter
 from na64mu.typing import Record, RecordArray
 
 __all__ = ("DEEPEST_SPRAY", "SOFTEST_ELECTRON", "SOFTEST_PHOTON", "advance", "copy_particle", "put", "reaches", "turn")

@@ -6,9 +6,9 @@ import math
 
 from na64mu.compiled.kernel import inner_kernel
 from na64mu.physics.constants import ELECTRON_MASS
+from na64mu.simulation.calorimeter_stack import Calorimeter
 from na64mu.simulation.sampling_layers import ABSORBER, AIR, PLASTIC, plate_at, plate_values
 from na64mu.simulation.soft_particles import SOFTEST_PHOTON, advance, put, reaches, turn
-from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.stream import Stream
 from na64mu.typing import Record, RecordArray
 

@@ -14,6 +14,7 @@ import math
 
 from na64mu.compiled.kernel import inner_kernel
 from na64mu.physics.constants import ELECTRON_MASS
+from na64mu.simulation.calorimeter_stack import Calorimeter
 from na64mu.simulation.flight import SOFT, fly
 from na64mu.simulation.geometry import PLANE
 from na64mu.simulation.losses import CUT
@@ -25,7 +26,6 @@ from na64mu.simulation.setup import Scratch, Setup
 from na64mu.simulation.soft_electrons import HOMELY, SOFTEST_DELTA, follow_electron
 from na64mu.simulation.soft_particles import DEEPEST_SPRAY, copy_particle, turn
 from na64mu.simulation.soft_photons import compton, follow_photon
-from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.stream import Stream
 from na64mu.typing import Record
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from na64mu.compiled.kernel import inlined_kernel, inner_kernel
+from na64mu.simulation.calorimeter_stack import Calorimeter
 from na64mu.simulation.decays import PION_TO_MUON, decay
 from na64mu.simulation.flight import in_aperture
 from na64mu.simulation.geometry import AIR_Z, COMPOSITE_Z, DRIFT, ECAL, FIELD, HCAL, PLANE, VHCAL
@@ -23,7 +24,6 @@ from na64mu.simulation.muon_in_calorimeter import (
 from na64mu.simulation.recording import record
 from na64mu.simulation.secondaries import delta_rays
 from na64mu.simulation.setup import S0, S1, S4, Scratch, Setup
-from na64mu.simulation.stack import Calorimeter
 from na64mu.simulation.stream import Stream
 from na64mu.simulation.transport import circle, drift, inverse_p_beta, scatter
 from na64mu.typing import Record

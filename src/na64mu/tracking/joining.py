@@ -145,7 +145,6 @@ def join(bend: Candidates, straight: Candidates, spectrometer: Spectrometer) -> 
         raise ArgumentError(msg)
     most = int(np.where((bend.n > 0) & (straight.n > 0), np.maximum(bend.n, straight.n), 0).sum())
     out = Pairs(np.zeros(n_events + 1, dtype=np.int64), np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64))
-    used = np.zeros((2, MAX_TRACKS), dtype=np.bool_)
-    scratch = _Scratch(used[0], used[1], np.zeros((MAX_TRACKS, MAX_TRACKS)))
+    scratch = _Scratch(np.zeros(MAX_TRACKS, dtype=np.bool_), np.zeros(MAX_TRACKS, dtype=np.bool_), np.zeros((MAX_TRACKS, MAX_TRACKS)))
     _join(bend, straight, modules_of(spectrometer), scratch, out)
     return out

@@ -97,4 +97,5 @@ def new_scratch() -> Scratch:
     n = 2 + 2 * MOST_PULSES
     samples = np.empty(SAMPLES), np.empty(SAMPLES), np.empty(SAMPLES, dtype=np.bool_)
     pulses = np.empty(2), np.empty(2), np.empty(MOST_PULSES), np.empty(MOST_PULSES)
-    return Scratch(*samples, *pulses, Parameters.empty(), Parameters.empty(), np.empty(n), np.empty((n, n)), np.empty(n))
+    kept = Parameters.empty(), Parameters.empty()
+    return Scratch(*samples, *pulses, *kept, np.empty(n), np.empty((n, n)), np.empty(n))
