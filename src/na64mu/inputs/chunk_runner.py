@@ -51,7 +51,7 @@ class ChunkRunner:
     processor : Any
         Returns an addable dictionary.
     reader : Reader
-        Of the source.
+        What reads a chunk of the source.
     memory : int, optional
         Bytes that a worker may have.
     """

@@ -178,8 +178,10 @@ def reconstruct(events: Any, detector: DetectorLike, scattering: Scattering | st
     EventSummary
         Column -> array of shape (n_events,): the columns of columns.py, then the truth (mc_*) that is present.
     """
+    if scattering is not None:
+        scattering = one_of(scattering, MODELS, "scattering")
     detector = load_detector(detector)
-    scattering = one_of(detector.scattering if scattering is None else scattering, MODELS, "scattering")
+    scattering = detector.scattering if scattering is None else scattering
     batch = as_batch(events)
     if not isinstance(events, RawBatch):
         return _sound(batch, detector, scattering)
