@@ -152,24 +152,21 @@ def _update(t: Track, projected: Track, residual: float, weight: float, variance
 @formula
 def measure_x(t: Track, u: float, weight: float) -> tuple[Track, float, Gain]:
     """Measurement of x = u [mm] with weight 1 / sigma^2 [1/mm2], 0 for none: track, its chi2, and what the smoother needs."""
-    x, _, _, _, _, c00, c10, _, c20, _, _, c30, _, _, _, c40, _, _, _, _ = t
-    return _update(t, (c00, c10, c20, c30, c40), u - x, weight, c00)
+    return _update(t, (t[5], t[6], t[8], t[11], t[15]), u - t[0], weight, t[5])
 
 
 @formula
 def measure_y(t: Track, u: float, weight: float) -> tuple[Track, float, Gain]:
     """Measurement of y; see measure_x."""
-    _, y, _, _, _, _, c10, c11, _, c21, _, _, c31, _, _, _, c41, _, _, _ = t
-    return _update(t, (c10, c11, c21, c31, c41), u - y, weight, c11)
+    return _update(t, (t[6], t[7], t[9], t[12], t[16]), u - t[1], weight, t[7])
 
 
 @formula
 def measure_along(t: Track, u: float, weight: float, hx: float, hy: float) -> tuple[Track, float, Gain]:
     """Measurement of hx x + hy y, along any direction in the plane; see measure_x."""
-    x, y, _, _, _, c00, c10, c11, c20, c21, _, c30, c31, _, _, c40, c41, _, _, _ = t
-    p0, p1 = hx * c00 + hy * c10, hx * c10 + hy * c11
-    projected = (p0, p1, hx * c20 + hy * c21, hx * c30 + hy * c31, hx * c40 + hy * c41)
-    return _update(t, projected, u - hx * x - hy * y, weight, hx * p0 + hy * p1)
+    p0, p1 = hx * t[5] + hy * t[6], hx * t[6] + hy * t[7]
+    projected = (p0, p1, hx * t[8] + hy * t[9], hx * t[11] + hy * t[12], hx * t[15] + hy * t[16])
+    return _update(t, projected, u - hx * t[0] - hy * t[1], weight, hx * p0 + hy * p1)
 
 
 @formula
@@ -341,8 +338,7 @@ def carry(t: Track, after: tuple[float, ...], j: tuple[float, ...]) -> Track:
     m1 = (_dot(j1, c0), _dot(j1, c1), _dot(j1, c2), _dot(j1, c3), _dot(j1, c4))
     m2 = (_dot(j2, c0), _dot(j2, c1), _dot(j2, c2), _dot(j2, c3), _dot(j2, c4))
     m3 = (_dot(j3, c0), _dot(j3, c1), _dot(j3, c2), _dot(j3, c3), _dot(j3, c4))
-    x, y, a, b = after
-    return (x, y, a, b, k,
+    return (after[0], after[1], after[2], after[3], k,
             _dot(m0, j0),
             _dot(m1, j0), _dot(m1, j1),
             _dot(m2, j0), _dot(m2, j1), _dot(m2, j2),
