@@ -118,6 +118,17 @@ def test_an_infinite_significance_is_no_number_in_json():
     json.dumps(content, allow_nan=False)
 
 
+def test_without_a_background_nothing_is_tested():
+    test = na64mu.significance_of(counts=(3, 1), backgrounds={})
+    assert not test.tested
+    assert repr(test) == "4 events observed, no background is estimated: the background alone is not tested"
+    assert na64mu.significance_of(counts=(0, 0), backgrounds={}).tested
+    found = search_excess(limits_with((2.0, 1.0), backgrounds={}, errors={}))
+    assert "p =" not in found.statements()[0]
+    assert found.statements()[0].endswith("no background is estimated: the background alone is not tested")
+    assert excess_dict(found)["tested"] is False
+
+
 def test_many_events_still_give_an_answer():
     many = search_excess(limits_with((200.0, 100.0)))
     assert many.methods == ("profile",)

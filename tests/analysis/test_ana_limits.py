@@ -223,7 +223,9 @@ ESTIMATES = SimpleNamespace(
 
 
 def result_with(n, *, blinded=False, n_mot=(3e9, 1e9), split=None):
-    runs = tuple(SimpleNamespace(dataset="both", config=config, g_ref=0.0, sum_weights=0.0, n_mot=n_mot[config - 1]) for config in (1, 2))
+    runs = tuple(
+        SimpleNamespace(dataset="both", run=1, config=config, g_ref=0.0, sum_weights=0.0, n_mot=n_mot[config - 1]) for config in (1, 2)
+    )
     by_config = {} if split is None else {f"box_after_{i}": SimpleNamespace(n=k) for i, k in enumerate(split, 1)}
     return SimpleNamespace(
         datasets=("both",),

@@ -61,6 +61,7 @@ SHOWING: dict[str, tuple[list[str], Callable[[pytest.MonkeyPatch], object] | Non
     "check": ([MUONS], None),
     "efficiency": (["-n", "60", "--masses", "0.1,0.2", "--no-pile-up", "--workers", "1", "-o", "e.json", "--map", "map.json"], None),
     "limits": ([*LIMITS, "-o", "limits"], None),
+    "mock": ([MUONS, "-o", "data", "--answer", "answer.json"], None),
     "optimise": (["out", "-o", "boxes", "--no-figure"], None),
     "paper": (["--quick", "--workers", "1", "-o", "paper"], small_paper),
     "project": (["--masses", "2", "-o", "projection", "--no-figure"], None),

@@ -126,6 +126,7 @@ def _run(command: str) -> bool:
 
 def _load(text: str) -> None:
     """Write a TOML block to the file that its first line names, and read it as what it is."""
+    from na64mu.analysis.combination import read_correlations
     from na64mu.detector.description import read_detector
     from na64mu.events.layout import load_layout
     from na64mu.selections import load_working_point
@@ -135,7 +136,9 @@ def _load(text: str) -> None:
     path = Path(named[1])
     path.write_text(text, encoding="utf-8")
     content = tomllib.loads(text)
-    if "trees" in content:
+    if "correlations" in content:
+        read_correlations(path)
+    elif "trees" in content:
         load_layout(path)
     elif content.get("kind") in ("conditions", "hidden"):
         read_detector(path)

@@ -30,6 +30,7 @@ from na64mu.reconstruction.event_summary import EventSummary
 from na64mu.report.display import display_event
 from na64mu.selections.blinding import BlindingPolicy, Floor
 from na64mu.selections.cuts import in_box
+from na64mu.selections.floor import Floors
 
 N = 120
 #: Rows of the table that stand for one more event each; all meet the physics trigger alone, so the raw files do not distinguish them.
@@ -240,6 +241,7 @@ def test_the_solver_finds_the_count_where_the_box_alone_is_hidden(fake: FakeReco
     monkeypatch.setattr(Floor, "hidden", lambda self, summary: in_box(summary, self.box) & (leak == "no decoys"))
     if leak != "no decoys":
         monkeypatch.setattr(BlindingPolicy, "must_contain_floor", lambda self, name: None)
+        monkeypatch.setattr(Floors, "must_be_in", lambda self, box, name: None)
         verbs = prepared({"small_box": '[box]\np_out_max = 0.001\ne_cal_max = 0.001\nsource = "inferred: test"\n'}, (200,))
     assert distance(*responses(fake, verbs)) < 1e-6
 

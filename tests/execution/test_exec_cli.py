@@ -29,6 +29,7 @@ def test_run_writes_the_output_folder_and_prints_the_cutflow(fake: FakeReconstru
         "plane.png",
         "report.html",
         "manifest.json",
+        "setup.json",
     }
     assert "physics trigger" in done.stdout
     assert "400" in done.stdout

@@ -69,7 +69,7 @@ def test_a_run_that_ends_before_its_last_file_leaves_the_result_before_it(out, t
     assert numbers(out) == {100}
     assert na64mu("run", more, "-o", out, "-q", "--resume").exit_code == 0
     assert numbers(out) == {50}
-    assert sorted(p.name for p in out.iterdir()) == sorted([*FILES, *DRAWN, "manifest.json", "notes.txt"])
+    assert sorted(p.name for p in out.iterdir()) == sorted([*FILES, *DRAWN, "manifest.json", "setup.json", "notes.txt"])
 
 
 def test_numbers_from_python_leave_no_figures_of_others(out, tmp_path):

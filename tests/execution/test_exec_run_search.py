@@ -16,7 +16,7 @@ from search_examples import DETECTOR, FakeReconstruction, hide, plant, raw_batch
 from na64mu.errors import CalibrationError, DetectorError, InputError, SelectionError, WorkerError
 from na64mu.events.writer import RawTreeWriter
 from na64mu.execution import run_search
-from na64mu.inputs import raw_chunks
+from na64mu.inputs import chunk_runner
 from na64mu.results.run import RunResult
 
 
@@ -121,6 +121,7 @@ def test_an_output_folder_is_read_back_as_it_was_written(fake: FakeReconstructio
         "cutflow.json",
         "histograms.json",
         "manifest.json",
+        "setup.json",
         "summary.json",
     ]
     again = RunResult.read(tmp_path / "out")
@@ -424,13 +425,13 @@ def test_the_result_says_where_it_comes_from(fake: FakeReconstruction, tmp_path)
 def test_memory_does_not_grow_with_the_number_of_chunks(fake: FakeReconstruction, tmp_path, monkeypatch):
     """Files and trees of earlier chunks, with all that hangs on them in cycles, are gone though Python does not look for them by itself."""
     alive: list[int] = []
-    process = raw_chunks.guarded
+    process = chunk_runner.guarded
 
     def watching(*arguments: Any) -> Any:
         alive.append(sum(isinstance(found, uproot.behaviors.TTree.TTree) for found in gc.get_objects()))
         return process(*arguments)
 
-    monkeypatch.setattr(raw_chunks, "guarded", watching)
+    monkeypatch.setattr(chunk_runner, "guarded", watching)
     path = write_file(tmp_path / "beam.root", 400)
     gc.disable()
     try:

@@ -24,7 +24,7 @@ from na64mu.analysis.search import counting_given, limits_of
 from na64mu.common.table import Shown, Table
 from na64mu.errors import BlindedError
 from na64mu.results.run import RunResult
-from na64mu.statistics.discovery import Discovery, discovery
+from na64mu.statistics.discovery import NOT_TESTED, Discovery, discovery
 from na64mu.statistics.excess import LEVELS, METHODS, Excess, excess
 from na64mu.typing import FloatArray
 
@@ -100,11 +100,13 @@ class SearchExcess(Shown):
         """What the numbers mean, in sentences."""
         d, z = self.discovery, self.asymptotic_significances
         spread = f"{z[0]:.2f}" if f"{z.min():.2f}" == f"{z.max():.2f}" else f"{z.min():.2f} to {z.max():.2f}"
+        test = (
+            f"{d.background:.3g} expected without signal: p = {d.p_value:.2g}, {d.significance:.2f} standard deviations (exact); asymptotic (q0): {spread}"
+            if d.tested
+            else NOT_TESTED
+        )
         out = [
-            (
-                f"{sum(d.observed):g} events observed ({', '.join(f'{n:g}' for n in d.observed)} by configuration), {d.background:.3g} expected without signal: "
-                f"p = {d.p_value:.2g}, {d.significance:.2f} standard deviations (exact); asymptotic (q0): {spread}"
-            ),
+            f"{sum(d.observed):g} events observed ({', '.join(f'{n:g}' for n in d.observed)} by configuration), {test}",
             (
                 "look-elsewhere: one count is tested, the same for every mass, so the exact p-value is that of the whole scan and needs no factor for the number of masses; "
                 "nor do the masses distinguish themselves: the count fixes a coupling for each, and says nothing of the mass"

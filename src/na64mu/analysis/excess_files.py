@@ -49,6 +49,7 @@ def excess_dict(found: SearchExcess) -> dict[str, Any]:
     content = {
         "observed": list(d.observed),
         "background": d.background,
+        "tested": d.tested,
         "p_value": d.p_value,
         "significance": d.significance,
         "asymptotic_significance": [float(found.asymptotic_significances.min()), float(found.asymptotic_significances.max())],

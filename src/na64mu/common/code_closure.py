@@ -221,6 +221,8 @@ def _registering(init: Path, root: Path) -> Iterator[_Import]:
         path = _file_of(wanted.module, root)
         if path is not None and path != init and path.parent == init.parent and _registers(_tree(path), package):
             yield _Import(wanted.module)
+    if whole:
+        yield _Import("na64mu.common.modules")
 
 
 def _registers(tree: ast.Module, package: str) -> bool:

@@ -32,7 +32,16 @@ def record_kind(names: str, form: str = "f8", **others: str) -> np.dtype[np.reco
     -------
     dtype
         The kind, for `numpy.zeros` and its like: elements of such an array have their fields as attributes.
+
+    Raises
+    ------
+    ValueError
+        If a field has the name of a method of numpy's records, which plain Python would find in its place.
     """
+    taken = sorted(set(names.split()) & set(dir(np.record)))
+    if taken:
+        msg = f"a field of a record cannot be called {taken[0]!r}: numpy's records have an attribute of this name"
+        raise ValueError(msg)
     return cast("np.dtype[np.record]", np.dtype((np.record, [(name, others.get(name, form)) for name in names.split()])))
 
 

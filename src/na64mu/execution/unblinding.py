@@ -17,7 +17,7 @@ from typing import Any
 from na64mu.calibration.windows import Calibration
 from na64mu.common.arguments import file_names
 from na64mu.detector import Detector, load_detector
-from na64mu.errors import BlindedError, DetectorError, Na64muError
+from na64mu.errors import BlindedError, DetectorError, InputError, Na64muError
 from na64mu.events.layout import Layout
 from na64mu.execution.candidates import candidates_of
 from na64mu.execution.freezing import code_hash, code_of_search, freeze
@@ -28,6 +28,7 @@ from na64mu.results.box_events import write_box_events
 from na64mu.results.candidates import Candidate
 from na64mu.results.freeze import Freeze
 from na64mu.results.freeze_differences import differences, differences_to_run
+from na64mu.results.manifest import MANIFEST
 from na64mu.results.manifest import differences as edited_files
 from na64mu.results.openings import NAME, copy_lines
 from na64mu.results.output_folder import output_folder
@@ -122,20 +123,29 @@ def unblind(
     return result
 
 
+def _must_be_as_written(folder: Path) -> None:
+    edited = edited_files(folder)
+    if edited:
+        listed = ", ".join(f"{name} ({how})" for name, how in edited.items())
+        msg = f"{SHUT}{folder} is not what `na64mu run` wrote: {listed}: make it again with the same command"
+        raise BlindedError(msg)
+
+
 def _checked_folder(folder: Path, output: Path) -> RunResult:
     """The blind result, if it is one that can be opened into the other folder."""
-    blind = RunResult.read(folder)
+    try:
+        blind = RunResult.read(folder)
+    except InputError:
+        if (folder / MANIFEST).is_file():
+            _must_be_as_written(folder)  # says which file was edited, and not what is odd in it
+        raise
     if output.resolve() == folder.resolve():
         msg = f"{SHUT}{output} is the blind folder, which is kept; choose another one with -o"
         raise BlindedError(msg)
     if not any(blind.blinded.values()):
         msg = f"{folder}: no dataset is blinded, there is nothing to open"
         raise BlindedError(msg)
-    edited = edited_files(folder)
-    if edited:
-        listed = ", ".join(f"{name} ({how})" for name, how in edited.items())
-        msg = f"{SHUT}{folder} is not what `na64mu run` wrote: {listed}: make it again with the same command"
-        raise BlindedError(msg)
+    _must_be_as_written(folder)
     if blind.provenance.maxchunks is not None:
         msg = f"{SHUT}{folder} is a quick look at a part of the files (--maxchunks), and a freeze is of all: run blind without it"
         raise BlindedError(msg)

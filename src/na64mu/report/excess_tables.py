@@ -104,7 +104,7 @@ def excess_cells(result: RunResult) -> Cells:
 
 def _rows(counting: Counting) -> tuple[list[tuple[str, str]], str]:
     from na64mu.statistics.compatibility import compatibility
-    from na64mu.statistics.discovery import discovery
+    from na64mu.statistics.discovery import NOT_TESTED, discovery
     from na64mu.statistics.excess import excess
 
     counts = counting.counts
@@ -120,10 +120,15 @@ def _rows(counting: Counting) -> tuple[list[tuple[str, str]], str]:
             ", ".join(f"{counts[i]:g} ({counting.channels[c].removeprefix('config_')})" for i, c in enumerate(counting.used)),
         ),
         ("expected background", "; ".join(expected) or "none"),
-        ("p-value of the background alone, exact", f"{test.p_value:.2g}"),
-        ("significance [standard deviations], exact", f"{test.significance:.2f}"),
-        ("significance by the likelihood ratio (asymptotic)", f"{test.asymptotic_significance:.2f}"),
     ]
+    if test.tested:
+        rows += [
+            ("p-value of the background alone, exact", f"{test.p_value:.2g}"),
+            ("significance [standard deviations], exact", f"{test.significance:.2f}"),
+            ("significance by the likelihood ratio (asymptotic)", f"{test.asymptotic_significance:.2f}"),
+        ]
+    else:
+        rows.append(("p-value and significance", NOT_TESTED))
     for method, name in NAMES.items():
         for level in LEVELS:
             pairs = [i for one in found for i in one.intervals if i.method == method and i.level == level]

@@ -44,8 +44,8 @@ LOWEST, HIGHEST = 3.0, 300.0  # muon energies of the tables [GeV]
 LOWEST_TRANSFER = 5e-5  # where the continuous radiative loss begins [GeV]; below it pairs cannot be made
 
 
-#: Mean [GeV/mm], variance [GeV^2/mm] and third cumulant [GeV^3/mm] of the loss below the cut, and the sum of the rates above it [1/mm].
-SOFT = record_kind("mean variance third hard")
+#: First cumulant, the mean [GeV/mm], variance [GeV^2/mm] and third cumulant [GeV^3/mm] of the loss below the cut, and the sum of the rates above it [1/mm].
+SOFT = record_kind("first variance third hard")
 
 
 class Losses(NamedTuple):
@@ -93,7 +93,7 @@ class LossTables(NamedTuple):
     @property
     def continuous(self) -> FloatArray:
         """Mean loss below the cut [GeV/mm], shape (n_energies,)."""
-        mean: FloatArray = self.soft["mean"]
+        mean: FloatArray = self.soft["first"]
         return mean
 
 
@@ -153,7 +153,7 @@ def build_losses(layers: tuple[Layer, ...]) -> LossTables:
                 straggling[j] += np.trapezoid(per_log * transfer, transfer)
                 third[j] += np.trapezoid(per_log * transfer**2, transfer)
     soft = np.zeros(N_ENERGIES, SOFT)
-    soft["mean"], soft["variance"], soft["third"], soft["hard"] = continuous, straggling, third, rates.sum(axis=0)
+    soft["first"], soft["variance"], soft["third"], soft["hard"] = continuous, straggling, third, rates.sum(axis=0)
     return LossTables(float(log_e[0]), float(log_e[1] - log_e[0]), rates, log_transfer, log_survival, soft)
 
 
@@ -230,7 +230,7 @@ def losses_of(tables: LossTables, energy: float) -> Losses:
     """
     j, f = _locate(tables, energy)
     low, high, g = tables.soft[j], tables.soft[j + 1], 1.0 - f
-    mean = g * low.mean + f * high.mean
+    mean = g * low.first + f * high.first
     variance = g * low.variance + f * high.variance
     third = g * low.third + f * high.third
     return Losses(g * low.hard + f * high.hard, mean, variance, third)

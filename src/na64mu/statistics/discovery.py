@@ -21,7 +21,9 @@ from na64mu.statistics.profile import likelihood_of, minimise, strength_hat
 from na64mu.statistics.quadrature import blocks, chosen, fine_nodes, is_small, quadrature
 from na64mu.typing import FloatArray
 
-__all__ = ("Discovery", "discovery", "significance_of_p", "tail_probability")
+__all__ = ("NOT_TESTED", "Discovery", "discovery", "significance_of_p", "tail_probability")
+
+NOT_TESTED = "no background is estimated: the background alone is not tested"
 
 #: Steps towards the centre of the integrand of a small probability.
 RECENTRED = 6
@@ -52,6 +54,11 @@ class Discovery:
     strength: float
 
     @property
+    def tested(self) -> bool:
+        """Whether there is a background to test; without one every event is beyond it, whatever was forgotten, and p is 0."""
+        return self.background > 0.0 or not sum(self.observed)
+
+    @property
     def significance(self) -> float:
         """Standard deviations of a normal distribution with this one-sided p-value; 0 where nothing is in excess."""
         return significance_of_p(self.p_value)
@@ -67,6 +74,8 @@ class Discovery:
         return 0.5 * math.erfc(math.sqrt(0.5 * self.q0))
 
     def __repr__(self) -> str:
+        if not self.tested:
+            return f"{sum(self.observed):g} events observed, {NOT_TESTED}"
         return (
             f"{sum(self.observed):g} events observed, {self.background:.4g} expected without signal: p = {self.p_value:.3g}, "
             f"{self.significance:.2f} standard deviations (exact on the summed count); asymptotic p = {self.asymptotic_p_value:.3g}, {self.asymptotic_significance:.2f}"
