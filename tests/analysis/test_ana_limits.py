@@ -232,6 +232,7 @@ def result_with(n, *, blinded=False, n_mot=(3e9, 1e9), split=None):
         blinded={"both": blinded},
         regions={"both": {"box_after": SimpleNamespace(n=n), **by_config}},
         provenance=SimpleNamespace(selection_hash="", detectors={}, calibrations={}),
+        losses=(),
         exposure=SimpleNamespace(runs=runs, n_mot=lambda _dataset, config: n_mot[config - 1]),
     )
 
