@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,8 @@ __all__ = (
 
 #: Seconds to wait for the first worker of a cluster.
 PATIENCE = 60
+#: What a client of distributed raises whose thread does not start in time.
+LATE = (AssertionError, TimeoutError)
 #: What to do where processes cannot start because they begin with the script that starts them.
 NO_GUARD = ': if a script of your own starts them, put the call under `if __name__ == "__main__":`'
 
@@ -227,17 +229,16 @@ def _client_of(cluster: Any) -> Any:
     """A client of a local cluster; on a very busy machine its thread may not start in the 10 s that distributed waits, so it is tried twice."""
     from distributed import Client
 
-    for last in (False, True):
-        try:
-            return Client(cluster)
-        except (AssertionError, TimeoutError) as error:
-            if last:
-                msg = (
-                    f"the client of the local Dask cluster does not start ({one_line(type(error).__name__)}): the machine is too busy; "
-                    "try again, with fewer workers, or use --executor futures"
-                )
-                raise WorkerError(msg) from error
-    raise AssertionError  # never reached: the last error is raised
+    with suppress(*LATE):
+        return Client(cluster)
+    try:
+        return Client(cluster)
+    except LATE as error:
+        msg = (
+            f"the client of the local Dask cluster does not start ({one_line(type(error).__name__)}): the machine is too busy; "
+            "try again, with fewer workers, or use --executor futures"
+        )
+        raise WorkerError(msg) from error
 
 
 def check_workers(client: Any) -> None:

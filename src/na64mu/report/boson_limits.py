@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from na64mu.analysis.limits_models import BosonLimits
+    from na64mu.physics.bosons import Boson
+    from na64mu.typing import FloatArray
 
 __all__ = ("boson_figure", "write_boson_figure")
 
@@ -50,13 +52,8 @@ def boson_figure(result: BosonLimits, ax: Axes | None = None) -> tuple[Figure, A
             ax.plot(1e3 * masses, g[:, column], color=BLUE, linestyle=line, linewidth=2.0, label=f"{which}, {method} CLs, 90 % CL")
         exact = result.couplings("exact")
         ax.fill_between(1e3 * masses, exact[:, 1], exact[:, 5], color=BAND, linewidth=0, label=r"expected, exact, $\pm2\sigma$")
-        if result.is_pair:
-            pass  # what makes a pair is in no loop of this mass
-        elif np.all(moment(masses, 1.0, boson.mediator) > 0):  # pseudoscalar and axial pull the moment down
-            low, high = (boson.coupling(coupling_of(LETTER.at(s), masses, boson.mediator)) for s in (-2.0, 2.0))
-            ax.fill_between(1e3 * masses, low, high, color=GREEN, alpha=0.28, linewidth=0, label=r"$(g-2)_\mu$, $\pm2\sigma$ (WP20)")
-        else:
-            ax.plot([], [], color=GREY, linestyle="none", label=r"no $(g-2)_\mu$ band: lowers the moment")
+        if not result.is_pair:  # what makes a pair is in no loop of this mass
+            _draw_moment(ax, boson, masses)
         ax.set(xscale="log", yscale="log", xlim=(1e3 * masses[0], 1e3 * masses[-1]))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         if masses[-1] > 20.0 * masses[0]:
@@ -68,6 +65,15 @@ def boson_figure(result: BosonLimits, ax: Axes | None = None) -> tuple[Figure, A
         ax.legend(fontsize=11, loc="upper left", title=boson.title, title_fontsize=12, alignment="left")
         mplhep.label.exp_text(r"NA64$\mu$", f"simulated signal, {UNOFFICIAL}", loc=0, ax=ax, fontsize=15)
     return cast("Figure", ax.figure), ax
+
+
+def _draw_moment(ax: Axes, boson: Boson, masses: FloatArray) -> None:
+    """The band in which the boson explains g-2, or the word that it cannot."""
+    if np.all(moment(masses, 1.0, boson.mediator) > 0):
+        low, high = (boson.coupling(coupling_of(LETTER.at(s), masses, boson.mediator)) for s in (-2.0, 2.0))
+        ax.fill_between(1e3 * masses, low, high, color=GREEN, alpha=0.28, linewidth=0, label=r"$(g-2)_\mu$, $\pm2\sigma$ (WP20)")
+    else:  # pseudoscalar and axial pull the moment down
+        ax.plot([], [], color=GREY, linestyle="none", label=r"no $(g-2)_\mu$ band: lowers the moment")
 
 
 def write_boson_figure(result: BosonLimits, folder: Path) -> list[Path]:
